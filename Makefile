@@ -1,0 +1,31 @@
+# The whole workflow. Each target sets up what it needs, once, in .venv.
+
+PYTHON ?= python3
+BIN := .venv/bin
+INSTALLED := .venv/.installed
+DEMO := demo
+
+.PHONY: demo test test-slow lint clean
+
+demo: $(INSTALLED)  ## a synthetic corpus, one fold trained and tested: a few minutes on two cores
+	test -d $(DEMO)/corpus || $(BIN)/camser synthesize-corpus $(DEMO)/corpus
+	$(BIN)/python recipes/IEMOCAP/train.py hparams/demo.yaml --data_folder=$(DEMO)/corpus \
+		--output_folder=$(DEMO)/run --prepared_folder=$(DEMO)/prepared
+
+test: lint  ## under ten minutes on two cores
+	$(BIN)/python -m pytest
+
+test-slow: lint  ## what takes longer
+	$(BIN)/python -m pytest -m slow --timeout 3600
+
+lint: $(INSTALLED)
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+
+$(INSTALLED): setup.cfg pyproject.toml constraints.txt
+	test -x $(BIN)/python || $(PYTHON) -m venv .venv
+	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable ".[test]"
+	touch $@
+
+clean:
+	rm -rf .venv build dist *.egg-info $(DEMO)

@@ -1,0 +1,202 @@
+"""Training and scoring on SpeechBrain's trainer: loss on segments, score on utterances."""
+
+from __future__ import annotations
+
+import logging
+import math
+import time
+from typing import Any
+
+import speechbrain as sb
+import torch
+from speechbrain.dataio.sampler import ReproducibleRandomSampler
+from speechbrain.utils.distributed import get_rank, if_main_process
+from speechbrain.utils.optimizers import rm_vector_weight_decay
+from torch import Tensor, nn
+
+from camser import metrics, results
+from camser.checkpoints import RandomState, WholeCheckpointer
+from camser.frozen import FrozenFrames
+from camser.registry import nearest
+
+logger = logging.getLogger(__name__)
+Stage = sb.Stage
+
+
+class EmotionBrain(sb.Brain):
+    """Fits ``embedding_model`` and ``classifier``.
+
+    What it reads from ``hparams``: ``seed``, ``labels``, ``learning_rate``, ``learning_rates``,
+    ``epoch_counter``, ``loggers`` and ``output_folder``.
+
+    Arguments
+    ---------
+    modules : dict
+        ``embedding_model`` (UtteranceEncoder) and ``classifier`` (EmotionHead).
+    frozen : FrozenFrames, optional
+        What is kept of frozen encoders.
+    **kwargs
+        SpeechBrain's: ``opt_class``, ``hparams``, ``run_opts``, ``checkpointer``.
+    """
+
+    def __init__(self, modules: dict, frozen: FrozenFrames | None = None, **kwargs: Any) -> None:
+        super().__init__(modules=modules, **kwargs)
+        self.frozen = frozen
+        if self.max_grad_norm <= 0:  # SpeechBrain would then climb the gradient
+            self.max_grad_norm = math.inf
+        if self.checkpointer is not None:
+            self.checkpointer.add_recoverable("random_state", RandomState())
+
+    # The pass ------------------------------------------------------------------------------
+
+    def compute_forward(self, batch: Any, stage: Stage) -> Tensor:
+        """Log-probabilities, [items, classes]; an item is a segment or an utterance."""
+        batch = batch.to(self.device)
+        kept = self._kept(batch) if self.frozen else None
+        embeddings = self.modules.embedding_model(batch.wav.data, batch.wav.lengths, kept)
+        return self.modules.classifier(embeddings)
+
+    def compute_objectives(self, predictions: Tensor, batch: Any, stage: Stage) -> Tensor:
+        """Cross-entropy; outside training, what will be scored is put aside."""
+        labels = batch.label.to(self.device)
+        if stage != Stage.TRAIN:
+            self.scored.append((batch.id, predictions.detach(), labels))
+        return nn.functional.nll_loss(predictions, labels)
+
+    def _kept(self, batch: Any) -> dict[str, Tensor]:
+        rows = self.frozen.rows(batch.row, batch.rows)
+        return {name: frames.to(self.device) for name, frames in rows.items()}
+
+    # The optimisers: one a part, so that each has its rate and is clipped whole ---------------
+
+    def init_optimizers(self) -> None:
+        """One optimiser a part of the model; parts without a trainable parameter have none."""
+        parts = dict(self._unwrapped("embedding_model").named_parts())
+        parts["head"] = self._unwrapped("classifier")
+        self.rates = self._rates(parts)
+        self.optimizers_dict = {}
+        for name, part in parts.items():
+            if any(p.requires_grad for p in part.parameters()):
+                plain = [p for p in part.parameters() if p.requires_grad]
+                groups = rm_vector_weight_decay(part) if self.remove_vector_weight_decay else plain
+                self.optimizers_dict[name] = self.opt_class(groups, lr=self.rates[name])
+        if self.checkpointer is not None:
+            for name, optimizer in self.optimizers_dict.items():
+                self.checkpointer.add_recoverable(f"optimizer_{name}", optimizer)
+
+    def _rates(self, parts: dict[str, nn.Module]) -> dict[str, float]:
+        given = dict(self.hparams.learning_rates)
+        for name in given:
+            if name not in parts:
+                raise ValueError(
+                    f"learning_rates: no part {name!r}; there are: {', '.join(parts)}."
+                    f"{nearest(name, parts)}"
+                )
+        return {name: float(given.get(name, self.hparams.learning_rate)) for name in parts}
+
+    def _unwrapped(self, name: str) -> nn.Module:
+        module = self.modules[name]
+        module = getattr(module, "module", module)  # under DistributedDataParallel
+        return getattr(module, "_orig_mod", module)  # under torch.compile
+
+    # The loop ------------------------------------------------------------------------------
+
+    def make_dataloader(self, dataset: Any, stage: Stage, *args: Any, **kwargs: Any) -> Any:
+        """SpeechBrain's; order and workers' seeds are drawn apart from the model's noise."""
+        kwargs["generator"] = torch.Generator().manual_seed(self.hparams.seed)
+        if stage == Stage.TRAIN:
+            self.train_sampler = ReproducibleRandomSampler(dataset, seed=self.hparams.seed)
+            kwargs["sampler"] = self.train_sampler
+        loader = super().make_dataloader(dataset, stage, *args, **kwargs)
+        if stage == Stage.TRAIN:
+            self.num_train_batches = len(loader)
+        return loader
+
+    def on_fit_start(self) -> None:
+        """Every process draws noise of its own, the same whatever was computed before."""
+        torch.manual_seed(self.hparams.seed + (get_rank() or 0))
+        super().on_fit_start()
+
+    def fit_batch(self, batch: Any) -> Tensor:
+        """A step; the last batches of an epoch step too where they are less than a full set."""
+        full = self.step % self.grad_accumulation_factor == 0
+        should_step = full or self.step == self.num_train_batches
+        with self.no_sync(not should_step):
+            with self.training_ctx:
+                loss = self.compute_objectives(
+                    self.compute_forward(batch, Stage.TRAIN), batch, Stage.TRAIN
+                )
+            scaled = self.scaler.scale(loss / self.grad_accumulation_factor)
+            self.check_loss_isfinite(scaled)
+            scaled.backward()
+        if should_step:
+            self.optimizers_step()
+        return loss.detach().cpu()
+
+    def _should_save_intra_epoch_ckpt(self, *args: Any) -> bool:
+        # Between two steps of the optimiser there are gradients that no checkpoint holds.
+        due = super()._should_save_intra_epoch_ckpt(*args)
+        return due and self.step % self.grad_accumulation_factor == 0
+
+    def on_stage_start(self, stage: Stage, epoch: int | None = None) -> None:
+        """Begin the clock of an epoch, or a list of what is to be scored."""
+        self.scored = []
+        if stage == Stage.TRAIN:
+            self.epoch_start = time.monotonic()
+
+    def on_stage_end(self, stage: Stage, stage_loss: float, epoch: int | None = None) -> None:
+        """Score the utterances; after validation also log, stop early and keep a checkpoint."""
+        if stage == Stage.TRAIN:
+            self.train_loss = float(stage_loss)
+            return
+        self.ids, self.log_probabilities, labels = self._gather()
+        predictions = self.log_probabilities.argmax(dim=1)
+        self.scores = metrics.scores(labels.tolist(), predictions.tolist(), self.hparams.labels)
+        if stage == Stage.VALID:
+            self._end_epoch(epoch, float(stage_loss))
+
+    def _gather(self) -> tuple[list[str], Tensor, Tensor]:
+        ids, scores, labels = zip(*self.scored, strict=True)
+        return [i for batch in ids for i in batch], torch.cat(scores).cpu(), torch.cat(labels).cpu()
+
+    def _end_epoch(self, epoch: int, valid_loss: float) -> None:
+        score = self.scores["WA"] + self.scores["UA"]
+        is_best = self.hparams.epoch_counter.update(score)
+        self._log(epoch, valid_loss)
+        meta = {"epoch": float(epoch)}
+        if is_best:
+            # Only a better epoch carries the key, so a tie cannot displace the first best.
+            meta[WholeCheckpointer.best_key] = float(score)
+        if self.checkpointer is not None:
+            self.checkpointer.save_and_keep_only(meta=meta)
+
+    def _log(self, epoch: int, valid_loss: float) -> None:
+        scores = {"loss": valid_loss, "WA": self.scores["WA"], "UA": self.scores["UA"]}
+        rates = {f"lr_{name}": self.rates[name] for name in self.optimizers_dict}
+        row = {"epoch": epoch, "train_loss": self.train_loss}
+        row |= {f"valid_{name}": value for name, value in scores.items()}
+        row |= {**rates, "seconds": round(time.monotonic() - self.epoch_start, 3)}
+        if if_main_process() and not self.debug:
+            results.add_history(self.hparams.output_folder, row)
+        for log in self.hparams.loggers:  # each writes on the main process, but all must call it
+            meta = {"epoch": epoch} | rates
+            log.log_stats(meta, train_stats={"loss": self.train_loss}, valid_stats=scores)
+
+    # The test ------------------------------------------------------------------------------
+
+    def on_evaluate_start(self, max_key: str | None = None, min_key: str | None = None) -> None:
+        """Load the best epoch; without any, there is nothing to test.
+
+        Raises
+        ------
+        FileNotFoundError
+            If no checkpoint carries a score.
+        """
+        if self.checkpointer is None:
+            return
+        found = self.checkpointer.recover_if_possible(max_key=max_key, min_key=min_key)
+        if found is None:
+            raise FileNotFoundError(
+                f"{self.checkpointer.checkpoints_dir} holds no checkpoint with a score; train first"
+            )
+        self.best_epoch = int(found.meta["epoch"])

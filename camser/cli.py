@@ -1,0 +1,62 @@
+"""The ``camser`` command. Each subcommand imports what it needs, when it runs."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Sequence
+
+
+def main(argv: Sequence[str] | None = None) -> None:
+    """Run a subcommand; a mistake is one line on standard error and exit status 1."""
+    arguments = _parser().parse_args(argv)
+    try:
+        arguments.run(arguments)
+    except (ValueError, OSError) as error:
+        sys.exit(f"camser: {error}")
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="camser", description="Speech emotion recognition.")
+    commands = parser.add_subparsers(required=True, metavar="COMMAND")
+
+    corpus = commands.add_parser(
+        "synthesize-corpus", help="write a synthetic corpus in IEMOCAP's layout"
+    )
+    corpus.add_argument("folder", help="a folder that does not exist yet")
+    corpus.add_argument("--dialogues-per-session", type=int, default=4)
+    corpus.add_argument("--turns-per-dialogue", type=int, default=12)
+    corpus.add_argument("--mean-seconds", type=float, default=3.0)
+    corpus.add_argument("--seed", type=int, default=0)
+    corpus.set_defaults(run=_synthesize_corpus)
+
+    plugins = commands.add_parser("plugins", help="what is installed")
+    actions = plugins.add_subparsers(required=True, metavar="ACTION")
+    actions.add_parser("list", help="encoders and fusions, by name").set_defaults(run=_list_plugins)
+    return parser
+
+
+def _synthesize_corpus(arguments: argparse.Namespace) -> None:
+    from camser.synthetic import synthesize_corpus
+
+    counts = synthesize_corpus(
+        arguments.folder,
+        arguments.dialogues_per_session,
+        arguments.turns_per_dialogue,
+        arguments.seed,
+        arguments.mean_seconds,
+    )
+    total = sum(sum(session.values()) for session in counts.values())
+    print(f"{arguments.folder}: {total} utterances of 4 emotions, 10 speakers, 5 sessions")
+
+
+def _list_plugins(arguments: argparse.Namespace) -> None:
+    from camser import registry
+
+    for kind in registry.GROUPS:
+        for point in registry.installed(kind):
+            print(f"{kind:10}{point.name:24}{point.dist.name} {point.dist.version}")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,76 @@
+"""What every encoder promises, and what those that can be frozen share."""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+from torch import Tensor, nn
+
+
+class FrameSpec(NamedTuple):
+    """The frames that a fusion gets from one encoder for each segment."""
+
+    num_frames: int
+    channels: int
+    pooling: str
+
+
+class Encoder(nn.Module):
+    """A modality: raw segments to frames, its whole front end included.
+
+    A subclass sets ``out_channels`` and defines ``forward``, ``num_frames`` and ``rebuild_args``.
+    Segments are float32, mono, 16 kHz, in [-1, 1].
+
+    Attributes
+    ----------
+    out_channels : int
+        Channels of a frame.
+    pooling : str
+        What suits the frames where a fusion wants one vector: "flatten", "mean", "last" or
+        "statistics".
+    augments : bool
+        Whether training draws something at random before the last frozen layer, so that frozen
+        frames cannot be kept.
+    """
+
+    out_channels: int
+    pooling: str = "mean"
+    augments: bool = False
+    _frozen: tuple[nn.Module, ...] = ()
+
+    def forward(self, waves: Tensor) -> Tensor:
+        """[segments, samples] -> [segments, frames, channels]"""
+        raise NotImplementedError
+
+    def num_frames(self, num_samples: int) -> int:
+        """Frames of a segment of ``num_samples``."""
+        raise NotImplementedError
+
+    def rebuild_args(self) -> dict[str, Any]:
+        """Plain YAML values that rebuild this architecture offline, without weights."""
+        raise NotImplementedError
+
+    def frame_spec(self, num_samples: int) -> FrameSpec:
+        """The specification of this encoder's frames for segments of ``num_samples``."""
+        return FrameSpec(self.num_frames(num_samples), self.out_channels, self.pooling)
+
+    @property
+    def is_constant(self) -> bool:
+        """Whether the frames depend on the audio alone: all is frozen and nothing is random."""
+        return not self.augments and not any(p.requires_grad for p in self.parameters())
+
+    def freeze(self, module: nn.Module) -> None:
+        """Leave a part of this encoder as it is: no gradients, always in evaluation mode."""
+        module.requires_grad_(False).eval()
+        self._frozen = (*self._frozen, module)
+
+    def train(self, mode: bool = True) -> Encoder:
+        """Training mode for all but the frozen parts.
+
+        SpeechBrain calls ``train()`` on whole models, which would put the dropout of a frozen
+        network to work.
+        """
+        super().train(mode)
+        for module in self._frozen:
+            module.eval()
+        return self

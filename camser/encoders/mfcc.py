@@ -1,0 +1,143 @@
+"""MFCC through a bidirectional LSTM (eq. 1 of Zou et al., 2022)."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+import torchaudio
+from speechbrain.utils.autocast import fwd_default_precision
+from torch import Tensor, nn
+
+from camser.encoders.base import Encoder
+from camser.encoders.waveform import preemphasise
+
+
+class MFCC(nn.Module):
+    """Mel-frequency cepstral coefficients, equal to ``librosa.feature.mfcc(htk=True)``.
+
+    Arguments
+    ---------
+    num_coefficients : int
+        Coefficients kept, the zeroth included.
+    num_mels : int
+        Mel bands (HTK's formula, Slaney's normalisation).
+    n_fft : int
+        Length of the Hann window and of the DFT, in samples.
+    hop_samples : int
+        Step between frames.
+    sample_rate : int
+        In Hz.
+    """
+
+    def __init__(
+        self,
+        num_coefficients: int = 40,
+        num_mels: int = 128,
+        n_fft: int = 2048,
+        hop_samples: int = 160,
+        sample_rate: int = 16000,
+    ) -> None:
+        super().__init__()
+        self.hop_samples = hop_samples
+        self.transform = torchaudio.transforms.MFCC(
+            sample_rate=sample_rate,
+            n_mfcc=num_coefficients,
+            melkwargs={
+                "n_fft": n_fft,
+                "hop_length": hop_samples,
+                "n_mels": num_mels,
+                "norm": "slaney",
+                "mel_scale": "htk",
+                "pad_mode": "constant",
+            },
+        )
+
+    @fwd_default_precision(cast_inputs=torch.float32)
+    def forward(self, waves: Tensor) -> Tensor:
+        """[segments, samples] -> [segments, frames, coefficients], in float32."""
+        # The channel axis keeps the 80-dB floor of each segment its own.
+        coefficients = self.transform(waves.unsqueeze(1)).squeeze(1)
+        return coefficients[..., : self.num_frames(waves.shape[1])].transpose(1, 2)
+
+    def num_frames(self, num_samples: int) -> int:
+        """One frame a hop; the centred transform's extra last frame is cut."""
+        return max(1, num_samples // self.hop_samples)
+
+
+class MFCCBiLSTM(Encoder):
+    """MFCC frames, each of unit length, through a bidirectional LSTM.
+
+    The defaults are the paper's. The front end runs in float32 also under autocast.
+
+    Arguments
+    ---------
+    hidden_size : int
+        Units of each direction.
+    num_layers : int
+        LSTM layers.
+    dropout : float
+        Between the layers.
+    preemphasis : float
+        Coefficient; 0 switches it off.
+    num_coefficients, num_mels, n_fft, hop_samples, sample_rate : int
+        The front end's, see ``MFCC``.
+
+    Example
+    -------
+    >>> encoder = MFCCBiLSTM(hidden_size=8)
+    >>> encoder(torch.randn(2, 16000)).shape, encoder.num_frames(16000)
+    (torch.Size([2, 100, 16]), 100)
+    """
+
+    pooling = "flatten"
+
+    def __init__(
+        self,
+        hidden_size: int = 256,
+        num_layers: int = 2,
+        dropout: float = 0.5,
+        preemphasis: float = 0.97,
+        num_coefficients: int = 40,
+        num_mels: int = 128,
+        n_fft: int = 2048,
+        hop_samples: int = 160,
+        sample_rate: int = 16000,
+    ) -> None:
+        super().__init__()
+        self.args = {
+            "hidden_size": hidden_size,
+            "num_layers": num_layers,
+            "dropout": dropout,
+            "preemphasis": preemphasis,
+            "num_coefficients": num_coefficients,
+            "num_mels": num_mels,
+            "n_fft": n_fft,
+            "hop_samples": hop_samples,
+            "sample_rate": sample_rate,
+        }
+        self.preemphasis = preemphasis
+        self.mfcc = MFCC(num_coefficients, num_mels, n_fft, hop_samples, sample_rate)
+        self.lstm = nn.LSTM(
+            num_coefficients,
+            hidden_size,
+            num_layers,
+            batch_first=True,
+            bidirectional=True,
+            dropout=dropout if num_layers > 1 else 0.0,
+        )
+        self.out_channels = 2 * hidden_size
+
+    def forward(self, waves: Tensor) -> Tensor:
+        """[segments, samples] -> [segments, frames, 2 * hidden_size]"""
+        coefficients = self.mfcc(preemphasise(waves, self.preemphasis))
+        frames, _ = self.lstm(nn.functional.normalize(coefficients, dim=2))
+        return frames
+
+    def num_frames(self, num_samples: int) -> int:
+        """See ``MFCC.num_frames``."""
+        return self.mfcc.num_frames(num_samples)
+
+    def rebuild_args(self) -> dict[str, Any]:
+        """The constructor's arguments."""
+        return dict(self.args)

@@ -1,0 +1,192 @@
+"""A spectrogram image through ImageNet's AlexNet (eq. 2 of Zou et al., 2022)."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import torch
+import torchvision
+from safetensors import SafetensorError
+from safetensors.torch import load_file
+from speechbrain.utils.autocast import fwd_default_precision
+from torch import Tensor, nn
+
+from camser.encoders.base import Encoder
+from camser.encoders.waveform import preemphasise
+
+IMAGENET_MEAN = (0.485, 0.456, 0.406)
+IMAGENET_DEVIATION = (0.229, 0.224, 0.225)
+REFERENCES = ("segment", "full_scale")
+POOLED = 6  # AlexNet's avgpool gives 6 x 6 whatever the image's size
+
+
+class SpectrogramImage(nn.Module):
+    """A log-magnitude spectrogram in [0, 1], low frequencies in the last row.
+
+    Magnitudes in dB below the reference, cut at -80 dB, mapped linearly from [-80, 0] to [0, 1]
+    (the published code also rounds to 8 bits; that only costs reproducibility and is left out).
+
+    Arguments
+    ---------
+    window_samples : int
+        Length of the Hamming window, 40 ms.
+    hop_samples : int
+        Step between frames, 10 ms.
+    n_fft : int
+        Length of the DFT.
+    num_bins : int
+        DFT bins kept, from 0 Hz.
+    reference : str
+        What 0 dB is: the "segment"'s loudest value, or that of a "full_scale" sine.
+    """
+
+    def __init__(
+        self,
+        window_samples: int = 640,
+        hop_samples: int = 160,
+        n_fft: int = 800,
+        num_bins: int = 200,
+        reference: str = "segment",
+    ) -> None:
+        super().__init__()
+        if reference not in REFERENCES:
+            raise ValueError(f"reference is {reference!r}; allowed: {', '.join(REFERENCES)}")
+        self.hop_samples, self.n_fft, self.num_bins = hop_samples, n_fft, num_bins
+        self.reference = reference
+        self.register_buffer("window", torch.hamming_window(window_samples), persistent=False)
+
+    @fwd_default_precision(cast_inputs=torch.float32)
+    def forward(self, waves: Tensor) -> Tensor:
+        """[segments, samples] -> [segments, bins, frames], in float32."""
+        spectrum = torch.stft(
+            waves,
+            n_fft=self.n_fft,
+            hop_length=self.hop_samples,
+            win_length=len(self.window),
+            window=self.window,
+            pad_mode="constant",
+            return_complex=True,
+        )[:, : self.num_bins, : self.num_frames(waves.shape[1])]
+        decibels = 20 * spectrum.abs().clamp_min(1e-5).log10()
+        decibels = decibels - self._zero(decibels)
+        return (decibels / 80 + 1).clamp(0, 1).flip(1)
+
+    def _zero(self, decibels: Tensor) -> Tensor | float:
+        if self.reference == "segment":
+            return decibels.amax(dim=(1, 2), keepdim=True)
+        return 20 * (self.window.sum() / 2).log10()
+
+    def num_frames(self, num_samples: int) -> int:
+        """One frame a hop; the centred transform's extra last frame is cut."""
+        return max(1, num_samples // self.hop_samples)
+
+
+class SpectrogramAlexNet(Encoder):
+    """AlexNet's convolutions over the spectrogram image.
+
+    The image is resized so that its short side is 256, copied to three channels and normalised
+    as ImageNet's. AlexNet's own classifier is not used. Its 6 x 6 positions become 6 frames in
+    time, each of 6 bands x 256 channels.
+
+    Arguments
+    ---------
+    weights : str or None
+        "imagenet" (torchvision fetches them once), the path of a safetensors file with
+        ``features.*`` keys, or None for random weights.
+    freeze : bool
+        Whether the convolutions are left as they are.
+    reference : str
+        What 0 dB is: "segment" or "full_scale", see ``SpectrogramImage``.
+    preemphasis : float
+        Coefficient; 0 switches it off.
+    window_samples, hop_samples, n_fft, num_bins : int
+        The front end's, see ``SpectrogramImage``.
+
+    Raises
+    ------
+    ValueError
+        If the weights cannot be had, or are not AlexNet's.
+
+    Example
+    -------
+    >>> encoder = SpectrogramAlexNet(weights=None)
+    >>> encoder(torch.randn(1, 48000)).shape, encoder.num_frames(48000)
+    (torch.Size([1, 6, 1536]), 6)
+    """
+
+    pooling = "flatten"
+    out_channels = POOLED * 256
+
+    def __init__(
+        self,
+        weights: str | None = "imagenet",
+        freeze: bool = False,
+        reference: str = "segment",
+        preemphasis: float = 0.97,
+        window_samples: int = 640,
+        hop_samples: int = 160,
+        n_fft: int = 800,
+        num_bins: int = 200,
+    ) -> None:
+        super().__init__()
+        self.args = {
+            "reference": reference,
+            "preemphasis": preemphasis,
+            "window_samples": window_samples,
+            "hop_samples": hop_samples,
+            "n_fft": n_fft,
+            "num_bins": num_bins,
+        }
+        self.preemphasis = preemphasis
+        self.image = SpectrogramImage(window_samples, hop_samples, n_fft, num_bins, reference)
+        alexnet = torchvision.models.alexnet(weights=None)
+        if weights is not None:
+            alexnet.features.load_state_dict(_features(weights), strict=True)
+        self.alexnet = nn.Sequential(alexnet.features, alexnet.avgpool)
+        if freeze:
+            self.freeze(self.alexnet)
+        self.register_buffer("mean", torch.tensor(IMAGENET_MEAN).view(3, 1, 1), persistent=False)
+        deviation = torch.tensor(IMAGENET_DEVIATION).view(3, 1, 1)
+        self.register_buffer("deviation", deviation, persistent=False)
+
+    def forward(self, waves: Tensor) -> Tensor:
+        """[segments, samples] -> [segments, 6, 1536]"""
+        image = self.image(preemphasise(waves, self.preemphasis)).unsqueeze(1)
+        scale = 256 / min(image.shape[2:])
+        size = [round(side * scale) for side in image.shape[2:]]
+        image = nn.functional.interpolate(image, size=size, mode="bilinear")
+        maps = self.alexnet((image - self.mean) / self.deviation)  # [S, 256, bands, time]
+        return maps.permute(0, 3, 1, 2).flatten(2)
+
+    def num_frames(self, num_samples: int) -> int:
+        """Always 6, the width of AlexNet's pooled map."""
+        return POOLED
+
+    def rebuild_args(self) -> dict[str, Any]:
+        """The constructor's arguments, without the weights."""
+        return {"weights": None, **self.args}
+
+
+def _features(weights: str) -> dict[str, Tensor]:
+    """AlexNet's convolutional weights, their ``features.`` prefix removed."""
+    try:
+        if weights == "imagenet":
+            state = torchvision.models.AlexNet_Weights.IMAGENET1K_V1.get_state_dict(check_hash=True)
+        else:
+            state = load_file(weights)
+    except (OSError, SafetensorError) as error:
+        raise ValueError(
+            f"the weights {str(weights)!r} cannot be read ({error}); give "
+            f"'imagenet' (fetched once, by torchvision), the path of a safetensors file with "
+            f"features.* keys, or null for random weights"
+        ) from error
+    state = {k.removeprefix("features."): v for k, v in state.items() if k.startswith("features.")}
+    wanted = torchvision.models.alexnet(weights=None).features.state_dict()
+    different = [k for k in wanted if k not in state or state[k].shape != wanted[k].shape]
+    if different:
+        raise ValueError(
+            f"{Path(weights).name} is not AlexNet's: missing or of another "
+            f"size: {', '.join(f'features.{k}' for k in different)}"
+        )
+    return {k: state[k].float() for k in wanted}

@@ -1,0 +1,195 @@
+"""wav2vec2 and its relatives on the raw waveform (eq. 3 of Zou et al., 2022)."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+from speechbrain.utils.autocast import fwd_default_precision
+from torch import Tensor, nn
+from transformers import AutoFeatureExtractor, AutoModel
+
+from camser.encoders import pretrained
+from camser.encoders.base import Encoder
+from camser.encoders.mixture import LayerMixture, num_kept_layers
+from camser.encoders.regularise import LayerDrop, SpecAugment
+from camser.encoders.waveform import preemphasise, standardise
+
+TYPES = ("wav2vec2", "hubert", "wavlm", "data2vec-audio")
+
+
+class Wav2Vec2(Encoder):
+    """The hidden states of any wav2vec2, HuBERT, WavLM or data2vec-audio checkpoint.
+
+    Arguments
+    ---------
+    source : str or None
+        A hub id or a local folder: pretrained weights. Give this or ``config``.
+    config : dict or None
+        transformers' configuration values with their ``model_type``: random weights.
+    freeze : str or None
+        "all", "convolutions", or None: everything is trained, as in the paper.
+    layer : int, "mixture" or None
+        Which hidden state: 0 is the transformer's input, None the last; "mixture" learns a
+        combination of all. Layers above the chosen one are left out.
+    mask_time_prob, mask_time_length, mask_feature_prob, mask_feature_length : optional
+        SpecAugment; by default the checkpoint's own, and none where all is frozen.
+    layer_drop : float or None
+        Likewise.
+    gradient_checkpointing : bool
+        Trade a second forward for memory.
+    normalize : bool or None
+        Zero mean and unit variance per segment; by default what the checkpoint was trained with.
+    preemphasis : float
+        Coefficient; 0 switches it off.
+
+    Raises
+    ------
+    ValueError
+        If the checkpoint cannot be had, is of another kind, or lacks weights.
+
+    Example
+    -------
+    >>> tiny = {"model_type": "wav2vec2", "hidden_size": 16, "num_hidden_layers": 1,
+    ...         "num_attention_heads": 2, "intermediate_size": 32, "conv_dim": [8] * 7,
+    ...         "num_conv_pos_embedding_groups": 2, "num_conv_pos_embeddings": 16}
+    >>> encoder = Wav2Vec2(config=tiny)
+    >>> encoder(torch.randn(1, 48000)).shape, encoder.num_frames(48000)
+    (torch.Size([1, 149, 16]), 149)
+    """
+
+    def __init__(
+        self,
+        source: str | None = None,
+        config: dict[str, Any] | None = None,
+        freeze: str | None = None,
+        layer: int | str | None = None,
+        mask_time_prob: float | None = None,
+        mask_time_length: int | None = None,
+        mask_feature_prob: float | None = None,
+        mask_feature_length: int | None = None,
+        layer_drop: float | None = None,
+        gradient_checkpointing: bool = False,
+        normalize: bool | None = None,
+        preemphasis: float = 0.97,
+    ) -> None:
+        super().__init__()
+        pretrained.check_freeze(freeze, layer_drop)
+        self.config = pretrained.resolve_config(source, config, TYPES)
+        self.depth = self.config.num_hidden_layers
+        self.layer = layer
+        self.normalize = _normalizes(source) if normalize is None else normalize
+        self.preemphasis = preemphasis
+        self.out_channels = self.config.hidden_size
+        self.noise = self._noise(
+            frozen=freeze == "all",
+            mask_time_prob=mask_time_prob,
+            mask_time_length=mask_time_length,
+            mask_feature_prob=mask_feature_prob,
+            mask_feature_length=mask_feature_length,
+            layer_drop=layer_drop,
+        )
+        self.model = self._build(source)
+        self._add_noise()
+        if freeze == "all":
+            self.freeze(self.model)
+        elif freeze == "convolutions":
+            self.freeze(self.model.feature_extractor)
+            self.model.feature_extractor._freeze_parameters()
+        if layer == "mixture":
+            self.mixture = LayerMixture(self.depth + 1)
+        if gradient_checkpointing:
+            self.model.gradient_checkpointing_enable({"use_reentrant": False})
+
+    def forward(self, waves: Tensor) -> Tensor:
+        """[segments, samples] -> [segments, frames, hidden_size]"""
+        output = self.model(self._prepare(waves), output_hidden_states=self.layer == "mixture")
+        if self.layer == "mixture":
+            return self.mixture(output.hidden_states)
+        return output.last_hidden_state
+
+    def num_frames(self, num_samples: int) -> int:
+        """What the convolutions leave; at least 400 samples are needed."""
+        frames = int(self.model._get_feat_extract_output_lengths(num_samples))
+        if frames < 1:
+            raise ValueError(f"a segment of {num_samples} samples is too short")
+        return frames
+
+    def rebuild_args(self) -> dict[str, Any]:
+        """The configuration in place of the checkpoint, and what was read from it."""
+        config = {**pretrained.plain_config(self.config), "num_hidden_layers": self.depth}
+        return {
+            "config": config,
+            "layer": self.layer,
+            "normalize": self.normalize,
+            "preemphasis": self.preemphasis,
+            **self.noise,
+        }
+
+    @fwd_default_precision(cast_inputs=torch.float32)
+    def _prepare(self, waves: Tensor) -> Tensor:
+        waves = preemphasise(waves, self.preemphasis)
+        return standardise(waves) if self.normalize else waves
+
+    def _noise(self, frozen: bool, **asked: Any) -> dict[str, Any]:
+        """What training draws at random: as asked, else as in the checkpoint, else nothing."""
+        own = {
+            name: getattr(self.config, name.replace("layer_drop", "layerdrop")) for name in asked
+        }
+        for name in own:
+            masks_nothing = "mask" in name and not self.config.apply_spec_augment
+            if ("prob" in name or name == "layer_drop") and (frozen or masks_nothing):
+                own[name] = 0.0
+        return {name: own[name] if value is None else value for name, value in asked.items()}
+
+    def _build(self, source: str | None) -> nn.Module:
+        """The model without the layers above the chosen one, and without transformers' noise."""
+        chosen = num_kept_layers(self.layer, self.depth)
+        self.config.num_hidden_layers = chosen
+        self.config.layerdrop = 0.0
+        self.config.apply_spec_augment = False
+        # transformers makes the embedding that fills masked frames where this is positive.
+        self.config.mask_time_prob = self.noise["mask_time_prob"]
+        self.config.mask_feature_prob = 0.0
+        if source is None:
+            model = AutoModel.from_config(self.config)
+        else:
+            model = pretrained.load_weights(AutoModel, source, self.config)
+        if chosen < self.depth and getattr(self.config, "do_stable_layer_norm", False):
+            model.encoder.layer_norm = nn.Identity()  # it belongs to the last layer alone
+        return model
+
+    def _add_noise(self) -> None:
+        """SpecAugment and layer drop, drawn on the device, as hooks of the model's own parts."""
+        noise = self.noise
+        self.augment = SpecAugment(
+            noise["mask_time_prob"],
+            noise["mask_time_length"],
+            noise["mask_feature_prob"],
+            noise["mask_feature_length"],
+        )
+        self.augments = self.augment.is_active
+        if self.augments:
+            self.model.feature_projection.register_forward_hook(self._mask)
+        if noise["layer_drop"]:
+            for block in self.model.encoder.layers:
+                block.register_forward_hook(LayerDrop(noise["layer_drop"]))
+
+    def _mask(self, module: nn.Module, inputs: tuple, output: Any) -> Any:
+        fill = getattr(self.model, "masked_spec_embed", None)
+        if isinstance(output, tuple):
+            return (self.augment(output[0], fill), *output[1:])
+        return self.augment(output, fill)
+
+
+def _normalizes(source: str | None) -> bool:
+    """Whether a checkpoint was trained on standardised segments; random weights: yes."""
+    if source is None:
+        return True
+    try:
+        return bool(AutoFeatureExtractor.from_pretrained(source).do_normalize)
+    except (OSError, ValueError, AttributeError) as error:
+        raise ValueError(
+            f"{source!r} does not say whether it wants normalised input (no readable "
+            f"preprocessor_config.json: {error}); set normalize: true or false"
+        ) from error

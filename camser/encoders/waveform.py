@@ -1,0 +1,34 @@
+"""What is done to raw samples before any feature: pre-emphasis and normalisation."""
+
+from __future__ import annotations
+
+import torchaudio
+from torch import Tensor
+
+
+def preemphasise(waves: Tensor, coefficient: float) -> Tensor:
+    """y[n] = x[n] - coefficient * x[n-1], and y[0] = x[0].
+
+    Arguments
+    ---------
+    waves : Tensor
+        [segments, samples]
+    coefficient : float
+        0.97 in the paper; 0 leaves the samples as they are.
+    """
+    if not coefficient:
+        return waves
+    return torchaudio.functional.preemphasis(waves, coefficient)
+
+
+def standardise(waves: Tensor) -> Tensor:
+    """Zero mean and unit variance for each segment, as wav2vec2's feature extractor does it.
+
+    Arguments
+    ---------
+    waves : Tensor
+        [segments, samples]
+    """
+    mean = waves.mean(dim=1, keepdim=True)
+    variance = waves.var(dim=1, keepdim=True, unbiased=False)
+    return (waves - mean) / (variance + 1e-7).sqrt()

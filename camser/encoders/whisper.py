@@ -1,0 +1,189 @@
+"""Whisper's encoder on short segments, without padding them to 30 s (Radford et al., 2023)."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+from speechbrain.utils.autocast import fwd_default_precision
+from torch import Tensor, nn
+from torch.nn.functional import gelu
+from transformers import WhisperModel
+from transformers.audio_utils import mel_filter_bank
+from transformers.models.whisper.modeling_whisper import WhisperEncoder
+
+from camser.encoders import pretrained
+from camser.encoders.base import Encoder
+from camser.encoders.mixture import LayerMixture, num_kept_layers
+from camser.encoders.regularise import LayerDrop, SpecAugment
+from camser.encoders.waveform import preemphasise
+
+N_FFT, HOP_SAMPLES, SAMPLE_RATE = 400, 160, 16000  # the same in every Whisper checkpoint
+
+
+class LogMel(nn.Module):
+    """Whisper's log-mel spectrogram, equal to ``WhisperFeatureExtractor`` on the same samples.
+
+    Arguments
+    ---------
+    num_mels : int
+        80, or 128 in large-v3.
+    """
+
+    def __init__(self, num_mels: int) -> None:
+        super().__init__()
+        filters = mel_filter_bank(
+            N_FFT // 2 + 1, num_mels, 0.0, SAMPLE_RATE / 2, SAMPLE_RATE, "slaney", "slaney"
+        )
+        filters = torch.tensor(filters, dtype=torch.float32).T.contiguous()
+        self.register_buffer("filters", filters, persistent=False)
+        self.register_buffer("window", torch.hann_window(N_FFT), persistent=False)
+
+    @fwd_default_precision(cast_inputs=torch.float32)
+    def forward(self, waves: Tensor) -> Tensor:
+        """[segments, samples] -> [segments, mels, frames], in float32."""
+        spectrum = torch.stft(waves, N_FFT, HOP_SAMPLES, window=self.window, return_complex=True)
+        mels = self.filters @ spectrum[..., :-1].abs().square()
+        logs = mels.clamp_min(1e-10).log10()
+        floor = logs.amax(dim=(1, 2), keepdim=True) - 8.0
+        return (torch.maximum(logs, floor) + 4.0) / 4.0
+
+
+class Whisper(Encoder):
+    """The encoder of any Whisper checkpoint, on segments of up to 30 s.
+
+    A segment of 3 s has 150 frames, which get the checkpoint's first 150 positions.
+
+    Arguments
+    ---------
+    source : str or None
+        A hub id or a local folder (a whole model or its encoder alone). Give this or ``config``.
+    config : dict or None
+        transformers' configuration values, ``model_type: whisper`` among them: random weights.
+    freeze : str or None
+        "all", "convolutions", or None: everything is trained.
+    layer : int, "mixture" or None
+        Which hidden state: 0 is the transformer's input, None the last, normalised; "mixture"
+        learns a combination of all.
+    mask_time_prob, mask_time_length, mask_feature_prob, mask_feature_length : float or int
+        SpecAugment over the log-mel spectrogram; off by default, as in the checkpoints.
+    layer_drop : float
+        Probability that a layer is skipped while training.
+    gradient_checkpointing : bool
+        Trade a second forward for memory.
+    preemphasis : float
+        Off by default: the checkpoints were trained without.
+
+    Raises
+    ------
+    ValueError
+        If the checkpoint cannot be had, is of another kind, or lacks weights.
+
+    Example
+    -------
+    >>> tiny = {"model_type": "whisper", "d_model": 16, "encoder_layers": 1, "encoder_ffn_dim": 32,
+    ...         "encoder_attention_heads": 2}
+    >>> encoder = Whisper(config=tiny)
+    >>> encoder(torch.randn(1, 48000)).shape, encoder.num_frames(48000)
+    (torch.Size([1, 150, 16]), 150)
+    """
+
+    def __init__(
+        self,
+        source: str | None = None,
+        config: dict[str, Any] | None = None,
+        freeze: str | None = None,
+        layer: int | str | None = None,
+        mask_time_prob: float = 0.0,
+        mask_time_length: int = 10,
+        mask_feature_prob: float = 0.0,
+        mask_feature_length: int = 10,
+        layer_drop: float = 0.0,
+        gradient_checkpointing: bool = False,
+        preemphasis: float = 0.0,
+    ) -> None:
+        super().__init__()
+        pretrained.check_freeze(freeze, layer_drop)
+        self.config = pretrained.resolve_config(source, config, ("whisper",))
+        self.depth = self.config.encoder_layers
+        self.layer = layer
+        self.preemphasis = preemphasis
+        self.out_channels = self.config.d_model
+        self.noise = {
+            "mask_time_prob": mask_time_prob,
+            "mask_time_length": mask_time_length,
+            "mask_feature_prob": mask_feature_prob,
+            "mask_feature_length": mask_feature_length,
+            "layer_drop": layer_drop,
+        }
+        self.mel = LogMel(self.config.num_mel_bins)
+        self.augment = SpecAugment(
+            mask_time_prob, mask_time_length, mask_feature_prob, mask_feature_length
+        )
+        self.augments = self.augment.is_active
+        self.model = self._build(source)
+        if layer_drop:
+            for block in self.model.layers:
+                block.register_forward_hook(LayerDrop(layer_drop))
+        if freeze == "all":
+            self.freeze(self.model)
+        elif freeze == "convolutions":
+            self.freeze(self.model.conv1)
+            self.freeze(self.model.conv2)
+        if layer == "mixture":
+            self.mixture = LayerMixture(self.depth + 1)
+        if gradient_checkpointing:
+            self.model.gradient_checkpointing_enable({"use_reentrant": False})
+
+    def forward(self, waves: Tensor) -> Tensor:
+        """[segments, samples] -> [segments, frames, d_model]"""
+        mels = self.mel(preemphasise(waves, self.preemphasis))
+        mels = self.augment(mels.transpose(1, 2)).transpose(1, 2)
+        # transformers' own forward takes 30 s and nothing else.
+        model = self.model
+        states = gelu(model.conv2(gelu(model.conv1(mels)))).transpose(1, 2)
+        states = states + model.embed_positions.weight[: states.shape[1]]
+        states = nn.functional.dropout(states, self.config.dropout, model.training)
+        history = [states]
+        for block in model.layers:
+            output = block(states, None)
+            states = output[0] if isinstance(output, tuple) else output
+            history.append(states)
+        if self.layer == "mixture":
+            return self.mixture([*history[:-1], model.layer_norm(states)])
+        return model.layer_norm(states)
+
+    def num_frames(self, num_samples: int) -> int:
+        """Half as many as mel frames; at least 201 samples, at most the positions there are."""
+        frames = -(-(num_samples // HOP_SAMPLES) // 2)
+        if num_samples <= N_FFT // 2 or frames > self.config.max_source_positions:
+            longest = self.config.max_source_positions * 2 * HOP_SAMPLES
+            raise ValueError(
+                f"a segment of {num_samples} samples; allowed: {N_FFT // 2 + 1} … {longest}"
+            )
+        return frames
+
+    def rebuild_args(self) -> dict[str, Any]:
+        """The configuration in place of the checkpoint."""
+        config = {**pretrained.plain_config(self.config), "encoder_layers": self.depth}
+        return {
+            "config": config,
+            "layer": self.layer,
+            "preemphasis": self.preemphasis,
+            **self.noise,
+        }
+
+    def _build(self, source: str | None) -> nn.Module:
+        """The encoder without the layers above the chosen one."""
+        chosen = num_kept_layers(self.layer, self.depth)
+        self.config.encoder_layers = chosen
+        if source is None:
+            encoder = WhisperEncoder(self.config)
+        elif "WhisperEncoder" in (self.config.architectures or ()):
+            encoder = pretrained.load_weights(WhisperEncoder, source, self.config)
+        else:
+            whole = pretrained.load_weights(WhisperModel, source, self.config)
+            encoder = whole.encoder
+        if chosen < self.depth:
+            encoder.layer_norm = nn.Identity()  # it belongs to the last layer alone
+        return encoder

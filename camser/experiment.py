@@ -1,0 +1,219 @@
+"""One run of a recipe: prepare, fold, train, test, write down."""
+
+from __future__ import annotations
+
+import logging
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import speechbrain as sb
+from hyperpyyaml import load_hyperpyyaml
+from speechbrain.utils.distributed import ddp_init_group, if_main_process, run_on_main
+from speechbrain.utils.train_logger import TensorboardLogger
+
+from camser import data, folds, registry, results
+from camser.brain import EmotionBrain
+from camser.checkpoints import WholeCheckpointer
+from camser.corpus import Utterance, fingerprint
+from camser.files import replacing
+from camser.frozen import FrozenFrames
+from camser.model import parameter_table
+from camser.prepare import Scan, prepare
+from camser.settings import Settings, SettingsError, read_arguments
+
+logger = logging.getLogger(__name__)
+# What may differ when a run goes on: where things lie, how they are read, and for how long.
+NEUTRAL = (
+    "data_folder", "output_folder", "prepared_folder", "num_workers", "number_of_epochs",
+    "tensorboard",
+)  # fmt: skip
+
+
+def main(scan: Callable[[Path], Scan], recipe_folder: str | Path) -> None:
+    """Run what the command line asks for; a mistake in it, or in the corpus, is one message.
+
+    Arguments
+    ---------
+    scan : callable
+        The recipe's reading of its corpus: a data folder to a ``Scan``.
+    recipe_folder : str or Path
+        Where the YAMLs of the command line are looked for.
+    """
+    try:
+        settings = read_arguments(sys.argv[1:], recipe_folder)
+        ddp_init_group(settings.run_opts)
+        run = Run(settings, scan)
+    except ValueError as error:
+        sys.exit(f"error: {error}")
+    run.train()
+    run.test()
+
+
+class Run:
+    """A recipe's objects, built in the order in which mistakes are cheap to find.
+
+    Arguments
+    ---------
+    settings : Settings
+        What the command line asks for.
+    scan : callable
+        The recipe's reading of its corpus.
+    """
+
+    def __init__(self, settings: Settings, scan: Callable[[Path], Scan]) -> None:
+        self.settings, values = settings, settings.values
+        self.output_folder = Path(values["output_folder"])
+        _check_same_run(self.output_folder, values)
+        asked = ("data_folder", "prepared_folder", "labels", "merge", "allow_missing")
+        self.utterances = run_on_main(
+            prepare, kwargs={"scan": scan, **{k: values[k] for k in asked}}
+        )
+        self.fold = choose_fold(self.utterances, values)
+        run_on_main(open_folder, args=[self.output_folder, settings.text])
+        sb.create_experiment_directory(str(self.output_folder), save_env_desc=False)
+        self.hparams = load_hyperpyyaml(settings.text)
+        self.hparams["loggers"] = [self.hparams["train_logger"]]
+        if self.hparams["tensorboard"]:
+            self.hparams["loggers"].append(
+                TensorboardLogger(str(self.output_folder / "tensorboard"))
+            )
+        self.brain = self._build_brain()
+
+    def _build_brain(self) -> EmotionBrain:
+        hparams, model = self.hparams, self.hparams["embedding_model"]
+        self.index = data.SegmentIndex(self.utterances, model.segment_samples)
+        device = self.settings.run_opts.device or sb.utils.distributed.infer_device()
+        frozen = None
+        if hparams["keep_frozen"] and any(e.is_constant for e in model.encoders.values()):
+            frozen = FrozenFrames(
+                model.encoders,
+                self.utterances,
+                self.index,
+                hparams["data_folder"],
+                Path(hparams["prepared_folder"]) / "frames",
+                device,
+                progress=not self.settings.run_opts.noprogressbar,
+            )
+        for name, (total, trainable) in parameter_table(model, hparams["classifier"]).items():
+            logger.info("parameters: %-12s %11d, %11d trained", name, total, trainable)
+        return EmotionBrain(
+            modules={"embedding_model": model, "classifier": hparams["classifier"]},
+            frozen=frozen,
+            opt_class=hparams["opt_class"],
+            hparams=hparams,
+            run_opts=self.settings.run_opts,
+            checkpointer=hparams["checkpointer"],
+        )
+
+    def train(self) -> None:
+        """Fit on the fold's training part; the epoch is chosen on its validation part."""
+        hparams = self.hparams
+        logger.info(folds.describe(self.fold, hparams["selection"]))
+        self.brain.fit(
+            hparams["epoch_counter"],
+            self._dataset(data.segment_dataset, self.fold.train),
+            self._dataset(data.utterance_dataset, self.fold.valid),
+            train_loader_kwargs=self._loader(hparams["batch_size"]),
+            valid_loader_kwargs=self._loader(hparams["eval_batch_size"]),
+        )
+
+    def test(self) -> None:
+        """Score the best epoch on the fold's test part and write the results."""
+        self.brain.evaluate(
+            self._dataset(data.utterance_dataset, self.fold.test),
+            max_key=WholeCheckpointer.best_key,
+            test_loader_kwargs=self._loader(self.hparams["eval_batch_size"]),
+        )
+        if if_main_process() and not self.brain.debug:
+            self._write()
+
+    def _dataset(self, make: Callable, part: tuple[Utterance, ...]) -> Any:
+        return make(part, self.index, self.hparams["labels"], self.hparams["data_folder"])
+
+    def _loader(self, batch_size: int) -> dict[str, Any]:
+        workers = self.hparams["num_workers"]
+        return {
+            "batch_size": batch_size,
+            "num_workers": workers,
+            "persistent_workers": workers > 0,
+            "pin_memory": self.brain.device_type == "cuda",
+        }
+
+    def _write(self) -> None:
+        brain, values = self.brain, self.settings.values
+        history = results.read_history(self.output_folder)
+        by_id = {u.id: u for u in self.fold.test}
+        predictions = results.write_predictions(
+            self.output_folder,
+            [by_id[i] for i in brain.ids],
+            brain.log_probabilities.tolist(),
+            values["labels"],
+        )
+        copied = ("corpus", "protocol", "selection", "fold", "seed", "variant", "labels")
+        written = results.write_results(
+            self.output_folder,
+            {
+                **{name: values[name] for name in copied},
+                "fold_name": self.fold.name,
+                "settings": decisive(values),
+                **brain.scores,
+                "best_epoch": brain.best_epoch,
+                "epochs": len(history),
+                "seconds": sum(float(row["seconds"]) for row in history),
+                "device": str(brain.device),
+                "versions": results.versions(),
+                "plugins": plugins(values),
+                "manifest": fingerprint(self.utterances),
+            },
+        )
+        warning = f", {folds.OPTIMISTIC}" if values["selection"] == "test_fold" else ""
+        scores = ", ".join(f"{name} {brain.scores[name]:.4f}" for name in ("WA", "UA", "macro_F1"))
+        print(f"test {self.fold.name}{warning}: {scores} (epoch {brain.best_epoch})")
+        print(f"{written}\n{predictions}")
+
+
+def choose_fold(utterances: list[Utterance], values: dict[str, Any]) -> folds.Fold:
+    """The fold that the settings name."""
+    asked = ("protocol", "selection", "num_folds", "valid_fraction", "target", "seed")
+    found = folds.make_folds(utterances, **{name: values[name] for name in asked})
+    if not isinstance(values["fold"], int) or not 0 <= values["fold"] < len(found):
+        names = ", ".join(f"{fold.index} ({fold.name})" for fold in found)
+        raise folds.FoldError(f"fold is {values['fold']!r}; {values['protocol']} has: {names}")
+    return found[values["fold"]]
+
+
+def decisive(values: dict[str, Any]) -> dict[str, Any]:
+    """The settings that make a run what it is: neither places nor the tables of unused names."""
+    kept = {name: value for name, value in values.items() if name not in NEUTRAL}
+    kept["encoders"] = {name: values["encoders"][name] for name in values["modalities"]}
+    kept["fusions"] = {values["fusion"]: values["fusions"][values["fusion"]]}
+    return kept
+
+
+def plugins(values: dict[str, Any]) -> dict[str, dict[str, str]]:
+    """Where each plugin of a run comes from, by the name that the recipe gives it."""
+    named = {name: ("encoder", values["encoders"][name]) for name in values["modalities"]}
+    named[values["fusion"]] = ("fusion", values["fusions"][values["fusion"]])
+    return {n: registry.provenance(kind, table["plugin"]) for n, (kind, table) in named.items()}
+
+
+def open_folder(folder: Path, text: str) -> None:
+    """Leave the recipe in the run's folder: run again, it is the same run."""
+    with replacing(folder / "hyperparams.yaml") as file:
+        file.write(text)
+
+
+def _check_same_run(folder: Path, values: dict[str, Any]) -> None:
+    path = folder / "hyperparams.yaml"
+    if not path.is_file():
+        return
+    saved, values = decisive(read_arguments([str(path)]).values), decisive(values)
+    different = [n for n in sorted({*saved, *values}) if saved.get(n) != values.get(n)]
+    if different:
+        lines = "".join(f"\n  {n}: {saved.get(n)!r}, now {values.get(n)!r}" for n in different)
+        raise SettingsError(
+            f"{folder} holds a run with other settings:{lines}\n"
+            f"Give another output_folder, or delete that one"
+        )

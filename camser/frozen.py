@@ -1,0 +1,140 @@
+"""What frozen encoders make of a corpus: computed once, kept on disk, read back.
+
+A file holds the frames of every segment of a manifest under one encoder; its name is made of the
+encoder's weights and settings and of the manifest's fingerprint, which covers the audio, so all
+runs that share both share the file, and nothing stale is ever read.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import logging
+import os
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+
+import numpy as np
+import torch
+from speechbrain.utils.distributed import ddp_barrier, if_main_process
+from torch import Tensor
+from tqdm import tqdm
+
+from camser import audio, segments
+from camser.corpus import Utterance, fingerprint
+from camser.data import SegmentIndex, num_samples
+from camser.encoders.base import Encoder
+
+logger = logging.getLogger(__name__)
+
+
+class FrozenFrames:
+    """The kept frames of a model's constant encoders, by modality.
+
+    Arguments
+    ---------
+    encoders : mapping of str to Encoder
+        A model's; those that are not constant (trained, or with noise before) are passed over.
+    utterances : sequence of Utterance
+        The whole manifest.
+    index : SegmentIndex
+        Of the manifest.
+    data_folder : str or Path
+        What the manifest's paths are relative to.
+    folder : str or Path
+        Where the files are kept.
+    device : str
+        Where to compute.
+    progress : bool
+        Whether to show a bar.
+    """
+
+    def __init__(
+        self,
+        encoders: Mapping[str, Encoder],
+        utterances: Sequence[Utterance],
+        index: SegmentIndex,
+        data_folder: str | Path,
+        folder: str | Path,
+        device: str = "cpu",
+        progress: bool = False,
+    ) -> None:
+        self.arrays = {}
+        for name, encoder in encoders.items():
+            if not encoder.is_constant:
+                continue
+            path = Path(folder) / f"{_key(encoder, index, utterances)}.npy"
+            spec = encoder.frame_spec(index.segment_samples)
+            shape = (index.total, spec.num_frames, spec.channels)
+            if if_main_process() and _open(path, shape) is None:
+                logger.info("computing the frozen frames of %s into %s", name, path)
+                waves = _read(utterances, data_folder, index.segment_samples, progress)
+                _compute(encoder.to(device), waves, path, shape)
+            ddp_barrier()
+            self.arrays[name] = _open(path, shape)
+
+    def rows(self, first: Tensor, count: Tensor) -> dict[str, Tensor]:
+        """The frames of a batch.
+
+        Arguments
+        ---------
+        first, count : Tensor
+            [utterances], the first row and the number of rows of each.
+
+        Returns
+        -------
+        dict of str to Tensor
+            [segments, frames, channels] by modality, in the order of ``segments.split``.
+        """
+        spans = zip(first.tolist(), count.tolist(), strict=True)
+        rows = np.concatenate([np.arange(start, start + n) for start, n in spans])
+        return {name: torch.from_numpy(array[rows]) for name, array in self.arrays.items()}
+
+
+def _key(encoder: Encoder, index: SegmentIndex, utterances: Sequence[Utterance]) -> str:
+    sha = hashlib.sha256()
+    settings = [type(encoder).__qualname__, encoder.rebuild_args(), index.segment_samples]
+    sha.update(json.dumps([*settings, fingerprint(utterances)], sort_keys=True).encode())
+    for name, value in sorted(encoder.state_dict().items()):
+        sha.update(name.encode())
+        sha.update(value.detach().cpu().contiguous().flatten().view(torch.uint8).numpy())
+    return sha.hexdigest()[:24]
+
+
+def _open(path: Path, shape: tuple[int, ...]) -> np.ndarray | None:
+    """The kept array, or None where there is none that can be trusted."""
+    try:
+        array = np.load(path, mmap_mode="r")
+    except (OSError, ValueError, EOFError):
+        return None
+    return array if array.shape == shape and array.dtype == np.float32 else None
+
+
+def _read(
+    utterances: Sequence[Utterance], data_folder: str | Path, segment_samples: int, progress: bool
+) -> Iterator[Tensor]:
+    """Each utterance's segments, [segments, samples]."""
+    for u in tqdm(utterances, desc="frozen frames", disable=not progress):
+        samples = torch.from_numpy(audio.load(Path(data_folder) / u.path, 0, num_samples(u)))
+        yield segments.split(samples.unsqueeze(0), torch.ones(1), segment_samples)[0]
+
+
+@torch.no_grad()
+def _compute(
+    encoder: Encoder, utterances: Iterator[Tensor], path: Path, shape: tuple[int, ...]
+) -> None:
+    was_training, device, row = encoder.training, next(encoder.parameters()).device, 0
+    encoder.eval()
+    path.parent.mkdir(parents=True, exist_ok=True)
+    temporary = path.with_name(f".{path.name}.{os.getpid()}")
+    try:
+        array = np.lib.format.open_memmap(temporary, mode="w+", dtype=np.float32, shape=shape)
+        for waves in utterances:
+            array[row : row + len(waves)] = encoder(waves.to(device)).float().cpu().numpy()
+            row += len(waves)
+        array.flush()
+        del array
+        os.replace(temporary, path)
+    finally:
+        temporary.unlink(missing_ok=True)
+        encoder.train(was_training)

@@ -1,0 +1,64 @@
+"""What every fusion promises."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+
+import torch
+from torch import Tensor, nn
+
+from camser.encoders.base import FrameSpec
+
+
+class Fusion(nn.Module):
+    """Frames of several modalities to one vector; sized when built, from the encoders.
+
+    A subclass sets ``out_features`` and defines ``parts``; by default the fused vector is their
+    concatenation in the order of the modalities.
+
+    Arguments
+    ---------
+    specs : mapping of str to FrameSpec
+        What each encoder gives, by modality.
+
+    Attributes
+    ----------
+    out_features : int
+        Size of the fused vector.
+    """
+
+    out_features: int
+
+    def __init__(self, specs: Mapping[str, FrameSpec]) -> None:
+        super().__init__()
+        if not specs:
+            raise ValueError("a fusion needs at least one modality")
+        self.specs = dict(specs)
+
+    def parts(self, frames: Mapping[str, Tensor]) -> dict[str, Tensor]:
+        """The vector of each modality, [segments, features] each."""
+        raise NotImplementedError
+
+    def weights(self, frames: Mapping[str, Tensor]) -> dict[str, Tensor]:
+        """The weight of each frame, [segments, frames], by attended modality; none by default."""
+        return {}
+
+    def forward(self, frames: Mapping[str, Tensor]) -> Tensor:
+        """Frames [segments, frames, channels] by modality -> [segments, out_features]"""
+        return torch.cat(list(self.parts(frames).values()), dim=1)
+
+    def require(self, names: Iterable[str], role: str) -> None:
+        """Raise a ValueError unless every name is among the modalities.
+
+        Arguments
+        ---------
+        names : iterable of str
+            Modalities that a parameter names.
+        role : str
+            What they are, e.g. "guide".
+        """
+        for name in names:
+            if name not in self.specs:
+                raise ValueError(
+                    f"{role} {name!r} is not among the modalities [{', '.join(self.specs)}]"
+                )

@@ -1,0 +1,130 @@
+"""Co-attention (section 2.3 of Zou et al., 2022): some modalities weigh another one's frames."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+import torch
+from torch import Tensor, nn
+
+from camser.encoders.base import FrameSpec
+from camser.fusion.base import Fusion
+from camser.fusion.pooling import PooledPart, Projection
+
+ACTIVATIONS = ("relu", "softmax")
+
+
+class CoAttention(Fusion):
+    """The guides' vectors give one weight to each frame of the target.
+
+    Arguments
+    ---------
+    specs : mapping of str to FrameSpec
+        What each encoder gives.
+    guides : sequence of str
+        The modalities that weigh.
+    target : str
+        The modality whose frames are weighed.
+    keep : sequence of str, optional
+        The modalities whose parts go to the head, all by default. The four "w/ co-att" rows of
+        Table 2 differ in this alone.
+    activation : str
+        "relu", as published, or "softmax" over the frames.
+    part_size : int
+        Features of a modality's part.
+    dropout : float
+        Before each projection and before the weights' layer.
+    pooling : mapping of str to str, optional
+        By modality, in place of the encoder's own; the target is weighed instead of pooled.
+
+    Raises
+    ------
+    ValueError
+        If guides, target, keep or pooling name no modality, or a modality would be computed
+        for nothing.
+
+    Example
+    -------
+    >>> specs = {"a": FrameSpec(4, 3, "mean"), "b": FrameSpec(5, 2, "mean")}
+    >>> fusion = CoAttention(specs, guides=["a"], target="b", part_size=8)
+    >>> frames = {"a": torch.rand(2, 4, 3), "b": torch.rand(2, 5, 2)}
+    >>> fusion(frames).shape, fusion.weights(frames)["b"].shape
+    (torch.Size([2, 16]), torch.Size([2, 5]))
+    """
+
+    def __init__(
+        self,
+        specs: Mapping[str, FrameSpec],
+        guides: Sequence[str],
+        target: str,
+        keep: Sequence[str] | None = None,
+        activation: str = "relu",
+        part_size: int = 128,
+        dropout: float = 0.1,
+        pooling: Mapping[str, str] | None = None,
+    ) -> None:
+        super().__init__(specs)
+        self.guides, self.target = list(guides), target
+        self.keep = list(specs) if keep is None else [name for name in specs if name in keep]
+        self.activation = activation
+        self._check(keep or (), pooling or {})
+        self.pooled = nn.ModuleDict(
+            {
+                name: PooledPart(spec, (pooling or {}).get(name, spec.pooling), part_size, dropout)
+                for name, spec in specs.items()
+                if name != target
+            }
+        )
+        num_frames, channels, _ = specs[target]
+        self.attend = nn.Sequential(
+            nn.Dropout(dropout), nn.Linear(part_size * len(self.guides), num_frames)
+        )
+        self.project = Projection(channels, part_size, dropout)
+        self.out_features = part_size * len(self.keep)
+
+    def forward(self, frames: Mapping[str, Tensor]) -> Tensor:
+        """Frames [segments, frames, channels] by modality -> [segments, out_features]"""
+        parts = self.parts(frames)
+        return torch.cat([parts[name] for name in self.keep], dim=1)  # x' of eq. 6
+
+    def parts(self, frames: Mapping[str, Tensor]) -> dict[str, Tensor]:
+        """See ``Fusion.parts``; the target's part is its weighted sum over frames, projected."""
+        parts = {name: part(frames[name]) for name, part in self.pooled.items()}  # eqs. 1 and 2
+        weights = self._weigh(parts)  # eq. 4
+        weighted = torch.einsum("st,stc->sc", weights, frames[self.target])  # eq. 5
+        parts[self.target] = self.project(weighted)
+        return {name: parts[name] for name in self.specs}
+
+    def weights(self, frames: Mapping[str, Tensor]) -> dict[str, Tensor]:
+        """The target's frame weights, [segments, frames]."""
+        return {self.target: self._weigh({g: self.pooled[g](frames[g]) for g in self.guides})}
+
+    def _weigh(self, parts: Mapping[str, Tensor]) -> Tensor:
+        scores = self.attend(torch.cat([parts[name] for name in self.guides], dim=1))
+        return scores.relu() if self.activation == "relu" else scores.softmax(dim=1)
+
+    def _check(self, keep: Sequence[str], pooling: Mapping[str, str]) -> None:
+        self.require(self.guides, "guide")
+        self.require([self.target], "target")
+        self.require(keep, "keep's")
+        self.require(pooling, "pooling's")
+        if not self.guides or self.target in self.guides:
+            raise ValueError(
+                f"the guides are {self.guides}; they must name at least one "
+                f"modality other than the target {self.target!r}"
+            )
+        if self.target not in self.keep:
+            raise ValueError(
+                f"keep is {list(keep)}; without the target {self.target!r} "
+                f"nothing would be attended"
+            )
+        idle = [n for n in self.specs if n not in (*self.guides, *self.keep)]
+        if idle:
+            raise ValueError(
+                f"{', '.join(idle)} neither guides nor is kept; take it out "
+                f"of the modalities, or add it to guides or keep"
+            )
+        if self.activation not in ACTIVATIONS:
+            raise ValueError(
+                f"activation is {self.activation!r}; allowed: {', '.join(ACTIVATIONS)}"
+            )

@@ -1,0 +1,57 @@
+"""Concatenation: the paper's "w/o co-att"."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from torch import Tensor, nn
+
+from camser.encoders.base import FrameSpec
+from camser.fusion.base import Fusion
+from camser.fusion.pooling import PooledPart
+
+
+class Concat(Fusion):
+    """Each modality pooled and projected, then all concatenated (Table 2, "w/o co-att").
+
+    Arguments
+    ---------
+    specs : mapping of str to FrameSpec
+        What each encoder gives.
+    part_size : int
+        Features of a modality's part.
+    dropout : float
+        Before each projection.
+    pooling : mapping of str to str, optional
+        By modality, in place of the encoder's own.
+
+    Example
+    -------
+    >>> import torch
+    >>> specs = {"a": FrameSpec(5, 4, "mean"), "b": FrameSpec(3, 2, "flatten")}
+    >>> fusion = Concat(specs, part_size=8)
+    >>> fusion({"a": torch.rand(2, 5, 4), "b": torch.rand(2, 3, 2)}).shape
+    torch.Size([2, 16])
+    """
+
+    def __init__(
+        self,
+        specs: Mapping[str, FrameSpec],
+        part_size: int = 128,
+        dropout: float = 0.1,
+        pooling: Mapping[str, str] | None = None,
+    ) -> None:
+        super().__init__(specs)
+        pooling = dict(pooling or {})
+        self.require(pooling, "pooling's")
+        self.pooled = nn.ModuleDict(
+            {
+                name: PooledPart(spec, pooling.get(name, spec.pooling), part_size, dropout)
+                for name, spec in specs.items()
+            }
+        )
+        self.out_features = part_size * len(specs)
+
+    def parts(self, frames: Mapping[str, Tensor]) -> dict[str, Tensor]:
+        """See ``Fusion.parts``."""
+        return {name: part(frames[name]) for name, part in self.pooled.items()}

@@ -1,0 +1,91 @@
+"""From the frames of a modality to one vector."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+
+from camser.encoders.base import FrameSpec
+from camser.registry import nearest
+
+
+def flatten(frames: Tensor) -> Tensor:
+    """[segments, frames, channels] -> [segments, frames * channels]"""
+    return frames.flatten(1)
+
+
+def mean(frames: Tensor) -> Tensor:
+    """[segments, frames, channels] -> [segments, channels]"""
+    return frames.mean(dim=1)
+
+
+def last(frames: Tensor) -> Tensor:
+    """The last frame: [segments, frames, channels] -> [segments, channels]"""
+    return frames[:, -1]
+
+
+def statistics(frames: Tensor) -> Tensor:
+    """Mean and deviation over frames: [segments, frames, channels] -> [segments, 2 * channels]"""
+    # The square root has no finite gradient at 0, which silence reaches.
+    deviation = frames.var(dim=1, unbiased=False).add(1e-8).sqrt()
+    return torch.cat([frames.mean(dim=1), deviation], dim=1)
+
+
+POOLINGS = {"flatten": flatten, "mean": mean, "last": last, "statistics": statistics}
+
+
+class Projection(nn.Sequential):
+    """dropout -> linear -> ReLU: f_m and f_s of eqs. 1 and 2 of Zou et al., 2022.
+
+    Arguments
+    ---------
+    in_features, out_features : int
+        Sizes.
+    dropout : float
+        On the input.
+    """
+
+    def __init__(self, in_features: int, out_features: int, dropout: float) -> None:
+        super().__init__(nn.Dropout(dropout), nn.Linear(in_features, out_features), nn.ReLU())
+
+
+class PooledPart(nn.Module):
+    """Pooling, then a projection: a modality's part of the fused vector.
+
+    Arguments
+    ---------
+    spec : FrameSpec
+        The modality's frames.
+    pooling : str
+        "flatten", "mean", "last" or "statistics".
+    out_features : int
+        Size of the part.
+    dropout : float
+        Between pooling and projection.
+
+    Raises
+    ------
+    ValueError
+        If the pooling is unknown.
+
+    Example
+    -------
+    >>> part = PooledPart(FrameSpec(10, 4, "mean"), "statistics", 3, 0.1)
+    >>> part(torch.rand(2, 10, 4)).shape
+    torch.Size([2, 3])
+    """
+
+    def __init__(self, spec: FrameSpec, pooling: str, out_features: int, dropout: float) -> None:
+        super().__init__()
+        if pooling not in POOLINGS:
+            raise ValueError(
+                f"no pooling {pooling!r}; allowed: {', '.join(POOLINGS)}."
+                f"{nearest(pooling, POOLINGS)}"
+            )
+        self.pool = POOLINGS[pooling]
+        factor = {"flatten": spec.num_frames, "statistics": 2}.get(pooling, 1)
+        self.project = Projection(factor * spec.channels, out_features, dropout)
+
+    def forward(self, frames: Tensor) -> Tensor:
+        """[segments, frames, channels] -> [segments, out_features]"""
+        return self.project(self.pool(frames))

@@ -1,0 +1,245 @@
+"""The model, from recordings to embeddings, and its head, from these to log-probabilities."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any, NamedTuple
+
+import torch
+from torch import Tensor, nn
+
+from camser import registry, segments
+from camser.audio import SAMPLE_RATE
+from camser.encoders.base import Encoder
+from camser.fusion.base import Fusion
+
+
+class Inspection(NamedTuple):
+    """What one pass computed on its way, one row a segment."""
+
+    embeddings: Tensor
+    parts: dict[str, Tensor]
+    weights: dict[str, Tensor]
+    owners: Tensor
+
+
+class UtteranceEncoder(nn.Module):
+    """Recordings to embeddings: cut into segments, encode, fuse, hidden layers, mean.
+
+    Arguments
+    ---------
+    encoders : mapping of str to Encoder
+        By modality, in order.
+    fusion : Fusion
+        Built for these encoders' frames.
+    segment_samples : int
+        Length of a segment.
+    hidden_sizes : sequence of int
+        Hidden layers between fusion and embedding; the last is the embedding's size.
+    dropout : float
+        Before each hidden layer.
+    """
+
+    def __init__(
+        self,
+        encoders: Mapping[str, Encoder],
+        fusion: Fusion,
+        segment_samples: int,
+        hidden_sizes: Sequence[int] = (128, 128),
+        dropout: float = 0.1,
+    ) -> None:
+        super().__init__()
+        self.encoders = nn.ModuleDict(encoders)
+        self.fusion = fusion
+        self.segment_samples = segment_samples
+        layers, size = [], fusion.out_features
+        for hidden_size in hidden_sizes:
+            layers += [nn.Dropout(dropout), nn.Linear(size, hidden_size), nn.ReLU()]
+            size = hidden_size
+        self.hidden = nn.Sequential(*layers)
+        self.embedding_size = size
+
+    @classmethod
+    def from_names(
+        cls,
+        modalities: Sequence[str],
+        encoders: Mapping[str, Mapping[str, Any]],
+        fusion: str,
+        fusions: Mapping[str, Mapping[str, Any]],
+        segment_seconds: float,
+        **params: Any,
+    ) -> UtteranceEncoder:
+        """Build what a recipe names.
+
+        Arguments
+        ---------
+        modalities : sequence of str
+            Names in ``encoders``, in order.
+        encoders : mapping
+            What each name means: ``plugin`` and its parameters.
+        fusion : str
+            A name in ``fusions``.
+        fusions : mapping
+            What each name means: ``plugin`` and its parameters.
+        segment_seconds : float
+            Length of a segment.
+        **params
+            The constructor's other arguments.
+
+        Raises
+        ------
+        ValueError
+            If a name, a plugin or a parameter is unknown, or the parts do not fit each other.
+
+        Example
+        -------
+        >>> model = UtteranceEncoder.from_names(
+        ...     ["mfcc"], {"mfcc": {"plugin": "mfcc_bilstm", "hidden_size": 8}},
+        ...     "concat", {"concat": {"plugin": "concat"}}, segment_seconds=1.0)
+        >>> model(torch.randn(2, 40000), torch.tensor([1.0, 0.5])).shape
+        torch.Size([2, 128])
+        """
+        _check_names(modalities, encoders, fusion, fusions)
+        segment_samples = round(segment_seconds * SAMPLE_RATE)
+        built = {name: _build("encoder", encoders[name], name) for name in modalities}
+        specs = {name: encoder.frame_spec(segment_samples) for name, encoder in built.items()}
+        fused = _build("fusion", fusions[fusion], fusion, specs)
+        return cls(built, fused, segment_samples, **params)
+
+    def forward(
+        self, wavs: Tensor, lens: Tensor, kept: Mapping[str, Tensor] | None = None
+    ) -> Tensor:
+        """Embed utterances.
+
+        Arguments
+        ---------
+        wavs : Tensor
+            [utterances, samples]
+        lens : Tensor
+            [utterances], relative to ``samples``.
+        kept : mapping of str to Tensor, optional
+            Frames computed before, by modality, a row a segment: see ``frozen.FrozenFrames``.
+
+        Returns
+        -------
+        Tensor
+            [utterances, embedding_size]
+        """
+        waves, owners = segments.split(wavs, lens, self.segment_samples)
+        fused = self.fusion(self.encode(waves, kept))
+        return segments.join(self.hidden(fused), owners, len(wavs))
+
+    def encode(self, waves: Tensor, kept: Mapping[str, Tensor] | None = None) -> dict[str, Tensor]:
+        """Segments [segments, samples] -> frames [segments, frames, channels] by modality."""
+        kept = kept or {}
+        return {
+            name: kept[name] if name in kept else encoder(waves)
+            for name, encoder in self.encoders.items()
+        }
+
+    @torch.no_grad()
+    def inspect(self, wavs: Tensor, lens: Tensor) -> Inspection:
+        """The embeddings, parts and frame weights of each segment, in evaluation mode."""
+        was_training = self.training
+        self.eval()
+        try:
+            waves, owners = segments.split(wavs, lens, self.segment_samples)
+            frames = self.encode(waves)
+            embeddings = self.hidden(self.fusion(frames))
+            parts, weights = self.fusion.parts(frames), self.fusion.weights(frames)
+            return Inspection(embeddings, parts, weights, owners)
+        finally:
+            self.train(was_training)
+
+    def named_parts(self) -> Iterator[tuple[str, nn.Module]]:
+        """Each encoder by its modality, then "fusion" and "hidden": what has a learning rate."""
+        yield from self.encoders.items()
+        yield "fusion", self.fusion
+        yield "hidden", self.hidden
+
+
+class EmotionHead(nn.Module):
+    """Embeddings to log-probabilities.
+
+    The layer is linear, so over a mean of embeddings it decides as the mean of the segments'
+    log-probabilities does.
+
+    Arguments
+    ---------
+    embedding_size : int
+        Size of an embedding.
+    num_classes : int
+        Emotions.
+
+    Example
+    -------
+    >>> EmotionHead(8, 4)(torch.rand(2, 8)).exp().sum(dim=1).round().tolist()
+    [1.0, 1.0]
+    """
+
+    def __init__(self, embedding_size: int, num_classes: int) -> None:
+        super().__init__()
+        self.linear = nn.Linear(embedding_size, num_classes)
+
+    def forward(self, embeddings: Tensor) -> Tensor:
+        """[utterances, embedding_size] -> [utterances, classes]"""
+        # Scores are compared to 1e-5 and averaged over epochs: keep them in float32.
+        return self.linear(embeddings).float().log_softmax(dim=-1)
+
+
+def parameter_table(model: nn.Module, head: nn.Module) -> dict[str, tuple[int, int]]:
+    """(all, trainable) parameters of each part, and their "total".
+
+    Arguments
+    ---------
+    model : UtteranceEncoder
+        The embedding model.
+    head : EmotionHead
+        The classifier.
+    """
+    parts = {**dict(model.named_parts()), "head": head}
+    table = {
+        name: (
+            sum(p.numel() for p in part.parameters()),
+            sum(p.numel() for p in part.parameters() if p.requires_grad),
+        )
+        for name, part in parts.items()
+    }
+    return {**table, "total": tuple(sum(column) for column in zip(*table.values(), strict=True))}
+
+
+def _build(kind: str, settings: Mapping[str, Any], name: str, *args: Any) -> Any:
+    params = dict(settings)
+    if "plugin" not in params:
+        raise ValueError(
+            f"{kind} {name!r} names no plugin; give e.g. {{plugin: …, <its parameters>}}"
+        )
+    plugin = params.pop("plugin")
+    try:
+        return registry.build(kind, plugin, *args, **params)
+    except registry.PluginError:
+        raise
+    except ValueError as error:
+        raise ValueError(f"{kind} {name!r}: {error}") from error
+
+
+def _check_names(
+    modalities: Sequence[str], encoders: Mapping, fusion: str, fusions: Mapping
+) -> None:
+    if not modalities or isinstance(modalities, str):
+        raise ValueError(
+            f'modalities is {modalities!r}; give a list of names, e.g. --modalities="[mfcc]"'
+        )
+    if len(set(modalities)) != len(modalities):
+        raise ValueError(f"modalities {list(modalities)} names one twice")
+    for name in modalities:
+        if name not in encoders:
+            raise ValueError(
+                f"modality {name!r} is not among the encoders: {', '.join(encoders)}."
+                f"{registry.nearest(name, encoders)}"
+            )
+    if fusion not in fusions:
+        raise ValueError(
+            f"fusion {fusion!r} is not among the fusions: {', '.join(fusions)}."
+            f"{registry.nearest(fusion, fusions)}"
+        )

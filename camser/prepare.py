@@ -1,0 +1,173 @@
+"""From a corpus folder to a manifest: what every recipe's preparation shares."""
+
+from __future__ import annotations
+
+import json
+import logging
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
+from types import MappingProxyType
+from typing import NamedTuple
+
+from camser import audio
+from camser.corpus import Utterance, write_manifest
+from camser.files import digest, replacing
+
+logger = logging.getLogger(__name__)
+Counts = Mapping[str, Mapping[str, int]]
+
+
+class CorpusError(ValueError):
+    """A corpus folder in which something is missing or broken; the message lists everything."""
+
+
+class Scan(NamedTuple):
+    """What a recipe finds in a corpus folder.
+
+    Arguments
+    ---------
+    utterances : list of Utterance
+        All that is annotated, whatever its emotion, under emotion names that corpora share
+        (angry, happy, excited, sad, neutral, …); ``seconds`` and ``digest`` are filled in later.
+    problems : list of str
+        What is wrong, one line each, naming the file.
+    expected : mapping
+        Utterances by group (a session, or the corpus) and label, where they are known.
+    expected_merge : mapping
+        The merging of emotions that these numbers are for.
+    """
+
+    utterances: list[Utterance]
+    problems: list[str]
+    expected: Counts = MappingProxyType({})
+    expected_merge: Mapping[str, str] = MappingProxyType({})
+
+
+def prepare(
+    scan: Callable[[Path], Scan],
+    data_folder: str | Path,
+    prepared_folder: str | Path,
+    labels: Sequence[str],
+    merge: Mapping[str, str],
+    allow_missing: bool = False,
+) -> list[Utterance]:
+    """Scan a corpus, check every recording, and write ``manifest.csv``.
+
+    Every file is decoded once; what was found is kept in ``audio.json`` and trusted as long as
+    a file's size and time stay the same.
+
+    Arguments
+    ---------
+    scan : callable
+        The recipe's: a data folder to a ``Scan``.
+    data_folder : str or Path
+        The corpus.
+    prepared_folder : str or Path
+        Where the files are written.
+    labels : sequence of str
+        The emotions wanted.
+    merge : mapping of str to str
+        Emotions that count as another, e.g. excited as happy.
+    allow_missing : bool
+        Go on with what is there instead of raising.
+
+    Returns
+    -------
+    list of Utterance
+
+    Raises
+    ------
+    CorpusError
+        If anything is missing or broken; all of it at once, with what was found against what
+        was expected.
+    """
+    data_folder = Path(data_folder)
+    if not data_folder.is_dir():
+        raise CorpusError(f"{data_folder} is not a folder; data_folder must hold the corpus")
+    found = scan(data_folder)
+    named = [replace(u, emotion=merge.get(u.emotion, u.emotion)) for u in found.utterances]
+    wanted = [u for u in named if u.emotion in labels]
+    utterances, broken = _check_audio(wanted, data_folder, Path(prepared_folder) / "audio.json")
+    problems = [*found.problems, *broken]
+    expected = found.expected if dict(merge) == dict(found.expected_merge) else {}
+    table, differs = _compare(utterances, expected, labels)
+    if problems or differs:
+        message = _message(data_folder, problems, table)
+        if not allow_missing:
+            raise CorpusError(f"{message}\nallow_missing: true goes on with what is there")
+        logger.warning(message)
+    empty = [label for label in labels if label not in {u.emotion for u in utterances}]
+    if empty:
+        raise CorpusError(f"{data_folder}: no utterance of {', '.join(empty)}; labels is {labels}")
+    write_manifest(Path(prepared_folder) / "manifest.csv", utterances)
+    return utterances
+
+
+def _check_audio(
+    utterances: Sequence[Utterance], data_folder: Path, cache: Path
+) -> tuple[list[Utterance], list[str]]:
+    """The utterances with their lengths and digests, and what is wrong with the others."""
+    known = _read_cache(cache)
+    checked, good, problems = {}, [], []
+    for u in utterances:
+        path = data_folder / u.path
+        try:
+            state = _state(path)
+            entry = known.get(str(path))
+            if not entry or entry[:2] != state:
+                entry = [*state, len(audio.load(path)) / audio.SAMPLE_RATE, digest(path)]
+        except audio.AudioError as error:
+            problems.append(str(error))
+            continue
+        checked[str(path)] = entry
+        good.append(replace(u, seconds=entry[2], digest=entry[3]))
+    if checked != known:
+        with replacing(cache) as file:
+            json.dump(checked, file)
+    return good, problems
+
+
+def _state(path: Path) -> list[int]:
+    try:
+        status = path.stat()
+    except OSError:
+        raise audio.AudioError(f"{path}: there is no such file") from None
+    return [status.st_size, status.st_mtime_ns]
+
+
+def _read_cache(path: Path) -> dict[str, list]:
+    try:
+        known = json.loads(path.read_text(encoding="utf-8"))
+        return {k: v for k, v in known.items() if len(v) == 4 and v[2] > 0}
+    except (OSError, ValueError, AttributeError, TypeError):
+        return {}  # it only saves time
+
+
+def _compare(
+    utterances: Sequence[Utterance], expected: Counts, labels: Sequence[str]
+) -> tuple[str, bool]:
+    """A table of found / expected by group and label, and whether they differ."""
+    found = Counter((u.session or u.corpus, u.emotion) for u in utterances)
+    groups = sorted(set(expected) | {group for group, _ in found})
+    rows, differs = [["", *labels]], False
+    for group in groups:
+        cells = [group]
+        for label in labels:
+            known = expected.get(group, {}).get(label)
+            here = found[group, label]
+            differs |= known is not None and known != here
+            cells.append(str(here) if known is None else f"{here}/{known}")
+        rows.append(cells)
+    width = max(len(cell) for row in rows for cell in row) + 2
+    return "\n".join("".join(f"{cell:>{width}}" for cell in row) for row in rows), differs
+
+
+def _message(data_folder: Path, problems: Sequence[str], table: str) -> str:
+    shown = "".join(f"\n  {problem}" for problem in problems[:50])
+    more = f"\n  … and {len(problems) - 50} more" if len(problems) > 50 else ""
+    return (
+        f"{data_folder}: {len(problems)} problems{':' if problems else ''}{shown}{more}\n"
+        f"utterances found/expected:\n{table}"
+    )

@@ -1,0 +1,233 @@
+"""A recipe's YAML with its overrides: read, merged, every key checked at every depth.
+
+HyperPyYAML checks only the top level of overrides and ignores keys that nothing uses. Here a
+misspelt key is an error that names the nearest valid one, in the file and on the command line.
+
+A YAML may begin with ``include: other.yaml``: it is then a set of overrides of that file, merged
+as those of the command line are.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from io import StringIO
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from hyperpyyaml import resolve_references
+from hyperpyyaml.core import recursive_update
+from ruamel.yaml import YAML
+from ruamel.yaml.error import YAMLError
+from speechbrain.utils.run_opts import RunOptions
+
+from camser.registry import nearest
+
+# What the code reads from a recipe; a key that is neither here nor referred to is a mistake.
+KEYS = frozenset(
+    (
+        "seed", "data_folder", "output_folder", "prepared_folder", "corpus", "variant",
+        "labels", "merge", "allow_missing", "protocol", "selection", "fold", "num_folds",
+        "valid_fraction", "target", "segment_seconds", "modalities", "encoders", "fusion",
+        "fusions", "embedding_model", "classifier", "batch_size", "eval_batch_size",
+        "num_workers", "keep_frozen", "learning_rate", "learning_rates", "opt_class",
+        "epoch_counter", "checkpointer", "train_logger", "tensorboard",
+    )
+)  # fmt: skip
+RUN_OPTIONS = frozenset(RunOptions().as_dict()) - {"param_file", "overridden_args"}
+# Run options that decide a result: they become a part of the recipe that a run leaves.
+DECISIVE = (
+    "precision", "eval_precision", "grad_accumulation_factor", "max_grad_norm",
+    "optimizer_step_limit", "remove_vector_weight_decay", "skip_nonfinite_grads",
+)  # fmt: skip
+# Tables that take new names: what they may hold is checked where it is used.
+OPEN_TABLES = ("encoders", "fusions", "learning_rates", "merge")
+
+
+class SettingsError(ValueError):
+    """A recipe or an override that does not say something sensible."""
+
+
+class Settings(NamedTuple):
+    """What a command line asks for.
+
+    Arguments
+    ---------
+    text : str
+        The merged YAML, references unresolved: run again, it is the same run.
+    values : dict
+        Its plain values, references resolved; objects that it builds are left out.
+    run_opts : RunOptions
+        SpeechBrain's.
+    """
+
+    text: str
+    values: dict[str, Any]
+    run_opts: RunOptions
+
+
+def read_arguments(argv: Sequence[str], recipe_folder: str | Path = ".") -> Settings:
+    """Read a command line: a YAML, SpeechBrain's run options, and overrides ``--key=value``.
+
+    Arguments
+    ---------
+    argv : sequence of str
+        Without the program's name.
+    recipe_folder : str or Path
+        Where a YAML is looked for that does not exist from the current folder.
+
+    Raises
+    ------
+    SettingsError
+        If the YAML is missing or unreadable, or a key is unknown.
+    """
+    rest, overrides = _split(argv)
+    path, run_opts, _ = RunOptions.from_command_line_args(rest)
+    tree = _read(_find(Path(path), Path(recipe_folder)))
+    _merge(tree, _parse("\n".join(f"{k}: {v}" for k, v in overrides.items()), "the overrides"))
+    tree.update({k: run_opts[k] for k in DECISIVE if k in run_opts.overridden_args})
+    text = _dump(tree)
+    _check_keys(tree, text)
+    return Settings(text, _plain_values(text), run_opts)
+
+
+def _split(argv: Sequence[str]) -> tuple[list[str], dict[str, str]]:
+    """SpeechBrain's arguments, and the overrides by key.
+
+    SpeechBrain's own parser cuts values at every "=", joins "--key 1 2" into one string, and
+    takes abbreviated run options without setting them.
+    """
+    rest: list[str] = []
+    overrides: dict[str, str] = {}
+    waiting = None
+    for argument in argv:
+        name, equals, value = argument.removeprefix("--").partition("=")
+        if argument.startswith("--") and name not in RUN_OPTIONS and name != "help":
+            overrides[name] = value
+            waiting = None if equals else name
+        elif waiting and not argument.startswith("--"):
+            if overrides[waiting]:
+                raise SettingsError(f'--{waiting} takes one value; write a list as "[1, 2]"')
+            overrides[waiting] = argument
+        else:
+            rest.append(argument)
+            waiting = None
+    empty = [name for name, value in overrides.items() if not value]
+    if empty:
+        raise SettingsError(f"--{empty[0]} has no value; write --{empty[0]}=VALUE")
+    return rest, overrides
+
+
+def _find(path: Path, recipe_folder: Path) -> Path:
+    for candidate in (path, recipe_folder / path):
+        if candidate.is_file():
+            return candidate
+    there = sorted(str(p.relative_to(recipe_folder)) for p in recipe_folder.glob("hparams/*.yaml"))
+    raise SettingsError(
+        f"{path}: no such file, from the current folder or {recipe_folder}; the recipe has: "
+        f"{', '.join(there)}"
+    )
+
+
+def _read(path: Path, seen: tuple[Path, ...] = ()) -> dict:
+    if path.resolve() in seen:
+        raise SettingsError(f"{path} includes itself")
+    tree = _parse(path.read_text(encoding="utf-8"), str(path))
+    if "include" not in tree:
+        return tree
+    included = path.parent / tree.pop("include")
+    if not included.is_file():
+        raise SettingsError(f"{path}: include: {included} does not exist")
+    base = _read(included, (*seen, path.resolve()))
+    _merge(base, tree)
+    return base
+
+
+def _parse(text: str, where: str) -> dict:
+    try:
+        tree = YAML().load(text)
+    except YAMLError as error:
+        raise SettingsError(f"{where}: not valid YAML: {error}") from error
+    if tree is None:
+        return {}
+    if not isinstance(tree, dict):
+        raise SettingsError(f"{where}: must be a mapping of keys to values, not {tree!r}")
+    return tree
+
+
+def _merge(tree: dict, overrides: Mapping) -> None:
+    for key, value in overrides.items():
+        known = set(tree) | KEYS | RUN_OPTIONS
+        if key not in known:
+            raise SettingsError(f"no setting {key!r}.{nearest(key, known)}")
+        if key not in OPEN_TABLES and key in tree:
+            _check_depth(tree[key], value, key)
+    for key, value in overrides.items():
+        old = tree.get(key)
+        if isinstance(value, Mapping) and isinstance(old, Mapping):
+            recursive_update(old, value)
+        else:
+            tree[key] = value
+
+
+def _check_depth(old: Any, new: Any, where: str) -> None:
+    if isinstance(old, Mapping) and not isinstance(new, Mapping):
+        raise SettingsError(f"{where} is a table; got {new!r}; give {{key: value, …}}")
+    if not isinstance(old, Mapping) or not isinstance(new, Mapping) or _tag(old):
+        return  # an object's arguments are checked by what it builds
+    for key, value in new.items():
+        if key not in old:
+            raise SettingsError(f"no setting {key!r} in {where}.{nearest(key, old)}")
+        _check_depth(old[key], value, f"{where}.{key}")
+
+
+def _check_keys(tree: Mapping, text: str) -> None:
+    referred = set(re.findall(r"<(\w+)", text))
+    for key in tree:
+        if not key.startswith("__") and key not in KEYS | RUN_OPTIONS | referred:
+            raise SettingsError(
+                f"nothing uses the setting {key!r}.{nearest(key, KEYS | RUN_OPTIONS)}"
+            )
+    missing = sorted(KEYS - set(tree))
+    if missing:
+        raise SettingsError(f"the recipe lacks the settings: {', '.join(missing)}")
+
+
+def _dump(tree: Mapping) -> str:
+    stream = StringIO()
+    YAML().dump(tree, stream)
+    return stream.getvalue()
+
+
+def _plain_values(text: str) -> dict[str, Any]:
+    try:
+        resolved = YAML().load(resolve_references(text).getvalue())
+    except ValueError as error:
+        placeholder = re.match(r"'(\w+)' is a !PLACEHOLDER", str(error))
+        if placeholder:
+            raise SettingsError(f"{placeholder[1]} is not set; give --{placeholder[1]}=…") from None
+        raise SettingsError(str(error)) from error
+    built = ("!new:", "!apply:")
+    return {
+        key: _plain(value)
+        for key, value in resolved.items()
+        if not key.startswith("__") and not _tag(value).startswith(built)
+    }
+
+
+def _tag(node: Any) -> str:
+    return str(getattr(getattr(node, "tag", None), "value", None) or "")
+
+
+def _plain(node: Any) -> Any:
+    if isinstance(node, Mapping):
+        values = {str(key): _plain(value) for key, value in node.items()}
+        return {_tag(node): values} if _tag(node).startswith("!") else values
+    if isinstance(node, (list, tuple)):
+        return [_plain(value) for value in node]
+    if isinstance(node, bool) or node is None:
+        return node
+    for kind in (int, float):
+        if isinstance(node, kind):
+            return kind(node)
+    return str(getattr(node, "value", node))
