@@ -10,6 +10,9 @@ import numpy as np
 
 SAMPLE_RATE = 16000  # Hz, everywhere in camser
 LOWEST_RATE = 8000  # below telephone quality there is nothing to resample from
+# How libsndfile's log tells of a file that is shorter than it declares, by format.
+SIZE = r"(?:data|SSND|Data Size|Riff size|riff) *: (\d+) \(should be (\d+)\)"
+ENDLESS = 0x7FFF0000  # what writers declare about here and above, piping a WAV of unknown length
 
 
 class AudioError(ValueError):
@@ -50,11 +53,12 @@ def load(path: str | os.PathLike, start: int = 0, num_samples: int | None = None
             _check_header(path, file)
             plain = file.samplerate == SAMPLE_RATE
             if plain and start:
-                file.seek(min(start, file.frames))
+                _check_start(path, start, num_samples, file.frames)
+                file.seek(start)
             wanted = -1 if num_samples is None or not plain else num_samples
             samples = file.read(wanted, dtype="float32", always_2d=True)
             rate, declared = file.samplerate, file.frames
-    except soundfile.SoundFileError as error:
+    except (soundfile.SoundFileError, TypeError) as error:  # TypeError: headerless formats
         raise AudioError(f"{path}: not a readable sound file ({error})") from error
     if wanted < 0 and len(samples) + (start if plain else 0) < declared:
         raise AudioError(f"{path}: truncated; {declared} samples declared, {len(samples)} there")
@@ -62,14 +66,24 @@ def load(path: str | os.PathLike, start: int = 0, num_samples: int | None = None
     if not np.isfinite(samples).all():
         raise AudioError(f"{path}: holds NaN or infinite samples")
     if not plain:
-        end = None if num_samples is None else start + num_samples
-        samples = _resample(samples, rate)[start:end]
+        samples = _resample(samples, rate)
+        _check_start(path, start, num_samples, len(samples))
+        samples = samples[start : None if num_samples is None else start + num_samples]
     if num_samples is not None and len(samples) < num_samples:
-        raise AudioError(
-            f"{path}: ends before sample {start + num_samples}; it changed since it was prepared: "
-            f"delete the prepared folder and prepare again"
-        )
+        raise _changed(path, start + num_samples)
     return samples
+
+
+def _check_start(path: str | os.PathLike, start: int, count: int | None, length: int) -> None:
+    if start >= length:
+        raise _changed(path, start + (count or 1))
+
+
+def _changed(path: str | os.PathLike, end: int) -> AudioError:
+    return AudioError(
+        f"{path}: ends before sample {end}; it changed since it was prepared: delete the prepared "
+        f"folder and prepare again"
+    )
 
 
 def _check_header(path: str | os.PathLike, file) -> None:
@@ -77,11 +91,11 @@ def _check_header(path: str | os.PathLike, file) -> None:
         raise AudioError(
             f"{path}: sampled at {file.samplerate} Hz; allowed: {LOWEST_RATE} and more"
         )
-    if not file.frames:
-        raise AudioError(f"{path}: holds no samples")
+    if not 0 < file.frames < 2**32:
+        raise AudioError(f"{path}: holds no samples, or does not say how many ({file.frames})")
     # libsndfile reads a truncated WAV without complaint, and says so only in its log.
-    size = re.search(r"data : (\d+) \(should be (\d+)\)", file.extra_info)
-    if size and int(size[2]) < int(size[1]) < 2**31 - 1:  # streams declare the largest size
+    size = re.search(SIZE, file.extra_info)
+    if size and int(size[2]) < int(size[1]) < ENDLESS:
         raise AudioError(f"{path}: truncated; {size[1]} bytes declared, {size[2]} there")
 
 

@@ -7,7 +7,7 @@ import hashlib
 import math
 from collections.abc import Iterable, Sequence
 from dataclasses import astuple, dataclass, fields
-from pathlib import Path, PurePosixPath
+from pathlib import Path, PurePosixPath, PureWindowsPath
 
 from camser.files import replacing
 
@@ -81,11 +81,11 @@ def validate(utterances: Sequence[Utterance], source: str = "manifest") -> None:
         What to call them in the message, e.g. the file's path.
     """
     problems, seen = [], set()
-    for number, row in enumerate(utterances, start=2):
+    for number, row in enumerate(utterances, start=1):
         for problem in _problems(row):
-            problems.append(f"line {number} ({row.id}): {problem}")
+            problems.append(f"row {number} ({row.id}): {problem}")
         if row.id in seen:
-            problems.append(f"line {number}: the id {row.id!r} occurs twice")
+            problems.append(f"row {number}: the id {row.id!r} occurs twice")
         seen.add(row.id)
     if not utterances:
         problems.append("there are no utterances")
@@ -105,7 +105,8 @@ def _problems(row: Utterance) -> Iterable[str]:
     if row.style not in STYLES:
         yield f"style is {row.style!r}; allowed: {', '.join(STYLES)}"
     path = PurePosixPath(row.path)
-    if path.is_absolute() or ".." in path.parts or "\\" in row.path:
+    drive = PureWindowsPath(row.path).drive
+    if path.is_absolute() or drive or ".." in path.parts or "\\" in row.path:
         yield f"path {row.path!r} must be relative to the data folder and stay inside it"
 
 
@@ -128,16 +129,19 @@ def read_manifest(path: str | Path) -> list[Utterance]:
     """
     try:
         with open(path, encoding="utf-8", newline="") as file:
-            header, *rows = csv.reader(file)
+            text = file.read()
+        header, *rows = csv.reader(text.splitlines(keepends=True))
     except FileNotFoundError:
         raise ManifestError(f"{path} is missing; the recipe's preparation writes it") from None
     except (ValueError, csv.Error) as error:
         raise ManifestError(
             f"{path} is not a manifest: {error}; delete it and prepare again"
         ) from error
+    if not text.endswith("\n"):
+        raise ManifestError(f"{path} is cut off in its last line; delete it and prepare again")
     if header != COLUMNS:
         raise ManifestError(f"{path}: the columns are {header}; they must be {COLUMNS}")
-    utterances = [_parse(row, f"{path}, line {n}") for n, row in enumerate(rows, start=2)]
+    utterances = [_parse(row, f"{path}, row {n}") for n, row in enumerate(rows, start=1)]
     validate(utterances, str(path))
     return utterances
 

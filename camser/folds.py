@@ -85,7 +85,10 @@ def make_folds(
         raise FoldError(f"selection is {selection!r}; allowed: {', '.join(SELECTIONS)}")
     if protocol not in PROTOCOLS:
         raise FoldError(f"protocol is {protocol!r}; allowed: {', '.join(PROTOCOLS)}")
+    if not 0 < valid_fraction <= 0.5:
+        raise FoldError(f"valid_fraction is {valid_fraction}; allowed: above 0, up to 0.5")
     options = {
+        "selection": selection,
         "num_folds": num_folds,
         "valid_fraction": valid_fraction,
         "target": target,
@@ -156,11 +159,13 @@ def _leave_one_session_out(utterances: Sequence[Utterance], options: dict) -> It
     )
     for test in sessions:
         rest = [u for u in utterances if u.session != test]
-        dialogues = _stratified_dialogues(rest, options["valid_fraction"], options["seed"])
+        valid: set[tuple[str, str]] = set()
+        if options["selection"] == "held_out":
+            valid = _stratified_dialogues(rest, options["valid_fraction"], options["seed"])
         yield (
             test,
             lambda u, s=test: u.session == s,
-            lambda u, d=frozenset(dialogues): (u.session, u.dialogue) in d,
+            lambda u, d=valid: (u.session, u.dialogue) in d,
         )
 
 
@@ -169,12 +174,11 @@ def _stratified_dialogues(
 ) -> set[tuple[str, str]]:
     from sklearn.model_selection import StratifiedGroupKFold
 
-    _need(0 < fraction <= 0.5, f"valid_fraction is {fraction}; allowed: above 0, up to 0.5")
     groups = [f"{u.session}/{u.dialogue}" for u in utterances]
-    parts = min(round(1 / fraction), len(set(groups)))
+    emotions = [u.emotion for u in utterances]
+    parts = min(round(1 / fraction), len(set(groups)), max(Counter(emotions).values()))
     _need(parts >= 2, "the other sessions hold one dialogue; valid needs one of its own")
     splitter = StratifiedGroupKFold(parts, shuffle=True, random_state=seed)
-    emotions = [u.emotion for u in utterances]
     _, chosen = next(splitter.split(emotions, emotions, groups))
     return {(utterances[i].session, utterances[i].dialogue) for i in chosen}
 
@@ -186,7 +190,7 @@ def _speaker_k_fold(utterances: Sequence[Utterance], options: dict) -> Iterable[
     k = options["num_folds"]
     _need(
         isinstance(k, int) and 3 <= k <= len(speakers),
-        f"speaker_k_fold: num_folds is {k}; allowed: 3 … {len(speakers)}, the speakers",
+        f"speaker_k_fold: num_folds is {k!r}; allowed: 3 … {len(speakers)}, the speakers",
     )
     groups = [frozenset(speakers[i::k]) for i in range(k)]
     for i, test in enumerate(groups):

@@ -89,7 +89,7 @@ def load(kind: str, name: str) -> type:
     return plugin
 
 
-def build(kind: str, name: str, *args: Any, **params: Any) -> Any:
+def build(kind: str, name: str, /, *args: Any, **params: Any) -> Any:
     """An instance of the plugin ``name``.
 
     Arguments

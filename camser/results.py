@@ -101,6 +101,8 @@ def write_predictions(
         writer = csv.writer(file)
         writer.writerow([*DESCRIPTION, "label", "prediction", *labels])
         for row, scores in zip(utterances, log_probabilities, strict=True):
+            if len(scores) != len(labels):
+                raise ValueError(f"{row.id}: {len(scores)} scores for {len(labels)} labels")
             prediction = labels[max(range(len(labels)), key=scores.__getitem__)]
             described = [getattr(row, name) for name in DESCRIPTION]
             writer.writerow([*described, row.emotion, prediction, *scores])

@@ -49,7 +49,7 @@ def split(wavs: Tensor, lens: Tensor, segment_samples: int) -> tuple[Tensor, Ten
     [0, 0, 1]
     """
     num_utterances, num_samples = wavs.shape
-    lengths = (lens.to(wavs.device) * num_samples).round().long().clamp(1, num_samples)
+    lengths = (lens.to(wavs.device).double() * num_samples).round().long().clamp(1, num_samples)
     width = num_segments(num_samples, segment_samples)
     padded = torch.nn.functional.pad(wavs, (0, width * segment_samples - num_samples))
     inside = torch.arange(padded.shape[1], device=wavs.device) < lengths.unsqueeze(1)

@@ -83,11 +83,12 @@ def read_arguments(argv: Sequence[str], recipe_folder: str | Path = ".") -> Sett
     """
     rest, overrides = _split(argv)
     path, run_opts, _ = RunOptions.from_command_line_args(rest)
-    tree = _read(_find(Path(path), Path(recipe_folder)))
+    referred: set[str] = set()
+    tree = _read(_find(Path(path), Path(recipe_folder)), referred)
     _merge(tree, _parse("\n".join(f"{k}: {v}" for k, v in overrides.items()), "the overrides"))
     tree.update({k: run_opts[k] for k in DECISIVE if k in run_opts.overridden_args})
+    _check_keys(tree, referred)
     text = _dump(tree)
-    _check_keys(tree, text)
     return Settings(text, _plain_values(text), run_opts)
 
 
@@ -129,16 +130,19 @@ def _find(path: Path, recipe_folder: Path) -> Path:
     )
 
 
-def _read(path: Path, seen: tuple[Path, ...] = ()) -> dict:
+def _read(path: Path, referred: set[str], seen: tuple[Path, ...] = ()) -> dict:
+    """The file merged into what it includes; ``referred`` collects the keys they refer to."""
     if path.resolve() in seen:
         raise SettingsError(f"{path} includes itself")
-    tree = _parse(path.read_text(encoding="utf-8"), str(path))
+    text = path.read_text(encoding="utf-8")
+    referred |= set(re.findall(r"<(\w+)", text))
+    tree = _parse(text, str(path))
     if "include" not in tree:
         return tree
     included = path.parent / tree.pop("include")
     if not included.is_file():
         raise SettingsError(f"{path}: include: {included} does not exist")
-    base = _read(included, (*seen, path.resolve()))
+    base = _read(included, referred, (*seen, path.resolve()))
     _merge(base, tree)
     return base
 
@@ -160,7 +164,7 @@ def _merge(tree: dict, overrides: Mapping) -> None:
         known = set(tree) | KEYS | RUN_OPTIONS
         if key not in known:
             raise SettingsError(f"no setting {key!r}.{nearest(key, known)}")
-        if key not in OPEN_TABLES and key in tree:
+        if key in tree:
             _check_depth(tree[key], value, key)
     for key, value in overrides.items():
         old = tree.get(key)
@@ -173,16 +177,15 @@ def _merge(tree: dict, overrides: Mapping) -> None:
 def _check_depth(old: Any, new: Any, where: str) -> None:
     if isinstance(old, Mapping) and not isinstance(new, Mapping):
         raise SettingsError(f"{where} is a table; got {new!r}; give {{key: value, …}}")
-    if not isinstance(old, Mapping) or not isinstance(new, Mapping) or _tag(old):
-        return  # an object's arguments are checked by what it builds
+    if not isinstance(old, Mapping) or _tag(old) or where in OPEN_TABLES:
+        return  # what an object takes, and what an open table holds, is checked where it is used
     for key, value in new.items():
         if key not in old:
             raise SettingsError(f"no setting {key!r} in {where}.{nearest(key, old)}")
         _check_depth(old[key], value, f"{where}.{key}")
 
 
-def _check_keys(tree: Mapping, text: str) -> None:
-    referred = set(re.findall(r"<(\w+)", text))
+def _check_keys(tree: Mapping, referred: set[str]) -> None:
     for key in tree:
         if not key.startswith("__") and key not in KEYS | RUN_OPTIONS | referred:
             raise SettingsError(

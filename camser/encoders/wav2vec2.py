@@ -30,8 +30,9 @@ class Wav2Vec2(Encoder):
     freeze : str or None
         "all", "convolutions", or None: everything is trained, as in the paper.
     layer : int, "mixture" or None
-        Which hidden state: 0 is the transformer's input, None the last; "mixture" learns a
-        combination of all. Layers above the chosen one are left out.
+        Which hidden state: 0 is the transformer's input, None the last, normalised where the
+        checkpoint does so; "mixture" learns a combination of all. The layers above the chosen
+        one are left out.
     mask_time_prob, mask_time_length, mask_feature_prob, mask_feature_length : optional
         SpecAugment; by default the checkpoint's own, and none where all is frozen.
     layer_drop : float or None
@@ -105,7 +106,8 @@ class Wav2Vec2(Encoder):
         """[segments, samples] -> [segments, frames, hidden_size]"""
         output = self.model(self._prepare(waves), output_hidden_states=self.layer == "mixture")
         if self.layer == "mixture":
-            return self.mixture(output.hidden_states)
+            # Where the last layer is normalised, transformers' history may hold it before that.
+            return self.mixture([*output.hidden_states[:-1], output.last_hidden_state])
         return output.last_hidden_state
 
     def num_frames(self, num_samples: int) -> int:
@@ -137,7 +139,7 @@ class Wav2Vec2(Encoder):
             name: getattr(self.config, name.replace("layer_drop", "layerdrop")) for name in asked
         }
         for name in own:
-            masks_nothing = "mask" in name and not self.config.apply_spec_augment
+            masks_nothing = "mask" in name and not getattr(self.config, "apply_spec_augment", True)
             if ("prob" in name or name == "layer_drop") and (frozen or masks_nothing):
                 own[name] = 0.0
         return {name: own[name] if value is None else value for name, value in asked.items()}

@@ -36,6 +36,8 @@ class CoAttention(Fusion):
         Before each projection and before the weights' layer.
     pooling : mapping of str to str, optional
         By modality, in place of the encoder's own; the target is weighed instead of pooled.
+    standardise : bool
+        Whether pooled vectors are standardised before their projection; the paper's are not.
 
     Raises
     ------
@@ -62,15 +64,17 @@ class CoAttention(Fusion):
         part_size: int = 128,
         dropout: float = 0.1,
         pooling: Mapping[str, str] | None = None,
+        standardise: bool = False,
     ) -> None:
         super().__init__(specs)
         self.guides, self.target = list(guides), target
         self.keep = list(specs) if keep is None else [name for name in specs if name in keep]
         self.activation = activation
         self._check(keep or (), pooling or {})
+        pooling = {name: (pooling or {}).get(name, spec.pooling) for name, spec in specs.items()}
         self.pooled = nn.ModuleDict(
             {
-                name: PooledPart(spec, (pooling or {}).get(name, spec.pooling), part_size, dropout)
+                name: PooledPart(spec, pooling[name], part_size, dropout, standardise)
                 for name, spec in specs.items()
                 if name != target
             }
@@ -79,7 +83,7 @@ class CoAttention(Fusion):
         self.attend = nn.Sequential(
             nn.Dropout(dropout), nn.Linear(part_size * len(self.guides), num_frames)
         )
-        self.project = Projection(channels, part_size, dropout)
+        self.project = Projection(channels, part_size, dropout, standardise)
         self.out_features = part_size * len(self.keep)
 
     def forward(self, frames: Mapping[str, Tensor]) -> Tensor:

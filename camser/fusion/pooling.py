@@ -6,6 +6,7 @@ import torch
 from torch import Tensor, nn
 
 from camser.encoders.base import FrameSpec
+from camser.fusion.standardise import Standardise
 from camser.registry import nearest
 
 
@@ -43,10 +44,17 @@ class Projection(nn.Sequential):
         Sizes.
     dropout : float
         On the input.
+    standardise : bool
+        Whether the input is standardised first.
     """
 
-    def __init__(self, in_features: int, out_features: int, dropout: float) -> None:
-        super().__init__(nn.Dropout(dropout), nn.Linear(in_features, out_features), nn.ReLU())
+    def __init__(
+        self, in_features: int, out_features: int, dropout: float, standardise: bool = False
+    ) -> None:
+        first = [Standardise(in_features)] if standardise else []
+        super().__init__(
+            *first, nn.Dropout(dropout), nn.Linear(in_features, out_features), nn.ReLU()
+        )
 
 
 class PooledPart(nn.Module):
@@ -62,6 +70,8 @@ class PooledPart(nn.Module):
         Size of the part.
     dropout : float
         Between pooling and projection.
+    standardise : bool
+        Whether the pooled vector is standardised before the projection.
 
     Raises
     ------
@@ -75,7 +85,14 @@ class PooledPart(nn.Module):
     torch.Size([2, 3])
     """
 
-    def __init__(self, spec: FrameSpec, pooling: str, out_features: int, dropout: float) -> None:
+    def __init__(
+        self,
+        spec: FrameSpec,
+        pooling: str,
+        out_features: int,
+        dropout: float,
+        standardise: bool = False,
+    ) -> None:
         super().__init__()
         if pooling not in POOLINGS:
             raise ValueError(
@@ -84,7 +101,8 @@ class PooledPart(nn.Module):
             )
         self.pool = POOLINGS[pooling]
         factor = {"flatten": spec.num_frames, "statistics": 2}.get(pooling, 1)
-        self.project = Projection(factor * spec.channels, out_features, dropout)
+        size = factor * spec.channels
+        self.project = Projection(size, out_features, dropout, standardise)
 
     def forward(self, frames: Tensor) -> Tensor:
         """[segments, frames, channels] -> [segments, out_features]"""

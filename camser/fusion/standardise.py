@@ -1,0 +1,51 @@
+"""Pooled vectors to zero mean and unit variance, by what training has seen."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+
+
+class Standardise(nn.Module):
+    """Subtracts the mean and divides by the deviation of each feature, learned while training.
+
+    The frames of a pretrained encoder have features of very unequal size, of which a small
+    projection on little data sees only the largest. Unlike batch normalisation, an item's result
+    does not depend on what else is in the batch, a batch may hold one item, and nothing needs to
+    be synchronised between processes.
+
+    Arguments
+    ---------
+    num_features : int
+        Size of the vectors.
+    memory : int
+        Batches that the estimates look back on, once there have been so many.
+
+    Example
+    -------
+    >>> standardise = Standardise(3)
+    >>> _ = [standardise(5 + 2 * torch.randn(32, 3)) for _ in range(50)]
+    >>> out = standardise.eval()(5 + 2 * torch.randn(1000, 3))
+    >>> bool(out.mean().abs() < 0.2), bool((out.std() - 1).abs() < 0.2)
+    (True, True)
+    """
+
+    def __init__(self, num_features: int, memory: int = 100) -> None:
+        super().__init__()
+        self.memory = memory
+        self.register_buffer("mean", torch.zeros(num_features))
+        self.register_buffer("variance", torch.ones(num_features))
+        self.register_buffer("num_batches", torch.zeros(()))
+
+    def forward(self, x: Tensor) -> Tensor:
+        """[items, features] -> the same shape"""
+        if self.training:
+            self._update(x.detach().float())
+        return (x - self.mean) / (self.variance + 1e-5).sqrt()
+
+    @torch.no_grad()
+    def _update(self, x: Tensor) -> None:
+        self.num_batches += 1
+        share = 1 / self.num_batches.clamp(max=self.memory)
+        self.mean.lerp_(x.mean(dim=0), share)
+        self.variance.lerp_((x - self.mean).square().mean(dim=0), share)

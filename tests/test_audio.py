@@ -1,0 +1,218 @@
+"""Every format, rate and channel count becomes 16 kHz mono; what is broken is refused by name."""
+
+import re
+import struct
+
+import numpy as np
+import pytest
+import soundfile
+
+from camser.audio import SAMPLE_RATE, AudioError, load
+
+RATES = (8000, 22050, 44100, 48000)
+
+
+def sine(frequency=1000, seconds=1.0, rate=SAMPLE_RATE, level=0.5):
+    return level * np.sin(2 * np.pi * frequency * np.arange(round(seconds * rate)) / rate)
+
+
+def noise(num_samples, seed=0):
+    return np.random.default_rng(seed).uniform(-0.9, 0.9, num_samples)
+
+
+def write(path, samples, rate=SAMPLE_RATE, **options):
+    soundfile.write(path, samples, rate, **options)
+    return path
+
+
+def cut(path, num_bytes):
+    """Drop the file's last bytes."""
+    path.write_bytes(path.read_bytes()[:-num_bytes])
+    return path
+
+
+@pytest.mark.parametrize(
+    ("name", "options", "step"),
+    [
+        ("a.wav", {}, 2**-15),
+        ("a.wav", {"subtype": "PCM_U8"}, 2**-7),
+        ("a.wav", {"subtype": "PCM_24"}, 2**-23),
+        ("a.wav", {"subtype": "FLOAT"}, 2**-24),
+        ("a.flac", {}, 2**-15),
+        ("a.flac", {"subtype": "PCM_24"}, 2**-23),
+    ],
+)
+def test_what_is_written_is_read_to_one_step_of_the_format(tmp_path, name, options, step):
+    samples = noise(5001)
+    loaded = load(write(tmp_path / name, samples, **options))
+    assert loaded.dtype == np.float32 and loaded.shape == samples.shape
+    assert np.abs(loaded - samples).max() <= step
+
+
+def test_ogg_is_read_as_well_as_vorbis_keeps_it(tmp_path):
+    samples = sine()
+    loaded = load(write(tmp_path / "a.ogg", samples))
+    assert loaded.dtype == np.float32 and loaded.shape == samples.shape
+    noise_to_signal = np.mean((loaded - samples) ** 2) / np.mean(samples**2)
+    assert noise_to_signal < 10**-2.5  # 25 dB; Vorbis promises no sample
+
+
+@pytest.mark.parametrize("channels", [2, 3])
+def test_channels_are_averaged(tmp_path, channels):
+    samples = noise((4000, channels)).astype(np.float32)
+    loaded = load(write(tmp_path / "a.wav", samples, subtype="FLOAT"))
+    np.testing.assert_allclose(loaded, samples.mean(axis=1), rtol=0, atol=2**-23)
+
+
+@pytest.mark.parametrize("rate", RATES)
+@pytest.mark.parametrize("channels", [1, 2])
+def test_another_rate_keeps_a_tones_frequency_level_and_time(tmp_path, rate, channels):
+    path = write(tmp_path / "a.wav", np.stack([sine(rate=rate)] * channels, axis=1), rate)
+    loaded = load(path)
+    assert loaded.dtype == np.float32
+    middle = slice(1600, 14400)  # the filter rings at the ends
+    # -60 dB of the tone: a Hz, 0.01 dB or a twentieth of a sample would show
+    assert np.abs(loaded[middle] - sine()[middle]).max() < 0.5e-3
+
+
+@pytest.mark.parametrize("rate", RATES)
+def test_another_rate_gives_the_length_in_seconds_to_one_sample(tmp_path, rate):
+    for num_samples in (rate // 100, rate // 3 + 1, rate, 2 * rate + 7):
+        loaded = load(write(tmp_path / "a.wav", noise(num_samples), rate))
+        assert abs(len(loaded) - num_samples * SAMPLE_RATE / rate) <= 1
+
+
+@pytest.mark.parametrize("rate", [22050, 44100, 48000])
+def test_what_16_khz_cannot_hold_is_removed(tmp_path, rate):
+    loaded = load(write(tmp_path / "a.wav", sine(9500, rate=rate), rate))
+    assert np.abs(loaded[1600:14400]).max() < 0.5e-4  # 80 dB down
+
+
+@pytest.mark.parametrize("name", ["a.wav", "a.flac", "a.ogg"])
+@pytest.mark.parametrize("rate", [SAMPLE_RATE, *RATES])
+def test_a_part_is_what_the_whole_holds_there(tmp_path, name, rate):
+    path = write(tmp_path / name, noise((rate, 2)), rate)
+    whole = load(path)
+    starts = [0, 1, 4095, len(whole) - 1, *np.random.default_rng(1).integers(0, len(whole), 5)]
+    for start in map(int, starts):
+        np.testing.assert_array_equal(load(path, start), whole[start:])
+        for count in {1, min(1000, len(whole) - start), len(whole) - start}:
+            np.testing.assert_array_equal(load(path, start, count), whole[start : start + count])
+
+
+@pytest.mark.parametrize("rate", [SAMPLE_RATE, 44100])
+@pytest.mark.parametrize(("start", "count"), [(0, 16001), (15999, 2), (16000, 1), (50000, 5)])
+def test_a_part_beyond_the_end_is_refused(tmp_path, rate, start, count):
+    path = write(tmp_path / "short.wav", noise(rate), rate)
+    expected = rf"short\.wav: ends before sample {start + count}; .*prepare again"
+    with pytest.raises(AudioError, match=expected):
+        load(path, start, count)
+
+
+@pytest.mark.parametrize("rate", [SAMPLE_RATE, 44100])
+def test_a_start_beyond_the_end_is_refused(tmp_path, rate):
+    path = write(tmp_path / "short.wav", noise(rate), rate)
+    with pytest.raises(AudioError, match=r"short\.wav"):
+        load(path, 16001)
+
+
+def test_a_missing_file_is_named(tmp_path):
+    for path in (tmp_path / "gone.wav", tmp_path):
+        with pytest.raises(AudioError, match=re.escape(f"{path}: there is no such file")):
+            load(path)
+
+
+@pytest.mark.parametrize("name", ["a.wav", "a.flac", "a.txt"])
+@pytest.mark.parametrize("content", [b"", b"RIFF", b"fLaC", noise(500).tobytes()])
+def test_what_is_no_sound_file_is_refused(tmp_path, name, content):
+    path = tmp_path / name
+    path.write_bytes(content)
+    with pytest.raises(AudioError, match=re.escape(f"{path}: not a readable sound file")):
+        load(path)
+
+
+def test_samples_without_a_header_are_refused(tmp_path):
+    path = tmp_path / "a.raw"
+    path.write_bytes(noise(500).tobytes())
+    with pytest.raises(AudioError, match=re.escape(f"{path}: not a readable sound file")):
+        load(path)
+
+
+@pytest.mark.parametrize("name", ["a.wav", "a.ogg"])
+def test_a_file_without_samples_is_refused(tmp_path, name):
+    path = write(tmp_path / name, np.zeros(0))
+    with pytest.raises(AudioError, match=re.escape(f"{path}: holds no samples")):
+        load(path)
+
+
+@pytest.mark.parametrize("subtype", ["PCM_16", "PCM_24", "FLOAT"])
+@pytest.mark.parametrize("rate", [SAMPLE_RATE, 44100])
+def test_a_truncated_wav_is_refused_with_what_is_missing(tmp_path, subtype, rate):
+    for num_bytes in (1, 2, 500, 1900):
+        path = cut(write(tmp_path / "a.wav", noise(1000), rate, subtype=subtype), num_bytes)
+        with pytest.raises(AudioError, match=r"a\.wav: truncated; \d+ bytes declared, \d+ there"):
+            load(path)
+
+
+def test_a_part_of_a_truncated_wav_is_refused(tmp_path):
+    path = cut(write(tmp_path / "a.wav", noise(1000)), 100)
+    with pytest.raises(AudioError, match=r"a\.wav: truncated"):
+        load(path, 0, 10)
+
+
+def test_a_truncated_flac_is_refused(tmp_path):
+    whole = write(tmp_path / "whole.flac", noise(20000)).read_bytes()
+    path = tmp_path / "cut.flac"
+    for end in [*range(len(whole) - 40, len(whole), 13), *range(0, len(whole) - 1, 2503)]:
+        path.write_bytes(whole[:end])
+        with pytest.raises(AudioError, match=r"cut\.flac"):
+            load(path)
+
+
+@pytest.mark.parametrize("name", ["a.aiff", "a.au", "a.caf", "a.w64", "a.rf64"])
+def test_a_truncated_file_of_another_format_is_refused(tmp_path, name):
+    path = cut(write(tmp_path / name, noise(4000)), 2000)
+    with pytest.raises(AudioError, match=re.escape(name)):
+        load(path)
+
+
+@pytest.mark.parametrize(
+    "declared",
+    [0xFFFFFFFF, 0x7FFFFFFF, 0x7FFFF000],
+    ids=["ffmpeg", "largest", "SoX"],
+)
+def test_a_wav_from_a_pipe_declares_no_length_and_is_read_whole(tmp_path, declared):
+    path = write(tmp_path / "a.wav", noise(1000))
+    whole, content = load(path), bytearray(path.read_bytes())
+    place = content.index(b"data") + 4
+    content[place : place + 4] = struct.pack("<I", declared)
+    path.write_bytes(content)
+    np.testing.assert_array_equal(load(path), whole)
+
+
+@pytest.mark.parametrize("declared", [0, 2**36 - 1], ids=["unknown", "absurd"])
+def test_a_flac_that_does_not_declare_its_length_is_refused(tmp_path, declared):
+    """STREAMINFO ends in 36 bits of total samples; ffmpeg and flac write 0 into a pipe."""
+    path = write(tmp_path / "a.flac", noise(10000))
+    content = bytearray(path.read_bytes())
+    content[21] = content[21] & 0xF0 | declared >> 32
+    content[22:26] = struct.pack(">I", declared & 0xFFFFFFFF)
+    path.write_bytes(content)
+    with pytest.raises(AudioError, match=r"a\.flac"):
+        load(path)
+
+
+@pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf])
+@pytest.mark.parametrize("rate", [SAMPLE_RATE, 44100])
+def test_samples_that_are_no_numbers_are_refused(tmp_path, value, rate):
+    samples = noise((2000, 2))
+    samples[1234, 1] = value
+    path = write(tmp_path / "a.wav", samples, rate, subtype="FLOAT")
+    with pytest.raises(AudioError, match=re.escape(f"{path}: holds NaN or infinite samples")):
+        load(path)
+
+
+def test_a_rate_below_8_khz_is_refused(tmp_path):
+    path = write(tmp_path / "a.wav", noise(1000), 4000)
+    with pytest.raises(AudioError, match=r"a\.wav: sampled at 4000 Hz; allowed: 8000 and more"):
+        load(path)

@@ -1,0 +1,92 @@
+"""Who imports whom, and what the project does not say of the machine it was made on."""
+
+import ast
+import re
+import subprocess
+
+import pytest
+from conftest import ROOT
+
+BASE = {"registry", "corpus", "files", "audio", "metrics", "segments", "voice"}
+ALLOWED = {
+    "registry": set(),
+    "files": set(),
+    "audio": set(),
+    "metrics": set(),
+    "segments": set(),
+    "corpus": {"files"},
+    "voice": {"audio"},
+    "synthetic": {"audio", "voice"},
+    "settings": {"registry"},
+    "prepare": {"audio", "corpus", "files"},
+    "folds": {"corpus"},
+    "results": {"corpus", "files"},
+    "encoders": {"registry", "encoders"},
+    "fusion": {"registry", "encoders.base", "fusion"},
+    "model": {"registry", "audio", "segments", "encoders", "fusion"},
+    "data": {"audio", "corpus", "segments"},
+    "frozen": {"audio", "corpus", "data", "segments", "encoders.base"},
+    "stopping": set(),
+    "checkpoints": set(),
+    "brain": {"checkpoints", "frozen", "metrics", "registry", "results"},
+    "experiment": None,  # the story: it may use everything
+    "cli": None,
+    "__init__": set(),
+}
+
+
+def modules():
+    return sorted((ROOT / "camser").rglob("*.py"))
+
+
+def name_of(path):
+    return ".".join(path.relative_to(ROOT / "camser").with_suffix("").parts)
+
+
+def imports(path):
+    """The camser modules that a file imports, at any depth."""
+    found = set()
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.ImportFrom) and (node.module or "").split(".")[0] == "camser":
+            base = node.module.removeprefix("camser").lstrip(".")
+            found |= {base} if base else {alias.name for alias in node.names}
+        elif isinstance(node, ast.Import):
+            names = (a.name for a in node.names if a.name.startswith("camser."))
+            found |= {n.removeprefix("camser.") for n in names}
+    return found
+
+
+@pytest.mark.parametrize("path", modules(), ids=name_of)
+def test_imports_point_one_way(path):
+    package = name_of(path).split(".")[0]
+    allowed = ALLOWED[package]
+    if allowed is not None:
+        wrong = {n for n in imports(path) if n not in allowed and n.split(".")[0] not in allowed}
+        assert not wrong, f"{name_of(path)} imports {sorted(wrong)}; CONTRIBUTING has the rule"
+
+
+def test_recipes_are_not_imported():
+    for path in modules():
+        assert "recipes" not in path.read_text().replace("recipes/", "").split("import")
+
+
+def tracked():
+    listed = subprocess.run(
+        ["git", "ls-files", "--cached", "--others", "--exclude-standard"],
+        cwd=ROOT, capture_output=True, text=True,
+    )  # fmt: skip
+    if listed.returncode:
+        pytest.skip("not a git checkout")
+    return [ROOT / name for name in listed.stdout.splitlines() if (ROOT / name).is_file()]
+
+
+def test_no_file_holds_a_path_of_one_machine():
+    pattern = re.compile(r"/(?:ho[m]e|ro[o]t|wo[r]k|Us[e]rs)/\w")
+    for path in tracked():
+        if path.suffix in {".py", ".md", ".yaml", ".cfg", ".toml", ".txt", ".json", ""}:
+            assert not pattern.search(path.read_text(encoding="utf-8")), path
+
+
+def test_files_stay_small():
+    long = {p.name: n for p in modules() if (n := len(p.read_text().splitlines())) > 250}
+    assert not long, f"over 250 lines, to be split along their ideas: {long}"

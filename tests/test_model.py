@@ -1,0 +1,202 @@
+"""The model at the paper's sizes, and the promises that inference rests on."""
+
+import itertools
+
+import pytest
+import torch
+from conftest import TINY_WAV2VEC2
+
+from camser import segments
+from camser.encoders.base import Encoder
+from camser.encoders.mfcc import MFCCBiLSTM
+from camser.encoders.spectrogram import SpectrogramAlexNet
+from camser.encoders.wav2vec2 import Wav2Vec2
+from camser.fusion.co_attention import CoAttention
+from camser.fusion.concat import Concat
+from camser.model import EmotionHead, UtteranceEncoder, parameter_table
+
+MODALITIES = ("mfcc", "spectrogram", "wav2vec2")
+SUBSETS = [s for n in (1, 2, 3) for s in itertools.combinations(MODALITIES, n)]
+KEEPS = [("wav2vec2",), ("mfcc", "wav2vec2"), ("spectrogram", "wav2vec2"), MODALITIES]
+
+
+def tiny_model(fusion="co_attention", **more):
+    encoders = {
+        "mfcc": {"plugin": "mfcc_bilstm", "hidden_size": 4},
+        "spectrogram": {"plugin": "spectrogram_alexnet", "weights": None},
+        "wav2vec2": {"plugin": "wav2vec2", "config": TINY_WAV2VEC2},
+    }
+    fusions = {
+        "concat": {"plugin": "concat"},
+        "co_attention": {
+            "plugin": "co_attention",
+            "guides": ["mfcc", "spectrogram"],
+            "target": "wav2vec2",
+        },
+    }
+    return UtteranceEncoder.from_names(MODALITIES, encoders, fusion, fusions, 1.0, **more)
+
+
+@pytest.fixture(scope="module")
+def paper():
+    """The paper's encoders, random weights (wav2vec2-base is transformers' default)."""
+    return {
+        "mfcc": MFCCBiLSTM(),
+        "spectrogram": SpectrogramAlexNet(weights=None),
+        "wav2vec2": Wav2Vec2(config={"model_type": "wav2vec2"}),
+    }
+
+
+def specs(encoders):
+    return {name: encoder.frame_spec(48000) for name, encoder in encoders.items()}
+
+
+def test_the_papers_sizes(paper):
+    assert specs(paper)["mfcc"][:2] == (300, 512)
+    assert specs(paper)["spectrogram"][:2] == (6, 1536)
+    assert specs(paper)["wav2vec2"][:2] == (149, 768)
+    guided = {"guides": ["mfcc", "spectrogram"], "target": "wav2vec2"}
+    model = UtteranceEncoder(paper, CoAttention(specs(paper), **guided), 48000)
+    total = {
+        name: count for name, (count, _) in parameter_table(model, EmotionHead(128, 4)).items()
+    }
+    lstm = 2 * 4 * 256 * (40 + 256 + 2) + 2 * 4 * 256 * (512 + 256 + 2)
+    # wav2vec2-base without its pretraining heads, as its authors count it: 94.4 M.
+    assert total["wav2vec2"] == 94_371_712
+    assert total["mfcc"] == lstm == 2_187_264
+    assert total["spectrogram"] == 2_469_696
+    projections = (153600 + 1) * 128 + (9216 + 1) * 128 + (768 + 1) * 128
+    assert total["fusion"] == projections + (256 + 1) * 149
+    assert total["hidden"] == (384 + 1) * 128 + (128 + 1) * 128
+    assert total["head"] == (128 + 1) * 4
+    assert total["total"] == sum(v for k, v in total.items() if k != "total")
+
+
+@pytest.mark.parametrize(
+    "fusion, names",
+    [("concat", s) for s in SUBSETS] + [("co_attention", k) for k in KEEPS],
+    ids=lambda value: value if isinstance(value, str) else "+".join(value),
+)
+def test_no_parameter_is_left_without_a_gradient(paper, fusion, names):
+    encoders = {n: paper[n] for n in (names if fusion == "concat" else MODALITIES)}
+    if fusion == "concat":
+        fused = Concat(specs(encoders))
+    else:
+        fused = CoAttention(specs(encoders), MODALITIES[:2], "wav2vec2", keep=names)
+    model, head = UtteranceEncoder(encoders, fused, 48000).train(), EmotionHead(128, 4)
+    model.zero_grad()
+    head(model(torch.randn(1, 48000) / 10, torch.ones(1)))[0, 0].backward()
+    modules = {"model": model, "head": head}
+    missing = [
+        f"{part}.{name}"
+        for part, module in modules.items()
+        for name, parameter in module.named_parameters()
+        if parameter.requires_grad and parameter.grad is None
+    ]
+    assert missing == []
+
+
+def test_a_batch_of_mixed_lengths_equals_one_at_a_time():
+    model = tiny_model().eval()
+    lengths = [800, 16000, 16001, 40000, 5000]
+    waves = [torch.randn(n) / 10 for n in lengths]
+    padded = torch.nn.utils.rnn.pad_sequence(waves, batch_first=True, padding_value=7.0)
+    together = model(padded, torch.tensor(lengths) / max(lengths))
+    alone = torch.cat([model(wave.unsqueeze(0), torch.ones(1)) for wave in waves])
+    # Batched matrix products add in another order.
+    assert torch.allclose(together, alone, atol=1e-5)
+
+
+def test_the_heads_decision_is_that_of_the_segments_mean_log_probability():
+    model, head = tiny_model("concat").eval(), EmotionHead(128, 4)
+    with torch.no_grad():
+        head.linear.weight.mul_(20)
+    waves = torch.randn(6, 56000) / 10
+    pieces, owners = segments.split(waves, torch.ones(6), 16000)
+    per_segment = head(model(pieces, torch.ones(len(pieces))))
+    mean = segments.join(per_segment, owners, 6)
+    ours = head(model(waves, torch.ones(6)))
+    assert torch.equal(ours.argmax(1), mean.argmax(1))
+    assert torch.allclose(ours, mean.log_softmax(1), atol=1e-5)
+
+
+def test_kept_frames_take_an_encoders_place():
+    model = tiny_model().eval()
+    waves = torch.randn(2, 16000) / 10
+    frames = model.encoders["mfcc"](waves)
+    model_output = model(waves, torch.ones(2))
+    model.encoders["mfcc"].forward = None  # must not be called
+    assert torch.equal(model(waves, torch.ones(2), {"mfcc": frames}), model_output)
+
+
+def test_inspection_tells_of_the_same_pass_and_leaves_the_mode():
+    model = tiny_model().train()
+    waves = torch.randn(2, 30000) / 10
+    seen = model.inspect(waves, torch.tensor([1.0, 0.5]))
+    assert model.training and model.encoders["mfcc"].training
+    model.eval()
+    assert torch.equal(
+        segments.join(seen.embeddings, seen.owners, 2), model(waves, torch.tensor([1.0, 0.5]))
+    )
+    assert seen.owners.tolist() == [0, 0, 1]
+    assert set(seen.parts) == set(MODALITIES) and seen.parts["mfcc"].shape == (3, 128)
+    assert {k: v.shape for k, v in seen.weights.items()} == {"wav2vec2": (3, 49)}
+
+
+def test_log_probabilities_stay_in_float32_under_autocast():
+    model, head = tiny_model("concat").eval(), EmotionHead(128, 4)
+    with torch.autocast("cpu", torch.bfloat16):
+        output = head(model(torch.randn(1, 16000), torch.ones(1)))
+    assert output.dtype == torch.float32
+    assert torch.allclose(output.exp().sum(), torch.tensor(1.0))
+
+
+ENCODERS = {
+    "mfcc": {"plugin": "mfcc_bilstm"},
+    "w2v": {"plugin": "wav2vec2", "config": TINY_WAV2VEC2},
+}
+FUSIONS = {
+    "concat": {"plugin": "concat"},
+    "co_attention": {"plugin": "co_attention", "guides": ["mfcc"], "target": "wav2vec2"},
+}
+
+
+@pytest.mark.parametrize(
+    "modalities, encoders, fusion, message",
+    [
+        (["mfc"], ENCODERS, "concat", "modality 'mfc' is not among the encoders.*'mfcc'"),
+        (["mfcc", "mfcc"], ENCODERS, "concat", "names one twice"),
+        ([], ENCODERS, "concat", "give a list of names"),
+        ("mfcc", ENCODERS, "concat", "give a list of names"),
+        (["mfcc"], ENCODERS, "coattention", "fusion 'coattention' is not among.*'co_attention'"),
+        (["mfcc"], {"mfcc": {"hidden_size": 1}}, "concat", "encoder 'mfcc' names no plugin"),
+        (["mfcc"], {"mfcc": {"plugin": "mfcc"}}, "concat", "no plugin 'mfcc'; installed: mfcc_bi"),
+        (
+            ["mfcc"],
+            {"mfcc": {"plugin": "mfcc_bilstm", "hiden_size": 1}},
+            "concat",
+            "'mfcc_bilstm'.*hiden_size.*Did you mean 'hidden_size'",
+        ),
+        (
+            ["mfcc"],
+            ENCODERS,
+            "co_attention",
+            r"fusion 'co_attention': target 'wav2vec2' is not among the modalities \[mfcc\]",
+        ),
+    ],
+)
+def test_names_that_do_not_fit_are_errors_when_built(modalities, encoders, fusion, message):
+    with pytest.raises(ValueError, match=message):
+        UtteranceEncoder.from_names(modalities, encoders, fusion, FUSIONS, 1.0)
+
+
+def test_an_encoder_is_told_apart_by_whether_it_is_constant():
+    class Fixed(Encoder):
+        pass
+
+    class Learned(Encoder):
+        def __init__(self):
+            super().__init__()
+            self.weight = torch.nn.Parameter(torch.ones(1))
+
+    assert Fixed().is_constant and not Learned().is_constant

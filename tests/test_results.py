@@ -1,0 +1,185 @@
+"""A run's files: what is written is read, and what is damaged is refused by name."""
+
+import csv
+import json
+import math
+import random
+from importlib import metadata
+
+import pytest
+
+from camser.corpus import Utterance
+from camser.results import (
+    FORMAT,
+    PACKAGES,
+    REQUIRED,
+    ResultsError,
+    add_history,
+    read_history,
+    read_predictions,
+    read_results,
+    versions,
+    write_predictions,
+    write_results,
+)
+
+LABELS = ["angry", "sad", "happy"]
+
+
+def results(**changes):
+    known = {name: f"<{name}>" for name in REQUIRED if name != "format"}
+    scores = {"WA": 0.1 + 0.2, "UA": 1 / 3, "recall": {"Ärger": 1.0, "sad": None}, "fold": 3}
+    return {**known, **scores, "confusion": [[1, 0], [2, 3]], **changes}
+
+
+def utterances(count):
+    return [
+        Utterance(
+            f"fake/{i}", "fake", f"{i}.wav", 1.5 + i, "fake/ann, b", "female", emotion=LABELS[i % 3]
+        )
+        for i in range(count)
+    ]
+
+
+def test_results_are_read_as_they_were_written(tmp_path):
+    path = write_results(tmp_path / "run", results(extra=[1, "two"]))
+    assert path == tmp_path / "run" / "results.json"
+    assert read_results(path) == {"format": FORMAT, **results(extra=[1, "two"])}
+
+
+def test_results_replace_older_ones(tmp_path):
+    write_results(tmp_path, results(seed=1))
+    assert read_results(write_results(tmp_path, results(seed=2)))["seed"] == 2
+
+
+@pytest.mark.parametrize("name", [name for name in REQUIRED if name != "format"])
+def test_a_lacking_field_is_named_in_writing_and_in_reading(tmp_path, name):
+    lacking = {key: value for key, value in results().items() if key != name}
+    with pytest.raises(ResultsError, match=f"these results: lacks {name};"):
+        write_results(tmp_path, lacking)
+    path = tmp_path / "results.json"
+    assert not path.exists()
+    path.write_text(json.dumps({"format": FORMAT, **lacking}))
+    with pytest.raises(ResultsError, match=rf"results\.json: lacks {name}; delete it and run ag"):
+        read_results(path)
+
+
+def test_all_lacking_fields_are_named(tmp_path):
+    with pytest.raises(ResultsError, match=", ".join(REQUIRED[1:])):
+        write_results(tmp_path, {})
+
+
+@pytest.mark.parametrize("value", [FORMAT + 1, 0, str(FORMAT), None])
+def test_another_format_is_refused_in_writing_and_in_reading(tmp_path, value):
+    with pytest.raises(ResultsError, match=f"format is {value!r}; this version reads {FORMAT}"):
+        write_results(tmp_path, results(format=value))
+    (tmp_path / "results.json").write_text(json.dumps(results(format=value)))
+    with pytest.raises(ResultsError, match=rf"results\.json: format is {value!r}"):
+        read_results(tmp_path / "results.json")
+
+
+@pytest.mark.parametrize(
+    ("content", "kind"), [("{}", "None"), ("[]", "list"), ("3", "int"), ("null", "NoneType")]
+)
+def test_json_that_holds_something_else_is_refused(tmp_path, content, kind):
+    (tmp_path / "results.json").write_text(content)
+    with pytest.raises(ResultsError, match=rf"results\.json: format is '?{kind}'?; this version"):
+        read_results(tmp_path / "results.json")
+
+
+def test_missing_results_are_named_with_what_that_means(tmp_path):
+    with pytest.raises(ResultsError, match=r"results\.json is missing; the run has not ended"):
+        read_results(tmp_path / "results.json")
+
+
+@pytest.mark.parametrize("content", [b"", b"\xff\xfe{", b"not json", b"\x00" * 300])
+def test_damaged_results_are_refused(tmp_path, content):
+    (tmp_path / "results.json").write_bytes(content)
+    with pytest.raises(ResultsError, match=r"results\.json is damaged .*; delete it and run ag"):
+        read_results(tmp_path / "results.json")
+
+
+def test_results_cut_anywhere_are_refused(tmp_path):
+    path = write_results(tmp_path, results())
+    whole = path.read_bytes()
+    for end in range(0, len(whole) - 1, 3):  # the last byte is the newline
+        path.write_bytes(whole[:end])
+        with pytest.raises(ResultsError, match="is damaged"):
+            read_results(path)
+
+
+@pytest.mark.parametrize("value", [math.nan, math.inf])
+def test_a_score_that_is_no_number_is_refused_and_leaves_the_old_file(tmp_path, value):
+    path = write_results(tmp_path, results(seed=1))
+    with pytest.raises(ValueError, match="not JSON compliant"):
+        write_results(tmp_path, results(UA=value))
+    assert read_results(path)["seed"] == 1
+    assert list(tmp_path.iterdir()) == [path]
+
+
+def test_versions_name_python_and_every_package():
+    found = versions()
+    assert set(found) == {"python", *PACKAGES}
+    assert found["torch"] == metadata.version("torch")
+
+
+def test_predictions_hold_a_description_the_argmax_and_every_log_probability(tmp_path):
+    rng = random.Random(0)
+    rows, scores = utterances(20), [[-rng.random() for _ in LABELS] for _ in range(20)]
+    read = read_predictions(write_predictions(tmp_path, rows, scores, LABELS))
+    described = ["id", "corpus", "speaker", "gender", "style", "seconds", "label", "prediction"]
+    for row, given, written in zip(rows, scores, read, strict=True):
+        assert list(written) == described + LABELS
+        assert [written[c] for c in ("id", "speaker", "label")] == [
+            row.id,
+            row.speaker,
+            row.emotion,
+        ]
+        assert float(written["seconds"]) == row.seconds
+        assert [float(written[label]) for label in LABELS] == given  # every bit
+        assert written["prediction"] == max(LABELS, key=dict(zip(LABELS, given, strict=True)).get)
+
+
+def test_equal_log_probabilities_predict_the_first_class(tmp_path):
+    path = write_predictions(tmp_path, utterances(1), [[-2.0, -1.0, -1.0]], LABELS)
+    assert read_predictions(path)[0]["prediction"] == "sad"
+
+
+@pytest.mark.parametrize("scores", [[], [[-1.0] * 3] * 2])
+def test_predictions_are_one_an_utterance(tmp_path, scores):
+    with pytest.raises(ValueError, match="zip"):
+        write_predictions(tmp_path, utterances(1), scores, LABELS)
+    assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize("count", [2, 4])
+def test_log_probabilities_are_one_a_class(tmp_path, count):
+    with pytest.raises(ValueError, match="3"):
+        write_predictions(tmp_path, utterances(1), [[-1.0] * count], LABELS)
+    assert not list(tmp_path.iterdir())
+
+
+def epochs(folder):
+    return [(int(row["epoch"]), float(row["UA"])) for row in read_history(folder)]
+
+
+def test_history_starts_empty_and_grows_by_the_epoch(tmp_path):
+    assert read_history(tmp_path / "run") == []
+    for epoch in range(1, 12):
+        add_history(tmp_path / "run", {"epoch": epoch, "UA": epoch / 7})
+    assert epochs(tmp_path / "run") == [(epoch, epoch / 7) for epoch in range(1, 12)]
+
+
+@pytest.mark.parametrize("repeated", [1, 7, 10, 11])
+def test_an_epoch_repeated_after_a_resume_replaces_itself_and_all_later_ones(tmp_path, repeated):
+    for epoch in range(1, 12):
+        add_history(tmp_path, {"epoch": epoch, "UA": 0.0})
+    add_history(tmp_path, {"epoch": repeated, "UA": 1.0})
+    expected = [(epoch, 0.0) for epoch in range(1, repeated)] + [(repeated, 1.0)]
+    assert epochs(tmp_path) == expected
+
+
+def test_history_is_csv_with_the_rows_columns_in_order(tmp_path):
+    add_history(tmp_path, {"epoch": 1, "train_loss": 0.5, "UA": 0.25})
+    with open(tmp_path / "history.csv", encoding="utf-8", newline="") as file:
+        assert list(csv.reader(file)) == [["epoch", "train_loss", "UA"], ["1", "0.5", "0.25"]]

@@ -1,0 +1,134 @@
+"""Segments cover an utterance exactly, and utterances in a batch do not see each other."""
+
+import math
+import random
+
+import pytest
+import torch
+
+from camser.segments import join, num_segments, split
+
+SEGMENT = 48000
+LONGEST = 20 * 16000
+AROUND = [m * SEGMENT + d for m in range(7) for d in (-2, -1, 0, 1, 2) if m * SEGMENT + d > 0]
+LENGTHS = sorted({1, 2, 3, 15999, 16000, *AROUND, *range(997, LONGEST, 7919), LONGEST})
+
+
+def batch(lengths, width=None, beyond=math.nan):
+    """Utterances of 1, 2, 3 … (no sample is zero), with ``beyond`` after each one's end."""
+    width = width or max(lengths)
+    ends = torch.tensor(lengths)
+    wavs = torch.arange(1.0, width + 1).repeat(len(lengths), 1)
+    wavs[wavs > ends.unsqueeze(1)] = beyond
+    return wavs, ends / width
+
+
+def assert_covers(segments, length, size):
+    """Every sample once and in order, then silence, and no segment without a sample."""
+    assert segments.shape == (math.ceil(length / size), size)
+    flat = segments.flatten()
+    assert torch.equal(flat[:length], torch.arange(1.0, length + 1))
+    assert not flat[length:].any() and len(flat) - length < size
+
+
+def test_segments_cover_every_sample_once_up_to_20_s():
+    for length in LENGTHS:
+        segments, owners = split(*batch([length]), SEGMENT)
+        assert_covers(segments, length, SEGMENT)
+        assert owners.tolist() == [0] * num_segments(length, SEGMENT)
+
+
+def test_segments_cover_every_sample_once_at_every_small_length():
+    for length in range(1, 201):
+        assert_covers(split(*batch([length]), 7)[0], length, 7)
+
+
+def test_a_mixed_batch_equals_one_at_a_time_at_every_small_length_and_width():
+    single = {length: split(*batch([length]), 7)[0] for length in range(1, 201)}
+    for width in range(1, 201):
+        lengths = list(range(1, width + 1))
+        random.Random(width).shuffle(lengths)
+        segments, owners = split(*batch(lengths), 7)
+        assert torch.equal(segments, torch.cat([single[n] for n in lengths]))
+        assert owners.tolist() == [i for i, n in enumerate(lengths) for _ in single[n]]
+
+
+@pytest.mark.parametrize("width", [LONGEST, 6 * SEGMENT + 1])
+def test_relative_lengths_lose_no_sample(width):
+    lengths = [n for n in LENGTHS if n <= width]
+    for first in range(8):  # short and long ones together
+        some = lengths[first::8]
+        segments, owners = split(*batch(some, width), SEGMENT)
+        for i, length in enumerate(some):
+            assert_covers(segments[owners == i], length, SEGMENT)
+
+
+def test_relative_lengths_lose_no_sample_of_a_long_recording():
+    """Beyond 2**24 samples (17.5 minutes) float32 no longer counts them one by one."""
+    length = 2**24 + 1
+    segments, _ = split(torch.ones(1, length, dtype=torch.uint8), torch.ones(1), SEGMENT)
+    assert int(segments.count_nonzero()) == length
+
+
+def test_what_lies_beyond_the_length_is_ignored():
+    lengths = [5, 21, 1, 14]
+    for beyond in (math.nan, math.inf, 9.0):
+        found = split(*batch(lengths, 30, beyond), 7)
+        for value, expected in zip(found, split(*batch(lengths, 21, 0.0), 7), strict=True):
+            assert torch.equal(value, expected)
+
+
+def test_a_training_batch_passes_unchanged():
+    wavs = torch.randn(64, 480)
+    segments, owners = split(wavs, torch.ones(64), 480)
+    assert torch.equal(segments, wavs)
+    assert owners.tolist() == list(range(64))
+
+
+def test_num_segments_is_the_least_number_that_holds_the_samples():
+    for size in (1, 7, SEGMENT):
+        for length in {1, 2, *range(max(1, size - 2), size + 3), 5 * size - 1, 5 * size}:
+            found = num_segments(length, size)
+            assert (found - 1) * size < length <= found * size
+
+
+def test_join_is_the_mean_over_each_utterances_segments():
+    torch.manual_seed(0)
+    for counts in ([1], [3, 1, 4], [1, 1, 1, 1], [2, 60]):
+        owners = torch.tensor([i for i, count in enumerate(counts) for _ in range(count)])
+        values = torch.randn(len(owners), 5, dtype=torch.float64)
+        joined = join(values, owners, len(counts))
+        for i in range(len(counts)):
+            mean = sum(v for v, owner in zip(values, owners, strict=True) if owner == i) / counts[i]
+            torch.testing.assert_close(joined[i], mean)
+
+
+def test_join_undoes_split_for_what_is_the_same_in_every_segment():
+    lengths = [5, 21, 1, 14]
+    _, owners = split(*batch(lengths), 7)
+    values = torch.tensor(lengths, dtype=torch.float32)[owners].unsqueeze(1)
+    assert join(values, owners, 4).flatten().tolist() == lengths
+
+
+def test_gradients_reach_every_sample_and_none_beyond():
+    lengths = [5, 21, 1, 14]
+    wavs, lens = batch(lengths, 23)
+    wavs.requires_grad_()
+    segments, owners = split(wavs, lens, 7)
+    join(segments, owners, 4).sum().backward()
+    expected = torch.zeros(4, 23)
+    for row, length in zip(expected, lengths, strict=True):
+        row[:length] = 1 / math.ceil(length / 7)
+    torch.testing.assert_close(wavs.grad, expected)
+
+
+def test_gradients_are_those_of_finite_differences():
+    wavs = torch.randn(3, 11, dtype=torch.float64, requires_grad=True)
+    lens = torch.tensor([1.0, 4 / 11, 8 / 11])
+    weights = torch.randn(4, dtype=torch.float64)
+
+    def through(wavs):
+        segments, owners = split(wavs, lens, 4)
+        return join((segments * weights).tanh(), owners, 3)
+
+    assert torch.autograd.gradcheck(through, wavs)

@@ -1,0 +1,27 @@
+"""The wheel: entry points ship, and listing them needs nothing but the standard library."""
+
+import subprocess
+import sys
+import venv
+
+from conftest import ROOT
+
+
+def test_the_wheel_alone_lists_the_built_in_plugins(tmp_path):
+    pip = [sys.executable, "-m", "pip", "--quiet"]
+    wheel = [*pip, "wheel", "--no-deps", "--no-build-isolation", "-w", tmp_path, ROOT]
+    subprocess.run(wheel, check=True)
+    environment = tmp_path / "environment"
+    venv.create(environment, with_pip=False)
+    python = environment / "bin/python"
+    (built,) = tmp_path.glob("camser-*.whl")
+    subprocess.run([*pip, "--python", python, "install", "--no-deps", built], check=True)
+    command = [environment / "bin/camser", "plugins", "list"]
+    listed = subprocess.run(command, check=True, capture_output=True, text=True, cwd=tmp_path)
+    names = {tuple(line.split()[:2]) for line in listed.stdout.splitlines()}
+    encoders = {"mfcc_bilstm", "spectrogram_alexnet", "wav2vec2", "whisper"}
+    assert {("encoder", n) for n in encoders} <= names
+    assert {("fusion", "concat"), ("fusion", "co_attention")} <= names
+    unknown = "from camser import registry; registry.load('encoder', 'mfcc')"
+    failed = subprocess.run([python, "-c", unknown], capture_output=True, text=True, cwd=tmp_path)
+    assert "no plugin 'mfcc'; installed: mfcc_bilstm" in failed.stderr
