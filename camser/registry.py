@@ -10,7 +10,7 @@ from __future__ import annotations
 import difflib
 import inspect
 from collections.abc import Iterable
-from importlib import metadata
+from importlib.metadata import EntryPoint, entry_points
 from typing import Any
 
 GROUPS = {"encoder": "camser.encoders", "fusion": "camser.fusion"}
@@ -21,23 +21,21 @@ class PluginError(ValueError):
 
 
 def nearest(name: str, names: Iterable[str]) -> str:
-    """ " Did you mean 'x'?" for the nearest of ``names``, or nothing where none is near."""
-    close = difflib.get_close_matches(str(name), [str(n) for n in names], n=1, cutoff=0.6)
+    """A hint, " Did you mean …?", at the nearest of ``names``; empty where none is near."""
+    close = difflib.get_close_matches(str(name), [str(n) for n in names], n=1)
     return f" Did you mean {close[0]!r}?" if close else ""
 
 
-def installed(kind: str) -> list[metadata.EntryPoint]:
-    """The entry points of one kind (``encoder`` or ``fusion``) by name; imports none of them."""
+def installed(kind: str) -> list[EntryPoint]:
+    """The entry points of one kind (``encoder`` or ``fusion``), sorted; imports none of them."""
     if kind not in GROUPS:
         raise PluginError(f"no kind of plugin {kind!r}; there are: {', '.join(GROUPS)}")
-    found = {
-        (point.name, point.dist.name if point.dist else "?"): point
-        for point in metadata.entry_points(group=GROUPS[kind])
-    }
+    # A checkout installed in place can be found twice: once a name and distribution is enough.
+    found = {(point.name, point.dist.name): point for point in entry_points(group=GROUPS[kind])}
     return [found[key] for key in sorted(found)]
 
 
-def find(kind: str, name: str) -> metadata.EntryPoint:
+def find(kind: str, name: str) -> EntryPoint:
     """The entry point called ``name``, or ``distribution:name`` where several offer the name.
 
     Raises
@@ -58,8 +56,8 @@ def find(kind: str, name: str) -> metadata.EntryPoint:
         names = sorted({p.name for p in points})
         raise PluginError(
             f"{GROUPS[kind]}: no plugin {name!r}; installed: {', '.join(names) or 'none'}."
-            f"{nearest(short, names)} Another package's plugin becomes available once it is "
-            f"installed with pip into this environment."
+            f"{nearest(short, names)} Another package's plugin is there once that package is "
+            f"installed, by pip, into this environment."
         )
     return offers[0]
 
@@ -70,36 +68,28 @@ def load(kind: str, name: str) -> type:
     Raises
     ------
     PluginError
-        If it is unknown, or if its import fails: the distribution and its version are named
-        and the original error is chained.
+        If it is unknown, its import fails (the original error is chained), or it is no class.
     """
     point = find(kind, name)
+    origin = f"{GROUPS[kind]}: plugin {name!r} of {point.dist.name} {point.dist.version}"
     try:
         plugin = point.load()
     except Exception as error:
         raise PluginError(
-            f"{GROUPS[kind]}: plugin {name!r} ({point.value}) of {point.dist.name} "
-            f"{point.dist.version} cannot be imported: {type(error).__name__}: {error}"
+            f"{origin} cannot be imported from {point.value}: {type(error).__name__}: {error}"
         ) from error
     if not inspect.isclass(plugin):
-        raise PluginError(
-            f"{GROUPS[kind]}: plugin {name!r} of {point.dist.name} is {plugin!r}; "
-            f"an entry point must name a class"
-        )
+        raise PluginError(f"{origin} is {plugin!r}; an entry point must name a class")
     return plugin
 
 
 def build(kind: str, name: str, /, *args: Any, **params: Any) -> Any:
-    """An instance of the plugin ``name``.
+    """An instance of the plugin ``name``; arguments and parameters are those of its class.
 
-    Arguments
-    ---------
-    kind : str
-        ``encoder`` or ``fusion``.
-    name : str
-        The entry point's name, or ``distribution:name``.
-    *args, **params
-        What the class takes.
+    Raises
+    ------
+    PluginError
+        As ``load``, or if the class does not take these parameters.
 
     Example
     -------
@@ -111,16 +101,10 @@ def build(kind: str, name: str, /, *args: Any, **params: Any) -> Any:
     try:
         signature.bind(*args, **params)
     except TypeError as error:
-        takes = [
-            p
-            for p in list(signature.parameters)[len(args) :]
-            if signature.parameters[p].kind
-            not in (inspect.Parameter.VAR_POSITIONAL, inspect.Parameter.VAR_KEYWORD)
-        ]
-        unknown = [p for p in params if p not in takes]
-        hint = nearest(unknown[0], takes) if unknown else ""
+        takes = list(signature.parameters)[len(args) :]
+        unknown = [nearest(p, takes) for p in params if p not in takes]
         raise PluginError(
-            f"plugin {name!r}: {error}; its parameters are: {', '.join(takes)}.{hint}"
+            f"plugin {name!r}: {error}; its parameters are: {', '.join(takes)}.{''.join(unknown)}"
         ) from error
     return plugin(*args, **params)
 

@@ -177,7 +177,7 @@ def test_a_distribution_that_is_on_the_path_twice_is_one_offer(install):
 def test_a_failing_import_is_reported_with_its_origin_and_stops_no_other(install, source, error):
     install("broken", ["bad = fake_bad:Bad"], version="0.9", fake_bad=source)
     install("fake", ["echo = fake_echo:Echo"], fake_echo=ECHO)
-    expected = rf"'bad' \(fake_bad:Bad\) of broken 0\.9 cannot be imported: {error.__name__}: "
+    expected = rf"'bad' of broken 0\.9 cannot be imported from fake_bad:Bad: {error.__name__}: "
     with pytest.raises(PluginError, match=expected) as caught:
         registry.build("encoder", "bad")
     assert isinstance(caught.value.__cause__, error)
