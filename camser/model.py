@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import torch
 from torch import Tensor, nn
 
-from camser import registry, segments
-from camser.audio import SAMPLE_RATE
+from camser import segments
 from camser.encoders.base import Encoder
 from camser.fusion.base import Fusion
 
@@ -58,53 +57,6 @@ class UtteranceEncoder(nn.Module):
             size = hidden_size
         self.hidden = nn.Sequential(*layers)
         self.embedding_size = size
-
-    @classmethod
-    def from_names(
-        cls,
-        modalities: Sequence[str],
-        encoders: Mapping[str, Mapping[str, Any]],
-        fusion: str,
-        fusions: Mapping[str, Mapping[str, Any]],
-        segment_seconds: float,
-        **params: Any,
-    ) -> UtteranceEncoder:
-        """Build what a recipe names.
-
-        Arguments
-        ---------
-        modalities : sequence of str
-            Names in ``encoders``, in order.
-        encoders : mapping
-            What each name means: ``plugin`` and its parameters.
-        fusion : str
-            A name in ``fusions``.
-        fusions : mapping
-            What each name means: ``plugin`` and its parameters.
-        segment_seconds : float
-            Length of a segment.
-        **params
-            The constructor's other arguments.
-
-        Raises
-        ------
-        ValueError
-            If a name, a plugin or a parameter is unknown, or the parts do not fit each other.
-
-        Example
-        -------
-        >>> model = UtteranceEncoder.from_names(
-        ...     ["mfcc"], {"mfcc": {"plugin": "mfcc_bilstm", "hidden_size": 8}},
-        ...     "concat", {"concat": {"plugin": "concat"}}, segment_seconds=1.0)
-        >>> model(torch.randn(2, 40000), torch.tensor([1.0, 0.5])).shape
-        torch.Size([2, 128])
-        """
-        _check_names(modalities, encoders, fusion, fusions)
-        segment_samples = round(segment_seconds * SAMPLE_RATE)
-        built = {name: _build("encoder", encoders[name], name) for name in modalities}
-        specs = {name: encoder.frame_spec(segment_samples) for name, encoder in built.items()}
-        fused = _build("fusion", fusions[fusion], fusion, specs)
-        return cls(built, fused, segment_samples, **params)
 
     def forward(
         self, wavs: Tensor, lens: Tensor, kept: Mapping[str, Tensor] | None = None
@@ -206,40 +158,3 @@ def parameter_table(model: nn.Module, head: nn.Module) -> dict[str, tuple[int, i
         for name, part in parts.items()
     }
     return {**table, "total": tuple(sum(column) for column in zip(*table.values(), strict=True))}
-
-
-def _build(kind: str, settings: Mapping[str, Any], name: str, *args: Any) -> Any:
-    params = dict(settings)
-    if "plugin" not in params:
-        raise ValueError(
-            f"{kind} {name!r} names no plugin; give e.g. {{plugin: …, <its parameters>}}"
-        )
-    plugin = params.pop("plugin")
-    try:
-        return registry.build(kind, plugin, *args, **params)
-    except registry.PluginError:
-        raise
-    except ValueError as error:
-        raise ValueError(f"{kind} {name!r}: {error}") from error
-
-
-def _check_names(
-    modalities: Sequence[str], encoders: Mapping, fusion: str, fusions: Mapping
-) -> None:
-    if not modalities or isinstance(modalities, str):
-        raise ValueError(
-            f'modalities is {modalities!r}; give a list of names, e.g. --modalities="[mfcc]"'
-        )
-    if len(set(modalities)) != len(modalities):
-        raise ValueError(f"modalities {list(modalities)} names one twice")
-    for name in modalities:
-        if name not in encoders:
-            raise ValueError(
-                f"modality {name!r} is not among the encoders: {', '.join(encoders)}."
-                f"{registry.nearest(name, encoders)}"
-            )
-    if fusion not in fusions:
-        raise ValueError(
-            f"fusion {fusion!r} is not among the fusions: {', '.join(fusions)}."
-            f"{registry.nearest(fusion, fusions)}"
-        )

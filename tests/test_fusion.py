@@ -92,7 +92,7 @@ def test_each_pooling_equals_its_definition():
     for name, loop in loops.items():
         expected = torch.tensor(np.array([loop(s) for s in x.numpy()]))
         assert torch.allclose(POOLINGS[name](x), expected, atol=1e-6), name
-        assert PooledPart(FrameSpec(5, 3, "mean"), name, 4, 0.0)(x).shape == (2, 4)
+        assert PooledPart(FrameSpec(5, 3, name), 4, 0.0)(x).shape == (2, 4)
 
 
 def test_statistics_of_constant_frames_have_a_finite_gradient():

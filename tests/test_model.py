@@ -7,6 +7,7 @@ import torch
 from conftest import TINY_WAV2VEC2
 
 from camser import segments
+from camser.build import build_model
 from camser.encoders.base import Encoder
 from camser.encoders.mfcc import MFCCBiLSTM
 from camser.encoders.spectrogram import SpectrogramAlexNet
@@ -34,7 +35,7 @@ def tiny_model(fusion="co_attention", **more):
             "target": "wav2vec2",
         },
     }
-    return UtteranceEncoder.from_names(MODALITIES, encoders, fusion, fusions, 1.0, **more)
+    return build_model(MODALITIES, encoders, fusion, fusions, 1.0, **more)
 
 
 @pytest.fixture(scope="module")
@@ -187,7 +188,7 @@ FUSIONS = {
 )
 def test_names_that_do_not_fit_are_errors_when_built(modalities, encoders, fusion, message):
     with pytest.raises(ValueError, match=message):
-        UtteranceEncoder.from_names(modalities, encoders, fusion, FUSIONS, 1.0)
+        build_model(modalities, encoders, fusion, FUSIONS, 1.0)
 
 
 def test_an_encoder_is_told_apart_by_whether_it_is_constant():

@@ -13,6 +13,7 @@ class FrameSpec(NamedTuple):
     num_frames: int
     channels: int
     pooling: str
+    standardise: bool = False
 
 
 class Encoder(nn.Module):
@@ -28,6 +29,8 @@ class Encoder(nn.Module):
     pooling : str
         What suits the frames where a fusion wants one vector: "flatten", "mean", "last" or
         "statistics".
+    standardise : bool
+        Whether the features of that vector are brought to zero mean and unit variance.
     augments : bool
         Whether training draws something at random before the last frozen layer, so that frozen
         frames cannot be kept.
@@ -35,6 +38,7 @@ class Encoder(nn.Module):
 
     out_channels: int
     pooling: str = "mean"
+    standardise: bool = False
     augments: bool = False
     _frozen: tuple[nn.Module, ...] = ()
 
@@ -52,7 +56,8 @@ class Encoder(nn.Module):
 
     def frame_spec(self, num_samples: int) -> FrameSpec:
         """The specification of this encoder's frames for segments of ``num_samples``."""
-        return FrameSpec(self.num_frames(num_samples), self.out_channels, self.pooling)
+        frames = self.num_frames(num_samples)
+        return FrameSpec(frames, self.out_channels, self.pooling, self.standardise)
 
     @property
     def is_constant(self) -> bool:

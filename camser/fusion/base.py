@@ -47,6 +47,11 @@ class Fusion(nn.Module):
         """Frames [segments, frames, channels] by modality -> [segments, out_features]"""
         return torch.cat(list(self.parts(frames).values()), dim=1)
 
+    def repooled(self, pooling: Mapping[str, str]) -> dict[str, FrameSpec]:
+        """The encoders' specifications, some with another pooling than their own."""
+        self.require(pooling, "pooling's")
+        return {n: s._replace(pooling=pooling.get(n, s.pooling)) for n, s in self.specs.items()}
+
     def require(self, names: Iterable[str], role: str) -> None:
         """Raise a ValueError unless every name is among the modalities.
 

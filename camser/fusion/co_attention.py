@@ -36,8 +36,6 @@ class CoAttention(Fusion):
         Before each projection and before the weights' layer.
     pooling : mapping of str to str, optional
         By modality, in place of the encoder's own; the target is weighed instead of pooled.
-    standardise : bool
-        Whether pooled vectors are standardised before their projection; the paper's are not.
 
     Raises
     ------
@@ -64,22 +62,21 @@ class CoAttention(Fusion):
         part_size: int = 128,
         dropout: float = 0.1,
         pooling: Mapping[str, str] | None = None,
-        standardise: bool = False,
     ) -> None:
         super().__init__(specs)
         self.guides, self.target = list(guides), target
         self.keep = list(specs) if keep is None else [name for name in specs if name in keep]
         self.activation = activation
-        self._check(keep or (), pooling or {})
-        pooling = {name: (pooling or {}).get(name, spec.pooling) for name, spec in specs.items()}
+        self._check(keep or ())
+        specs = self.repooled(pooling or {})
         self.pooled = nn.ModuleDict(
             {
-                name: PooledPart(spec, pooling[name], part_size, dropout, standardise)
+                name: PooledPart(spec, part_size, dropout)
                 for name, spec in specs.items()
                 if name != target
             }
         )
-        num_frames, channels, _ = specs[target]
+        num_frames, channels, _, standardise = specs[target]
         self.attend = nn.Sequential(
             nn.Dropout(dropout), nn.Linear(part_size * len(self.guides), num_frames)
         )
@@ -107,11 +104,10 @@ class CoAttention(Fusion):
         scores = self.attend(torch.cat([parts[name] for name in self.guides], dim=1))
         return scores.relu() if self.activation == "relu" else scores.softmax(dim=1)
 
-    def _check(self, keep: Sequence[str], pooling: Mapping[str, str]) -> None:
+    def _check(self, keep: Sequence[str]) -> None:
         self.require(self.guides, "guide")
         self.require([self.target], "target")
         self.require(keep, "keep's")
-        self.require(pooling, "pooling's")
         if not self.guides or self.target in self.guides:
             raise ValueError(
                 f"the guides are {self.guides}; they must name at least one "

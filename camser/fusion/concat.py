@@ -24,8 +24,6 @@ class Concat(Fusion):
         Before each projection.
     pooling : mapping of str to str, optional
         By modality, in place of the encoder's own.
-    standardise : bool
-        Whether pooled vectors are standardised before their projection; the paper's are not.
 
     Example
     -------
@@ -42,18 +40,11 @@ class Concat(Fusion):
         part_size: int = 128,
         dropout: float = 0.1,
         pooling: Mapping[str, str] | None = None,
-        standardise: bool = False,
     ) -> None:
         super().__init__(specs)
-        pooling = dict(pooling or {})
-        self.require(pooling, "pooling's")
+        specs = self.repooled(pooling or {})
         self.pooled = nn.ModuleDict(
-            {
-                name: PooledPart(
-                    spec, pooling.get(name, spec.pooling), part_size, dropout, standardise
-                )
-                for name, spec in specs.items()
-            }
+            {name: PooledPart(spec, part_size, dropout) for name, spec in specs.items()}
         )
         self.out_features = part_size * len(specs)
 

@@ -63,15 +63,11 @@ class PooledPart(nn.Module):
     Arguments
     ---------
     spec : FrameSpec
-        The modality's frames.
-    pooling : str
-        "flatten", "mean", "last" or "statistics".
+        The modality's frames, and how they are pooled.
     out_features : int
         Size of the part.
     dropout : float
         Between pooling and projection.
-    standardise : bool
-        Whether the pooled vector is standardised before the projection.
 
     Raises
     ------
@@ -80,29 +76,22 @@ class PooledPart(nn.Module):
 
     Example
     -------
-    >>> part = PooledPart(FrameSpec(10, 4, "mean"), "statistics", 3, 0.1)
+    >>> part = PooledPart(FrameSpec(10, 4, "statistics"), 3, 0.1)
     >>> part(torch.rand(2, 10, 4)).shape
     torch.Size([2, 3])
     """
 
-    def __init__(
-        self,
-        spec: FrameSpec,
-        pooling: str,
-        out_features: int,
-        dropout: float,
-        standardise: bool = False,
-    ) -> None:
+    def __init__(self, spec: FrameSpec, out_features: int, dropout: float) -> None:
         super().__init__()
-        if pooling not in POOLINGS:
+        if spec.pooling not in POOLINGS:
             raise ValueError(
-                f"no pooling {pooling!r}; allowed: {', '.join(POOLINGS)}."
-                f"{nearest(pooling, POOLINGS)}"
+                f"no pooling {spec.pooling!r}; allowed: {', '.join(POOLINGS)}."
+                f"{nearest(spec.pooling, POOLINGS)}"
             )
-        self.pool = POOLINGS[pooling]
-        factor = {"flatten": spec.num_frames, "statistics": 2}.get(pooling, 1)
+        self.pool = POOLINGS[spec.pooling]
+        factor = {"flatten": spec.num_frames, "statistics": 2}.get(spec.pooling, 1)
         size = factor * spec.channels
-        self.project = Projection(size, out_features, dropout, standardise)
+        self.project = Projection(size, out_features, dropout, spec.standardise)
 
     def forward(self, frames: Tensor) -> Tensor:
         """[segments, frames, channels] -> [segments, out_features]"""

@@ -10,9 +10,10 @@ class Standardise(nn.Module):
     """Subtracts the mean and divides by the deviation of each feature, learned while training.
 
     The frames of a pretrained encoder have features of very unequal size, of which a small
-    projection on little data sees only the largest. Unlike batch normalisation, an item's result
-    does not depend on what else is in the batch, a batch may hold one item, and nothing needs to
-    be synchronised between processes.
+    projection on little data sees only the largest. (Where features are mostly zero, as those of
+    flattened convolutional maps are, this would only blow up the rare ones.) Unlike batch
+    normalisation, an item's result does not depend on what else is in the batch, a batch may hold
+    one item, and nothing needs to be synchronised between processes.
 
     Arguments
     ---------
