@@ -44,6 +44,7 @@ class EmotionBrain(sb.Brain):
         self.frozen = frozen
         if self.max_grad_norm <= 0:  # SpeechBrain would then climb the gradient
             self.max_grad_norm = math.inf
+        self.rates = self._rates()
         if self.checkpointer is not None:
             self.checkpointer.add_recoverable("random_state", RandomState())
 
@@ -71,11 +72,8 @@ class EmotionBrain(sb.Brain):
 
     def init_optimizers(self) -> None:
         """One optimiser a part of the model; parts without a trainable parameter have none."""
-        parts = dict(self._unwrapped("embedding_model").named_parts())
-        parts["head"] = self._unwrapped("classifier")
-        self.rates = self._rates(parts)
         self.optimizers_dict = {}
-        for name, part in parts.items():
+        for name, part in self._parts().items():
             if any(p.requires_grad for p in part.parameters()):
                 plain = [p for p in part.parameters() if p.requires_grad]
                 groups = rm_vector_weight_decay(part) if self.remove_vector_weight_decay else plain
@@ -84,8 +82,12 @@ class EmotionBrain(sb.Brain):
             for name, optimizer in self.optimizers_dict.items():
                 self.checkpointer.add_recoverable(f"optimizer_{name}", optimizer)
 
-    def _rates(self, parts: dict[str, nn.Module]) -> dict[str, float]:
-        given = dict(self.hparams.learning_rates)
+    def _parts(self) -> dict[str, nn.Module]:
+        parts = dict(self._unwrapped("embedding_model").named_parts())
+        return {**parts, "head": self._unwrapped("classifier")}
+
+    def _rates(self) -> dict[str, float]:
+        given, parts = dict(self.hparams.learning_rates), self._parts()
         for name in given:
             if name not in parts:
                 raise ValueError(

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import speechbrain as sb
+import torch
 from hyperpyyaml import load_hyperpyyaml
 from speechbrain.utils.distributed import ddp_init_group, if_main_process, run_on_main
 from speechbrain.utils.train_logger import TensorboardLogger
@@ -24,11 +25,8 @@ from camser.prepare import Scan, prepare
 from camser.settings import Settings, SettingsError, read_arguments
 
 logger = logging.getLogger(__name__)
-# What may differ when a run goes on: where things lie, how they are read, and for how long.
-NEUTRAL = (
-    "data_folder", "output_folder", "prepared_folder", "num_workers", "number_of_epochs",
-    "tensorboard",
-)  # fmt: skip
+# Where things lie and how they are read: no part of what a run is.
+NEUTRAL = ("data_folder", "output_folder", "prepared_folder", "num_workers", "tensorboard")
 
 
 def main(scan: Callable[[Path], Scan], recipe_folder: str | Path) -> None:
@@ -71,15 +69,15 @@ class Run:
             prepare, kwargs={"scan": scan, **{k: values[k] for k in asked}}
         )
         self.fold = choose_fold(self.utterances, values)
-        run_on_main(open_folder, args=[self.output_folder, settings.text])
+        self.hparams = _build_objects(settings.text)
         sb.create_experiment_directory(str(self.output_folder), save_env_desc=False)
-        self.hparams = load_hyperpyyaml(settings.text)
         self.hparams["loggers"] = [self.hparams["train_logger"]]
         if self.hparams["tensorboard"]:
             self.hparams["loggers"].append(
                 TensorboardLogger(str(self.output_folder / "tensorboard"))
             )
         self.brain = self._build_brain()
+        run_on_main(_leave_recipe, args=[self.output_folder, settings.text])
 
     def _build_brain(self) -> EmotionBrain:
         hparams, model = self.hparams, self.hparams["embedding_model"]
@@ -199,18 +197,30 @@ def plugins(values: dict[str, Any]) -> dict[str, dict[str, str]]:
     return {n: registry.provenance(kind, table["plugin"]) for n, (kind, table) in named.items()}
 
 
-def open_folder(folder: Path, text: str) -> None:
-    """Leave the recipe in the run's folder: run again, it is the same run."""
+def _build_objects(text: str) -> dict[str, Any]:
+    """What the recipe builds; an argument that something does not take is found here."""
+    try:
+        hparams = load_hyperpyyaml(text)
+        hparams["opt_class"]([torch.nn.Parameter(torch.zeros(1))], lr=0.0)
+    except TypeError as error:
+        raise SettingsError(f"the recipe cannot be built: {error}") from error
+    return hparams
+
+
+def _leave_recipe(folder: Path, text: str) -> None:
+    """Put the recipe into the run's folder: run again, it is the same run."""
     with replacing(folder / "hyperparams.yaml") as file:
         file.write(text)
 
 
 def _check_same_run(folder: Path, values: dict[str, Any]) -> None:
     path = folder / "hyperparams.yaml"
-    if not path.is_file():
+    begun = (folder / "results.json").is_file() or list((folder / "save").glob("CKPT*"))
+    if not (begun and path.is_file()):
         return
     saved, values = decisive(read_arguments([str(path)]).values), decisive(values)
-    different = [n for n in sorted({*saved, *values}) if saved.get(n) != values.get(n)]
+    names = {*saved, *values} - {"number_of_epochs"}  # a run may go on for longer
+    different = [n for n in sorted(names) if saved.get(n) != values.get(n)]
     if different:
         lines = "".join(f"\n  {n}: {saved.get(n)!r}, now {values.get(n)!r}" for n in different)
         raise SettingsError(

@@ -220,9 +220,11 @@ def test_learning_rates_are_per_part(start):
 
 
 def test_a_learning_rate_of_an_unknown_part_is_an_error(start):
-    job = start("--learning_rates={mfc: 0.1}")
     with pytest.raises(ValueError, match=r"no part 'mfc'; there are: mfcc, .*Did you mean 'mfcc'"):
-        job.train()
+        start("--learning_rates={mfc: 0.1}")
+    with pytest.raises(SettingsError, match=r"cannot be built: .*momentum"):
+        start("--opt_class={momentum: 0.9}")
+    start()  # what failed before it began stands in nobody's way
 
 
 def test_another_run_in_the_same_folder_is_refused(run, start):
