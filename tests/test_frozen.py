@@ -1,0 +1,88 @@
+"""Kept frames: the right ones for each segment, and never those of other weights or other audio."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import soundfile
+import torch
+from conftest import TINY_WHISPER
+
+from camser import segments
+from camser.corpus import Utterance
+from camser.data import SegmentIndex, segment_dataset, utterance_dataset
+from camser.encoders.mfcc import MFCCBiLSTM
+from camser.encoders.whisper import Whisper
+from camser.frozen import FrozenFrames
+
+LABELS = ["sad", "angry"]
+
+
+@pytest.fixture
+def utterances(tmp_path):
+    made = []
+    for i, n in enumerate([5000, 16000, 40001]):
+        soundfile.write(tmp_path / f"{i}.wav", np.random.default_rng(i).normal(0, 0.1, n), 16000)
+        made.append(
+            Utterance(str(i), "c", f"{i}.wav", n / 16000, "s", "male", emotion="sad", digest=str(i))
+        )
+    return made
+
+
+@pytest.fixture
+def encoder():
+    return Whisper(config=TINY_WHISPER, freeze="all")
+
+
+def keep(encoders, utterances, folder):
+    index = SegmentIndex(utterances, 16000)
+    return FrozenFrames(encoders, utterances, index, folder, folder / "frames"), index
+
+
+def test_each_segments_frames_are_those_that_the_encoder_gives(utterances, encoder, tmp_path):
+    frozen, index = keep({"whisper": encoder, "mfcc": MFCCBiLSTM(4)}, utterances, tmp_path)
+    assert index.total == 5 and list(frozen.arrays) == ["whisper"]
+    for part in (utterances, utterances[1:]):
+        for item in utterance_dataset(part, index, LABELS, tmp_path):
+            wave = item["wav"].unsqueeze(0)
+            pieces, _ = segments.split(wave, torch.ones(1), 16000)
+            kept = frozen.rows(torch.tensor([item["row"]]), torch.tensor([item["rows"]]))["whisper"]
+            assert torch.allclose(kept, encoder.eval()(pieces), atol=1e-6)
+    items = list(segment_dataset(utterances, index, LABELS, tmp_path))
+    assert [item["row"] for item in items] == [0, 1, 2, 3, 4]
+    waves = torch.stack([item["wav"] for item in items])
+    rows = frozen.rows(torch.tensor([4, 0]), torch.tensor([1, 1]))["whisper"]
+    assert torch.allclose(rows, encoder(waves[[4, 0]]), atol=1e-6)
+
+
+def test_the_segments_of_the_dataset_are_those_of_the_model(utterances, tmp_path):
+    index = SegmentIndex(utterances, 16000)
+    cut = torch.stack([i["wav"] for i in segment_dataset(utterances, index, LABELS, tmp_path)])
+    whole = [i["wav"].unsqueeze(0) for i in utterance_dataset(utterances, index, LABELS, tmp_path)]
+    assert torch.equal(cut, torch.cat([segments.split(w, torch.ones(1), 16000)[0] for w in whole]))
+
+
+def test_what_is_kept_is_read_back_and_nothing_else_is(utterances, encoder, tmp_path):
+    keep({"whisper": encoder}, utterances, tmp_path)
+    files = set((tmp_path / "frames").iterdir())
+    encoder.forward = None  # a second computation would fail
+    keep({"again": encoder}, utterances, tmp_path)
+    assert set((tmp_path / "frames").iterdir()) == files
+
+
+@pytest.mark.parametrize("change", ["weights", "settings", "audio", "segments"])
+def test_a_change_of_what_frames_depend_on_is_another_file(utterances, encoder, tmp_path, change):
+    keep({"whisper": encoder}, utterances, tmp_path)
+    if change == "weights":
+        with torch.no_grad():
+            encoder.model.conv1.bias += 0.1
+    elif change == "settings":
+        encoder = Whisper(config=TINY_WHISPER, freeze="all", preemphasis=0.5)
+        encoder.load_state_dict(encoder.state_dict())
+    elif change == "audio":
+        utterances[0] = replace(utterances[0], digest="other")
+    else:
+        index = SegmentIndex(utterances, 8000)
+        FrozenFrames({"w": encoder}, utterances, index, tmp_path, tmp_path / "frames")
+    keep({"whisper": encoder}, utterances, tmp_path)
+    assert len(list((tmp_path / "frames").iterdir())) == 2
