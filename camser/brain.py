@@ -10,12 +10,12 @@ from typing import Any
 import speechbrain as sb
 import torch
 from speechbrain.dataio.sampler import ReproducibleRandomSampler
-from speechbrain.utils.distributed import get_rank, if_main_process
+from speechbrain.utils.distributed import ddp_broadcast, get_rank, if_main_process
 from speechbrain.utils.optimizers import rm_vector_weight_decay
 from torch import Tensor, nn
 
 from camser import metrics, results
-from camser.checkpoints import RandomState, WholeCheckpointer
+from camser.checkpoints import CheckpointError, RandomState, WholeCheckpointer
 from camser.frozen import FrozenFrames
 from camser.registry import nearest
 
@@ -47,22 +47,23 @@ class EmotionBrain(sb.Brain):
         self.rates = self._rates()
         if self.checkpointer is not None:
             self.checkpointer.add_recoverable("random_state", RandomState())
+            # Under --debug SpeechBrain gives every process a temporary folder of its own.
+            self.checkpointer.checkpoints_dir = ddp_broadcast(self.checkpointer.checkpoints_dir)
 
     # The pass ------------------------------------------------------------------------------
 
     def compute_forward(self, batch: Any, stage: Stage) -> Tensor:
         """Log-probabilities, [items, classes]; an item is a segment or an utterance."""
+        kept = self._kept(batch) if self.frozen else None  # by rows that are still on the host
         batch = batch.to(self.device)
-        kept = self._kept(batch) if self.frozen else None
         embeddings = self.modules.embedding_model(batch.wav.data, batch.wav.lengths, kept)
         return self.modules.classifier(embeddings)
 
     def compute_objectives(self, predictions: Tensor, batch: Any, stage: Stage) -> Tensor:
         """Cross-entropy; outside training, what will be scored is put aside."""
-        labels = batch.label.to(self.device)
         if stage != Stage.TRAIN:
-            self.scored.append((batch.id, predictions.detach(), labels))
-        return nn.functional.nll_loss(predictions, labels)
+            self.scored.append((batch.id, predictions.detach(), batch.label))
+        return nn.functional.nll_loss(predictions, batch.label)
 
     def _kept(self, batch: Any) -> dict[str, Tensor]:
         rows = self.frozen.rows(batch.row, batch.rows)
@@ -117,6 +118,8 @@ class EmotionBrain(sb.Brain):
     def on_fit_start(self) -> None:
         """Every process draws noise of its own, the same whatever was computed before."""
         torch.manual_seed(self.hparams.seed + (get_rank() or 0))
+        if self.checkpointer is not None:
+            self.checkpointer.check_processes()
         super().on_fit_start()
 
     def fit_batch(self, batch: Any) -> Tensor:
@@ -191,14 +194,14 @@ class EmotionBrain(sb.Brain):
 
         Raises
         ------
-        FileNotFoundError
+        CheckpointError
             If no checkpoint carries a score.
         """
         if self.checkpointer is None:
             return
         found = self.checkpointer.recover_if_possible(max_key=max_key, min_key=min_key)
         if found is None:
-            raise FileNotFoundError(
+            raise CheckpointError(
                 f"{self.checkpointer.checkpoints_dir} holds no checkpoint with a score; train first"
             )
         self.best_epoch = int(found.meta["epoch"])

@@ -7,7 +7,6 @@ from typing import Any
 
 from camser import registry
 from camser.audio import SAMPLE_RATE
-from camser.encoders.base import Encoder
 from camser.model import UtteranceEncoder
 
 
@@ -17,7 +16,7 @@ def build_model(
     fusion: str,
     fusions: Mapping[str, Mapping[str, Any]],
     segment_seconds: float,
-    **params: Any,
+    **model_params: Any,
 ) -> UtteranceEncoder:
     """Build what a recipe names.
 
@@ -34,7 +33,7 @@ def build_model(
         What each name means: ``plugin`` and its parameters.
     segment_seconds : float
         Length of a segment.
-    **params
+    **model_params
         The other arguments of ``UtteranceEncoder``.
 
     Raises
@@ -51,42 +50,29 @@ def build_model(
     >>> model(torch.randn(2, 40000), torch.tensor([1.0, 0.5])).shape
     torch.Size([2, 128])
     """
-    _check_names(modalities, encoders, fusion, fusions)
+    check_names(modalities, encoders, fusion, fusions)
     segment_samples = round(segment_seconds * SAMPLE_RATE)
-    built = {name: _build_encoder(encoders[name], name) for name in modalities}
-    specs = {name: encoder.frame_spec(segment_samples) for name, encoder in built.items()}
-    fused = _build("fusion", fusions[fusion], fusion, specs)
-    return UtteranceEncoder(built, fused, segment_samples, **params)
+    built, specs = {}, {}
+    for name in modalities:
+        plugin, params, pooled = _split_encoder(encoders[name])
+        built[name] = _build("encoder", name, plugin, **params)
+        specs[name] = built[name].frame_spec(segment_samples)._replace(**pooled)
+    plugin, params = _split(fusions[fusion])
+    fused = _build("fusion", fusion, plugin, specs, **params)
+    return UtteranceEncoder(built, fused, segment_samples, **model_params)
 
 
-def _build_encoder(settings: Mapping[str, Any], name: str) -> Encoder:
-    """The encoder, with the pooling that the recipe says in place of its own."""
-    pooled = {key: settings[key] for key in ("pooling", "standardise") if key in settings}
-    params = {key: value for key, value in settings.items() if key not in pooled}
-    encoder = _build("encoder", params, name)
-    for key, value in pooled.items():
-        setattr(encoder, key, value)
-    return encoder
-
-
-def _build(kind: str, settings: Mapping[str, Any], name: str, *args: Any) -> Any:
-    params = dict(settings)
-    if "plugin" not in params:
-        raise ValueError(
-            f"{kind} {name!r} names no plugin; give e.g. {{plugin: …, <its parameters>}}"
-        )
-    plugin = params.pop("plugin")
-    try:
-        return registry.build(kind, plugin, *args, **params)
-    except registry.PluginError:
-        raise
-    except ValueError as error:
-        raise ValueError(f"{kind} {name!r}: {error}") from error
-
-
-def _check_names(
-    modalities: Sequence[str], encoders: Mapping, fusion: str, fusions: Mapping
+def check_names(
+    modalities: Sequence[str],
+    encoders: Mapping[str, Mapping[str, Any]],
+    fusion: str,
+    fusions: Mapping[str, Mapping[str, Any]],
 ) -> None:
+    """Raise a ValueError unless every name has a table, and its plugin takes what is in it.
+
+    Nothing is built, so this finds mistakes before anything expensive begins. Arguments as for
+    ``build_model``.
+    """
     if not modalities or isinstance(modalities, str):
         raise ValueError(
             f'modalities is {modalities!r}; give a list of names, e.g. --modalities="[mfcc]"'
@@ -94,13 +80,44 @@ def _check_names(
     if len(set(modalities)) != len(modalities):
         raise ValueError(f"modalities {list(modalities)} names one twice")
     for name in modalities:
-        if name not in encoders:
-            raise ValueError(
-                f"modality {name!r} is not among the encoders: {', '.join(encoders)}."
-                f"{registry.nearest(name, encoders)}"
-            )
-    if fusion not in fusions:
+        _check_table("modality", name, "encoders", encoders)
+        plugin, params, _ = _split_encoder(encoders[name])
+        registry.check("encoder", plugin, **params)
+    _check_table("fusion", fusion, "fusions", fusions)
+    plugin, params = _split(fusions[fusion])
+    registry.check("fusion", plugin, {}, **params)
+
+
+def _check_table(what: str, name: str, table_name: str, table: Mapping[str, Any]) -> None:
+    if name not in table:
         raise ValueError(
-            f"fusion {fusion!r} is not among the fusions: {', '.join(fusions)}."
-            f"{registry.nearest(fusion, fusions)}"
+            f"{what} {name!r} is not among the {table_name}: {', '.join(table)}."
+            f"{registry.nearest(name, table)}"
         )
+    if not isinstance(table[name], Mapping) or "plugin" not in table[name]:
+        raise ValueError(
+            f"{table_name}: {name!r} is {table[name]!r}; it must name a plugin: "
+            f"{{plugin: …, <its parameters>}}"
+        )
+
+
+def _split(table: Mapping[str, Any]) -> tuple[str, dict[str, Any]]:
+    """The plugin and its parameters."""
+    params = dict(table)
+    return params.pop("plugin"), params
+
+
+def _split_encoder(table: Mapping[str, Any]) -> tuple[str, dict[str, Any], dict[str, Any]]:
+    """The plugin, its parameters, and what a fusion is told of its frames."""
+    plugin, params = _split(table)
+    pooled = {key: params.pop(key) for key in ("pooling", "standardise") if key in params}
+    return plugin, params, pooled
+
+
+def _build(kind: str, name: str, plugin: str, /, *args: Any, **params: Any) -> Any:
+    try:
+        return registry.build(kind, plugin, *args, **params)
+    except registry.PluginError:
+        raise
+    except ValueError as error:
+        raise ValueError(f"{kind} {name!r}: {error}") from error

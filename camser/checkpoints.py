@@ -21,9 +21,18 @@ from speechbrain.utils.checkpoints import (
     mark_as_saver,
     register_checkpoint_hooks,
 )
-from speechbrain.utils.distributed import ddp_barrier, get_rank, if_main_process
+from speechbrain.utils.distributed import (
+    ddp_barrier,
+    get_rank,
+    if_main_process,
+    is_distributed_initialized,
+)
 
 PARTIAL = "partial-"
+
+
+class CheckpointError(ValueError):
+    """A checkpoint that is not there, or that does not fit this run."""
 
 
 class WholeCheckpointer(Checkpointer):
@@ -46,9 +55,21 @@ class WholeCheckpointer(Checkpointer):
             for left in self.checkpoints_dir.glob(f"{PARTIAL}*"):
                 shutil.rmtree(left, ignore_errors=True)
 
-    def save_checkpoint(self, *args: Any, **kwargs: Any) -> Checkpoint | None:
-        """See SpeechBrain's."""
-        saved = super().save_checkpoint(*args, **kwargs)
+    def check_processes(self) -> None:
+        """Raise a CheckpointError if as many processes as now did not save the newest one."""
+        newest = self.find_checkpoint()
+        if newest is not None and newest.meta.get("processes", 1.0) != _num_processes():
+            raise CheckpointError(
+                f"{newest.path} was saved by {newest.meta['processes']:.0f} processes, now there "
+                f"are {_num_processes():.0f}; go on with as many, or give another output_folder"
+            )
+
+    def save_checkpoint(
+        self, meta: Mapping[str, float] | None = None, *args: Any, **kwargs: Any
+    ) -> Checkpoint | None:
+        """See SpeechBrain's; the number of processes is a part of the meta."""
+        meta = {**(meta or {}), "processes": _num_processes()}
+        saved = super().save_checkpoint(meta, *args, **kwargs)
         ddp_barrier()  # every process has written its share
         if saved is not None:
             place = saved.path.with_name(saved.path.name.removeprefix(PARTIAL))
@@ -67,7 +88,7 @@ class WholeCheckpointer(Checkpointer):
         **ignored: Any,
     ) -> None:
         """Save, then keep the newest checkpoint and the best one, by ``best_key`` in the meta."""
-        self.save_checkpoint(dict(meta or {}), end_of_epoch, verbosity=verbosity)
+        self.save_checkpoint(meta, end_of_epoch, verbosity=verbosity)
         if if_main_process():
             found = self.list_checkpoints()
             scored = [c for c in found if self.best_key in c.meta]
@@ -82,6 +103,10 @@ class WholeCheckpointer(Checkpointer):
     def _new_checkpoint_dirpath(self) -> Path:
         place = super()._new_checkpoint_dirpath()
         return place.with_name(PARTIAL + place.name)
+
+
+def _num_processes() -> float:
+    return float(torch.distributed.get_world_size() if is_distributed_initialized() else 1)
 
 
 def _flush(folder: Path) -> None:
@@ -121,7 +146,9 @@ class RandomState:
 
     @mark_as_loader
     def load(self, path: str | Path, end_of_epoch: bool) -> None:
-        """Restore this process's states."""
+        """Restore this process's states; a process that did not save any keeps its own."""
+        if not self._own(path).exists():
+            return  # only to evaluate: ``check_processes`` guards training
         state = torch.load(self._own(path), weights_only=True)
         torch.set_rng_state(state["torch"])
         if torch.cuda.is_available() and len(state["cuda"]) == torch.cuda.device_count():

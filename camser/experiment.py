@@ -15,18 +15,18 @@ from speechbrain.utils.distributed import ddp_init_group, if_main_process, run_o
 from speechbrain.utils.train_logger import TensorboardLogger
 
 from camser import data, folds, registry, results
+from camser.audio import AudioError
 from camser.brain import EmotionBrain
-from camser.checkpoints import WholeCheckpointer
+from camser.build import check_names
+from camser.checkpoints import CheckpointError, WholeCheckpointer
 from camser.corpus import Utterance, fingerprint
-from camser.files import replacing
 from camser.frozen import FrozenFrames
 from camser.model import parameter_table
 from camser.prepare import Scan, prepare
+from camser.resuming import check_same_corpus, check_same_run, decisive, leave_recipe
 from camser.settings import Settings, SettingsError, read_arguments
 
 logger = logging.getLogger(__name__)
-# Where things lie and how they are read: no part of what a run is.
-NEUTRAL = ("data_folder", "output_folder", "prepared_folder", "num_workers", "tensorboard")
 
 
 def main(scan: Callable[[Path], Scan], recipe_folder: str | Path) -> None:
@@ -45,8 +45,11 @@ def main(scan: Callable[[Path], Scan], recipe_folder: str | Path) -> None:
         run = Run(settings, scan)
     except ValueError as error:
         sys.exit(f"error: {error}")
-    run.train()
-    run.test()
+    try:
+        run.train()
+        run.test()
+    except (AudioError, CheckpointError) as error:
+        sys.exit(f"error: {error}")
 
 
 class Run:
@@ -63,11 +66,13 @@ class Run:
     def __init__(self, settings: Settings, scan: Callable[[Path], Scan]) -> None:
         self.settings, values = settings, settings.values
         self.output_folder = Path(values["output_folder"])
-        _check_same_run(self.output_folder, values)
+        check_names(*(values[k] for k in ("modalities", "encoders", "fusion", "fusions")))
+        check_same_run(self.output_folder, values)
         asked = ("data_folder", "prepared_folder", "labels", "merge", "allow_missing")
         self.utterances = run_on_main(
             prepare, kwargs={"scan": scan, **{k: values[k] for k in asked}}
         )
+        check_same_corpus(self.output_folder, self.utterances)
         self.fold = choose_fold(self.utterances, values)
         self.hparams = _build_objects(settings.text)
         sb.create_experiment_directory(str(self.output_folder), save_env_desc=False)
@@ -77,33 +82,31 @@ class Run:
                 TensorboardLogger(str(self.output_folder / "tensorboard"))
             )
         self.brain = self._build_brain()
-        run_on_main(_leave_recipe, args=[self.output_folder, settings.text])
+        run_on_main(leave_recipe, args=[self.output_folder, settings.text, self.utterances])
 
     def _build_brain(self) -> EmotionBrain:
         hparams, model = self.hparams, self.hparams["embedding_model"]
-        self.index = data.SegmentIndex(self.utterances, model.segment_samples)
-        device = self.settings.run_opts.device or sb.utils.distributed.infer_device()
-        frozen = None
-        if hparams["keep_frozen"] and any(e.is_constant for e in model.encoders.values()):
-            frozen = FrozenFrames(
-                model.encoders,
-                self.utterances,
-                self.index,
-                hparams["data_folder"],
-                Path(hparams["prepared_folder"]) / "frames",
-                device,
-                progress=not self.settings.run_opts.noprogressbar,
-            )
         for name, (total, trainable) in parameter_table(model, hparams["classifier"]).items():
             logger.info("parameters: %-12s %11d, %11d trained", name, total, trainable)
-        return EmotionBrain(
+        brain = EmotionBrain(
             modules={"embedding_model": model, "classifier": hparams["classifier"]},
-            frozen=frozen,
             opt_class=hparams["opt_class"],
             hparams=hparams,
             run_opts=self.settings.run_opts,
             checkpointer=hparams["checkpointer"],
         )
+        self.index = data.SegmentIndex(self.utterances, model.segment_samples)
+        if hparams["keep_frozen"] and any(e.is_constant for e in model.encoders.values()):
+            brain.frozen = FrozenFrames(
+                model.encoders,
+                self.utterances,
+                self.index,
+                hparams["data_folder"],
+                Path(hparams["prepared_folder"]) / "frames",
+                brain.device,
+                progress=not brain.noprogressbar,
+            )
+        return brain
 
     def train(self) -> None:
         """Fit on the fold's training part; the epoch is chosen on its validation part."""
@@ -176,18 +179,10 @@ def choose_fold(utterances: list[Utterance], values: dict[str, Any]) -> folds.Fo
     """The fold that the settings name."""
     asked = ("protocol", "selection", "num_folds", "valid_fraction", "target", "seed")
     found = folds.make_folds(utterances, **{name: values[name] for name in asked})
-    if not isinstance(values["fold"], int) or not 0 <= values["fold"] < len(found):
+    if type(values["fold"]) is not int or not 0 <= values["fold"] < len(found):
         names = ", ".join(f"{fold.index} ({fold.name})" for fold in found)
         raise folds.FoldError(f"fold is {values['fold']!r}; {values['protocol']} has: {names}")
     return found[values["fold"]]
-
-
-def decisive(values: dict[str, Any]) -> dict[str, Any]:
-    """The settings that make a run what it is: neither places nor the tables of unused names."""
-    kept = {name: value for name, value in values.items() if name not in NEUTRAL}
-    kept["encoders"] = {name: values["encoders"][name] for name in values["modalities"]}
-    kept["fusions"] = {values["fusion"]: values["fusions"][values["fusion"]]}
-    return kept
 
 
 def plugins(values: dict[str, Any]) -> dict[str, dict[str, str]]:
@@ -203,27 +198,7 @@ def _build_objects(text: str) -> dict[str, Any]:
         hparams = load_hyperpyyaml(text)
         hparams["opt_class"]([torch.nn.Parameter(torch.zeros(1))], lr=0.0)
     except TypeError as error:
+        if "argument" not in str(error):
+            raise  # a mistake in a plugin's own code
         raise SettingsError(f"the recipe cannot be built: {error}") from error
     return hparams
-
-
-def _leave_recipe(folder: Path, text: str) -> None:
-    """Put the recipe into the run's folder: run again, it is the same run."""
-    with replacing(folder / "hyperparams.yaml") as file:
-        file.write(text)
-
-
-def _check_same_run(folder: Path, values: dict[str, Any]) -> None:
-    path = folder / "hyperparams.yaml"
-    begun = (folder / "results.json").is_file() or list((folder / "save").glob("CKPT*"))
-    if not (begun and path.is_file()):
-        return
-    saved, values = decisive(read_arguments([str(path)]).values), decisive(values)
-    names = {*saved, *values} - {"number_of_epochs"}  # a run may go on for longer
-    different = [n for n in sorted(names) if saved.get(n) != values.get(n)]
-    if different:
-        lines = "".join(f"\n  {n}: {saved.get(n)!r}, now {values.get(n)!r}" for n in different)
-        raise SettingsError(
-            f"{folder} holds a run with other settings:{lines}\n"
-            f"Give another output_folder, or delete that one"
-        )

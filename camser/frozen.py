@@ -11,7 +11,10 @@ import hashlib
 import json
 import logging
 import os
+import tempfile
+import time
 from collections.abc import Iterator, Mapping, Sequence
+from importlib import metadata
 from pathlib import Path
 
 import numpy as np
@@ -69,9 +72,11 @@ class FrozenFrames:
             if if_main_process() and _open(path, shape) is None:
                 logger.info("computing the frozen frames of %s into %s", name, path)
                 waves = _read(utterances, data_folder, index.segment_samples, progress)
-                _compute(encoder.to(device), waves, path, shape)
+                _compute(encoder.to(device), waves, path, shape, device)
             ddp_barrier()
             self.arrays[name] = _open(path, shape)
+            if self.arrays[name] is None:
+                raise OSError(f"{path} is not there; all processes must share {folder}")
 
     def rows(self, first: Tensor, count: Tensor) -> dict[str, Tensor]:
         """The frames of a batch.
@@ -93,12 +98,27 @@ class FrozenFrames:
 
 def _key(encoder: Encoder, index: SegmentIndex, utterances: Sequence[Utterance]) -> str:
     sha = hashlib.sha256()
-    settings = [type(encoder).__qualname__, encoder.rebuild_args(), index.segment_samples]
-    sha.update(json.dumps([*settings, fingerprint(utterances)], sort_keys=True).encode())
+    kind = type(encoder)
+    packages = {kind.__module__.split(".")[0], "torch", "torchaudio", "torchvision", "transformers"}
+    settings = {
+        "class": f"{kind.__module__}.{kind.__qualname__}",
+        "parameters": encoder.rebuild_args(),
+        "segment_samples": index.segment_samples,
+        "manifest": fingerprint(utterances),
+        "versions": {name: _version(name) for name in packages},
+    }
+    sha.update(json.dumps(settings, sort_keys=True).encode())
     for name, value in sorted(encoder.state_dict().items()):
         sha.update(name.encode())
         sha.update(value.detach().cpu().contiguous().flatten().view(torch.uint8).numpy())
     return sha.hexdigest()[:24]
+
+
+def _version(package: str) -> str | None:
+    try:
+        return metadata.version(package)
+    except metadata.PackageNotFoundError:
+        return None
 
 
 def _open(path: Path, shape: tuple[int, ...]) -> np.ndarray | None:
@@ -119,14 +139,28 @@ def _read(
         yield segments.split(samples.unsqueeze(0), torch.ones(1), segment_samples)[0]
 
 
+def _temporary(path: Path) -> Path:
+    """A new file beside ``path``; those that killed runs left more than a day ago are removed."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    for left in path.parent.glob(".*.npy.*"):
+        if time.time() - left.stat().st_mtime > 86400:
+            left.unlink(missing_ok=True)
+    handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+    os.close(handle)
+    return Path(name)
+
+
 @torch.no_grad()
 def _compute(
-    encoder: Encoder, utterances: Iterator[Tensor], path: Path, shape: tuple[int, ...]
+    encoder: Encoder,
+    utterances: Iterator[Tensor],
+    path: Path,
+    shape: tuple[int, ...],
+    device: str,
 ) -> None:
-    was_training, device, row = encoder.training, next(encoder.parameters()).device, 0
+    was_training, row = encoder.training, 0
     encoder.eval()
-    path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(f".{path.name}.{os.getpid()}")
+    temporary = _temporary(path)
     try:
         array = np.lib.format.open_memmap(temporary, mode="w+", dtype=np.float32, shape=shape)
         for waves in utterances:

@@ -123,9 +123,9 @@ def _check_audio(
             continue
         checked[str(path)] = entry
         good.append(replace(u, seconds=entry[2], digest=entry[3]))
-    if checked != known:
+    if not checked.items() <= known.items():
         with replacing(cache) as file:
-            json.dump(checked, file)
+            json.dump({**known, **checked}, file)
     return good, problems
 
 

@@ -83,18 +83,13 @@ def load(kind: str, name: str) -> type:
     return plugin
 
 
-def build(kind: str, name: str, /, *args: Any, **params: Any) -> Any:
-    """An instance of the plugin ``name``; arguments and parameters are those of its class.
+def check(kind: str, name: str, /, *args: Any, **params: Any) -> type:
+    """The plugin's class, after checking that it takes these arguments and parameters.
 
     Raises
     ------
     PluginError
-        As ``load``, or if the class does not take these parameters.
-
-    Example
-    -------
-    >>> build("encoder", "mfcc_bilstm", hidden_size=8).out_channels
-    16
+        As ``load``, or if the class does not take them.
     """
     plugin = load(kind, name)
     signature = inspect.signature(plugin)
@@ -106,7 +101,18 @@ def build(kind: str, name: str, /, *args: Any, **params: Any) -> Any:
         raise PluginError(
             f"plugin {name!r}: {error}; its parameters are: {', '.join(takes)}.{''.join(unknown)}"
         ) from error
-    return plugin(*args, **params)
+    return plugin
+
+
+def build(kind: str, name: str, /, *args: Any, **params: Any) -> Any:
+    """An instance of the plugin ``name``.
+
+    Example
+    -------
+    >>> build("encoder", "mfcc_bilstm", hidden_size=8).out_channels
+    16
+    """
+    return check(kind, name, *args, **params)(*args, **params)
 
 
 def provenance(kind: str, name: str) -> dict[str, str]:

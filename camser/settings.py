@@ -16,11 +16,11 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from hyperpyyaml import resolve_references
-from hyperpyyaml.core import recursive_update
 from ruamel.yaml import YAML
 from ruamel.yaml.error import YAMLError
 from speechbrain.utils.run_opts import RunOptions
 
+from camser.arguments import RUN_OPTIONS, SettingsError, split_arguments
 from camser.registry import nearest
 
 # What the code reads from a recipe; a key that is neither here nor referred to is a mistake.
@@ -34,7 +34,6 @@ KEYS = frozenset(
         "epoch_counter", "checkpointer", "train_logger", "tensorboard",
     )
 )  # fmt: skip
-RUN_OPTIONS = frozenset(RunOptions().as_dict()) - {"param_file", "overridden_args"}
 # Run options that decide a result: they become a part of the recipe that a run leaves.
 DECISIVE = (
     "precision", "eval_precision", "grad_accumulation_factor", "max_grad_norm",
@@ -42,10 +41,14 @@ DECISIVE = (
 )  # fmt: skip
 # Tables that take new names: what they may hold is checked where it is used.
 OPEN_TABLES = ("encoders", "fusions", "learning_rates", "merge")
-
-
-class SettingsError(ValueError):
-    """A recipe or an override that does not say something sensible."""
+OPEN_INSIDE = ("encoders.", "fusions.")
+KINDS = (
+    (bool, "true or false"),
+    ((int, float), "a number"),
+    (str, "a text"),
+    (list, "a list, e.g. [a, b]"),
+    (Mapping, "a table, e.g. {key: value}"),
+)
 
 
 class Settings(NamedTuple):
@@ -56,7 +59,7 @@ class Settings(NamedTuple):
     text : str
         The merged YAML, references unresolved: run again, it is the same run.
     values : dict
-        Its plain values, references resolved; objects that it builds are left out.
+        Its plain values, references resolved; an object that it builds is {tag: arguments}.
     run_opts : RunOptions
         SpeechBrain's.
     """
@@ -81,42 +84,21 @@ def read_arguments(argv: Sequence[str], recipe_folder: str | Path = ".") -> Sett
     SettingsError
         If the YAML is missing or unreadable, or a key is unknown.
     """
-    rest, overrides = _split(argv)
-    path, run_opts, _ = RunOptions.from_command_line_args(rest)
+    rest, overrides = split_arguments(argv)
+    path, run_opts, left = RunOptions.from_command_line_args(rest)
+    if left:
+        raise SettingsError(
+            f"not understood: {left!r}; settings are --key=value, one YAML comes first, and flags "
+            f"such as --debug take no value"
+        )
     referred: set[str] = set()
     tree = _read(_find(Path(path), Path(recipe_folder)), referred)
-    _merge(tree, _parse("\n".join(f"{k}: {v}" for k, v in overrides.items()), "the overrides"))
+    lines = "\n".join(f"{key}: {value}" for key, value in overrides.items())
+    _merge(tree, _parse(lines, "the overrides"), referred)
     tree.update({k: run_opts[k] for k in DECISIVE if k in run_opts.overridden_args})
     _check_keys(tree, referred)
     text = _dump(tree)
     return Settings(text, _plain_values(text), run_opts)
-
-
-def _split(argv: Sequence[str]) -> tuple[list[str], dict[str, str]]:
-    """SpeechBrain's arguments, and the overrides by key.
-
-    SpeechBrain's own parser cuts values at every "=", joins "--key 1 2" into one string, and
-    takes abbreviated run options without setting them.
-    """
-    rest: list[str] = []
-    overrides: dict[str, str] = {}
-    waiting = None
-    for argument in argv:
-        name, equals, value = argument.removeprefix("--").partition("=")
-        if argument.startswith("--") and name not in RUN_OPTIONS and name != "help":
-            overrides[name] = value
-            waiting = None if equals else name
-        elif waiting and not argument.startswith("--"):
-            if overrides[waiting]:
-                raise SettingsError(f'--{waiting} takes one value; write a list as "[1, 2]"')
-            overrides[waiting] = argument
-        else:
-            rest.append(argument)
-            waiting = None
-    empty = [name for name, value in overrides.items() if not value]
-    if empty:
-        raise SettingsError(f"--{empty[0]} has no value; write --{empty[0]}=VALUE")
-    return rest, overrides
 
 
 def _find(path: Path, recipe_folder: Path) -> Path:
@@ -143,7 +125,7 @@ def _read(path: Path, referred: set[str], seen: tuple[Path, ...] = ()) -> dict:
     if not included.is_file():
         raise SettingsError(f"{path}: include: {included} does not exist")
     base = _read(included, referred, (*seen, path.resolve()))
-    _merge(base, tree)
+    _merge(base, tree, referred)
     return base
 
 
@@ -159,30 +141,43 @@ def _parse(text: str, where: str) -> dict:
     return tree
 
 
-def _merge(tree: dict, overrides: Mapping) -> None:
+def _merge(tree: dict, overrides: Mapping, referred: set[str]) -> None:
+    known = set(tree) | KEYS | RUN_OPTIONS | referred
     for key, value in overrides.items():
-        known = set(tree) | KEYS | RUN_OPTIONS
         if key not in known:
             raise SettingsError(f"no setting {key!r}.{nearest(key, known)}")
         if key in tree:
-            _check_depth(tree[key], value, key)
-    for key, value in overrides.items():
-        old = tree.get(key)
-        if isinstance(value, Mapping) and isinstance(old, Mapping):
-            recursive_update(old, value)
-        else:
-            tree[key] = value
+            _check(tree[key], value, key)
+            value = _combined(tree[key], value)
+        tree[key] = value
 
 
-def _check_depth(old: Any, new: Any, where: str) -> None:
-    if isinstance(old, Mapping) and not isinstance(new, Mapping):
-        raise SettingsError(f"{where} is a table; got {new!r}; give {{key: value, …}}")
-    if not isinstance(old, Mapping) or _tag(old) or where in OPEN_TABLES:
-        return  # what an object takes, and what an open table holds, is checked where it is used
+def _combined(old: Any, new: Any) -> Any:
+    """A table goes into the table it names; an empty one, or another object, takes its place."""
+    tables = isinstance(old, Mapping) and isinstance(new, Mapping) and new
+    if not tables or (_tag(new) and _tag(new) != _tag(old)):
+        return new
     for key, value in new.items():
-        if key not in old:
-            raise SettingsError(f"no setting {key!r} in {where}.{nearest(key, old)}")
-        _check_depth(old[key], value, f"{where}.{key}")
+        old[key] = _combined(old.get(key), value)
+    return old
+
+
+def _check(old: Any, new: Any, where: str) -> None:
+    """Raise a SettingsError unless ``new`` is of ``old``'s kind, at every depth."""
+    if _tag(new) or old is None or (_tag(old) and not isinstance(old, Mapping)):
+        return  # an object or a reference; or nothing is known of what belongs here
+    for kinds, name in KINDS:
+        if isinstance(old, kinds):
+            is_right = isinstance(new, kinds) and isinstance(new, bool) == isinstance(old, bool)
+            if not is_right and not (new is None and kinds is str):
+                raise SettingsError(f"{where} is {new!r}; it must be {name}")
+            break
+    if isinstance(old, Mapping):
+        for key, value in new.items():
+            if key in old:
+                _check(old[key], value, f"{where}.{key}")
+            elif where not in OPEN_TABLES and not where.startswith(OPEN_INSIDE) and not _tag(old):
+                raise SettingsError(f"no setting {key!r} in {where}.{nearest(key, old)}")
 
 
 def _check_keys(tree: Mapping, referred: set[str]) -> None:
@@ -210,12 +205,7 @@ def _plain_values(text: str) -> dict[str, Any]:
         if placeholder:
             raise SettingsError(f"{placeholder[1]} is not set; give --{placeholder[1]}=…") from None
         raise SettingsError(str(error)) from error
-    built = ("!new:", "!apply:")
-    return {
-        key: _plain(value)
-        for key, value in resolved.items()
-        if not key.startswith("__") and not _tag(value).startswith(built)
-    }
+    return {key: _plain(value) for key, value in resolved.items() if not key.startswith("__")}
 
 
 def _tag(node: Any) -> str:

@@ -116,3 +116,9 @@ def test_front_ends_stay_in_float32_under_autocast(front_end, speech):
 )
 def test_front_ends_are_finite_on_silence_and_dc(front_end, wave):
     assert front_end(wave).isfinite().all()
+
+
+def test_silence_is_a_dark_image_and_quiet_speech_is_not(speech):
+    assert SpectrogramImage()(torch.zeros(1, 48000)).max() == 0
+    # 20 dB below the synthetic voices there is still speech.
+    assert torch.allclose(SpectrogramImage()(speech / 10), SpectrogramImage()(speech), atol=1e-3)

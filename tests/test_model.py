@@ -170,7 +170,7 @@ FUSIONS = {
         ([], ENCODERS, "concat", "give a list of names"),
         ("mfcc", ENCODERS, "concat", "give a list of names"),
         (["mfcc"], ENCODERS, "coattention", "fusion 'coattention' is not among.*'co_attention'"),
-        (["mfcc"], {"mfcc": {"hidden_size": 1}}, "concat", "encoder 'mfcc' names no plugin"),
+        (["mfcc"], {"mfcc": {"hidden_size": 1}}, "concat", "'mfcc' is .*must name a plugin"),
         (["mfcc"], {"mfcc": {"plugin": "mfcc"}}, "concat", "no plugin 'mfcc'; installed: mfcc_bi"),
         (
             ["mfcc"],

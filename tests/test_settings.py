@@ -48,6 +48,23 @@ def test_overrides_merge_into_tables_and_reach_references():
     assert values["fusions"]["concat"]["part_size"] == 7
 
 
+def test_an_empty_table_or_another_object_takes_the_place_of_the_old():
+    assert read("--merge={}").values["merge"] == {}
+    assert read(recipe=str(ROOT / "recipes/EmoDB/hparams/camser.yaml")).values["merge"] == {}
+    sgd = "!name:torch.optim.SGD {momentum: 0.9}"
+    assert read(f"--opt_class={sgd}").values["opt_class"] == {
+        "!name:torch.optim.SGD": {"momentum": 0.9}
+    }
+    adam = read("--opt_class={weight_decay: 0.5}").values["opt_class"]
+    assert adam == {"!name:torch.optim.AdamW": {"weight_decay": 0.5}}
+
+
+def test_a_recipe_that_includes_another_may_bring_helpers_that_it_refers_to(tmp_path):
+    own = tmp_path / "own.yaml"
+    own.write_text(f"include: {TINY}\nsize: 12\npart_size: !ref <size>\n")
+    assert read(recipe=str(own)).values["part_size"] == 12
+
+
 def test_values_with_equals_signs_and_spaces_arrive_whole():
     values = read("--variant=a=b", "--output_folder", "results of mine/x=1").values
     assert values["variant"] == "a=b" and values["output_folder"] == "results of mine/x=1"
@@ -60,8 +77,18 @@ def test_values_with_equals_signs_and_spaces_arrive_whole():
         (["--lerning_rate=1"], "no setting 'lerning_rate'.*'learning_rate'"),
         (["--prec=bf16"], "no setting 'prec'"),
         (["--precison=bf16"], "no setting 'precison'.*'precision'"),
-        (["--encoders=[mfcc]"], "encoders is a table"),
-        (["--opt_class=adam"], "opt_class is a table"),
+        (["--encoders=[mfcc]"], r"encoders is \['mfcc'\]; it must be a table"),
+        (["--opt_class=adam"], "opt_class is 'adam'; it must be a table"),
+        (["--allow_missing=no"], "allow_missing is 'no'; it must be true or false"),
+        (["--batch_size=many"], "batch_size is 'many'; it must be a number"),
+        (["--batch_size=true"], "batch_size is True; it must be a number"),
+        (["--labels=angry"], "labels is 'angry'; it must be a list"),
+        (["--encoders={mfcc: {dropout: half}}"], "encoders.mfcc.dropout is 'half'"),
+        (["--opt_class={weight_decai: 1}", "--fusion=1"], "fusion is 1; it must be a text"),
+        (["--bfloat16_mix_prec"], "old name; give --precision"),
+        (["--debug", "true"], "not understood"),
+        (["other.yaml"], "not understood"),
+        (["-fold=2"], "not understood"),
         (["--modalities", "mfcc", "wav2vec2"], r'write a list as "\[1, 2\]"'),
         (["--variant="], "--variant has no value"),
         (["--fold"], "--fold has no value"),

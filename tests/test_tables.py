@@ -15,6 +15,11 @@ def test_a_readmes_table_is_that_of_its_results(path):
     assert shown == tabulate.render(json.loads(path.read_text()))
 
 
+def test_a_readme_with_a_place_for_a_table_has_the_results_for_it():
+    marked = [p for p in ROOT.glob("recipes/*/README.md") if "<!-- table -->" in p.read_text()]
+    assert marked and all((p.parent / "results/folds.json").is_file() for p in marked)
+
+
 def test_runs_that_do_not_belong_together_are_refused(run):
     tabulate = load_module("bench/tabulate.py")
     one, other = run(folder="a"), run("--fold=1", folder="b")

@@ -16,6 +16,7 @@ from conftest import ROOT, TINY
 from test_model import KEEPS, SUBSETS
 
 from camser import metrics, results
+from camser.checkpoints import CheckpointError
 from camser.settings import SettingsError
 
 
@@ -120,7 +121,7 @@ NOISY = [
     "--grad_accumulation_factor=2",
     "--ckpt_interval_steps=1",
     "--batch_size=8",
-    "--encoders={wav2vec2: {mask_time_prob: 0.3, layer_drop: 0.3}}",
+    "--encoders={wav2vec2: {mask_time_prob: 0.3, layer_drop: 0.3}, mfcc: {standardise: true}}",
 ]
 
 
@@ -231,8 +232,31 @@ def test_another_run_in_the_same_folder_is_refused(run, start):
     run()
     with pytest.raises(SettingsError, match="other settings:\n  seed: 1234, now 5"):
         start("--seed=5")
-    with pytest.raises(SettingsError, match="precision: None, now 'bf16'"):
+    with pytest.raises(SettingsError, match="precision: 'fp32', now 'bf16'"):
         start("--precision=bf16")
+    with pytest.raises(SettingsError, match=r"epoch_counter|embedding_model.*hidden_sizes"):
+        start("--embedding_model={hidden_sizes: [7, 128]}")
+    start("--precision=fp32", "--grad_accumulation_factor=1")  # the defaults, said aloud
+
+
+def test_a_run_does_not_go_on_with_other_data(run, start, monkeypatch):
+    job = run()
+    import camser.experiment
+
+    prepare = camser.experiment.prepare
+    monkeypatch.setattr(camser.experiment, "prepare", lambda **k: prepare(**k)[:-1])
+    with pytest.raises(
+        SettingsError, match=r"holds a run on other data: its manifest\.csv differs"
+    ):
+        start()
+    assert job.output_folder.is_dir()
+
+
+def test_a_run_goes_on_with_as_many_processes_as_it_had(run, start, monkeypatch):
+    run()
+    monkeypatch.setattr("camser.checkpoints._num_processes", lambda: 2.0)
+    with pytest.raises(CheckpointError, match="saved by 1 processes, now there are 2"):
+        start("--number_of_epochs=2").train()
 
 
 def test_clipping_can_be_off_and_is_of_each_part(start):
@@ -300,7 +324,7 @@ def test_damaged_frozen_frames_are_computed_again(run, prepared):
 def test_a_test_without_a_checkpoint_is_an_error(start):
     job = start()
     job.brain.init_optimizers()
-    with pytest.raises(FileNotFoundError, match="holds no checkpoint with a score; train first"):
+    with pytest.raises(CheckpointError, match="holds no checkpoint with a score; train first"):
         job.test()
 
 

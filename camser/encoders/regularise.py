@@ -44,6 +44,9 @@ class SpecAugment(nn.Module):
         for name, value in (("time", time_prob), ("channel", channel_prob)):
             if not 0 <= value <= 1:
                 raise ValueError(f"SpecAugment: {name}_prob is {value}; allowed: 0 … 1")
+        for name, value in (("time", time_length), ("channel", channel_length)):
+            if value < 1:
+                raise ValueError(f"SpecAugment: {name}_length is {value}; allowed: 1 and more")
         self.time = (time_prob, time_length)
         self.channel = (channel_prob, channel_length)
 

@@ -18,6 +18,7 @@ from camser.encoders.waveform import preemphasise
 IMAGENET_MEAN = (0.485, 0.456, 0.406)
 IMAGENET_DEVIATION = (0.229, 0.224, 0.225)
 REFERENCES = ("segment", "full_scale")
+SILENCE = -20.0  # dB; no speech is so quiet: 65 dB below a full-scale sine. It stays dark.
 POOLED = 6  # AlexNet's avgpool gives 6 x 6 whatever the image's size
 
 
@@ -74,7 +75,7 @@ class SpectrogramImage(nn.Module):
 
     def _zero(self, decibels: Tensor) -> Tensor | float:
         if self.reference == "segment":
-            return decibels.amax(dim=(1, 2), keepdim=True)
+            return decibels.amax(dim=(1, 2), keepdim=True).clamp_min(SILENCE)
         return 20 * (self.window.sum() / 2).log10()
 
     def num_frames(self, num_samples: int) -> int:

@@ -64,6 +64,8 @@ class CoAttention(Fusion):
         pooling: Mapping[str, str] | None = None,
     ) -> None:
         super().__init__(specs)
+        if isinstance(guides, str) or isinstance(keep, str):
+            raise ValueError(f"guides is {guides!r}, keep is {keep!r}; give lists, e.g. [mfcc]")
         self.guides, self.target = list(guides), target
         self.keep = list(specs) if keep is None else [name for name in specs if name in keep]
         self.activation = activation
@@ -105,6 +107,8 @@ class CoAttention(Fusion):
         return scores.relu() if self.activation == "relu" else scores.softmax(dim=1)
 
     def _check(self, keep: Sequence[str]) -> None:
+        if len(set(self.guides)) != len(self.guides):
+            raise ValueError(f"guides {self.guides} names one twice")
         self.require(self.guides, "guide")
         self.require([self.target], "target")
         self.require(keep, "keep's")

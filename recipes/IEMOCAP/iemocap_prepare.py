@@ -151,6 +151,9 @@ def _expected(data_folder: Path) -> dict[str, dict[str, int]]:
     if not path.is_file():
         return COUNTS
     try:
-        return json.loads(path.read_text(encoding="utf-8"))
-    except ValueError as error:
-        raise CorpusError(f"{path} is not JSON: {error}") from error
+        counts = json.loads(path.read_text(encoding="utf-8"))
+        return {s: {e: int(n) for e, n in row.items()} for s, row in counts.items()}
+    except (ValueError, TypeError, AttributeError) as error:
+        raise CorpusError(
+            f"{path} is not JSON of the form {{session: {{emotion: count}}}}: {error}"
+        ) from error

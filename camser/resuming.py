@@ -1,0 +1,73 @@
+"""Whether what lies in an output folder is this very run, so that it may go on."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from speechbrain.utils.run_opts import RunOptions
+
+from camser.corpus import Utterance, fingerprint, read_manifest, write_manifest
+from camser.files import replacing
+from camser.settings import DECISIVE, SettingsError, read_arguments
+
+# Where things lie, how they are read, when they are saved: no part of what a run is.
+NEUTRAL = (
+    "data_folder", "output_folder", "prepared_folder", "num_workers", "tensorboard",
+    "ckpt_interval_minutes", "ckpt_interval_steps", "checkpointer", "train_logger",
+)  # fmt: skip
+RUN_DEFAULTS = {name: RunOptions()[name] for name in DECISIVE}
+LENGTHS = {"number_of_epochs", "epoch_counter"}
+
+
+def decisive(values: dict[str, Any]) -> dict[str, Any]:
+    """The settings that make a run what it is: neither places nor the tables of unused names."""
+    kept = {name: value for name, value in values.items() if name not in NEUTRAL}
+    kept["encoders"] = {name: values["encoders"][name] for name in values["modalities"]}
+    kept["fusions"] = {values["fusion"]: values["fusions"][values["fusion"]]}
+    for name in ("embedding_model", "classifier", "epoch_counter"):
+        ((tag, arguments),) = values[name].items()
+        # What only repeats a setting of the same name is said once.
+        kept[name] = {tag: {k: v for k, v in arguments.items() if values.get(k) != v}}
+    return kept
+
+
+def _has_begun(folder: Path) -> bool:
+    """Whether there is something that a run would go on from, or that it would replace."""
+    return (folder / "results.json").is_file() or any((folder / "save").glob("CKPT*"))
+
+
+def check_same_run(folder: Path, values: dict[str, Any]) -> None:
+    """Raise a SettingsError if ``folder`` holds a run with other settings than ``values``."""
+    path = folder / "hyperparams.yaml"
+    if not (_has_begun(folder) and path.is_file()):
+        return
+    saved = RUN_DEFAULTS | decisive(read_arguments([str(path)]).values)
+    values = RUN_DEFAULTS | decisive(values)
+    names = {*saved, *values} - LENGTHS  # a run may go on for longer
+    different = [n for n in sorted(names) if saved.get(n) != values.get(n)]
+    if different:
+        lines = "".join(f"\n  {n}: {saved.get(n)!r}, now {values.get(n)!r}" for n in different)
+        raise SettingsError(
+            f"{folder} holds a run with other settings:{lines}\n"
+            f"Give another output_folder, or delete that one"
+        )
+
+
+def check_same_corpus(folder: Path, utterances: list[Utterance]) -> None:
+    """Raise a SettingsError if ``folder`` holds a run on other utterances, or other audio."""
+    path = folder / "manifest.csv"
+    if not (_has_begun(folder) and path.is_file()):
+        return
+    if fingerprint(read_manifest(path)) != fingerprint(utterances):
+        raise SettingsError(
+            f"{folder} holds a run on other data: its manifest.csv differs from the corpus as it "
+            f"is now. Give another output_folder, or delete that one"
+        )
+
+
+def leave_recipe(folder: Path, text: str, utterances: list[Utterance]) -> None:
+    """Put the recipe and the manifest into the run's folder: run again, it is the same run."""
+    write_manifest(folder / "manifest.csv", utterances)
+    with replacing(folder / "hyperparams.yaml") as file:
+        file.write(text)
