@@ -78,7 +78,10 @@ def render(table: dict[str, Any]) -> str:
 def place(readme: Path, text: str) -> None:
     """Put the table between the README's two marks."""
     old = readme.read_text(encoding="utf-8")
-    new = re.sub(r"(<!-- table -->\n).*?(\n<!-- end -->)", rf"\1{text}\2", old, flags=re.S)
+    marks = r"(<!-- table -->\n).*?(\n<!-- end -->)"
+    if not re.search(marks, old, flags=re.S):
+        raise ValueError(f"{readme} has no lines <!-- table --> and <!-- end --> around a place")
+    new = re.sub(marks, rf"\1{text}\2", old, flags=re.S)
     with replacing(readme) as file:
         file.write(new)
 
@@ -99,13 +102,13 @@ def main() -> None:
             raise ValueError(f"not all of the folds {sorted(folds)}: {', '.join(short)}")
         for path in arguments.rivals:
             add_rivals(table, path, sorted(folds))
+        if arguments.readme:
+            place(arguments.readme, render(table))
     except ValueError as error:
         sys.exit(f"error: {error}")
     with replacing(arguments.output) as file:
         json.dump(table, file, indent=1)
         file.write("\n")
-    if arguments.readme:
-        place(arguments.readme, render(table))
     print(render(table))
 
 
