@@ -45,6 +45,8 @@ def split_arguments(argv: Sequence[str]) -> tuple[list[str], dict[str, str]]:
                 f"--{name} is SpeechBrain's old name; give --precision=fp16 or bf16"
             )
         if argument.startswith("--") and name not in RUN_OPTIONS and name != "help":
+            if name in overrides:
+                raise SettingsError(f"--{name} is given twice; put both into one")
             overrides[name] = value
             waiting = None if equals else name
         elif waiting and not argument.startswith("--"):

@@ -89,6 +89,7 @@ def test_values_with_equals_signs_and_spaces_arrive_whole():
         (["--debug", "true"], "not understood"),
         (["other.yaml"], "not understood"),
         (["-fold=2"], "not understood"),
+        (["--fold=1", "--fold=2"], "--fold is given twice"),
         (["--modalities", "mfcc", "wav2vec2"], r'write a list as "\[1, 2\]"'),
         (["--variant="], "--variant has no value"),
         (["--fold"], "--fold has no value"),
