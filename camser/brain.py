@@ -16,7 +16,8 @@ from torch import Tensor, nn
 
 from camser import metrics, results
 from camser.checkpoints import CheckpointError, RandomState, WholeCheckpointer
-from camser.frozen import FrozenFrames
+from camser.kept import KeptFeatures
+from camser.model import Inspection
 from camser.registry import nearest
 
 logger = logging.getLogger(__name__)
@@ -33,15 +34,15 @@ class EmotionBrain(sb.Brain):
     ---------
     modules : dict
         ``embedding_model`` (UtteranceEncoder) and ``classifier`` (EmotionHead).
-    frozen : FrozenFrames, optional
-        What is kept of frozen encoders.
+    kept : KeptFeatures, optional
+        What is kept of the encoders' work.
     **kwargs
         SpeechBrain's: ``opt_class``, ``hparams``, ``run_opts``, ``checkpointer``.
     """
 
-    def __init__(self, modules: dict, frozen: FrozenFrames | None = None, **kwargs: Any) -> None:
+    def __init__(self, modules: dict, kept: KeptFeatures | None = None, **kwargs: Any) -> None:
         super().__init__(modules=modules, **kwargs)
-        self.frozen = frozen
+        self.kept = kept
         if self.max_grad_norm <= 0:  # SpeechBrain would then climb the gradient
             self.max_grad_norm = math.inf
         self.rates = self._rates()
@@ -54,20 +55,24 @@ class EmotionBrain(sb.Brain):
 
     def compute_forward(self, batch: Any, stage: Stage) -> Tensor:
         """Log-probabilities, [items, classes]; an item is a segment or an utterance."""
-        kept = self._kept(batch) if self.frozen else None  # by rows that are still on the host
+        return self.modules.classifier(self.modules.embedding_model(*self._inputs(batch)))
+
+    def inspect(self, batch: Any) -> Inspection:
+        """What the layers make of a batch's segments, see ``UtteranceEncoder.inspect``."""
+        with self.evaluation_ctx:
+            return self._unwrapped("embedding_model").inspect(*self._inputs(batch))
+
+    def _inputs(self, batch: Any) -> tuple[Tensor, Tensor, dict[str, Tensor]]:
+        rows = self.kept.rows(batch.row, batch.rows) if self.kept else {}  # while on the host
         batch = batch.to(self.device)
-        embeddings = self.modules.embedding_model(batch.wav.data, batch.wav.lengths, kept)
-        return self.modules.classifier(embeddings)
+        kept = {name: row.to(self.device) for name, row in rows.items()}
+        return batch.wav.data, batch.wav.lengths, kept
 
     def compute_objectives(self, predictions: Tensor, batch: Any, stage: Stage) -> Tensor:
         """Cross-entropy; outside training, what will be scored is put aside."""
         if stage != Stage.TRAIN:
             self.scored.append((batch.id, predictions.detach(), batch.label))
         return nn.functional.nll_loss(predictions, batch.label)
-
-    def _kept(self, batch: Any) -> dict[str, Tensor]:
-        rows = self.frozen.rows(batch.row, batch.rows)
-        return {name: frames.to(self.device) for name, frames in rows.items()}
 
     # The optimisers: one a part, so that each has its rate and is clipped whole ---------------
 

@@ -14,13 +14,13 @@ from hyperpyyaml import load_hyperpyyaml
 from speechbrain.utils.distributed import ddp_init_group, if_main_process, run_on_main
 from speechbrain.utils.train_logger import TensorboardLogger
 
-from camser import data, folds, registry, results
+from camser import data, folds, inspection, registry, results
 from camser.audio import AudioError
 from camser.brain import EmotionBrain
 from camser.build import check_names
 from camser.checkpoints import CheckpointError, WholeCheckpointer
 from camser.corpus import Utterance, fingerprint
-from camser.frozen import FrozenFrames
+from camser.kept import KeptFeatures
 from camser.model import parameter_table
 from camser.prepare import Scan, prepare
 from camser.resuming import check_same_corpus, check_same_run, decisive, leave_recipe
@@ -96,8 +96,8 @@ class Run:
             checkpointer=hparams["checkpointer"],
         )
         self.index = data.SegmentIndex(self.utterances, model.segment_samples)
-        if hparams["keep_frozen"] and any(e.is_constant for e in model.encoders.values()):
-            brain.frozen = FrozenFrames(
+        if hparams["keep_features"]:
+            brain.kept = KeptFeatures(
                 model.encoders,
                 self.utterances,
                 self.index,
@@ -128,7 +128,24 @@ class Run:
             test_loader_kwargs=self._loader(self.hparams["eval_batch_size"]),
         )
         if if_main_process() and not self.brain.debug:
+            self._inspect()
             self._write()
+
+    def _inspect(self) -> None:
+        """Write what the best epoch makes of the test part, where that is asked for."""
+        values, folder = self.settings.values, self.output_folder
+        chosen = inspection.choose(self.fold.test, values["labels"], values["save_attention"])
+        if values["save_embeddings"]:
+            seen = inspection.embeddings(self.brain, self._batches(self.fold.test))
+            results.write_arrays(folder / "embeddings.npz", seen)
+        if chosen:
+            seen = inspection.attention(self.brain, self._batches(chosen))
+            results.write_arrays(folder / "attention.npz", seen)
+
+    def _batches(self, part: tuple[Utterance, ...]) -> Any:
+        dataset = self._dataset(data.utterance_dataset, part)
+        loader = self._loader(self.hparams["eval_batch_size"])
+        return self.brain.make_dataloader(dataset, sb.Stage.TEST, **loader)
 
     def _dataset(self, make: Callable, part: tuple[Utterance, ...]) -> Any:
         return make(part, self.index, self.hparams["labels"], self.hparams["data_folder"])
@@ -151,6 +168,7 @@ class Run:
             [by_id[i] for i in brain.ids],
             brain.log_probabilities.tolist(),
             values["labels"],
+            heard={u.text for u in self.fold.train},
         )
         copied = ("corpus", "protocol", "selection", "fold", "seed", "variant", "labels")
         written = results.write_results(
@@ -159,6 +177,7 @@ class Run:
                 **{name: values[name] for name in copied},
                 "fold_name": self.fold.name,
                 "settings": decisive(values),
+                "parts": {p: len(getattr(self.fold, p)) for p in ("train", "valid", "test")},
                 **brain.scores,
                 "best_epoch": brain.best_epoch,
                 "epochs": len(history),

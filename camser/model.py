@@ -16,9 +16,10 @@ from camser.fusion.base import Fusion
 class Inspection(NamedTuple):
     """What one pass computed on its way, one row a segment."""
 
-    embeddings: Tensor
     parts: dict[str, Tensor]
     weights: dict[str, Tensor]
+    fused: Tensor
+    embeddings: Tensor
     owners: Tensor
 
 
@@ -70,7 +71,7 @@ class UtteranceEncoder(nn.Module):
         lens : Tensor
             [utterances], relative to ``samples``.
         kept : mapping of str to Tensor, optional
-            Frames computed before, by modality, a row a segment: see ``frozen.FrozenFrames``.
+            What was computed before, by modality, a row a segment: see ``kept.KeptFeatures``.
 
         Returns
         -------
@@ -85,21 +86,23 @@ class UtteranceEncoder(nn.Module):
         """Segments [segments, samples] -> frames [segments, frames, channels] by modality."""
         kept = kept or {}
         return {
-            name: kept[name] if name in kept else encoder(waves)
+            name: encoder.go_on(kept[name]) if name in kept else encoder(waves)
             for name, encoder in self.encoders.items()
         }
 
     @torch.no_grad()
-    def inspect(self, wavs: Tensor, lens: Tensor) -> Inspection:
-        """The embeddings, parts and frame weights of each segment, in evaluation mode."""
+    def inspect(
+        self, wavs: Tensor, lens: Tensor, kept: Mapping[str, Tensor] | None = None
+    ) -> Inspection:
+        """What the layers make of each segment, in evaluation mode; arguments as ``forward``'s."""
         was_training = self.training
         self.eval()
         try:
             waves, owners = segments.split(wavs, lens, self.segment_samples)
-            frames = self.encode(waves)
-            embeddings = self.hidden(self.fusion(frames))
+            frames = self.encode(waves, kept)
             parts, weights = self.fusion.parts(frames), self.fusion.weights(frames)
-            return Inspection(embeddings, parts, weights, owners)
+            fused = self.fusion(frames)
+            return Inspection(parts, weights, fused, self.hidden(fused), owners)
         finally:
             self.train(was_training)
 

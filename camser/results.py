@@ -5,23 +5,29 @@ from __future__ import annotations
 import csv
 import json
 import platform
-from collections.abc import Mapping, Sequence
+import re
+import zipfile
+import zlib
+from collections.abc import Collection, Mapping, Sequence
 from importlib import metadata
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from camser.corpus import Utterance
 from camser.files import replacing
 
-FORMAT = 1
+FORMAT = 2
 REQUIRED = (
     "format", "corpus", "protocol", "selection", "fold", "fold_name", "seed", "variant", "settings",
-    "labels", "WA", "UA", "macro_F1", "recall", "precision", "confusion", "absent",
+    "labels", "parts", "WA", "UA", "macro_F1", "recall", "precision", "confusion", "absent",
     "num_utterances", "best_epoch", "epochs", "seconds", "device", "versions", "plugins",
     "manifest",
 )  # fmt: skip
 PACKAGES = ("camser", "torch", "torchaudio", "torchvision", "speechbrain", "transformers", "numpy")
-DESCRIPTION = ("id", "corpus", "speaker", "gender", "style", "seconds")
+DESCRIPTION = ("id", "corpus", "speaker", "gender", "style", "seconds", "text_in_train")
+NOT_IN_A_WORD = re.compile(r"[\W_]+")
 
 
 class ResultsError(ValueError):
@@ -82,8 +88,12 @@ def write_predictions(
     utterances: Sequence[Utterance],
     log_probabilities: Sequence[Sequence[float]],
     labels: Sequence[str],
+    heard: Collection[str] = (),
 ) -> Path:
     """Write ``predictions.csv``: one row an utterance, a log-probability a class.
+
+    ``text_in_train`` says "yes" or "no" where what is said is known; case and punctuation do not
+    count.
 
     Arguments
     ---------
@@ -95,8 +105,11 @@ def write_predictions(
         [utterances, classes]
     labels : sequence of str
         The classes, in order.
+    heard : collection of str
+        The texts of the training part.
     """
     path = Path(folder) / "predictions.csv"
+    heard = {_words(text) for text in heard}
     with replacing(path) as file:
         writer = csv.writer(file)
         writer.writerow([*DESCRIPTION, "label", "prediction", *labels])
@@ -104,15 +117,47 @@ def write_predictions(
             if len(scores) != len(labels):
                 raise ValueError(f"{row.id}: {len(scores)} scores for {len(labels)} labels")
             prediction = labels[max(range(len(labels)), key=scores.__getitem__)]
-            described = [getattr(row, name) for name in DESCRIPTION]
+            described = [getattr(row, name) for name in DESCRIPTION[:-1]]
+            words = _words(row.text)
+            described.append(("yes" if words in heard else "no") if words else "")
             writer.writerow([*described, row.emotion, prediction, *scores])
     return path
+
+
+def _words(text: str) -> str:
+    return NOT_IN_A_WORD.sub(" ", text.lower()).strip()
 
 
 def read_predictions(path: str | Path) -> list[dict[str, str]]:
     """The rows of a ``predictions.csv``, as strings by column."""
     with open(path, encoding="utf-8", newline="") as file:
         return list(csv.DictReader(file))
+
+
+def write_arrays(path: Path, arrays: Mapping[str, np.ndarray]) -> None:
+    """Write arrays by name as a compressed npz; none at all removes what an earlier run left."""
+    if not arrays:
+        path.unlink(missing_ok=True)
+        return
+    with replacing(path, "wb") as file:
+        np.savez_compressed(file, **arrays)
+
+
+def read_arrays(path: Path) -> dict[str, np.ndarray]:
+    """The arrays of an npz; none if it is not there.
+
+    Raises
+    ------
+    ResultsError
+        If it is damaged.
+    """
+    try:
+        with np.load(path, allow_pickle=False) as arrays:
+            return dict(arrays)
+    except FileNotFoundError:
+        return {}
+    except (ValueError, OSError, EOFError, zipfile.BadZipFile, zlib.error) as error:
+        raise ResultsError(f"{path} is damaged ({error}); delete it and run again") from error
 
 
 def add_history(folder: str | Path, row: Mapping[str, float]) -> None:

@@ -15,9 +15,9 @@ from camser.settings import DECISIVE, SettingsError, read_arguments
 NEUTRAL = (
     "data_folder", "output_folder", "prepared_folder", "num_workers", "tensorboard",
     "ckpt_interval_minutes", "ckpt_interval_steps", "checkpointer", "train_logger",
+    "save_embeddings", "save_attention",
 )  # fmt: skip
 RUN_DEFAULTS = {name: RunOptions()[name] for name in DECISIVE}
-LENGTHS = {"number_of_epochs", "epoch_counter"}
 
 
 def decisive(values: dict[str, Any]) -> dict[str, Any]:
@@ -44,7 +44,10 @@ def check_same_run(folder: Path, values: dict[str, Any]) -> None:
         return
     saved = RUN_DEFAULTS | decisive(read_arguments([str(path)]).values)
     values = RUN_DEFAULTS | decisive(values)
-    names = {*saved, *values} - LENGTHS  # a run may go on for longer
+    names = {*saved, *values} - {"number_of_epochs"}  # a run may go on for longer
+    for settings in (saved, values):
+        ((_, counter),) = settings["epoch_counter"].items()
+        counter.pop("limit", None)
     different = [n for n in sorted(names) if saved.get(n) != values.get(n)]
     if different:
         lines = "".join(f"\n  {n}: {saved.get(n)!r}, now {values.get(n)!r}" for n in different)

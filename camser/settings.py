@@ -3,8 +3,10 @@
 HyperPyYAML checks only the top level of overrides and ignores keys that nothing uses. Here a
 misspelt key is an error that names the nearest valid one, in the file and on the command line.
 
-A YAML may begin with ``include: other.yaml``: it is then a set of overrides of that file, merged
-as those of the command line are.
+A YAML may begin with ``include: other.yaml``, or a list of files: it is then a set of overrides of
+that file, and each file of those before it, merged as those of the command line are.
+
+A YAML may also hold ``variants``, overrides by name; ``--variant=NAME`` then takes those.
 """
 
 from __future__ import annotations
@@ -30,8 +32,9 @@ KEYS = frozenset(
         "labels", "merge", "allow_missing", "protocol", "selection", "fold", "num_folds",
         "valid_fraction", "target", "segment_seconds", "modalities", "encoders", "fusion",
         "fusions", "embedding_model", "classifier", "batch_size", "eval_batch_size",
-        "num_workers", "keep_frozen", "learning_rate", "learning_rates", "opt_class",
+        "num_workers", "keep_features", "learning_rate", "learning_rates", "opt_class",
         "epoch_counter", "checkpointer", "train_logger", "tensorboard",
+        "save_embeddings", "save_attention",
     )
 )  # fmt: skip
 # Run options that decide a result: they become a part of the recipe that a run leaves.
@@ -40,8 +43,8 @@ DECISIVE = (
     "optimizer_step_limit", "remove_vector_weight_decay", "skip_nonfinite_grads",
 )  # fmt: skip
 # Tables that take new names: what they may hold is checked where it is used.
-OPEN_TABLES = ("encoders", "fusions", "learning_rates", "merge")
-OPEN_INSIDE = ("encoders.", "fusions.")
+OPEN_TABLES = ("encoders", "fusions", "learning_rates", "merge", "data_folder", "variants")
+OPEN_INSIDE = ("encoders.", "fusions.", "variants.")
 KINDS = (
     (bool, "true or false"),
     ((int, float), "a number"),
@@ -62,11 +65,14 @@ class Settings(NamedTuple):
         Its plain values, references resolved; an object that it builds is {tag: arguments}.
     run_opts : RunOptions
         SpeechBrain's.
+    variants : list of str
+        The variants that the YAML names.
     """
 
     text: str
     values: dict[str, Any]
     run_opts: RunOptions
+    variants: list[str]
 
 
 def read_arguments(argv: Sequence[str], recipe_folder: str | Path = ".") -> Settings:
@@ -94,11 +100,26 @@ def read_arguments(argv: Sequence[str], recipe_folder: str | Path = ".") -> Sett
     referred: set[str] = set()
     tree = _read(_find(Path(path), Path(recipe_folder)), referred)
     lines = "\n".join(f"{key}: {value}" for key, value in overrides.items())
-    _merge(tree, _parse(lines, "the overrides"), referred)
+    asked = _parse(lines, "the overrides")
+    listed = tree.pop("variants", {})
+    variants = asked.pop("variants", listed) or {}
+    _merge(tree, _choose(variants, asked.get("variant")), referred)
+    _merge(tree, asked, referred)
     tree.update({k: run_opts[k] for k in DECISIVE if k in run_opts.overridden_args})
     _check_keys(tree, referred)
     text = _dump(tree)
-    return Settings(text, _plain_values(text), run_opts)
+    return Settings(text, _plain_values(text), run_opts, list(variants))
+
+
+def _choose(variants: Mapping, name: Any) -> Mapping:
+    """The overrides of a variant; without a list, a variant's name is free."""
+    if name is None or not variants:
+        return {}
+    if name not in variants:
+        raise SettingsError(
+            f"variant is {name!r}; the recipe has: {', '.join(variants)}.{nearest(name, variants)}"
+        )
+    return variants[name] or {}
 
 
 def _find(path: Path, recipe_folder: Path) -> Path:
@@ -121,12 +142,15 @@ def _read(path: Path, referred: set[str], seen: tuple[Path, ...] = ()) -> dict:
     tree = _parse(text, str(path))
     if "include" not in tree:
         return tree
-    included = path.parent / tree.pop("include")
-    if not included.is_file():
-        raise SettingsError(f"{path}: include: {included} does not exist")
-    base = _read(included, referred, (*seen, path.resolve()))
-    _merge(base, tree, referred)
-    return base
+    names = tree.pop("include")
+    base: dict = {}
+    for name in [names] if isinstance(names, str) else names:
+        included = path.parent / name
+        if not included.is_file():
+            raise SettingsError(f"{path}: include: {included} does not exist")
+        more = _read(included, referred, (*seen, path.resolve()))
+        base = _merge(base, more, referred) if base else more
+    return _merge(base, tree, referred)
 
 
 def _parse(text: str, where: str) -> dict:
@@ -141,8 +165,8 @@ def _parse(text: str, where: str) -> dict:
     return tree
 
 
-def _merge(tree: dict, overrides: Mapping, referred: set[str]) -> None:
-    known = set(tree) | KEYS | RUN_OPTIONS | referred
+def _merge(tree: dict, overrides: Mapping, referred: set[str]) -> dict:
+    known = set(tree) | KEYS | RUN_OPTIONS | referred | {"variants"}
     for key, value in overrides.items():
         if key not in known:
             raise SettingsError(f"no setting {key!r}.{nearest(key, known)}")
@@ -150,6 +174,7 @@ def _merge(tree: dict, overrides: Mapping, referred: set[str]) -> None:
             _check(tree[key], value, key)
             value = _combined(tree[key], value)
         tree[key] = value
+    return tree
 
 
 def _combined(old: Any, new: Any) -> Any:

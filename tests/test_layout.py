@@ -28,10 +28,11 @@ ALLOWED = {
     "model": {"segments", "encoders", "fusion"},
     "build": {"registry", "audio", "encoders", "model"},
     "data": {"audio", "corpus", "segments"},
-    "frozen": {"audio", "corpus", "data", "segments", "encoders.base"},
+    "kept": {"audio", "corpus", "data", "segments", "encoders.base"},
     "stopping": set(),
     "checkpoints": set(),
-    "brain": {"checkpoints", "frozen", "metrics", "registry", "results"},
+    "brain": {"checkpoints", "kept", "metrics", "model", "registry", "results"},
+    "inspection": {"brain", "corpus", "encoders.spectrogram", "segments"},
     "experiment": None,  # the story: it may use everything
     "cli": None,
     "__init__": set(),

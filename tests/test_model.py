@@ -124,10 +124,10 @@ def test_the_heads_decision_is_that_of_the_segments_mean_log_probability():
 def test_kept_frames_take_an_encoders_place():
     model = tiny_model().eval()
     waves = torch.randn(2, 16000) / 10
-    frames = model.encoders["mfcc"](waves)
+    kept = model.encoders["mfcc"].keep(waves)
     model_output = model(waves, torch.ones(2))
-    model.encoders["mfcc"].forward = None  # must not be called
-    assert torch.equal(model(waves, torch.ones(2), {"mfcc": frames}), model_output)
+    model.encoders["mfcc"].front_end = None  # must not be called
+    assert torch.equal(model(waves, torch.ones(2), {"mfcc": kept}), model_output)
 
 
 def test_inspection_tells_of_the_same_pass_and_leaves_the_mode():

@@ -4,6 +4,7 @@ import csv
 import json
 import math
 import random
+from dataclasses import replace
 from importlib import metadata
 
 import pytest
@@ -126,8 +127,12 @@ def test_versions_name_python_and_every_package():
 def test_predictions_hold_a_description_the_argmax_and_every_log_probability(tmp_path):
     rng = random.Random(0)
     rows, scores = utterances(20), [[-rng.random() for _ in LABELS] for _ in range(20)]
-    read = read_predictions(write_predictions(tmp_path, rows, scores, LABELS))
-    described = ["id", "corpus", "speaker", "gender", "style", "seconds", "label", "prediction"]
+    rows[:2] = [replace(rows[0], text="Oh, no!"), replace(rows[1], text="Yes.")]
+    written = write_predictions(tmp_path, rows, scores, LABELS, heard={"oh  no", "", "maybe"})
+    read = read_predictions(written)
+    assert [row["text_in_train"] for row in read[:3]] == ["yes", "no", ""]
+    described = ["id", "corpus", "speaker", "gender", "style", "seconds", "text_in_train"]
+    described += ["label", "prediction"]
     for row, given, written in zip(rows, scores, read, strict=True):
         assert list(written) == described + LABELS
         assert [written[c] for c in ("id", "speaker", "label")] == [

@@ -304,8 +304,10 @@ def test_a_selection_on_the_test_fold_says_so(run, capsys):
 
 
 def test_frozen_frames_change_nothing_but_the_time(run, prepared):
-    kept, recomputed = run(folder="kept"), run("--keep_frozen=false", folder="recomputed")
-    assert kept.brain.frozen.arrays.keys() == {"spectrogram"} and recomputed.brain.frozen is None
+    kept, recomputed = run(folder="kept"), run("--keep_features=false", folder="recomputed")
+    assert (
+        kept.brain.kept.arrays.keys() == {"mfcc", "spectrogram"} and recomputed.brain.kept is None
+    )
     one = results.read_predictions(kept.output_folder / "predictions.csv")
     other = results.read_predictions(recomputed.output_folder / "predictions.csv")
     for a, b in zip(one, other, strict=True):

@@ -1,4 +1,4 @@
-"""What every encoder promises, and what those that can be frozen share."""
+"""What every encoder promises, and what can be kept of its work."""
 
 from __future__ import annotations
 
@@ -22,6 +22,9 @@ class Encoder(nn.Module):
     A subclass sets ``out_channels`` and defines ``forward``, ``num_frames`` and ``rebuild_args``.
     Segments are float32, mono, 16 kHz, in [-1, 1].
 
+    One whose front end has nothing to learn may define ``front_end`` and ``back_end`` in place of
+    ``forward``; the front end's work is then done once for a corpus.
+
     Attributes
     ----------
     out_channels : int
@@ -44,6 +47,14 @@ class Encoder(nn.Module):
 
     def forward(self, waves: Tensor) -> Tensor:
         """[segments, samples] -> [segments, frames, channels]"""
+        return self.back_end(self.front_end(waves))
+
+    def front_end(self, waves: Tensor) -> Tensor:
+        """[segments, samples] -> [segments, …], by the audio and the constructor alone."""
+        raise NotImplementedError
+
+    def back_end(self, features: Tensor) -> Tensor:
+        """What ``front_end`` gives -> [segments, frames, channels]"""
         raise NotImplementedError
 
     def num_frames(self, num_samples: int) -> int:
@@ -63,6 +74,19 @@ class Encoder(nn.Module):
     def is_constant(self) -> bool:
         """Whether the frames depend on the audio alone: all is frozen and nothing is random."""
         return not self.augments and not any(p.requires_grad for p in self.parameters())
+
+    @property
+    def keeps(self) -> bool:
+        """Whether something depends on the audio alone, so that it can be kept."""
+        return self.is_constant or type(self).front_end is not Encoder.front_end
+
+    def keep(self, waves: Tensor) -> Tensor:
+        """What can be kept of segments: [segments, samples] -> [segments, …]"""
+        return self(waves) if self.is_constant else self.front_end(waves)
+
+    def go_on(self, kept: Tensor) -> Tensor:
+        """From what was kept to frames: [segments, …] -> [segments, frames, channels]"""
+        return kept if self.is_constant else self.back_end(kept)
 
     def freeze(self, module: nn.Module) -> None:
         """Leave a part of this encoder as it is: no gradients, always in evaluation mode."""

@@ -128,11 +128,14 @@ class MFCCBiLSTM(Encoder):
         )
         self.out_channels = 2 * hidden_size
 
-    def forward(self, waves: Tensor) -> Tensor:
-        """[segments, samples] -> [segments, frames, 2 * hidden_size]"""
+    def front_end(self, waves: Tensor) -> Tensor:
+        """[segments, samples] -> [segments, frames, num_coefficients], frames of unit length"""
         coefficients = self.mfcc(preemphasise(waves, self.preemphasis))
-        frames, _ = self.lstm(nn.functional.normalize(coefficients, dim=2))
-        return frames
+        return nn.functional.normalize(coefficients, dim=2)
+
+    def back_end(self, features: Tensor) -> Tensor:
+        """[segments, frames, num_coefficients] -> [segments, frames, 2 * hidden_size]"""
+        return self.lstm(features)[0]
 
     def num_frames(self, num_samples: int) -> int:
         """See ``MFCC.num_frames``."""

@@ -13,7 +13,7 @@ from camser.corpus import Utterance
 from camser.data import SegmentIndex, segment_dataset, utterance_dataset
 from camser.encoders.mfcc import MFCCBiLSTM
 from camser.encoders.whisper import Whisper
-from camser.frozen import FrozenFrames
+from camser.kept import KeptFeatures
 
 LABELS = ["sad", "angry"]
 
@@ -36,12 +36,12 @@ def encoder():
 
 def keep(encoders, utterances, folder):
     index = SegmentIndex(utterances, 16000)
-    return FrozenFrames(encoders, utterances, index, folder, folder / "frames"), index
+    return KeptFeatures(encoders, utterances, index, folder, folder / "frames"), index
 
 
 def test_each_segments_frames_are_those_that_the_encoder_gives(utterances, encoder, tmp_path):
     frozen, index = keep({"whisper": encoder, "mfcc": MFCCBiLSTM(4)}, utterances, tmp_path)
-    assert index.total == 5 and list(frozen.arrays) == ["whisper"]
+    assert index.total == 5 and list(frozen.arrays) == ["whisper", "mfcc"]
     for part in (utterances, utterances[1:]):
         for item in utterance_dataset(part, index, LABELS, tmp_path):
             wave = item["wav"].unsqueeze(0)
@@ -65,8 +65,9 @@ def test_the_segments_of_the_dataset_are_those_of_the_model(utterances, tmp_path
 def test_what_is_kept_is_read_back_and_nothing_else_is(utterances, encoder, tmp_path):
     keep({"whisper": encoder}, utterances, tmp_path)
     files = set((tmp_path / "frames").iterdir())
-    encoder.forward = None  # a second computation would fail
+    before = [file.stat().st_mtime_ns for file in files]
     keep({"again": encoder}, utterances, tmp_path)
+    assert [file.stat().st_mtime_ns for file in files] == before
     assert set((tmp_path / "frames").iterdir()) == files
 
 
@@ -83,6 +84,21 @@ def test_a_change_of_what_frames_depend_on_is_another_file(utterances, encoder, 
         utterances[0] = replace(utterances[0], digest="other")
     else:
         index = SegmentIndex(utterances, 8000)
-        FrozenFrames({"w": encoder}, utterances, index, tmp_path, tmp_path / "frames")
+        KeptFeatures({"w": encoder}, utterances, index, tmp_path, tmp_path / "frames")
     keep({"whisper": encoder}, utterances, tmp_path)
+    assert len(list((tmp_path / "frames").iterdir())) == 2
+
+
+def test_what_a_front_end_gives_is_kept_whatever_the_layers_behind_it_learn(utterances, tmp_path):
+    encoder = MFCCBiLSTM(4).eval()
+    keep({"mfcc": encoder}, utterances, tmp_path)
+    with torch.no_grad():
+        encoder.lstm.weight_ih_l0 += 0.1
+    again, index = keep({"mfcc": encoder}, utterances, tmp_path)
+    assert len(list((tmp_path / "frames").iterdir())) == 1
+    items = list(segment_dataset(utterances, index, LABELS, tmp_path))
+    waves = torch.stack([item["wav"] for item in items])
+    rows = again.rows(torch.arange(5), torch.ones(5, dtype=torch.long))["mfcc"]
+    assert torch.allclose(encoder.go_on(rows), encoder(waves), atol=1e-5)
+    keep({"mfcc": MFCCBiLSTM(4, num_mels=64)}, utterances, tmp_path)
     assert len(list((tmp_path / "frames").iterdir())) == 2

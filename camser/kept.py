@@ -1,8 +1,9 @@
-"""What frozen encoders make of a corpus: computed once, kept on disk, read back.
+"""What depends on the audio alone: computed once for a corpus, kept on disk, read back.
 
-A file holds the frames of every segment of a manifest under one encoder; its name is made of the
-encoder's weights and settings and of the manifest's fingerprint, which covers the audio, so all
-runs that share both share the file, and nothing stale is ever read.
+These are the frames of frozen encoders and the features of front ends that have nothing to learn.
+A file holds a row for every segment of a manifest under one encoder; its name is made of the
+encoder's fixed weights and settings and of the manifest's fingerprint, which covers the audio, so
+all runs that share both share the file, and nothing stale is ever read.
 """
 
 from __future__ import annotations
@@ -31,13 +32,13 @@ from camser.encoders.base import Encoder
 logger = logging.getLogger(__name__)
 
 
-class FrozenFrames:
-    """The kept frames of a model's constant encoders, by modality.
+class KeptFeatures:
+    """What is kept of a model's encoders, by modality.
 
     Arguments
     ---------
     encoders : mapping of str to Encoder
-        A model's; those that are not constant (trained, or with noise before) are passed over.
+        A model's; those that keep nothing are passed over.
     utterances : sequence of Utterance
         The whole manifest.
     index : SegmentIndex
@@ -64,13 +65,12 @@ class FrozenFrames:
     ) -> None:
         self.arrays = {}
         for name, encoder in encoders.items():
-            if not encoder.is_constant:
+            if not encoder.keeps:
                 continue
             path = Path(folder) / f"{_key(encoder, index, utterances)}.npy"
-            spec = encoder.frame_spec(index.segment_samples)
-            shape = (index.total, spec.num_frames, spec.channels)
+            shape = (index.total, *_row_shape(encoder, index.segment_samples))
             if if_main_process() and _open(path, shape) is None:
-                logger.info("computing the frozen frames of %s into %s", name, path)
+                logger.info("computing what is kept of %s into %s", name, path)
                 waves = _read(utterances, data_folder, index.segment_samples, progress)
                 _compute(encoder.to(device), waves, path, shape, device)
             ddp_barrier()
@@ -79,7 +79,7 @@ class FrozenFrames:
                 raise OSError(f"{path} is not there; all processes must share {folder}")
 
     def rows(self, first: Tensor, count: Tensor) -> dict[str, Tensor]:
-        """The frames of a batch.
+        """The rows of a batch.
 
         Arguments
         ---------
@@ -89,11 +89,19 @@ class FrozenFrames:
         Returns
         -------
         dict of str to Tensor
-            [segments, frames, channels] by modality, in the order of ``segments.split``.
+            [segments, …] by modality, in the order of ``segments.split``.
         """
+        if not self.arrays:
+            return {}
         spans = zip(first.tolist(), count.tolist(), strict=True)
         rows = np.concatenate([np.arange(start, start + n) for start, n in spans])
         return {name: torch.from_numpy(array[rows]) for name, array in self.arrays.items()}
+
+
+@torch.no_grad()
+def _row_shape(encoder: Encoder, segment_samples: int) -> tuple[int, ...]:
+    device = next((t.device for t in (*encoder.parameters(), *encoder.buffers())), None)
+    return tuple(encoder.keep(torch.zeros(1, segment_samples, device=device)).shape[1:])
 
 
 def _key(encoder: Encoder, index: SegmentIndex, utterances: Sequence[Utterance]) -> str:
@@ -108,9 +116,11 @@ def _key(encoder: Encoder, index: SegmentIndex, utterances: Sequence[Utterance])
         "versions": {name: _version(name) for name in packages},
     }
     sha.update(json.dumps(settings, sort_keys=True).encode())
+    learned = {name for name, p in encoder.named_parameters() if p.requires_grad}
     for name, value in sorted(encoder.state_dict().items()):
-        sha.update(name.encode())
-        sha.update(value.detach().cpu().contiguous().flatten().view(torch.uint8).numpy())
+        if name not in learned:
+            sha.update(name.encode())
+            sha.update(value.detach().cpu().contiguous().flatten().view(torch.uint8).numpy())
     return sha.hexdigest()[:24]
 
 
@@ -134,7 +144,7 @@ def _read(
     utterances: Sequence[Utterance], data_folder: str | Path, segment_samples: int, progress: bool
 ) -> Iterator[Tensor]:
     """Each utterance's segments, [segments, samples]."""
-    for u in tqdm(utterances, desc="frozen frames", disable=not progress):
+    for u in tqdm(utterances, desc="kept features", disable=not progress):
         samples = torch.from_numpy(audio.load(Path(data_folder) / u.path, 0, num_samples(u)))
         yield segments.split(samples.unsqueeze(0), torch.ones(1), segment_samples)[0]
 
@@ -164,7 +174,7 @@ def _compute(
     try:
         array = np.lib.format.open_memmap(temporary, mode="w+", dtype=np.float32, shape=shape)
         for waves in utterances:
-            array[row : row + len(waves)] = encoder(waves.to(device)).float().cpu().numpy()
+            array[row : row + len(waves)] = encoder.keep(waves.to(device)).float().cpu().numpy()
             row += len(waves)
         array.flush()
         del array
