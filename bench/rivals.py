@@ -3,7 +3,7 @@
 
     python bench/rivals.py --manifest results/emodb/prepared/manifest.csv \
         --data_folder /data/emodb --protocol leave_one_speaker_out \
-        --whisper openai/whisper-tiny.en --output rivals.json
+        --whisper openai/whisper-tiny.en --output results/emodb
 
 ``egemaps_svm``: the eGeMAPS v02 functionals of openSMILE (Eyben et al., 2016) and an RBF support
 vector machine. ``whisper_logistic``, run where ``--whisper`` is given: the mean and the standard
@@ -11,15 +11,16 @@ deviation of a frozen Whisper encoder's frames (Radford et al., 2023), and logis
 
 Neither has an epoch to choose, so neither needs a validation part. By default they fit on the
 fold's ``train`` part, exactly what camser's model fits on. ``--train train+valid`` fits on
-everything but the test part: the stronger variant, and what camser fits on when it runs with
-``selection: test_fold``. The results file says which. Needs: pip install camser[bench]
+everything but the test part: the stronger variant, which camser, whose epoch is chosen on the
+validation part, cannot have. Each system and fold leaves a run's files, so ``camser report`` sets
+them beside camser's own. Needs: pip install camser[bench]
 """
 
 from __future__ import annotations
 
 import argparse
-import json
 import sys
+import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from importlib import metadata
 from pathlib import Path
@@ -27,6 +28,7 @@ from typing import Any
 
 import numpy as np
 import torch
+from scipy.special import log_softmax
 from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
@@ -37,14 +39,13 @@ from transformers import WhisperFeatureExtractor
 from camser import audio, results
 from camser.corpus import Utterance, fingerprint, read_manifest
 from camser.encoders.whisper import HOP_SAMPLES, Whisper
-from camser.files import digest, replacing
+from camser.files import digest
 from camser.folds import PROTOCOLS, Fold, FoldError, make_folds
 from camser.metrics import scores
 
 PARTS = {"train": ("train",), "train+valid": ("train", "valid")}
-MEASURES = ("WA", "UA", "macro_F1")
 CLASSIFIERS: dict[str, Callable[[], Any]] = {
-    "egemaps_svm": lambda: SVC(kernel="rbf", C=1.0, class_weight="balanced"),
+    "egemaps_svm": lambda: SVC(kernel="rbf", C=1.0, class_weight="balanced", break_ties=True),
     "whisper_logistic": lambda: LogisticRegression(C=0.01, class_weight="balanced", max_iter=5000),
 }
 
@@ -89,30 +90,49 @@ def whisper(waves: Iterator[np.ndarray], encoder: Whisper) -> np.ndarray:
 
 
 def evaluate(
-    name: str, features: Mapping[str, np.ndarray], folds: Sequence[Fold], asked: argparse.Namespace
-) -> dict[str, Any]:
-    """The scores of a system, given each utterance's features: by fold, their mean, and pooled."""
-    bad = [u for u, row in features.items() if not np.isfinite(row).all()]
-    if bad:
-        raise ValueError(f"{name}: no finite features of {bad[:5]}; leave them out of the manifest")
+    name: str,
+    features: Mapping[str, np.ndarray],
+    fold: Fold,
+    asked: argparse.Namespace,
+    shared: Mapping[str, Any],
+) -> str:
+    """Fit a system on a fold, score it, and write a run's files; returns a line that says so.
 
-    def arrays(part: Sequence[Utterance]) -> tuple[np.ndarray, list[int]]:
-        return np.stack([features[u.id] for u in part]), [
-            asked.labels.index(u.emotion) for u in part
-        ]
+    ``features`` has a row for each utterance, by its id.
+    """
+    start = time.monotonic()
+    fit = [u for part in PARTS[asked.train] for u in getattr(fold, part)]
+    model = make_pipeline(StandardScaler(), CLASSIFIERS[name]())
+    model.fit(np.stack([features[u.id] for u in fit]), [u.emotion for u in fit])
+    logs = _log_probabilities(model, np.stack([features[u.id] for u in fold.test]), asked.labels)
+    truths = [asked.labels.index(u.emotion) for u in fold.test]
+    found = scores(truths, logs.argmax(axis=1).tolist(), asked.labels)
+    variant = name if asked.train == "train" else f"{name}_{asked.train}"
+    folder = asked.output / variant / asked.protocol / "held_out" / f"fold{fold.index}"
+    heard = {u.text for u in fit}
+    results.write_predictions(folder, fold.test, logs.tolist(), asked.labels, heard)
+    run = {
+        "variant": variant,
+        "fold": fold.index,
+        "fold_name": fold.name,
+        "parts": {part: len(getattr(fold, part)) for part in ("train", "valid", "test")},
+        **found,
+        "seconds": time.monotonic() - start,
+    }
+    results.write_results(folder, {**shared, **run})
+    return f"{variant:<28}{fold.index} ({fold.name}): WA {found['WA']:.4f}, UA {found['UA']:.4f}"
 
-    by_fold, tested, predicted = [], [], []
-    for fold in folds:
-        fit = [u for part in PARTS[asked.train] for u in getattr(fold, part)]
-        model = make_pipeline(StandardScaler(), CLASSIFIERS[name]()).fit(*arrays(fit))
-        inputs, classes = arrays(fold.test)
-        guesses = model.predict(inputs).tolist()
-        found = scores(classes, guesses, asked.labels)
-        by_fold.append({"fold": fold.index, "fold_name": fold.name, "num_fit": len(fit), **found})
-        tested += classes
-        predicted += guesses
-    mean = {m: float(np.mean([found[m] for found in by_fold])) for m in MEASURES}
-    return {"folds": by_fold, "mean": mean, "pooled": scores(tested, predicted, asked.labels)}
+
+def _log_probabilities(model: Any, inputs: np.ndarray, labels: Sequence[str]) -> np.ndarray:
+    """[utterances, classes] in the order of ``labels``; a support vector machine's scores are not
+    probabilities, but their softmax decides as it does."""
+    last = model[-1]
+    points = (
+        model.predict_log_proba(inputs)
+        if hasattr(last, "predict_log_proba")
+        else log_softmax(model.decision_function(inputs), axis=1)
+    )
+    return points[:, [last.classes_.tolist().index(label) for label in labels]]
 
 
 def choose_folds(utterances: Sequence[Utterance], asked: argparse.Namespace) -> list[Fold]:
@@ -126,8 +146,8 @@ def choose_folds(utterances: Sequence[Utterance], asked: argparse.Namespace) -> 
     return [found[i] for i in sorted(chosen)]
 
 
-def run(asked: argparse.Namespace) -> dict[str, Any]:
-    """Everything that the results file holds."""
+def run(asked: argparse.Namespace) -> None:
+    """Everything that is asked for, a line for each system and fold."""
     utterances = read_manifest(asked.manifest)
     emotions = sorted({u.emotion for u in utterances})
     if sorted(asked.labels) != emotions:
@@ -137,16 +157,33 @@ def run(asked: argparse.Namespace) -> dict[str, Any]:
     features = {"egemaps_svm": egemaps(read_waves(utterances, asked.data_folder))}
     if encoder:
         features["whisper_logistic"] = whisper(read_waves(utterances, asked.data_folder), encoder)
-    systems = {}
+    shared = _shared(utterances, asked)
     for name, rows in features.items():
         by_id = {u.id: row for u, row in zip(utterances, rows, strict=True)}
-        systems[name] = evaluate(name, by_id, folds, asked)
+        bad = [u for u, row in by_id.items() if not np.isfinite(row).all()]
+        if bad:
+            raise ValueError(f"{name}: no finite features of {bad[:5]}; leave them out")
+        for fold in folds:
+            print(evaluate(name, by_id, fold, asked, shared))
+
+
+def _shared(utterances: Sequence[Utterance], asked: argparse.Namespace) -> dict[str, Any]:
+    """What all runs say of themselves; no epoch is chosen, so nothing is chosen on a test fold."""
+    arguments = {name: _portable(value) for name, value in vars(asked).items()}
     packages = {name: metadata.version(name) for name in ("opensmile", "scikit-learn")}
     return {
-        "arguments": {name: _portable(value) for name, value in vars(asked).items()},
-        "manifest": fingerprint(utterances),
+        "corpus": "+".join(sorted({u.corpus for u in utterances})),
+        "protocol": asked.protocol,
+        "selection": "held_out",
+        "seed": asked.seed,
+        "labels": asked.labels,
+        "settings": {n: v for n, v in arguments.items() if n not in ("folds", "output")},
+        "best_epoch": 0,
+        "epochs": 0,
+        "device": "cpu",
         "versions": {**results.versions(), **packages},
-        "systems": systems,
+        "plugins": {},
+        "manifest": fingerprint(utterances),
     }
 
 
@@ -154,17 +191,6 @@ def _portable(value: Any) -> Any:
     """An argument as it is, but of a path the last part alone; a hub id stays whole."""
     is_path = isinstance(value, Path) or (isinstance(value, str) and Path(value).is_dir())
     return Path(value).absolute().name if is_path else value
-
-
-def table(report: Mapping[str, Any]) -> str:
-    """A line for every system and fold, their mean, and pooled over the tested utterances."""
-    lines = [f"{'system':<18}{'fit on':<13}{'fold':<28}" + "".join(f"{m:>10}" for m in MEASURES)]
-    for name, system in report["systems"].items():
-        rows = {f"{f['fold']} ({f['fold_name']})": f for f in system["folds"]}
-        for fold, found in {**rows, "mean": system["mean"], "pooled": system["pooled"]}.items():
-            numbers = "".join(f"{found[m]:>10.4f}" for m in MEASURES)
-            lines.append(f"{name:<18}{report['arguments']['train']:<13}{fold:<28}{numbers}")
-    return "\n".join(lines)
 
 
 def read_arguments(arguments: Sequence[str]) -> argparse.Namespace:
@@ -181,7 +207,7 @@ def read_arguments(arguments: Sequence[str]) -> argparse.Namespace:
     parser.add_argument("--whisper", help="a hub id, or a folder: a whole model or its encoder")
     parser.add_argument("--train", choices=PARTS, default="train", help="what to fit on")
     parser.add_argument("--labels", nargs="+", default=["angry", "sad", "happy", "neutral"])
-    parser.add_argument("--output", type=Path, required=True, help="the JSON file to write")
+    parser.add_argument("--output", type=Path, required=True, help="the folder for runs")
     return parser.parse_args(arguments)
 
 
@@ -189,13 +215,9 @@ def main() -> None:
     """Run what the command line asks for; a mistake in it, or in the corpus, is one message."""
     asked = read_arguments(sys.argv[1:])
     try:
-        report = run(asked)
+        run(asked)
     except ValueError as error:
         sys.exit(f"error: {error}")
-    with replacing(asked.output) as file:
-        json.dump(report, file, indent=2, allow_nan=False)
-        file.write("\n")
-    print(table(report))
 
 
 if __name__ == "__main__":

@@ -30,6 +30,12 @@ def _parser() -> argparse.ArgumentParser:
     corpus.add_argument("--seed", type=int, default=0)
     corpus.set_defaults(run=_synthesize_corpus)
 
+    report = commands.add_parser("report", help="tables and figures of runs")
+    report.add_argument("folders", nargs="+", metavar="DIR", help="with runs anywhere below")
+    report.add_argument("--output", default="report", help="the folder to write")
+    report.add_argument("--readme", help="put the main table between its two marks")
+    report.set_defaults(run=_report)
+
     plugins = commands.add_parser("plugins", help="what is installed")
     actions = plugins.add_subparsers(required=True, metavar="ACTION")
     actions.add_parser("list", help="encoders and fusions, by name").set_defaults(run=_list_plugins)
@@ -48,6 +54,14 @@ def _synthesize_corpus(arguments: argparse.Namespace) -> None:
     )
     total = sum(sum(session.values()) for session in counts.values())
     print(f"{arguments.folder}: {total} utterances of 4 emotions, 10 speakers, 5 sessions")
+
+
+def _report(arguments: argparse.Namespace) -> None:
+    from camser.report.write import put_table, write_report
+
+    print(write_report(arguments.folders, arguments.output))
+    if arguments.readme:
+        put_table(arguments.folders, arguments.readme)
 
 
 def _list_plugins(arguments: argparse.Namespace) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import csv
 import hashlib
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import astuple, dataclass, fields
 from pathlib import Path, PurePosixPath, PureWindowsPath
 
@@ -13,6 +13,7 @@ from camser.files import replacing
 
 STYLES = ("improvised", "scripted", "acted")
 GENDERS = ("female", "male")
+DataFolder = str | Path | Mapping[str, str | Path]  # a corpus's, or each corpus's by name
 
 
 class ManifestError(ValueError):
@@ -32,7 +33,7 @@ class Utterance:
     corpus : str
         The corpus's name.
     path : str
-        The audio file, relative to the data folder, with forward slashes.
+        The audio file, relative to its corpus's data folder, with forward slashes.
     seconds : float
         Length.
     speaker : str
@@ -68,6 +69,40 @@ class Utterance:
 
 
 COLUMNS = [field.name for field in fields(Utterance)]
+
+
+def locate(data_folder: DataFolder, utterance: Utterance) -> Path:
+    """The audio file of an utterance.
+
+    Arguments
+    ---------
+    data_folder : str, Path or mapping of str to those
+        Where the corpus lies; of several corpora, where each of them does, by name.
+    utterance : Utterance
+        A row of the manifest.
+
+    Raises
+    ------
+    ManifestError
+        If there are several folders, and none for the utterance's corpus.
+
+    Example
+    -------
+    >>> row = Utterance("emodb/03a01Fa", "emodb", "wav/03a01Fa.wav", 1.9, "emodb/03", "male")
+    >>> locate("/data/emodb", row).as_posix()
+    '/data/emodb/wav/03a01Fa.wav'
+    >>> locate({"emodb": "/data/emodb", "ravdess": "/data/ravdess"}, row).as_posix()
+    '/data/emodb/wav/03a01Fa.wav'
+    """
+    folder = data_folder
+    if isinstance(data_folder, Mapping):
+        folder = data_folder.get(utterance.corpus)
+        if not folder:
+            raise ManifestError(
+                f"{utterance.id}: data_folder has no folder for {utterance.corpus!r}; it is "
+                f"{dict(data_folder)}"
+            )
+    return Path(folder) / utterance.path
 
 
 def validate(utterances: Sequence[Utterance], source: str = "manifest") -> None:

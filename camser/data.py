@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from pathlib import Path
 from typing import Any
 
 import torch
@@ -11,26 +10,16 @@ from speechbrain.dataio.dataset import DynamicItemDataset
 from torch import Tensor
 
 from camser import audio
-from camser.corpus import Utterance
+from camser.corpus import DataFolder, Utterance, locate
 from camser.segments import num_segments
 
 
-class ReadAudio:
-    """Reads an item's samples; a class, so that it reaches loader processes by pickling.
-
-    Arguments
-    ---------
-    data_folder : str or Path
-        What the manifest's paths are relative to.
-    """
-
-    def __init__(self, data_folder: str | Path) -> None:
-        self.data_folder = Path(data_folder)
-
-    def __call__(self, path: str, start: int, read: int, padded: int) -> Tensor:
-        """``read`` samples from ``start``, padded at the end with silence: [padded]"""
-        samples = torch.from_numpy(audio.load(self.data_folder / path, start, read))
-        return torch.nn.functional.pad(samples, (0, padded - len(samples)))
+def read_audio(path: str | None, start: int, read: int, padded: int) -> Tensor:
+    """An item's samples: ``read`` from ``start``, padded at the end with silence: [padded]"""
+    if path is None:
+        return torch.zeros(padded)
+    samples = torch.from_numpy(audio.load(path, start, read))
+    return torch.nn.functional.pad(samples, (0, padded - len(samples)))
 
 
 def num_samples(utterance: Utterance) -> int:
@@ -59,7 +48,10 @@ class SegmentIndex:
 
 
 def segment_dataset(
-    utterances: Sequence[Utterance], index: SegmentIndex, labels: Sequence[str], data_folder: str
+    utterances: Sequence[Utterance],
+    index: SegmentIndex,
+    labels: Sequence[str],
+    data_folder: DataFolder | None,
 ) -> DynamicItemDataset:
     """One item a segment: what an optimiser's step sees.
 
@@ -71,8 +63,9 @@ def segment_dataset(
         Of the manifest.
     labels : sequence of str
         The classes in the model's order.
-    data_folder : str
-        What the manifest's paths are relative to.
+    data_folder : str, Path or mapping of str to those
+        What the manifest's paths are relative to, as for ``corpus.locate``; None where all that
+        is made of the samples is kept: silence of the same length then stands for them.
     """
     size = index.segment_samples
     items = {}
@@ -80,23 +73,26 @@ def segment_dataset(
         for k in range(num_segments(num_samples(u), size)):
             start = k * size
             items[f"{u.id}#{k}"] = {
-                **_item(u, labels),
+                **_item(u, labels, data_folder),
                 "start": start,
                 "read": min(size, num_samples(u) - start),
                 "padded": size,
                 "row": index.first[u.id] + k,
                 "rows": 1,
             }
-    return _dataset(items, data_folder)
+    return _dataset(items)
 
 
 def utterance_dataset(
-    utterances: Sequence[Utterance], index: SegmentIndex, labels: Sequence[str], data_folder: str
+    utterances: Sequence[Utterance],
+    index: SegmentIndex,
+    labels: Sequence[str],
+    data_folder: DataFolder | None,
 ) -> DynamicItemDataset:
     """One item an utterance: what is scored. Arguments as for ``segment_dataset``."""
     items = {
         u.id: {
-            **_item(u, labels),
+            **_item(u, labels, data_folder),
             "start": 0,
             "read": num_samples(u),
             "padded": num_samples(u),
@@ -105,16 +101,19 @@ def utterance_dataset(
         }
         for u in utterances
     }
-    return _dataset(items, data_folder)
+    return _dataset(items)
 
 
-def _item(utterance: Utterance, labels: Sequence[str]) -> dict[str, Any]:
-    return {"path": utterance.path, "label": labels.index(utterance.emotion)}
+def _item(
+    utterance: Utterance, labels: Sequence[str], data_folder: DataFolder | None
+) -> dict[str, Any]:
+    path = None if data_folder is None else str(locate(data_folder, utterance))
+    return {"path": path, "label": labels.index(utterance.emotion)}
 
 
-def _dataset(items: dict[str, dict[str, Any]], data_folder: str) -> DynamicItemDataset:
+def _dataset(items: dict[str, dict[str, Any]]) -> DynamicItemDataset:
     dataset = DynamicItemDataset(items)
     takes = ["path", "start", "read", "padded"]
-    dataset.add_dynamic_item(ReadAudio(data_folder), takes=takes, provides="wav")
+    dataset.add_dynamic_item(read_audio, takes=takes, provides="wav")
     dataset.set_output_keys(["id", "wav", "label", "row", "rows"])
     return dataset

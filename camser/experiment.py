@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -22,20 +22,21 @@ from camser.checkpoints import CheckpointError, WholeCheckpointer
 from camser.corpus import Utterance, fingerprint
 from camser.kept import KeptFeatures
 from camser.model import parameter_table
-from camser.prepare import Scan, prepare
+from camser.prepare import Scanner, prepare
 from camser.resuming import check_same_corpus, check_same_run, decisive, leave_recipe
 from camser.settings import Settings, SettingsError, read_arguments
 
 logger = logging.getLogger(__name__)
 
 
-def main(scan: Callable[[Path], Scan], recipe_folder: str | Path) -> None:
+def main(scan: Scanner | Mapping[str, Scanner], recipe_folder: str | Path) -> None:
     """Run what the command line asks for; a mistake in it, or in the corpus, is one message.
 
     Arguments
     ---------
-    scan : callable
-        The recipe's reading of its corpus: a data folder to a ``Scan``.
+    scan : callable, or mapping of str to callable
+        The recipe's reading of its corpus: a data folder to a ``Scan``. A recipe for several
+        corpora gives each one's by name; ``data_folder`` is then a table that chooses among them.
     recipe_folder : str or Path
         Where the YAMLs of the command line are looked for.
     """
@@ -59,11 +60,11 @@ class Run:
     ---------
     settings : Settings
         What the command line asks for.
-    scan : callable
-        The recipe's reading of its corpus.
+    scan : callable, or mapping of str to callable
+        The recipe's reading of its corpus, or of several, as for ``main``.
     """
 
-    def __init__(self, settings: Settings, scan: Callable[[Path], Scan]) -> None:
+    def __init__(self, settings: Settings, scan: Scanner | Mapping[str, Scanner]) -> None:
         self.settings, values = settings, settings.values
         self.output_folder = Path(values["output_folder"])
         check_names(*(values[k] for k in ("modalities", "encoders", "fusion", "fusions")))
@@ -139,16 +140,20 @@ class Run:
             seen = inspection.embeddings(self.brain, self._batches(self.fold.test))
             results.write_arrays(folder / "embeddings.npz", seen)
         if chosen:
-            seen = inspection.attention(self.brain, self._batches(chosen))
+            seen = inspection.attention(self.brain, self._batches(chosen, heard=True))
             results.write_arrays(folder / "attention.npz", seen)
 
-    def _batches(self, part: tuple[Utterance, ...]) -> Any:
-        dataset = self._dataset(data.utterance_dataset, part)
+    def _batches(self, part: tuple[Utterance, ...], heard: bool = False) -> Any:
+        dataset = self._dataset(data.utterance_dataset, part, heard)
         loader = self._loader(self.hparams["eval_batch_size"])
         return self.brain.make_dataloader(dataset, sb.Stage.TEST, **loader)
 
-    def _dataset(self, make: Callable, part: tuple[Utterance, ...]) -> Any:
-        return make(part, self.index, self.hparams["labels"], self.hparams["data_folder"])
+    def _dataset(self, make: Callable, part: tuple[Utterance, ...], heard: bool = False) -> Any:
+        """``heard``: read the samples also where all that the model makes of them is kept."""
+        kept = self.brain.kept.arrays if self.brain.kept else ()
+        needed = heard or any(name not in kept for name in self.hparams["modalities"])
+        folder = self.hparams["data_folder"] if needed else None
+        return make(part, self.index, self.hparams["labels"], folder)
 
     def _loader(self, batch_size: int) -> dict[str, Any]:
         workers = self.hparams["num_workers"]
@@ -196,8 +201,7 @@ class Run:
 
 def choose_fold(utterances: list[Utterance], values: dict[str, Any]) -> folds.Fold:
     """The fold that the settings name."""
-    asked = ("protocol", "selection", "num_folds", "valid_fraction", "target", "seed")
-    found = folds.make_folds(utterances, **{name: values[name] for name in asked})
+    found = folds.make_folds(utterances, **{name: values[name] for name in folds.OPTIONS})
     if type(values["fold"]) is not int or not 0 <= values["fold"] < len(found):
         names = ", ".join(f"{fold.index} ({fold.name})" for fold in found)
         raise folds.FoldError(f"fold is {values['fold']!r}; {values['protocol']} has: {names}")

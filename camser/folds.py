@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from camser.corpus import Utterance
 
 SELECTIONS = ("held_out", "test_fold")
+OPTIONS = ("protocol", "selection", "num_folds", "valid_fraction", "target", "seed")
 OPTIMISTIC = "selected on the test fold (optimistic)"
 
 

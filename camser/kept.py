@@ -25,7 +25,7 @@ from torch import Tensor
 from tqdm import tqdm
 
 from camser import audio, segments
-from camser.corpus import Utterance, fingerprint
+from camser.corpus import DataFolder, Utterance, fingerprint, locate
 from camser.data import SegmentIndex, num_samples
 from camser.encoders.base import Encoder
 
@@ -43,8 +43,8 @@ class KeptFeatures:
         The whole manifest.
     index : SegmentIndex
         Of the manifest.
-    data_folder : str or Path
-        What the manifest's paths are relative to.
+    data_folder : str, Path or mapping of str to those
+        What the manifest's paths are relative to, as for ``corpus.locate``.
     folder : str or Path
         Where the files are kept.
     device : str
@@ -58,7 +58,7 @@ class KeptFeatures:
         encoders: Mapping[str, Encoder],
         utterances: Sequence[Utterance],
         index: SegmentIndex,
-        data_folder: str | Path,
+        data_folder: DataFolder,
         folder: str | Path,
         device: str = "cpu",
         progress: bool = False,
@@ -141,11 +141,11 @@ def _open(path: Path, shape: tuple[int, ...]) -> np.ndarray | None:
 
 
 def _read(
-    utterances: Sequence[Utterance], data_folder: str | Path, segment_samples: int, progress: bool
+    utterances: Sequence[Utterance], data_folder: DataFolder, segment_samples: int, progress: bool
 ) -> Iterator[Tensor]:
     """Each utterance's segments, [segments, samples]."""
     for u in tqdm(utterances, desc="kept features", disable=not progress):
-        samples = torch.from_numpy(audio.load(Path(data_folder) / u.path, 0, num_samples(u)))
+        samples = torch.from_numpy(audio.load(locate(data_folder, u), 0, num_samples(u)))
         yield segments.split(samples.unsqueeze(0), torch.ones(1), segment_samples)[0]
 
 

@@ -12,11 +12,12 @@ from types import MappingProxyType
 from typing import NamedTuple
 
 from camser import audio
-from camser.corpus import Utterance, write_manifest
+from camser.corpus import DataFolder, ManifestError, Utterance, locate, write_manifest
 from camser.files import digest, replacing
 
 logger = logging.getLogger(__name__)
 Counts = Mapping[str, Mapping[str, int]]
+Scanner = Callable[[Path], "Scan"]  # a recipe's reading of a corpus folder
 
 
 class CorpusError(ValueError):
@@ -46,24 +47,23 @@ class Scan(NamedTuple):
 
 
 def prepare(
-    scan: Callable[[Path], Scan],
-    data_folder: str | Path,
+    scan: Scanner | Mapping[str, Scanner],
+    data_folder: DataFolder,
     prepared_folder: str | Path,
     labels: Sequence[str],
     merge: Mapping[str, str],
     allow_missing: bool = False,
 ) -> list[Utterance]:
-    """Scan a corpus, check every recording, and write ``manifest.csv``.
+    """Scan a corpus, or several, check every recording, and write ``manifest.csv``.
 
-    Every file is decoded once; what was found is kept in ``audio.json`` and trusted as long as
-    a file's size and time stay the same.
+    Every file is decoded once; ``audio.json`` keeps what was found until its size or time changes.
 
     Arguments
     ---------
-    scan : callable
-        The recipe's: a data folder to a ``Scan``.
-    data_folder : str or Path
-        The corpus.
+    scan : callable, or mapping of str to callable
+        The recipe's: a data folder to a ``Scan``; or several corpora's, by name.
+    data_folder : str, Path or mapping of str to those
+        The corpus; or as for ``prepare_several``.
     prepared_folder : str or Path
         Where the files are written.
     labels : sequence of str
@@ -80,19 +80,19 @@ def prepare(
     Raises
     ------
     CorpusError
-        If anything is missing or broken; all of it at once, with what was found against what
-        was expected.
+        If anything is missing or broken; all of it at once, with a table of found / expected.
     """
-    data_folder = Path(data_folder)
-    if not data_folder.is_dir():
+    if isinstance(scan, Mapping):
+        return prepare_several(scan, data_folder, prepared_folder, labels, merge, allow_missing)
+    if not isinstance(data_folder, (str, Path)) or not Path(data_folder).is_dir():
         raise CorpusError(f"{data_folder} is not a folder; data_folder must hold the corpus")
+    data_folder = Path(data_folder)
     found = scan(data_folder)
     named = [replace(u, emotion=merge.get(u.emotion, u.emotion)) for u in found.utterances]
     wanted = [u for u in named if u.emotion in labels]
     utterances, broken = _check_audio(wanted, data_folder, Path(prepared_folder) / "audio.json")
     problems = [*found.problems, *broken]
-    expected = found.expected if dict(merge) == dict(found.expected_merge) else {}
-    table, differs = _compare(utterances, expected, labels)
+    table, differs = _compare(utterances, _expected(found, merge), labels)
     if problems or differs:
         message = _message(data_folder, problems, table)
         if not allow_missing:
@@ -105,6 +105,82 @@ def prepare(
     return utterances
 
 
+def prepare_several(
+    scans: Mapping[str, Scanner],
+    data_folder: Mapping[str, str | Path | None],
+    prepared_folder: str | Path,
+    labels: Sequence[str],
+    merge: Mapping[str, str],
+    allow_missing: bool = False,
+) -> list[Utterance]:
+    """Prepare several corpora, each in a folder of its name, and join them in ``manifest.csv``.
+
+    Arguments
+    ---------
+    scans : mapping of str to callable
+        What the recipe can read, by the corpus's name.
+    data_folder : mapping of str to str, Path or None
+        Where each corpus lies that takes part; one without a folder is left out.
+    prepared_folder, labels, merge, allow_missing
+        As for ``prepare``. Every corpus must have every emotion of ``labels``.
+
+    Returns
+    -------
+    list of Utterance
+        Corpus after corpus, in the order of ``scans``.
+
+    Raises
+    ------
+    CorpusError
+        If a corpus is unknown or none takes part, if a name does not carry its corpus, or if
+        anything is missing or broken in any of them; all of it at once.
+    """
+    joined, problems = [], []
+    for corpus, folder in _chosen(scans, data_folder).items():
+        own = Path(prepared_folder) / corpus
+        try:
+            part = prepare(scans[corpus], folder, own, labels, merge, allow_missing)
+        except (CorpusError, ManifestError) as error:
+            problems.append(f"{corpus}: {error}")
+            continue
+        problems += _misnamed(part, corpus)
+        joined += part
+    if problems:
+        raise CorpusError("\n".join(problems))
+    write_manifest(Path(prepared_folder) / "manifest.csv", joined)
+    return joined
+
+
+def _chosen(scans: Mapping[str, Scanner], data_folder: Mapping) -> dict[str, str | Path]:
+    """The folders of the corpora that take part."""
+    given = data_folder if isinstance(data_folder, Mapping) else {}
+    unknown = ", ".join(repr(corpus) for corpus in given if corpus not in scans)
+    if unknown:
+        raise CorpusError(f"data_folder: no corpus {unknown}; allowed: {', '.join(scans)}")
+    chosen = {c: given[c] for c in scans if given.get(c) not in (None, "")}
+    if not chosen:
+        table = ", ".join(f"{corpus}: …" for corpus in scans)
+        raise CorpusError(
+            f"data_folder is {data_folder!r}; it must be a table that gives corpora their folders: "
+            f'--data_folder="{{{table}}}", or only those that take part'
+        )
+    return chosen
+
+
+def _misnamed(utterances: Sequence[Utterance], corpus: str) -> list[str]:
+    """Names that could also be another corpus's; up to five."""
+    names = {name for u in utterances for name in (f"{u.corpus}/", u.id, u.speaker)}
+    wrong = sorted(name for name in names if not name.startswith(f"{corpus}/"))
+    return [f"{corpus}: the name {name!r} must begin with '{corpus}/'" for name in wrong[:5]]
+
+
+def _expected(found: Scan, merge: Mapping[str, str]) -> Counts:
+    """The known numbers, where they are for this merging of the emotions that the corpus has."""
+    known = {*found.expected_merge, *(u.emotion for u in found.utterances)}
+    here = {old: new for old, new in merge.items() if old in known}
+    return found.expected if here == dict(found.expected_merge) else {}
+
+
 def _check_audio(
     utterances: Sequence[Utterance], data_folder: Path, cache: Path
 ) -> tuple[list[Utterance], list[str]]:
@@ -112,7 +188,7 @@ def _check_audio(
     known = _read_cache(cache)
     checked, good, problems = {}, [], []
     for u in utterances:
-        path = data_folder / u.path
+        path = locate(data_folder, u)
         try:
             state = _state(path)
             entry = known.get(str(path))

@@ -23,6 +23,7 @@ from ruamel.yaml.error import YAMLError
 from speechbrain.utils.run_opts import RunOptions
 
 from camser.arguments import RUN_OPTIONS, SettingsError, split_arguments
+from camser.merging import merge, tag_of
 from camser.registry import nearest
 
 # What the code reads from a recipe; a key that is neither here nor referred to is a mistake.
@@ -37,21 +38,12 @@ KEYS = frozenset(
         "save_embeddings", "save_attention",
     )
 )  # fmt: skip
+KNOWN = KEYS | RUN_OPTIONS | {"variants"}
 # Run options that decide a result: they become a part of the recipe that a run leaves.
 DECISIVE = (
     "precision", "eval_precision", "grad_accumulation_factor", "max_grad_norm",
     "optimizer_step_limit", "remove_vector_weight_decay", "skip_nonfinite_grads",
 )  # fmt: skip
-# Tables that take new names: what they may hold is checked where it is used.
-OPEN_TABLES = ("encoders", "fusions", "learning_rates", "merge", "data_folder", "variants")
-OPEN_INSIDE = ("encoders.", "fusions.", "variants.")
-KINDS = (
-    (bool, "true or false"),
-    ((int, float), "a number"),
-    (str, "a text"),
-    (list, "a list, e.g. [a, b]"),
-    (Mapping, "a table, e.g. {key: value}"),
-)
 
 
 class Settings(NamedTuple):
@@ -103,8 +95,8 @@ def read_arguments(argv: Sequence[str], recipe_folder: str | Path = ".") -> Sett
     asked = _parse(lines, "the overrides")
     listed = tree.pop("variants", {})
     variants = asked.pop("variants", listed) or {}
-    _merge(tree, _choose(variants, asked.get("variant")), referred)
-    _merge(tree, asked, referred)
+    merge(tree, _choose(variants, asked.get("variant")), KNOWN | referred)
+    merge(tree, asked, KNOWN | referred)
     tree.update({k: run_opts[k] for k in DECISIVE if k in run_opts.overridden_args})
     _check_keys(tree, referred)
     text = _dump(tree)
@@ -149,8 +141,8 @@ def _read(path: Path, referred: set[str], seen: tuple[Path, ...] = ()) -> dict:
         if not included.is_file():
             raise SettingsError(f"{path}: include: {included} does not exist")
         more = _read(included, referred, (*seen, path.resolve()))
-        base = _merge(base, more, referred) if base else more
-    return _merge(base, tree, referred)
+        base = merge(base, more, KNOWN | referred) if base else more
+    return merge(base, tree, KNOWN | referred)
 
 
 def _parse(text: str, where: str) -> dict:
@@ -163,46 +155,6 @@ def _parse(text: str, where: str) -> dict:
     if not isinstance(tree, dict):
         raise SettingsError(f"{where}: must be a mapping of keys to values, not {tree!r}")
     return tree
-
-
-def _merge(tree: dict, overrides: Mapping, referred: set[str]) -> dict:
-    known = set(tree) | KEYS | RUN_OPTIONS | referred | {"variants"}
-    for key, value in overrides.items():
-        if key not in known:
-            raise SettingsError(f"no setting {key!r}.{nearest(key, known)}")
-        if key in tree:
-            _check(tree[key], value, key)
-            value = _combined(tree[key], value)
-        tree[key] = value
-    return tree
-
-
-def _combined(old: Any, new: Any) -> Any:
-    """A table goes into the table it names; an empty one, or another object, takes its place."""
-    tables = isinstance(old, Mapping) and isinstance(new, Mapping) and new
-    if not tables or (_tag(new) and _tag(new) != _tag(old)):
-        return new
-    for key, value in new.items():
-        old[key] = _combined(old.get(key), value)
-    return old
-
-
-def _check(old: Any, new: Any, where: str) -> None:
-    """Raise a SettingsError unless ``new`` is of ``old``'s kind, at every depth."""
-    if _tag(new) or old is None or (_tag(old) and not isinstance(old, Mapping)):
-        return  # an object or a reference; or nothing is known of what belongs here
-    for kinds, name in KINDS:
-        if isinstance(old, kinds):
-            is_right = isinstance(new, kinds) and isinstance(new, bool) == isinstance(old, bool)
-            if not is_right and not (new is None and kinds is str):
-                raise SettingsError(f"{where} is {new!r}; it must be {name}")
-            break
-    if isinstance(old, Mapping):
-        for key, value in new.items():
-            if key in old:
-                _check(old[key], value, f"{where}.{key}")
-            elif where not in OPEN_TABLES and not where.startswith(OPEN_INSIDE) and not _tag(old):
-                raise SettingsError(f"no setting {key!r} in {where}.{nearest(key, old)}")
 
 
 def _check_keys(tree: Mapping, referred: set[str]) -> None:
@@ -233,14 +185,10 @@ def _plain_values(text: str) -> dict[str, Any]:
     return {key: _plain(value) for key, value in resolved.items() if not key.startswith("__")}
 
 
-def _tag(node: Any) -> str:
-    return str(getattr(getattr(node, "tag", None), "value", None) or "")
-
-
 def _plain(node: Any) -> Any:
     if isinstance(node, Mapping):
         values = {str(key): _plain(value) for key, value in node.items()}
-        return {_tag(node): values} if _tag(node).startswith("!") else values
+        return {tag_of(node): values} if tag_of(node).startswith("!") else values
     if isinstance(node, (list, tuple)):
         return [_plain(value) for value in node]
     if isinstance(node, bool) or node is None:

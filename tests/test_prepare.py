@@ -213,6 +213,45 @@ def test_emodb_is_read_from_its_file_names(tmp_path):
         prepare(emodb.scan, tmp_path, tmp_path / "out", LABELS, {})
 
 
+@pytest.mark.parametrize(
+    ("merge", "checked"),
+    [
+        ({}, True),
+        ({"excited": "happy", "calm": "neutral"}, True),  # EmoDB has neither
+        ({"bored": "neutral"}, False),  # this one makes other numbers
+    ],
+)
+def test_only_a_merging_of_emotions_that_are_there_makes_other_numbers(tmp_path, merge, checked):
+    emodb = load_module("recipes/EmoDB/emodb_prepare.py")
+    (tmp_path / "wav").mkdir()
+    for initial in "WTFNL":
+        write(tmp_path / f"wav/03a01{initial}a.wav", NOISE)
+    arguments = (emodb.scan, tmp_path, tmp_path / "out", LABELS, merge)
+    if checked:
+        with pytest.raises(CorpusError, match="1/127"):
+            prepare(*arguments)
+    else:
+        assert len(prepare(*arguments)) == 5
+
+
+def test_another_merging_than_the_numbers_are_for_makes_them_void(copy, go):
+    """Happy alone is fewer than happy and excited, and that is no mistake."""
+    assert len(go(copy, merge={})) < len(go(copy))
+    assert go(copy, merge={"excited": "happy", "absent": "sad"}) == go(copy)
+    counts = json.loads((copy / "expected_counts.json").read_text())
+    counts["Session3"]["sad"] += 5
+    (copy / "expected_counts.json").write_text(json.dumps(counts))
+    assert go(copy, merge={})
+    with pytest.raises(CorpusError, match="0 problems"):
+        go(copy, merge={"excited": "happy", "absent": "sad"})
+
+
+@pytest.mark.parametrize("given", [None, 7, {"emodb": "/data/emodb"}])
+def test_a_data_folder_that_is_no_path_is_refused(go, given):
+    with pytest.raises(CorpusError, match="is not a folder; data_folder must hold the corpus"):
+        go(given)
+
+
 def test_a_scan_without_expectations_only_counts(corpus, iemocap, tmp_path):
     def scan(folder):
         return Scan(iemocap.scan(folder).utterances, [])

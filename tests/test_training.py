@@ -344,3 +344,21 @@ def test_a_mistake_is_one_clear_message_and_leaves_nothing_behind(tmp_path):
     assert ended.stderr.strip().splitlines()[-1].startswith("error: ")
     assert "absent is not a folder" in ended.stderr and "Traceback" not in ended.stderr
     assert not (tmp_path / "run").exists()
+
+
+def test_where_all_is_kept_no_sample_is_read_and_nothing_else_changes(run, monkeypatch):
+    from camser import audio
+
+    asked = ("--modalities=[mfcc, spectrogram]", "--fusion=concat")
+    heard = run(*asked, "--keep_features=false", folder="heard")
+    run(*asked, folder="first")
+    reads = []
+    load = audio.load
+    monkeypatch.setattr(audio, "load", lambda *a: reads.append(a) or load(*a))
+    kept = run(*asked, folder="kept")
+    assert len(reads) == 4  # the utterances whose spectrogram is drawn
+    one, other = (
+        results.read_predictions(job.output_folder / "predictions.csv") for job in (heard, kept)
+    )
+    for a, b in zip(one, other, strict=True):
+        assert float(a["angry"]) == pytest.approx(float(b["angry"]), abs=1e-3)

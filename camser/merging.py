@@ -1,0 +1,81 @@
+"""Overrides into a tree of settings: nothing is put where it is not known."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping
+from typing import Any
+
+from camser.arguments import SettingsError
+from camser.registry import nearest
+
+# Tables that take new names: what they may hold is checked where it is used.
+OPEN_TABLES = ("encoders", "fusions", "learning_rates", "merge", "data_folder", "variants")
+OPEN_INSIDE = ("encoders.", "fusions.", "variants.")
+KINDS = (
+    (bool, "true or false"),
+    ((int, float), "a number"),
+    (str, "a text"),
+    (list, "a list, e.g. [a, b]"),
+    (Mapping, "a table, e.g. {key: value}"),
+)
+
+
+def merge(tree: dict, overrides: Mapping, known: Collection[str]) -> dict:
+    """Put overrides into a tree, which is changed and returned.
+
+    Arguments
+    ---------
+    tree : dict
+        What they override.
+    overrides : mapping
+        A table goes into the table of its name; all else takes the place of what was there.
+    known : collection of str
+        Keys that may be new at the top.
+
+    Raises
+    ------
+    SettingsError
+        If a key is unknown, at any depth, or a value is of another kind than the one before.
+    """
+    known = {*tree, *known}
+    for key, value in overrides.items():
+        if key not in known:
+            raise SettingsError(f"no setting {key!r}.{nearest(key, known)}")
+        if key in tree:
+            _check(tree[key], value, key)
+            value = _combined(tree[key], value)
+        tree[key] = value
+    return tree
+
+
+def _combined(old: Any, new: Any) -> Any:
+    """A table goes into the table it names; an empty one, or another object, takes its place."""
+    tables = isinstance(old, Mapping) and isinstance(new, Mapping) and new
+    if not tables or (tag_of(new) and tag_of(new) != tag_of(old)):
+        return new
+    for key, value in new.items():
+        old[key] = _combined(old.get(key), value)
+    return old
+
+
+def _check(old: Any, new: Any, where: str) -> None:
+    """Raise a SettingsError unless ``new`` is of ``old``'s kind, at every depth."""
+    if tag_of(new) or old is None or (tag_of(old) and not isinstance(old, Mapping)):
+        return  # an object or a reference; or nothing is known of what belongs here
+    for kinds, name in KINDS:
+        if isinstance(old, kinds):
+            is_right = isinstance(new, kinds) and isinstance(new, bool) == isinstance(old, bool)
+            if not is_right and not (new is None and kinds is str):
+                raise SettingsError(f"{where} is {new!r}; it must be {name}")
+            break
+    if isinstance(old, Mapping):
+        for key, value in new.items():
+            if key in old:
+                _check(old[key], value, f"{where}.{key}")
+            elif where not in OPEN_TABLES and not where.startswith(OPEN_INSIDE) and not tag_of(old):
+                raise SettingsError(f"no setting {key!r} in {where}.{nearest(key, old)}")
+
+
+def tag_of(node: Any) -> str:
+    """A YAML node's tag, e.g. "!new:torch.nn.Linear", or nothing."""
+    return str(getattr(getattr(node, "tag", None), "value", None) or "")

@@ -1,0 +1,1 @@
+"""Reports: the files of runs in, tables and figures out."""

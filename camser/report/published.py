@@ -1,0 +1,72 @@
+"""What Zou et al. (ICASSP 2022) printed, and which of its rows a run stands beside."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+NAMES = {"mfcc_bilstm": "MFCC", "spectrogram_alexnet": "Spectrogram", "wav2vec2": "W2E"}
+WHOLE = "MFCC+Spectrogram+W2E (w/ co-att)"
+SOURCE = "Zou et al., 2022"
+CORPUS = "iemocap"
+
+# Table 1: other systems on IEMOCAP by protocol, (WA, UA) in %; None where none was printed.
+TABLE_1 = {
+    "leave_one_session_out": {
+        "CNN-ELM+STC attention": (61.32, 60.43),
+        "Audio25": (60.64, 61.32),
+        "IS09 - classification": (68.1, 63.8),
+        f"CA-MSER, {SOURCE}": (69.80, 71.05),
+    },
+    "leave_one_speaker_out": {
+        "RNN(prop.)-ELM": (62.85, 63.89),
+        "3D ACRNN": (None, 64.74),
+        "BLSTM-CTC-CA": (69.0, 67.0),
+        "CNN GRU-SeqCap": (72.73, 59.71),
+        "CNN_TF_Att.pooling": (71.75, 68.06),
+        "HNSD": (70.5, 72.5),
+        f"CA-MSER, {SOURCE}": (71.64, 72.70),
+    },
+}
+
+# Table 2: the ablation under leave_one_speaker_out.
+TABLE_2 = {
+    "MFCC": (57.60, 58.09),
+    "Spectrogram": (62.13, 62.25),
+    "W2E": (64.03, 65.67),
+    "MFCC+W2E (w/o co-att)": (64.62, 65.93),
+    "Spectrogram+W2E (w/o co-att)": (66.20, 67.22),
+    "MFCC+Spectrogram+W2E (w/o co-att)": (67.22, 67.81),
+    "W2E (w/ co-att)": (67.55, 68.65),
+    "MFCC+W2E (w/ co-att)": (69.11, 70.30),
+    "Spectrogram+W2E (w/ co-att)": (70.05, 71.30),
+    WHOLE: (71.64, 72.70),
+}
+
+
+def row_name(settings: Mapping[str, Any]) -> str | None:
+    """The row of Table 2 that settings build, in its form; None for another kind of system.
+
+    Arguments
+    ---------
+    settings : mapping
+        Of ``results.json``.
+
+    Example
+    -------
+    >>> row_name({"modalities": ["m", "w"], "fusion": "concat",
+    ...           "encoders": {"m": {"plugin": "mfcc_bilstm"}, "w": {"plugin": "wav2vec2"}},
+    ...           "fusions": {"concat": {"plugin": "concat"}}})
+    'MFCC+W2E (w/o co-att)'
+    """
+    if not {"modalities", "encoders", "fusion", "fusions"} <= set(settings):
+        return None
+    fusion = settings["fusions"][settings["fusion"]]
+    kept = fusion.get("keep") or settings["modalities"]
+    plugins = [settings["encoders"][name]["plugin"] for name in settings["modalities"]]
+    named = dict(zip(settings["modalities"], plugins, strict=True))
+    joined = "+".join(NAMES.get(named[n], n) for n in settings["modalities"] if n in kept)
+    if fusion["plugin"] == "co_attention":
+        softmax = ", softmax" if fusion.get("activation") == "softmax" else ""
+        return f"{joined} (w/ co-att{softmax})"
+    return f"{joined} (w/o co-att)" if len(kept) > 1 else joined

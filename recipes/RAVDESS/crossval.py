@@ -1,0 +1,16 @@
+#!/usr/bin/env python3
+"""Cross-validation on RAVDESS: all folds x seeds x variants, each run a process of its own.
+
+    python recipes/RAVDESS/crossval.py hparams/camser.yaml --data_folder=… --seeds 1 2 --workers 2
+
+What is finished is not repeated, so the same command goes on where it was cut off.
+"""
+
+from pathlib import Path
+
+from ravdess_prepare import scan
+
+from camser.sweep.crossval import main
+
+if __name__ == "__main__":
+    main(scan, Path(__file__).parent)
