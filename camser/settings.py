@@ -66,6 +66,13 @@ class Settings(NamedTuple):
     run_opts: RunOptions
     variants: list[str]
 
+    def at(self, **numbers: int) -> dict[str, Any]:
+        """The values with other numbers for some keys: what the runs of a sweep differ in."""
+        text = self.text
+        for name, number in numbers.items():
+            text = re.sub(rf"(?m)^{name}:.*$", f"{name}: {number}", text, count=1)
+        return _plain_values(text)
+
 
 def read_arguments(argv: Sequence[str], recipe_folder: str | Path = ".") -> Settings:
     """Read a command line: a YAML, SpeechBrain's run options, and overrides ``--key=value``.

@@ -188,7 +188,7 @@ def _order(variant: Variant) -> tuple:
     if row is None:
         return 3, 0, 0, variant.name
     known = list(TABLE_2).index(row) if row in TABLE_2 else len(TABLE_2)
-    return int("co-att)" in row or ", softmax" in row), row.count("+"), known, variant.name
+    return int("w/ co-att" in row), row.count("+"), known, variant.name
 
 
 def _below(folder: Path) -> list[Path]:

@@ -50,6 +50,8 @@ def main(scan: Scanner | Mapping[str, Scanner], recipe_folder: str | Path) -> No
         failed = _wait(todo, LAUNCH[options.launcher](todo, share, num_gpus))
     except SettingsError as error:
         sys.exit(f"error: {error}")
+    except KeyboardInterrupt:
+        sys.exit(130)  # the terminal interrupts the jobs as well
     print(_summary(jobs))
     if failed:
         lines = "".join(

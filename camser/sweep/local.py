@@ -43,9 +43,8 @@ def launch(jobs: Sequence[Job], share: Resources, num_gpus: int) -> Iterator[tup
         try:
             for future in as_completed(futures):
                 yield futures[future], future.result()
-        except BaseException:
-            pool.shutdown(wait=False, cancel_futures=True)
-            os._exit(130)  # the jobs are tied to this process: nothing is left to wait for
+        finally:
+            pool.shutdown(wait=False, cancel_futures=True)  # after an interrupt none begins
 
 
 def _visible(number: int) -> str:

@@ -17,7 +17,7 @@ from camser.folds import OPTIMISTIC, OPTIONS, make_folds
 from camser.prepare import Scanner, prepare
 from camser.results import ResultsError, read_results
 from camser.resuming import check_same_corpus, check_same_run, decisive
-from camser.settings import Settings, SettingsError, read_arguments
+from camser.settings import SettingsError, read_arguments
 
 
 @dataclass(frozen=True)
@@ -75,15 +75,10 @@ class Variant:
     """
 
     def __init__(self, arguments: Sequence[str], recipe_folder: Path) -> None:
-        self.arguments, self.recipe_folder = list(arguments), recipe_folder
-        self.settings = self.read()
+        self.script, self.arguments = str(recipe_folder / "train.py"), list(arguments)
+        self.settings = read_arguments(self.arguments, recipe_folder)
         values = self.settings.values
         check_names(*(values[k] for k in ("modalities", "encoders", "fusion", "fusions")))
-
-    def read(self, **more: Any) -> Settings:
-        """The settings, some more of them overridden."""
-        extra = [f"--{name}={value}" for name, value in more.items()]
-        return read_arguments([*self.arguments, *extra], self.recipe_folder)
 
     def jobs(
         self, utterances: list[Utterance], seeds: Sequence[int], chosen: Sequence[int] | None
@@ -96,23 +91,25 @@ class Variant:
         if unknown:
             raise SettingsError(f"--folds: {unknown}; {values['protocol']} has 0 … {num_folds - 1}")
         pairs = itertools.product(seeds or [values["seed"]], folds)
-        return [self._job(utterances, seed, fold) for seed, fold in pairs]
+        manifest = fingerprint(utterances)
+        jobs = [self._job(manifest, seed, fold) for seed, fold in pairs]
+        for job in jobs:
+            check_same_corpus(job.folder, utterances)
+        return jobs
 
-    def _job(self, utterances: list[Utterance], seed: int, fold: int) -> Job:
-        values = self.read(seed=seed, fold=fold).values
+    def _job(self, manifest: str, seed: int, fold: int) -> Job:
+        values = self.settings.at(seed=seed, fold=fold)
         folder = Path(values["output_folder"])
         check_same_run(folder, values)
-        check_same_corpus(folder, utterances)
         optimistic = f", {OPTIMISTIC}" if values["selection"] == "test_fold" else ""
-        script = str(self.recipe_folder / "train.py")
         job = Job(
             name=f"{values['variant']}, fold {fold}, seed {seed}{optimistic}",
-            command=(script, *self.arguments, f"--seed={seed}", f"--fold={fold}"),
+            command=(self.script, *self.arguments, f"--seed={seed}", f"--fold={fold}"),
             folder=folder,
             expected={
                 **{k: values[k] for k in ("corpus", "variant", "selection", "fold", "seed")},
                 "settings": json.loads(json.dumps(decisive(values))),
-                "manifest": fingerprint(utterances),
+                "manifest": manifest,
             },
         )
         with suppress(ResultsError):  # what is damaged will be repeated
