@@ -192,25 +192,27 @@ def test_ten_rows_and_both_protocols_make_a_report(sweep, tmp_path):
 
 
 def stand_in(folder, text):
-    return Job(folder.name, ("-c", text), folder, {})
+    folder.mkdir()
+    (folder / "train.py").write_text(text)
+    return Job(folder.name, (str(folder / "train.py"), "--x"), folder, {})
 
 
 def test_jobs_run_some_at_once_each_with_its_own_log_and_its_share(tmp_path, monkeypatch):
-    monkeypatch.delenv("OMP_NUM_THREADS", raising=False)
+    monkeypatch.setenv("OMP_NUM_THREADS", "3")
     monkeypatch.delenv("CUDA_VISIBLE_DEVICES", raising=False)
     text = (
-        "import os, sys, time; time.sleep(0.5)\n"
-        "print(os.environ['OMP_NUM_THREADS'], os.environ['CUDA_VISIBLE_DEVICES'])\n"
-        "sys.exit(3 if os.path.basename(os.getcwd()) == 'x' else {status})"
+        "import os, sys, time, beside; time.sleep(0.5)\n"
+        "print(os.environ['OMP_NUM_THREADS'], os.environ['CUDA_VISIBLE_DEVICES'], sys.argv[1:])\n"
+        "sys.exit({status})"
     )
     jobs = [stand_in(tmp_path / str(i), text.format(status=i)) for i in range(4)]
-    start = time.monotonic()
+    for job in jobs:
+        (job.folder / "beside.py").touch()
     ended = list(local.launch(jobs, Resources(2, 3, 0.5), num_gpus=2))
     assert {job.name: status for job, status in ended} == {str(i): i for i in range(4)}
-    assert time.monotonic() - start < 4 * 0.5 + 1  # not one after the other
     logs = [(job.folder / LOG).read_text() for job in jobs]
-    assert all(log.startswith("$ python -c import os") for log in logs)
-    assert {last_line(job.folder) for job in jobs} == {"3 0", "3 1"}
+    assert all(log.startswith("$ python /") for log in logs)
+    assert {last_line(job.folder) for job in jobs} == {"3 0 ['--x']", "3 1 ['--x']"}
 
 
 def test_shares_follow_from_the_machine_and_can_be_given():
@@ -223,16 +225,27 @@ def test_shares_follow_from_the_machine_and_can_be_given():
         resources(read_options(["x", "--workers", "0"])[0], 0)
 
 
+STARTERS = {
+    "process": "run_process(['train.py'], '.', {}, '.')",
+    "fork": "list(launch([Job('a', ('train.py',), Path('.'), {})], Resources(1, 1, 0), 0))",
+}
+
+
 @pytest.mark.skipif(sys.platform != "linux", reason="jobs are tied to their sweep on Linux alone")
-def test_jobs_end_when_their_sweep_is_killed(tmp_path):
-    job = "import os, time; open('number', 'w').write(str(os.getpid())); time.sleep(60)"
-    starter = (
-        "from camser.sweep.process import run_process\n"
-        f"run_process(['-c', {job!r}], '.', {{}}, {str(tmp_path)!r})"
+@pytest.mark.parametrize("way", STARTERS)
+def test_jobs_end_when_their_sweep_is_killed(tmp_path, way):
+    (tmp_path / "train.py").write_text(
+        "import os, time\nopen('number', 'w').write(str(os.getpid()))\ntime.sleep(60)"
     )
-    process = subprocess.Popen([sys.executable, "-c", starter])
+    (tmp_path / "sweep.py").write_text(
+        "from pathlib import Path\n"
+        "from camser.sweep.local import Job, Resources, launch\n"
+        "from camser.sweep.process import run_process\n"
+        f"if __name__ == '__main__':\n    {STARTERS[way]}"
+    )
+    process = subprocess.Popen([sys.executable, "sweep.py"], cwd=tmp_path)
     number = tmp_path / "number"
-    deadline = time.monotonic() + 30
+    deadline = time.monotonic() + 60
     while not (number.exists() and number.read_text()) and time.monotonic() < deadline:
         time.sleep(0.05)
     process.send_signal(signal.SIGKILL)

@@ -1,15 +1,20 @@
-"""Jobs on this machine, some at a time."""
+"""Jobs on this machine, some at a time.
+
+A job is forked from a server that has imported everything, so that the many short runs of a sweep
+do not each spend seconds on imports.
+"""
 
 from __future__ import annotations
 
+import multiprocessing
 import os
+from collections import deque
 from collections.abc import Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor, as_completed
-from queue import SimpleQueue
+from multiprocessing.connection import wait
 
 from camser.sweep.options import Resources
 from camser.sweep.plan import Job
-from camser.sweep.process import run_process
+from camser.sweep.process import run_forked
 
 
 def launch(jobs: Sequence[Job], share: Resources, num_gpus: int) -> Iterator[tuple[Job, int]]:
@@ -24,27 +29,27 @@ def launch(jobs: Sequence[Job], share: Resources, num_gpus: int) -> Iterator[tup
     num_gpus : int
         The workers take them in turn; 0: the CPU.
     """
-    slots: SimpleQueue[int] = SimpleQueue()
-    for slot in range(share.workers):
-        slots.put(slot)
-
-    def run(job: Job) -> int:
-        slot = slots.get()
-        environment = {"OMP_NUM_THREADS": os.environ.get("OMP_NUM_THREADS", str(share.cpus))}
-        if num_gpus:
-            environment["CUDA_VISIBLE_DEVICES"] = _visible(slot % num_gpus)
-        try:
-            return run_process(job.command, job.folder, environment, os.getcwd())
-        finally:
-            slots.put(slot)
-
-    with ThreadPoolExecutor(share.workers) as pool:
-        futures = {pool.submit(run, job): job for job in jobs}
-        try:
-            for future in as_completed(futures):
-                yield futures[future], future.result()
-        finally:
-            pool.shutdown(wait=False, cancel_futures=True)  # after an interrupt none begins
+    os.environ.setdefault("OMP_NUM_THREADS", str(share.cpus))  # read once, by the server
+    has_server = "forkserver" in multiprocessing.get_all_start_methods()
+    context = multiprocessing.get_context("forkserver" if has_server else "spawn")
+    context.set_forkserver_preload(["camser.experiment"])
+    waiting, slots, running = deque(jobs), deque(range(share.workers)), {}
+    try:
+        while waiting or running:
+            while waiting and slots:
+                job, slot = waiting.popleft(), slots.popleft()
+                asked = {"CUDA_VISIBLE_DEVICES": _visible(slot % num_gpus)} if num_gpus else {}
+                process = context.Process(target=run_forked, args=(job.command, job.folder, asked))
+                process.start()
+                running[process.sentinel] = job, slot, process
+            for ended in wait(list(running)):
+                job, slot, process = running.pop(ended)
+                process.join()
+                slots.append(slot)
+                yield job, process.exitcode
+    finally:
+        for _, _, process in running.values():
+            process.terminate()
 
 
 def _visible(number: int) -> str:

@@ -3,38 +3,57 @@
 from __future__ import annotations
 
 import ctypes
+import multiprocessing
 import os
+import runpy
 import signal
 import subprocess
 import sys
+import threading
 from collections.abc import Mapping, Sequence
+from multiprocessing.connection import wait
 from pathlib import Path
 
 LOG = "job.log"
 PR_SET_PDEATHSIG = 1  # of Linux's prctl
 
 
-def run_process(
-    command: Sequence[str], folder: str | Path, environment: Mapping[str, str], cwd: str
-) -> int:
-    """Run a Python script to its end; returns its exit status.
+def run_forked(command: Sequence[str], folder: Path, environment: Mapping[str, str]) -> None:
+    """Be a job, in a process that was forked for it with everything imported.
 
     Arguments
     ---------
     command : sequence of str
-        The interpreter's arguments.
-    folder : str or Path
+        A Python script and its arguments.
+    folder : Path
         Where the log is written; what was there before stays above it.
     environment : mapping of str to str
         Beside this process's own.
-    cwd : str
-        The working folder.
     """
-    folder = Path(cwd) / folder
-    folder.mkdir(parents=True, exist_ok=True)
+    threading.Thread(target=_end_with_sweep, daemon=True).start()
+    os.environ.update(environment)
+    with open_log(folder, command) as log:
+        os.dup2(log.fileno(), 1)
+        os.dup2(log.fileno(), 2)
+    sys.argv, sys.path[0] = list(command), str(Path(command[0]).parent)
+    runpy.run_path(command[0], run_name="__main__")
+
+
+def _end_with_sweep() -> None:
+    """Wait for the end of the process that asked for this one; its parent is the fork server."""
+    wait([multiprocessing.parent_process().sentinel])
+    os.kill(os.getpid(), signal.SIGTERM)
+
+
+def run_process(
+    command: Sequence[str], folder: str | Path, environment: Mapping[str, str], cwd: str
+) -> int:
+    """Run a job as a new process, to its end; returns its exit status.
+
+    Arguments as for ``run_forked``; ``cwd`` is the working folder.
+    """
     tied = [sys.executable, "-m", __name__, str(os.getpid()), *command]
-    with open(folder / LOG, "a", encoding="utf-8") as log:
-        print(f"$ python {' '.join(command)}", file=log, flush=True)
+    with open_log(Path(cwd) / folder, command) as log:
         return subprocess.run(
             tied,
             stdin=subprocess.DEVNULL,
@@ -44,6 +63,14 @@ def run_process(
             cwd=cwd,
             check=False,
         ).returncode
+
+
+def open_log(folder: Path, command: Sequence[str]):
+    """The job's log, open at its end, with the command in it."""
+    folder.mkdir(parents=True, exist_ok=True)
+    log = open(folder / LOG, "a", encoding="utf-8")  # noqa: SIM115 - the caller closes it
+    print(f"$ python {' '.join(command)}", file=log, flush=True)
+    return log
 
 
 def last_line(folder: Path) -> str:
@@ -56,7 +83,7 @@ def last_line(folder: Path) -> str:
 
 
 def main() -> None:
-    """Become the interpreter of a command, tied to the process whose number comes first.
+    """Become the interpreter of a command, tied (on Linux) to the process whose number comes first.
 
     Without this, the jobs of a killed sweep would go on, and the next one start them again.
     """
