@@ -43,6 +43,7 @@ from camser.files import digest
 from camser.folds import PROTOCOLS, Fold, FoldError, make_folds
 from camser.metrics import scores
 
+PROTOCOLS_HERE = [name for name in PROTOCOLS if name != "cross_corpus"]  # one corpus
 PARTS = {"train": ("train",), "train+valid": ("train", "valid")}
 CLASSIFIERS: dict[str, Callable[[], Any]] = {
     "egemaps_svm": lambda: SVC(kernel="rbf", C=1.0, class_weight="balanced", break_ties=True),
@@ -108,7 +109,8 @@ def evaluate(
     truths = [asked.labels.index(u.emotion) for u in fold.test]
     found = scores(truths, logs.argmax(axis=1).tolist(), asked.labels)
     variant = name if asked.train == "train" else f"{name}_{asked.train}"
-    folder = asked.output / variant / asked.protocol / "held_out" / f"fold{fold.index}"
+    name = f"fold{fold.index}-seed{asked.seed}"
+    folder = asked.output / variant / asked.protocol / "held_out" / name
     heard = {u.text for u in fit}
     results.write_predictions(folder, fold.test, logs.tolist(), asked.labels, heard)
     run = {
@@ -130,14 +132,19 @@ def _log_probabilities(model: Any, inputs: np.ndarray, labels: Sequence[str]) ->
     points = (
         model.predict_log_proba(inputs)
         if hasattr(last, "predict_log_proba")
-        else log_softmax(model.decision_function(inputs), axis=1)
+        else log_softmax(_by_class(model.decision_function(inputs)), axis=1)
     )
     return points[:, [last.classes_.tolist().index(label) for label in labels]]
 
 
+def _by_class(decisions: np.ndarray) -> np.ndarray:
+    """[utterances, classes]; of two classes scikit-learn gives one column's worth."""
+    return decisions if decisions.ndim == 2 else np.stack([-decisions, decisions], axis=1)
+
+
 def choose_folds(utterances: Sequence[Utterance], asked: argparse.Namespace) -> list[Fold]:
     """The folds of the command line; all of the protocol by default."""
-    options = ("protocol", "num_folds", "valid_fraction", "target", "seed")
+    options = ("protocol", "num_folds", "valid_fraction", "seed")
     found = make_folds(utterances, **{name: getattr(asked, name) for name in options})
     chosen = set(range(len(found)) if asked.folds is None else asked.folds)
     if not chosen <= set(range(len(found))):
@@ -198,10 +205,9 @@ def read_arguments(arguments: Sequence[str]) -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--manifest", type=Path, required=True, help="a recipe's manifest.csv")
     parser.add_argument("--data_folder", type=Path, required=True, help="the corpus")
-    parser.add_argument("--protocol", choices=PROTOCOLS, required=True)
+    parser.add_argument("--protocol", choices=PROTOCOLS_HERE, required=True)
     parser.add_argument("--num_folds", type=int, help="for speaker_k_fold")
     parser.add_argument("--valid_fraction", type=float, default=0.1, help="as in the recipe")
-    parser.add_argument("--target", help="for cross_corpus: the corpus to test on")
     parser.add_argument("--seed", type=int, default=1234, help="the recipe's, which draws valid")
     parser.add_argument("--folds", type=int, nargs="+", help="all by default")
     parser.add_argument("--whisper", help="a hub id, or a folder: a whole model or its encoder")

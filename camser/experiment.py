@@ -181,6 +181,7 @@ class Run:
             {
                 **{name: values[name] for name in copied},
                 "fold_name": self.fold.name,
+                **({"note": folds.OPTIMISTIC} if values["selection"] == "test_fold" else {}),
                 "settings": decisive(values),
                 "parts": {p: len(getattr(self.fold, p)) for p in ("train", "valid", "test")},
                 **brain.scores,

@@ -46,7 +46,10 @@ def choose(
     utterances: Sequence[Utterance], labels: Sequence[str], count: int
 ) -> tuple[Utterance, ...]:
     """The first ``count`` utterances of each emotion, by the emotions' order."""
-    return tuple(u for e in labels for u in [u for u in utterances if u.emotion == e][:count])
+    chosen = []
+    for label in labels:
+        chosen += [u for u in utterances if u.emotion == label][: max(0, count)]
+    return tuple(chosen)
 
 
 def attention(brain: EmotionBrain, batches: Iterable[Any]) -> dict[str, np.ndarray]:

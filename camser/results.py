@@ -129,9 +129,18 @@ def _words(text: str) -> str:
 
 
 def read_predictions(path: str | Path) -> list[dict[str, str]]:
-    """The rows of a ``predictions.csv``, as strings by column."""
+    """The rows of a ``predictions.csv``, as strings by column.
+
+    Raises
+    ------
+    ValueError
+        If it is cut off in its last line.
+    """
     with open(path, encoding="utf-8", newline="") as file:
-        return list(csv.DictReader(file))
+        text = file.read()
+    if not text.endswith("\n"):
+        raise ValueError("it is cut off in its last line")
+    return list(csv.DictReader(text.splitlines(keepends=True)))
 
 
 def write_arrays(path: Path, arrays: Mapping[str, np.ndarray]) -> None:

@@ -11,6 +11,7 @@ A YAML may also hold ``variants``, overrides by name; ``--variant=NAME`` then ta
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Mapping, Sequence
 from io import StringIO
@@ -202,5 +203,7 @@ def _plain(node: Any) -> Any:
         return node
     for kind in (int, float):
         if isinstance(node, kind):
+            if not math.isfinite(node):
+                raise SettingsError(f"a setting is {node}; numbers must be finite")
             return kind(node)
     return str(getattr(node, "value", node))

@@ -32,7 +32,7 @@ ALLOWED = {
     "kept": {"audio", "corpus", "data", "segments", "encoders.base"},
     "stopping": set(),
     "checkpoints": set(),
-    "brain": {"checkpoints", "kept", "metrics", "model", "registry", "results"},
+    "brain": {"checkpoints", "folds", "kept", "metrics", "model", "registry", "results"},
     "inspection": {"brain", "corpus", "encoders.spectrogram", "segments"},
     "sweep": {
         "arguments",

@@ -13,14 +13,18 @@ from camser import metrics, results
 from camser.cli import main
 from camser.corpus import Utterance
 from camser.report import published, tables
+from camser.report.collecting import ReportError, collect
 from camser.report.comparisons import leak_table, pair_table, table_1
-from camser.report.runs import ReportError, collect
 from camser.report.write import put_table, write_report
 
 LABELS = ["angry", "sad", "happy", "neutral"]
 OPTIMISTIC = "selected on the test fold (optimistic)"
 MODALITIES = ["mfcc", "spectrogram", "wav2vec2"]
-ENCODERS = dict(zip(MODALITIES, ("mfcc_bilstm", "spectrogram_alexnet", "wav2vec2"), strict=True))
+ENCODERS = {
+    "mfcc": {"plugin": "mfcc_bilstm"},
+    "spectrogram": {"plugin": "spectrogram_alexnet", "weights": "imagenet"},
+    "wav2vec2": {"plugin": "wav2vec2", "source": "facebook/wav2vec2-base-960h"},
+}
 FUSIONS = {
     "concat": {"plugin": "concat"},
     "co_attention": {"plugin": "co_attention", "target": "wav2vec2", "keep": None},
@@ -32,7 +36,7 @@ def settings(fold, seed, modalities=MODALITIES, fusion="co_attention", **more):
         "fold": fold,
         "seed": seed,
         "modalities": list(modalities),
-        "encoders": {name: {"plugin": ENCODERS[name]} for name in modalities},
+        "encoders": {name: dict(ENCODERS[name]) for name in modalities},
         "fusion": fusion,
         "fusions": {fusion: FUSIONS[fusion]},
         "segment_seconds": 3.0,
@@ -153,9 +157,12 @@ def test_all_that_is_selected_on_the_test_fold_says_so(runs, page):
     leak = leak_table(honest, biased)
     assert sum(OPTIMISTIC in cell for cell in leak.header) == 2
     shown = dict(zip(leak.header, leak.rows[0], strict=True))
-    gap = np.mean([f["WA"] for f in biased.variants["all_coatt"].folds.values()]) - np.mean(
-        [f["WA"] for f in honest.variants["all_coatt"].folds.values()]
+    one, other = (
+        {run.key: run.results["WA"] for run in section.variants["all_coatt"].runs}
+        for section in (honest, biased)
     )
+    gap = np.mean([other[key] - one[key] for key in other])
+    assert shown["runs"] == "4"
     assert shown["gap WA"] == f"{100 * gap:+.1f}"
     mine = [row for row in table_1([honest, biased]).rows if "all_coatt" in row[0]]
     assert [OPTIMISTIC in row[0] for row in mine] == [False, True]
@@ -224,7 +231,7 @@ def test_a_fold_without_a_class_is_marked(tmp_path):
         ({"manifest": "n"}, "differ in manifest: 'm', 'n'"),
         ({"labels": LABELS[::-1]}, r"differ in labels: \['angry'.*\], \['neutral'"),
         ({"batch_size": 3}, "differ in batch_size: None, 3"),
-        ({"modalities": ["wav2vec2"]}, "differ in modalities: .*, differ|differ in modalities"),
+        ({"modalities": ["wav2vec2"]}, r"differ in modalities: \['mfcc', .*\], \['wav2vec2'\]"),
     ],
 )
 def test_what_does_not_belong_together_is_refused_by_name(tmp_path, change, words):
@@ -283,3 +290,72 @@ def test_the_main_table_goes_between_a_readmes_marks(runs, tmp_path):
     readme.write_text("nothing")
     with pytest.raises(ReportError, match="has no lines <!-- table -->"):
         put_table([runs], readme)
+
+
+def test_published_numbers_stand_beside_their_own_system_alone():
+    def beside(corpus="iemocap", protocol="leave_one_speaker_out", labels=LABELS, **change):
+        asked = settings(0, 1, fusion=change.pop("fusion", "co_attention"))
+        asked["encoders"]["wav2vec2"] |= change
+        return published.beside(asked, corpus, protocol, labels)
+
+    assert beside() == (71.64, 72.70) and beside(fusion="concat") == (67.22, 67.81)
+    assert beside(source="local/wav2vec2-base-960h/") == (71.64, 72.70)
+    for other in (
+        beside(source="microsoft/wavlm-base"), beside(source=None), beside(corpus="emodb"),
+        beside(protocol="leave_one_session_out"), beside(labels=[*LABELS, "calm"]),
+        beside(plugin="whisper"),
+    ):  # fmt: skip
+        assert other is None
+    gated = settings(0, 1) | {"fusion": "x", "fusions": {"x": {"plugin": "gated"}}}
+    assert published.row_name(gated) is None
+    wavlm = settings(0, 1)
+    wavlm["encoders"]["wav2vec2"]["source"] = "microsoft/wavlm-base"
+    assert published.row_name(wavlm) == "MFCC+Spectrogram+wavlm-base (w/ co-att)"
+
+
+def test_a_gap_is_the_selections_alone(tmp_path):
+    make(tmp_path, "a"), make(tmp_path, "a", selection="test_fold", batch_size=3)
+    with pytest.raises(ReportError, match="differ in more than the selection: batch_size"):
+        write_report([tmp_path], tmp_path / "report")
+
+
+def test_folds_of_another_division_are_refused(tmp_path):
+    make(tmp_path, "a", num_folds=4), make(tmp_path, "b", num_folds=5)
+    with pytest.raises(ReportError, match="differ in num_folds: 4, 5"):
+        collect([tmp_path])
+
+
+def test_uneven_seeds_are_told_and_utterances_counted_once(tmp_path):
+    for fold, seed in ((0, 1), (0, 2), (1, 1)):
+        make(tmp_path, "a", fold, seed)
+    make(tmp_path, "b", 1, 2)
+    section = collect([tmp_path])[0]
+    assert tables.main_table(section).rows[0][1] == "2 of 2 folds, 1–2 seeds"
+    assert "gender: male (n = 12)" in {row[0] for row in tables.group_table(section).rows}
+    assert pair_table(section).rows[0][-2:] == ["–", "–"]  # no seed is shared on a shared fold
+
+
+def test_a_concatenation_alone_is_not_said_to_attend(tmp_path):
+    add_arrays(make(tmp_path, "all_concat", fusion="concat"))
+    page = write_report([tmp_path], tmp_path / "report")
+    assert "tsne" in page.with_suffix(".md").read_text()
+    svg = next(page.parent.glob("*tsne.svg")).read_text()
+    assert "with co-attention" not in svg and "all_concat" in svg
+
+
+@pytest.mark.parametrize("cut", [5, 60])
+def test_predictions_cut_off_in_their_last_row_are_damage(tmp_path, cut):
+    table = make(tmp_path, "a") / "predictions.csv"
+    table.write_text(table.read_text()[:-cut])
+    with pytest.raises(results.ResultsError, match=r"predictions.csv (is damaged|has 1. rows)"):
+        collect([tmp_path])
+
+
+def test_odd_names_break_neither_page(tmp_path):
+    odd = "a|b <script>*`"
+    make(tmp_path, odd), make(tmp_path, "a b"), make(tmp_path, "a+b")
+    page = write_report([tmp_path], tmp_path / "report")
+    assert "<script>" not in page.read_text()
+    told = page.with_suffix(".md").read_text()
+    assert r"a\|b \<script\>\*\`" in told
+    assert len(set(re.findall(r"\((\S*curves\S*png)\)", told))) == 3

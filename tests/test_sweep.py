@@ -13,7 +13,7 @@ from conftest import ROOT, TINY
 
 from camser.arguments import SettingsError
 from camser.report import published
-from camser.report.runs import collect
+from camser.report.collecting import collect
 from camser.report.write import write_report
 from camser.results import read_results
 from camser.settings import read_arguments

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import html
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -77,19 +78,25 @@ def table_to_markdown(table: Table) -> str:
     """The table alone, without its caption."""
     rules = ["---", *["---:"] * (len(table.header) - 1)]
     lines = [table.header, rules, *table.rows]
-    return "\n".join(f"| {' | '.join(c.replace('|', '∣') for c in line)} |" for line in lines)
+    return "\n".join(f"| {' | '.join(_escaped(cell) for cell in line)} |" for line in lines)
+
+
+def _escaped(text: str) -> str:
+    """Text that means nothing to Markdown, on one line."""
+    return re.sub(r"([\\`*<>|])", r"\\\1", " ".join(text.split()))
 
 
 def _markdown(block: Block) -> str:
     match block:
         case Heading(text, level):
-            return f"{'#' * level} {text}"
+            return f"{'#' * level} {_escaped(text)}"
         case Paragraph(text):
-            return text
+            return _escaped(text)
         case Table(caption):
-            return f"{caption}\n\n{table_to_markdown(block)}"
+            return f"{_escaped(caption)}\n\n{table_to_markdown(block)}"
         case Picture(caption, files):
-            return f"![{caption}]({files['png'].name})\n\n*{caption}*"
+            text = _escaped(caption.replace("[", "(").replace("]", ")"))
+            return f"![{text}]({files['png'].name})\n\n*{text}*"
 
 
 def _html(block: Block) -> str:

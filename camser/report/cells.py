@@ -27,7 +27,7 @@ def label(variant: Variant) -> str:
     return variant.name if row in (None, variant.name) else f"{variant.name}: {row}"
 
 
-def mean(variant: Variant, score: str) -> float:
+def over_folds(variant: Variant, score: str) -> float:
     """Over folds."""
     return statistics.over_folds([fold[score] for fold in variant.folds.values()])[0]
 

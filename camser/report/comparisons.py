@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import itertools
+from collections import Counter
 from collections.abc import Sequence
+from statistics import mean
 
 from camser.folds import OPTIMISTIC
 from camser.report import published, statistics
 from camser.report.blocks import Table
-from camser.report.cells import difference, mean, p_value, percent, selection, title
+from camser.report.cells import difference, over_folds, p_value, percent, selection, title
+from camser.report.collecting import ReportError, shared_settings
 from camser.report.runs import Section, Variant
 
 
@@ -25,8 +28,10 @@ def pair_table(section: Section) -> Table:
                 [one.folds[n][score] for n in shared], [other.folds[n][score] for n in shared]
             )
             row += [difference(found), p_value(found["p_value"])]
-        test = statistics.mcnemar(*_paired(one, other))
-        row += [f"{test['only_one']} / {test['only_other']}", p_value(test["p_value"])]
+        pairs = _paired(one, other)
+        test = statistics.mcnemar(*pairs) if pairs else None
+        row += [f"{test['only_one']} / {test['only_other']}" if test else "–"]
+        row += [p_value(test["p_value"] if test else None)]
         rows.append(row)
     header = ["pair", "ΔWA", "p (t)", "ΔUA", "p (t)", "only one right", "p (McNemar)"]
     return Table(
@@ -39,42 +44,69 @@ def pair_table(section: Section) -> Table:
     )
 
 
-def _paired(one: Variant, other: Variant) -> tuple[list[int], list[int], list[int]]:
-    """Labels and both predictions of the utterances that both tested, under one shared seed."""
-    seeds = [{r.results["seed"] for r in v.runs} for v in (one, other)]
-    chosen = [min(seeds[0] & seeds[1] or s) for s in seeds]
+def _paired(one: Variant, other: Variant) -> tuple[list[int], list[int], list[int]] | None:
+    """Labels and both predictions of what both tested, of the seed that shares most runs."""
+    mine, theirs = ({run.key: run for run in v.runs} for v in (one, other))
+    seeds = Counter(seed for _, seed in mine.keys() & theirs.keys())
+    if not seeds:
+        return None
+    chosen = max(seeds, key=lambda seed: (seeds[seed], -seed))
+    keys = sorted(key for key in mine.keys() & theirs.keys() if key[1] == chosen)
+    rows = [[{r["id"]: r for r in runs[k].predictions} for runs in (mine, theirs)] for k in keys]
+    pairs = [(a[i], b[i]) for a, b in rows for i in a if i in b]
     labels = one.labels
-    found = []
-    for variant, seed in zip((one, other), chosen, strict=True):
-        runs = [run for run in variant.runs if run.results["seed"] == seed]
-        found.append({row["id"]: row for run in runs for row in run.predictions})
-    ids = [name for name in found[0] if name in found[1]]
     return (
-        [labels.index(found[0][i]["label"]) for i in ids],
-        [labels.index(found[0][i]["prediction"]) for i in ids],
-        [labels.index(found[1][i]["prediction"]) for i in ids],
+        [labels.index(a["label"]) for a, _ in pairs],
+        [labels.index(a["prediction"]) for a, _ in pairs],
+        [labels.index(b["prediction"]) for _, b in pairs],
     )
 
 
 def leak_table(honest: Section, biased: Section) -> Table:
-    """The same variants, the epoch chosen on held-out data and on the test fold, and the gap."""
+    """The same variants, the epoch chosen on held-out data and on the test fold, and the gap.
+
+    Raises
+    ------
+    ReportError
+        If a variant differs between the two in anything but the selection.
+    """
     rows = []
     for name in honest.variants:
-        if name in biased.variants:
-            means = [
-                [mean(s.variants[name], score) for score in ("WA", "UA")] for s in (honest, biased)
-            ]
-            gap = [f"{100 * (b - a):+.1f}" for a, b in zip(*means, strict=True)]
-            shown = [percent(value) for pair in means for value in pair]
-            rows.append([name, *shown, *gap])
-    kept, leaked = selection(honest), f"{OPTIMISTIC}"
-    header = ["model", f"WA, {kept}", f"UA, {kept}", f"WA, {leaked}", f"UA, {leaked}"]
+        if name not in biased.variants:
+            continue
+        one, other = honest.variants[name], biased.variants[name]
+        _check_alike(one, other)
+        runs = [{run.key: run.results for run in v.runs} for v in (one, other)]
+        keys = runs[0].keys() & runs[1].keys()
+        if not keys:
+            continue
+        means = [[mean([r[k][s] for k in keys]) for s in ("WA", "UA")] for r in runs]
+        gap = [f"{100 * (b - a):+.1f}" for a, b in zip(*means, strict=True)]
+        rows.append([name, str(len(keys)), *(percent(v) for pair in means for v in pair), *gap])
+    kept = selection(honest)
+    header = ["model", "runs", f"WA, {kept}", f"UA, {kept}", f"WA, {OPTIMISTIC}"]
     return Table(
         f"What selection on the test fold is worth: {honest.corpus}, "
-        f"{honest.protocol.replace('_', ' ')}; means over folds in %, the gap in points.",
-        [*header, "gap WA", "gap UA"],
+        f"{honest.protocol.replace('_', ' ')}; means in % over the folds and seeds that both have, "
+        f"the gap in points.",
+        [*header, f"UA, {OPTIMISTIC}", "gap WA", "gap UA"],
         rows,
     )
+
+
+def _check_alike(one: Variant, other: Variant) -> None:
+    """Raise a ReportError unless two variants differ in their selection alone."""
+    told = []
+    for variant in (one, other):
+        results = variant.runs[0].results
+        told.append({**shared_settings(variant.settings), "manifest": results["manifest"]})
+    different = [n for n in sorted({*told[0], *told[1]}) if told[0].get(n) != told[1].get(n)]
+    if different != ["selection"] and different:
+        names = ", ".join(name for name in different if name != "selection")
+        raise ReportError(
+            f"{one.runs[0].folder} and {other.runs[0].folder} differ in more than the selection: "
+            f"{names}; their gap would not be the selection's"
+        )
 
 
 def table_1(sections: Sequence[Section]) -> Table:
@@ -90,7 +122,7 @@ def table_1(sections: Sequence[Section]) -> Table:
                 continue
             for variant in section.variants.values():
                 if published.row_name(variant.settings) == published.WHOLE:
-                    scores = [percent(mean(variant, s), 2) for s in ("WA", "UA")]
+                    scores = [percent(over_folds(variant, s), 2) for s in ("WA", "UA")]
                     rows.append([f"{variant.name}, {selection(section)}", words, *scores])
     return Table(
         f"Table 1 of {published.SOURCE}, as printed, beside this evaluation; in %.",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections import Counter
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -10,13 +11,12 @@ from typing import Any
 import numpy as np
 from matplotlib.figure import Figure
 
-from camser.report import figures, statistics, tables
+from camser.report import figures, published, statistics, tables
 from camser.report.blocks import Picture
 from camser.report.cells import title
+from camser.report.figures.tsne import FEWEST
 from camser.report.runs import Run, Section, Variant
 from camser.results import read_arrays, read_history
-
-FEWEST = 5  # vectors that t-SNE can place
 
 
 def pictures(section: Section, folder: Path) -> list[Picture]:
@@ -31,10 +31,13 @@ def pictures(section: Section, folder: Path) -> list[Picture]:
     """
     prefix = _slug(f"{section.corpus} {section.protocol} {section.selection}")
     drawn = [*_scores(section), *_spaces(section), *_attention(section), *_curves(section)]
-    return [
-        Picture(f"{caption} {title(section)}.", figures.save(figure, folder, f"{prefix}-{name}"))
-        for name, caption, figure in drawn
-    ]
+    found, names = [], Counter()
+    for name, caption, figure in drawn:
+        names[name] += 1
+        number = f"-{names[name]}" if names[name] > 1 else ""  # names can be alike as files
+        files = figures.save(figure, folder, f"{prefix}-{name}{number}")
+        found.append(Picture(f"{caption} {title(section)}.", files))
+    return found
 
 
 Drawn = Iterator[tuple[str, str, Figure]]
@@ -47,7 +50,7 @@ def _scores(section: Section) -> Drawn:
             v.name: {
                 "folds": [fold[score] for fold in v.folds.values()],
                 "pooled": v.pooled[score],
-                "interval": tables.intervals(v)[score],
+                "interval": v.intervals[score],
             }
             for v in variants
         }
@@ -64,18 +67,10 @@ def _scores(section: Section) -> Drawn:
     panels = {v.name: statistics.calibration(v.truths, v.log_probabilities) for v in variants}
     text = "Reliability: accuracy against confidence, and expected calibration error (ECE)."
     yield "reliability", text, figures.reliability(panels, title(section))
-    main = main_variant(section)
+    main = section.main
     kinds = {"speaker": main.column("speaker"), **tables.groupings(main)}
     found = {kind: tables.by_groups(main, names) for kind, names in kinds.items()}
     yield "groups", f"{main.name} by group, pooled.", figures.groups(found, title=title(section))
-
-
-def main_variant(section: Section) -> Variant:
-    """The one that is shown closer: the last that weighs frames, or else the last."""
-    named = list(section.variants.values())
-    weighing = [v for v in named if _with_arrays(v, "attention")]
-    whole = [v for v in weighing if not v.settings["fusions"][v.settings["fusion"]].get("keep")]
-    return (whole or weighing or named)[0 if whole else -1]
 
 
 def _with_arrays(variant: Variant, name: str) -> Run | None:
@@ -86,7 +81,7 @@ def _with_arrays(variant: Variant, name: str) -> Run | None:
 
 def _spaces(section: Section) -> Drawn:
     """Fig. 2: one fold's vectors, of one model, so that they share a space."""
-    main = main_variant(section)
+    main = section.main
     plain = [v for v in section.variants.values() if _is_concat_of(v, main)]
     panels, run = {}, _with_arrays(main, "embeddings")
     shown = [("with co-attention" if plain else main.name, run)]
@@ -108,11 +103,9 @@ def _spaces(section: Section) -> Drawn:
 
 
 def _is_concat_of(variant: Variant, main: Variant) -> bool:
-    one, other = variant.settings, main.settings
-    if "fusions" not in one or "fusions" not in other:
-        return False
-    plugin = one["fusions"][one["fusion"]]["plugin"]
-    return plugin == "concat" and one["modalities"] == other["modalities"]
+    names = [published.row_name(v.settings) or "" for v in (variant, main)]
+    with_co_attention = names[1].replace(", softmax)", ")")
+    return bool(names[0]) and names[0].replace("w/o co-att", "w/ co-att") == with_co_attention
 
 
 def _target(variant: Variant) -> str | None:
@@ -127,7 +120,7 @@ def _is_drawable(vectors: np.ndarray) -> bool:
 
 
 def _attention(section: Section) -> Drawn:
-    main = main_variant(section)
+    main = section.main
     run = _with_arrays(main, "attention")
     if not run:
         return

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 NAMES = {"mfcc_bilstm": "MFCC", "spectrogram_alexnet": "Spectrogram", "wav2vec2": "W2E"}
+W2E_SOURCE = "wav2vec2-base-960h"
+LABELS = {"angry", "happy", "sad", "neutral"}
 WHOLE = "MFCC+Spectrogram+W2E (w/ co-att)"
 SOURCE = "Zou et al., 2022"
 CORPUS = "iemocap"
@@ -62,11 +64,37 @@ def row_name(settings: Mapping[str, Any]) -> str | None:
     if not {"modalities", "encoders", "fusion", "fusions"} <= set(settings):
         return None
     fusion = settings["fusions"][settings["fusion"]]
-    kept = fusion.get("keep") or settings["modalities"]
-    plugins = [settings["encoders"][name]["plugin"] for name in settings["modalities"]]
-    named = dict(zip(settings["modalities"], plugins, strict=True))
-    joined = "+".join(NAMES.get(named[n], n) for n in settings["modalities"] if n in kept)
-    if fusion["plugin"] == "co_attention":
+    plugin = fusion["plugin"].rpartition(":")[2]
+    kept = [
+        n for n in settings["modalities"] if n in (fusion.get("keep") or settings["modalities"])
+    ]
+    joined = "+".join(_name(n, settings["encoders"][n]) for n in kept)
+    if plugin == "co_attention":
         softmax = ", softmax" if fusion.get("activation") == "softmax" else ""
         return f"{joined} (w/ co-att{softmax})"
-    return f"{joined} (w/o co-att)" if len(kept) > 1 else joined
+    if plugin == "concat":
+        return f"{joined} (w/o co-att)" if len(kept) > 1 else joined
+    return None
+
+
+def _name(modality: str, encoder: Mapping[str, Any]) -> str:
+    """The paper's name; that of the checkpoint where it is another one than the paper's."""
+    plugin = encoder["plugin"].rpartition(":")[2]
+    source = str(encoder.get("source") or "").rstrip("/").rpartition("/")[2]
+    if plugin == "wav2vec2" and source not in ("", W2E_SOURCE):
+        return source
+    return NAMES.get(plugin, modality)
+
+
+def beside(
+    settings: Mapping[str, Any], corpus: str, protocol: str, labels: Sequence[str]
+) -> tuple[float, float] | None:
+    """The published (WA, UA) in % of the very system that settings build, pretrained, or None.
+
+    Table 2 is of IEMOCAP's four emotions under leave_one_speaker_out.
+    """
+    if (corpus, protocol) != (CORPUS, "leave_one_speaker_out") or {*labels} != LABELS:
+        return None
+    encoders = settings.get("encoders", {}).values()
+    random = any(e.get("source", e.get("weights", "none needed")) is None for e in encoders)
+    return None if random else TABLE_2.get(row_name(settings) or "")

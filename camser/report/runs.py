@@ -1,9 +1,8 @@
-"""Results files to rows of tables: what belongs together, and what must not be mixed."""
+"""What a report is made of: runs, variants of them, sections of variants."""
 
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -12,14 +11,9 @@ from typing import Any
 import numpy as np
 
 from camser.metrics import scores
-from camser.report.published import TABLE_2, row_name
-from camser.results import ResultsError, read_predictions, read_results
+from camser.report import statistics
 
 SCORES = ("WA", "UA", "macro_F1")
-
-
-class ReportError(ValueError):
-    """Results that cannot stand in one table, or none at all."""
 
 
 @dataclass(frozen=True)
@@ -100,6 +94,12 @@ class Variant:
         """``metrics.scores`` over all rows."""
         return scores(self.truths, self.guesses, self.labels)
 
+    @cached_property
+    def intervals(self) -> dict[str, tuple[float, float] | None]:
+        """See ``statistics.bootstrap``."""
+        speakers = self.column("speaker")
+        return statistics.bootstrap(self.truths, self.guesses, speakers, len(self.labels))
+
     def column(self, name: str) -> list[str]:
         """A column of the predictions, a row each."""
         return [row[name] for row in self.rows]
@@ -137,97 +137,14 @@ class Section:
         return [named[number] for number in sorted(named)]
 
     @property
-    def rows(self) -> list[dict[str, str]]:
-        """The predictions of all variants."""
-        return [row for variant in self.variants.values() for row in variant.rows]
+    def main(self) -> Variant:
+        """The one to look at closer: the last that keeps all it weighs, or the last of camser's."""
+        ours = [v for v in self.variants.values() if "fusions" in v.settings]
+        fusions = {v.name: v.settings["fusions"][v.settings["fusion"]] for v in ours}
+        whole = [v for v in ours if "target" in fusions[v.name] and not fusions[v.name].get("keep")]
+        return (whole or ours or list(self.variants.values()))[-1]
 
     @property
     def all_runs(self) -> list[Run]:
         """The runs of all variants."""
         return [run for variant in self.variants.values() for run in variant.runs]
-
-
-def collect(folders: Iterable[str | Path]) -> list[Section]:
-    """Read every run below some folders.
-
-    Raises
-    ------
-    ReportError
-        If there is none, one is damaged, or two differ that would share a row or a table; the
-        message names all such files and what they differ in.
-    """
-    runs = [_read(path) for folder in folders for path in _below(Path(folder))]
-    if not runs:
-        raise ReportError(f"no results.json below {', '.join(str(f) for f in folders)}")
-    sections: dict[tuple, Section] = {}
-    by_variant = defaultdict(list)
-    for run in runs:
-        where = tuple(run.results[name] for name in ("corpus", "protocol", "selection"))
-        target = run.results["settings"].get("target") if where[1] == "cross_corpus" else None
-        by_variant[(*where, target), run.results["variant"]].append(run)
-    problems = []
-    for (where, name), mine in by_variant.items():
-        *named, target = where
-        first = mine[0]
-        if where not in sections:
-            protocol = f"{named[1]} to {target}" if target else named[1]
-            sections[where] = Section(named[0], protocol, named[2], first.results["labels"])
-        section = sections[where]
-        problems += _unlike((section.all_runs or [first])[0], mine)
-        section.variants[name] = Variant(name, section.labels, sorted(mine, key=lambda r: r.key))
-    for section in sections.values():
-        section.variants = dict(sorted(section.variants.items(), key=lambda v: _order(v[1])))
-    if problems:
-        raise ReportError("these results do not belong together:\n  " + "\n  ".join(problems))
-    return [sections[where] for where in sorted(sections, key=str)]
-
-
-def _order(variant: Variant) -> tuple:
-    """As in Table 2: single modalities, concatenations, co-attention; then other systems."""
-    row = row_name(variant.settings)
-    if row is None:
-        return 3, 0, 0, variant.name
-    known = list(TABLE_2).index(row) if row in TABLE_2 else len(TABLE_2)
-    return int("w/ co-att" in row), row.count("+"), known, variant.name
-
-
-def _below(folder: Path) -> list[Path]:
-    return sorted(folder.rglob("results.json"))
-
-
-def _read(path: Path) -> Run:
-    results = read_results(path)
-    try:
-        predictions = read_predictions(path.with_name("predictions.csv"))
-    except (OSError, ValueError) as error:
-        raise ResultsError(f"{path.with_name('predictions.csv')}: {error}") from error
-    if len(predictions) != results["num_utterances"]:
-        raise ResultsError(
-            f"{path.with_name('predictions.csv')} has {len(predictions)} rows, results.json "
-            f"{results['num_utterances']} utterances; delete both and run again"
-        )
-    return Run(path.parent, results, predictions)
-
-
-def _unlike(first: Run, mine: Sequence[Run]) -> list[str]:
-    """What keeps runs of one variant, and the section's first run, from sharing a table."""
-    problems, seen = [], {}
-    for run in mine:
-        for name in ("labels", "manifest"):
-            problems += _difference(first, run, name, first.results[name], run.results[name])
-        one, other = (_shared(r.results["settings"]) for r in (mine[0], run))
-        for name in sorted({*one, *other}):
-            problems += _difference(mine[0], run, name, one.get(name), other.get(name))
-        if seen.setdefault(run.key, run) is not run:
-            problems.append(f"{seen[run.key].folder} and {run.folder} are the same fold and seed")
-    return problems
-
-
-def _difference(one: Run, other: Run, name: str, value: Any, found: Any) -> list[str]:
-    if value == found:
-        return []
-    return [f"{one.folder} and {other.folder} differ in {name}: {value!r}, {found!r}"]
-
-
-def _shared(settings: Mapping[str, Any]) -> dict[str, Any]:
-    return {name: value for name, value in settings.items() if name not in ("fold", "seed")}

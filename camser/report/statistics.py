@@ -89,8 +89,8 @@ def paired_folds(one: Sequence[float], other: Sequence[float]) -> dict:
     -------
     dict
         ``mean`` and ``deviation`` of one - other, as in ``over_folds``; ``p_value``: two-sided;
-        None of a single fold, 1.0 where all differences are zero, 0.0 where all are the same but
-        not zero; ``wins``, ``losses`` and ``ties`` of the first.
+        1.0 where all differences are zero, None of a single fold or where all are the same;
+        ``wins``, ``losses`` and ``ties`` of the first.
     """
     from scipy.stats import ttest_rel
 
@@ -98,7 +98,7 @@ def paired_folds(one: Sequence[float], other: Sequence[float]) -> dict:
     difference = np.round(one - other, 12)  # scores that differ in their last bits are a tie
     mean, deviation = over_folds(difference)
     if np.ptp(difference) == 0:  # t is 0 / 0 or infinite
-        p_value = None if len(difference) == 1 else float(not difference.any())
+        p_value = 1.0 if len(difference) > 1 and not difference.any() else None
     else:
         p_value = float(ttest_rel(difference, np.zeros_like(difference)).pvalue)
     signs = {"wins": difference > 0, "losses": difference < 0, "ties": difference == 0}

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 from camser.folds import OPTIMISTIC
@@ -18,18 +18,21 @@ HEARD = {"yes": "text occurs in training", "no": "new text", "": ""}
 
 def main_table(section: Section) -> Table:
     """Each variant: mean and deviation over folds, and pooled with intervals; Table 2's form."""
-    shows = section.corpus == published.CORPUS
+    known = {
+        name: published.beside(v.settings, section.corpus, section.protocol, section.labels)
+        for name, v in section.variants.items()
+    }
+    shows = any(known.values())
     header = ["model", "runs", "WA", "UA", "macro-F1", "pooled WA [95 %]", "pooled UA [95 %]"]
     header += ["published WA", "published UA"] if shows else []
     rows = []
     for variant in section.variants.values():
         row = [label(variant), _runs(variant, section)]
         row += [spread([fold[s] for fold in variant.folds.values()]) for s in SCORES]
-        limits = intervals(variant)
+        limits = variant.intervals
         row += [f"{percent(variant.pooled[s])} {interval(limits[s])}" for s in ("WA", "UA")]
         if shows:
-            known = published.TABLE_2.get(published.row_name(variant.settings) or "")
-            row += [f"{value:.2f}" for value in known] if known else ["", ""]
+            row += [f"{value:.2f}" for value in known[variant.name] or ()] or ["", ""]
         rows.append(row)
     caption = (
         f"{title(section)}. In %: mean ± standard deviation over folds; pooled over all tested "
@@ -38,13 +41,6 @@ def main_table(section: Section) -> Table:
     if shows:
         caption += f" Published: Table 2 of {published.SOURCE}, {OPTIMISTIC}, over 10 speakers."
     return Table(caption, header, rows)
-
-
-def intervals(variant: Variant) -> Mapping[str, tuple[float, float] | None]:
-    """See ``statistics.bootstrap``."""
-    return statistics.bootstrap(
-        variant.truths, variant.guesses, variant.column("speaker"), len(variant.labels)
-    )
 
 
 def fold_table(section: Section) -> Table:
@@ -89,8 +85,14 @@ def groupings(variant: Variant) -> dict[str, list[str]]:
 
 
 def by_groups(variant: Variant, names: Sequence[str]) -> dict[str, dict[str, Any]]:
-    """See ``statistics.by_group``; groups of lengths from short to long."""
+    """See ``statistics.by_group``; groups of lengths from short to long.
+
+    ``num_utterances`` counts an utterance once, however many seeds there are.
+    """
     found = statistics.by_group(variant.truths, variant.guesses, names, variant.labels)
+    pairs = {*zip(names, variant.column("id"), strict=True)}
+    for name, scores in found.items():
+        scores["num_utterances"] = sum(group == name for group, _ in pairs)
     return dict(sorted(found.items(), key=lambda group: _place("", group[0])))
 
 
@@ -102,8 +104,7 @@ def group_table(section: Section) -> Table:
         for kind, names in groupings(variant).items():
             for name, found in by_groups(variant, names).items():
                 cells.setdefault((kind, name), {})[variant.name] = pair(found)
-                count = found["num_utterances"] // _repeats(variant)
-                counts[kind, name] = max(counts[kind, name], count)
+                counts[kind, name] = max(counts[kind, name], found["num_utterances"])
     rows = [
         [f"{kind}: {name} (n = {counts[kind, name]})"]
         + [found.get(variant, "–") for variant in section.variants]
@@ -118,13 +119,9 @@ def _place(kind: str, name: str) -> tuple:
     return kind, LENGTHS.index(name) if name in LENGTHS else 0, name
 
 
-def _repeats(variant: Variant) -> int:
-    return max(1, len(variant.rows) // len({row["id"] for row in variant.rows}))
-
-
 def text_note(section: Section) -> str:
     """How many tested utterances say what also occurs in training; nothing if texts are unknown."""
-    rows = {row["id"]: row["text_in_train"] for row in section.rows}
+    rows = {row["id"]: row["text_in_train"] for row in section.main.rows}
     known = [value for value in rows.values() if value]
     if not known:
         return ""
@@ -137,5 +134,8 @@ def text_note(section: Section) -> str:
 
 def _runs(variant: Variant, section: Section) -> str:
     folds = f"{len(variant.folds)} of {len(section.fold_names)} folds"
-    seeds = len({run.results["seed"] for run in variant.runs})
-    return f"{folds}, {seeds} seeds" if seeds > 1 else folds
+    counts = Counter(run.results["fold"] for run in variant.runs).values()
+    if max(counts) == 1:
+        return folds
+    seeds = f"{max(counts)}" if min(counts) == max(counts) else f"{min(counts)}–{max(counts)}"
+    return f"{folds}, {seeds} seeds"

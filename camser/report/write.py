@@ -20,9 +20,10 @@ from camser.report.blocks import (
     to_markdown,
 )
 from camser.report.cells import title
+from camser.report.collecting import ReportError, collect
 from camser.report.comparisons import leak_table, pair_table, table_1
 from camser.report.pictures import pictures
-from camser.report.runs import ReportError, Section, collect
+from camser.report.runs import Section
 
 MARKS = re.compile(r"(<!-- table -->\n).*?(\n<!-- end -->)", flags=re.S)
 
@@ -135,7 +136,7 @@ def _numbers(sections: Sequence[Section]) -> dict:
                     name: {
                         "folds": variant.folds,
                         "pooled": variant.pooled,
-                        "intervals": tables.intervals(variant),
+                        "intervals": variant.intervals,
                         "seeds": sorted({run.results["seed"] for run in variant.runs}),
                     }
                     for name, variant in section.variants.items()

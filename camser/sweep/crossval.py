@@ -36,6 +36,7 @@ def main(scan: Scanner | Mapping[str, Scanner], recipe_folder: str | Path) -> No
     """
     try:
         options, arguments = read_options(sys.argv[1:])
+        print("looking at what is there …", flush=True)
         jobs = plan(options, arguments, scan, Path(recipe_folder))
         num_gpus = _num_gpus(arguments, recipe_folder)
         share = resources(options, num_gpus)
@@ -61,14 +62,20 @@ def main(scan: Scanner | Mapping[str, Scanner], recipe_folder: str | Path) -> No
 
 
 def _num_gpus(arguments: Sequence[str], recipe_folder: str | Path) -> int:
-    device = read_arguments(arguments, recipe_folder).run_opts["device"]
-    return 0 if str(device).startswith("cpu") else torch.cuda.device_count()
+    device = str(read_arguments(arguments, recipe_folder).run_opts["device"])
+    kind, _, number = device.partition(":")
+    if number:
+        raise SettingsError(
+            f"--device={device}: a sweep deals the devices itself; give --device={kind}, and "
+            f"CUDA_VISIBLE_DEVICES={number} to choose among them"
+        )
+    return torch.cuda.device_count() if kind == "cuda" else 0
 
 
 def _found(job: Job) -> dict[str, Any] | None:
     try:
         return job.results()
-    except ResultsError as error:
+    except (ResultsError, SettingsError) as error:
         print(f"{job.name}: {error}")
         return None
 
@@ -102,7 +109,7 @@ def _summary(jobs: Sequence[Job]) -> str:
         found = _found(job)
         if found:
             rows[found["variant"], found["selection"]].append(found)
-    lines = [f"{'variant':<32}{'runs':>5}{'WA, %':>16}{'UA, %':>16}"]
+    lines = [f"{'variant (mean ± over runs)':<32}{'runs':>5}{'WA, %':>16}{'UA, %':>16}"]
     for (variant, selection), runs in rows.items():
         scores = "".join(f"{_spread([r[s] for r in runs]):>16}" for s in ("WA", "UA"))
         note = f"  {OPTIMISTIC}" if selection == "test_fold" else ""

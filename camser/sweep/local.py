@@ -1,7 +1,8 @@
 """Jobs on this machine, some at a time.
 
-A job is forked from a server that has imported everything, so that the many short runs of a sweep
-do not each spend seconds on imports.
+On the CPU a job is forked from a server that has imported everything, so that the many short runs
+of a sweep do not each spend seconds on imports. SpeechBrain asks for CUDA when it is imported, and
+what is forked after that cannot use it, so with GPUs every job is a new process.
 """
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ from multiprocessing.connection import wait
 
 from camser.sweep.options import Resources
 from camser.sweep.plan import Job
-from camser.sweep.process import run_forked
+from camser.sweep.process import run_here
 
 
 def launch(jobs: Sequence[Job], share: Resources, num_gpus: int) -> Iterator[tuple[Job, int]]:
@@ -30,8 +31,8 @@ def launch(jobs: Sequence[Job], share: Resources, num_gpus: int) -> Iterator[tup
         The workers take them in turn; 0: the CPU.
     """
     os.environ.setdefault("OMP_NUM_THREADS", str(share.cpus))  # read once, by the server
-    has_server = "forkserver" in multiprocessing.get_all_start_methods()
-    context = multiprocessing.get_context("forkserver" if has_server else "spawn")
+    can_fork = "forkserver" in multiprocessing.get_all_start_methods() and not num_gpus
+    context = multiprocessing.get_context("forkserver" if can_fork else "spawn")
     context.set_forkserver_preload(["camser.experiment"])
     waiting, slots, running = deque(jobs), deque(range(share.workers)), {}
     try:
@@ -39,7 +40,7 @@ def launch(jobs: Sequence[Job], share: Resources, num_gpus: int) -> Iterator[tup
             while waiting and slots:
                 job, slot = waiting.popleft(), slots.popleft()
                 asked = {"CUDA_VISIBLE_DEVICES": _visible(slot % num_gpus)} if num_gpus else {}
-                process = context.Process(target=run_forked, args=(job.command, job.folder, asked))
+                process = context.Process(target=run_here, args=(job.command, job.folder, asked))
                 process.start()
                 running[process.sentinel] = job, slot, process
             for ended in wait(list(running)):

@@ -52,6 +52,8 @@ def read_options(argv: Sequence[str]) -> tuple[argparse.Namespace, list[str]]:
     parser.add_argument("--gpus_per_job", type=float, help="by default the machine's / workers")
     parser.add_argument("--dry_run", action="store_true", help="only say what would run")
     options, rest = parser.parse_known_args(argv)
+    if options.gpus_per_job is not None and options.launcher == "local":
+        raise SettingsError("--gpus_per_job is for --launcher=ray; here --workers says how many")
     for argument in rest:
         name = argument.removeprefix("--").partition("=")[0]
         if argument.startswith("--") and name in CHOSEN:
@@ -77,6 +79,8 @@ def resources(options: argparse.Namespace, num_gpus: int) -> Resources:
         value = getattr(options, name)
         if value is not None and value < 1:
             raise SettingsError(f"--{name} is {value}; it must be 1 or more")
+    if (options.gpus_per_job or 0) < 0:
+        raise SettingsError(f"--gpus_per_job is {options.gpus_per_job}; it must be 0 or more")
     cpus = options.cpus_per_job or max(1, num_cpus // workers)
     gpus = num_gpus / workers if options.gpus_per_job is None else options.gpus_per_job
     return Resources(workers, cpus, min(gpus, 1.0) if options.gpus_per_job is None else gpus)

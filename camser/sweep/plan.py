@@ -14,7 +14,7 @@ from typing import Any
 from camser.build import check_names
 from camser.corpus import Utterance, fingerprint
 from camser.folds import OPTIMISTIC, OPTIONS, make_folds
-from camser.prepare import Scanner, prepare
+from camser.prepare import CorpusError, Scanner, prepare
 from camser.results import ResultsError, read_results
 from camser.resuming import check_same_corpus, check_same_run, decisive
 from camser.settings import SettingsError, read_arguments
@@ -56,11 +56,19 @@ class Job:
         found = read_results(self.folder / "results.json")
         for name, value in self.expected.items():
             if found[name] != value:
+                path, told = self.folder / "results.json", _told(name, found, value)
                 raise SettingsError(
-                    f"{self.folder / 'results.json'} is of another run: its {name} is "
-                    f"{found[name]!r}, here {value!r}; give another output_folder, or delete it"
+                    f"{path} is of another run: {told}; give another output_folder, or delete it"
                 )
         return found
+
+
+def _told(name: str, found: Mapping[str, Any], value: Any) -> str:
+    """What a run's results say that was not expected; of tables only what differs."""
+    if not isinstance(value, Mapping):
+        return f"its {name} is {found[name]!r}, here {value!r}"
+    keys = sorted(k for k in {*found[name], *value} if found[name].get(k) != value.get(k))
+    return f"its {name} differs in {', '.join(keys)}"
 
 
 class Variant:
@@ -90,7 +98,7 @@ class Variant:
         unknown = sorted(set(folds) - set(range(num_folds)))
         if unknown:
             raise SettingsError(f"--folds: {unknown}; {values['protocol']} has 0 … {num_folds - 1}")
-        pairs = itertools.product(seeds or [values["seed"]], folds)
+        pairs = itertools.product(dict.fromkeys(seeds or [values["seed"]]), dict.fromkeys(folds))
         manifest = fingerprint(utterances)
         jobs = [self._job(manifest, seed, fold) for seed, fold in pairs]
         for job in jobs:
@@ -144,15 +152,18 @@ def plan(
     base = read_arguments(arguments, recipe_folder)
     if options.only and not base.variants:
         raise SettingsError(f"--only is {options.only}, but the recipe lists no variants")
-    names = options.only or base.variants or [base.values["variant"]]
-    selections = options.selections or [base.values["selection"]]
+    names = dict.fromkeys(options.only or base.variants or [base.values["variant"]])
+    selections = dict.fromkeys(options.selections or [base.values["selection"]])
     jobs, problems, corpora = [], [], {}
     for name, selection in itertools.product(names, selections):
         try:
             extra = [f"--variant={name}", f"--selection={selection}"]
             variant = Variant([*arguments, *extra], recipe_folder)
             utterances = _prepared(scan, variant.settings.values, corpora)
-            jobs += variant.jobs(utterances, options.seeds, options.folds)
+            if utterances:
+                jobs += variant.jobs(utterances, options.seeds, options.folds)
+        except CorpusError as error:
+            problems.append(str(error))
         except ValueError as error:
             problems.append(f"variant {name}: {error}")
     problems += _shared_folders(jobs)
@@ -162,10 +173,11 @@ def plan(
 
 
 def _prepared(scan: Any, values: dict[str, Any], corpora: dict) -> list[Utterance]:
-    """The utterances; those that variants share are prepared once."""
+    """The utterances; those that variants share are prepared once, and none after an error."""
     asked = ("data_folder", "prepared_folder", "labels", "merge", "allow_missing")
     key = json.dumps([values[name] for name in asked])
     if key not in corpora:
+        corpora[key] = []
         corpora[key] = prepare(scan, **{name: values[name] for name in asked})
     return corpora[key]
 

@@ -18,8 +18,8 @@ LOG = "job.log"
 PR_SET_PDEATHSIG = 1  # of Linux's prctl
 
 
-def run_forked(command: Sequence[str], folder: Path, environment: Mapping[str, str]) -> None:
-    """Be a job, in a process that was forked for it with everything imported.
+def run_here(command: Sequence[str], folder: Path, environment: Mapping[str, str]) -> None:
+    """Be a job, in a process that was begun for it.
 
     Arguments
     ---------
@@ -50,7 +50,7 @@ def run_process(
 ) -> int:
     """Run a job as a new process, to its end; returns its exit status.
 
-    Arguments as for ``run_forked``; ``cwd`` is the working folder.
+    Arguments as for ``run_here``; ``cwd`` is the working folder.
     """
     tied = [sys.executable, "-m", __name__, str(os.getpid()), *command]
     with open_log(Path(cwd) / folder, command) as log:
@@ -92,7 +92,8 @@ def main() -> None:
         ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGTERM)
         if os.getppid() != int(starter):  # it ended before that was said
             sys.exit(1)
-    os.execv(sys.executable, [sys.executable, *command])
+        os.execv(sys.executable, [sys.executable, *command])
+    sys.exit(subprocess.run([sys.executable, *command], check=False).returncode)
 
 
 if __name__ == "__main__":
