@@ -287,6 +287,9 @@ def test_the_main_table_goes_between_a_readmes_marks(runs, tmp_path):
         assert tables.main_table(section).caption in text
     put_table([runs], readme)
     assert readme.read_text() == text
+    readme.write_text("before\n<!-- table -->\n<!-- end -->\nafter\n")
+    put_table([runs], readme)
+    assert readme.read_text() == text
     readme.write_text("nothing")
     with pytest.raises(ReportError, match="has no lines <!-- table -->"):
         put_table([runs], readme)

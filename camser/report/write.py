@@ -25,7 +25,7 @@ from camser.report.comparisons import leak_table, pair_table, table_1
 from camser.report.pictures import pictures
 from camser.report.runs import Section
 
-MARKS = re.compile(r"(<!-- table -->\n).*?(\n<!-- end -->)", flags=re.S)
+MARKS = re.compile(r"(<!-- table -->\n).*?(<!-- end -->)", flags=re.S)
 
 
 def write_report(folders: Iterable[str | Path], output: str | Path) -> Path:
@@ -75,7 +75,7 @@ def put_table(folders: Iterable[str | Path], readme: str | Path) -> None:
         raise ReportError(f"{readme} has no lines <!-- table --> and <!-- end --> around a place")
     shown = [tables.main_table(section) for section in collect(folders)]
     text = "\n\n".join(f"{table.caption}\n\n{table_to_markdown(table)}" for table in shown)
-    _write(Path(readme), MARKS.sub(lambda match: f"{match[1]}{text}{match[2]}", old))
+    _write(Path(readme), MARKS.sub(lambda match: f"{match[1]}{text}\n{match[2]}", old))
 
 
 def _whole(sections: Sequence[Section]) -> list[Block]:
