@@ -10,15 +10,15 @@ from dataclasses import dataclass
 from pathlib import Path
 
 STYLE = """
-body { font: 16px/1.5 system-ui, sans-serif; max-width: 62rem; margin: 2rem auto; padding: 0 1rem;
+body { font: 16px/1.5 system-ui, sans-serif; max-width: 76rem; margin: 2rem auto; padding: 0 1rem;
        color: #1a1a1a; background: #fff }
 table { border-collapse: collapse; margin: 1rem 0; font-variant-numeric: tabular-nums;
         display: block; overflow-x: auto }
-th, td { padding: .25rem .7rem; border-bottom: 1px solid #ccc; text-align: right;
-         white-space: nowrap }
+th, td { padding: .25rem .6rem; border-bottom: 1px solid #ccc; text-align: right }
+th { vertical-align: bottom } td { white-space: nowrap }
 th:first-child, td:first-child { text-align: left }
 thead th { border-bottom: 2px solid #444 }
-caption { text-align: left; padding-bottom: .4rem; color: #444 }
+.caption { color: #444; margin: 1.5rem 0 -.5rem }
 figure { margin: 1.5rem 0 } img { max-width: 100% } figcaption { color: #444 }
 """
 
@@ -112,7 +112,7 @@ def _html(block: Block) -> str:
                 for row in rows
             )
             return (
-                f"<table><caption>{html.escape(caption)}</caption>\n"
+                f'<p class="caption">{html.escape(caption)}</p>\n<table>\n'
                 f"<thead><tr>{head}</tr></thead>\n<tbody>\n{body}</tbody></table>"
             )
         case Picture(caption, files):
