@@ -121,7 +121,8 @@ def table_1(sections: Sequence[Section]) -> Table:
             if (section.corpus, section.protocol) != (published.CORPUS, protocol):
                 continue
             for variant in section.variants.values():
-                if published.row_name(variant.settings) == published.WHOLE:
+                is_whole = published.row_name(variant.settings) == published.WHOLE
+                if is_whole and published.is_pretrained(variant.settings):
                     scores = [percent(over_folds(variant, s), 2) for s in ("WA", "UA")]
                     rows.append([f"{variant.name}, {selection(section)}", words, *scores])
     return Table(
