@@ -9,6 +9,8 @@ from camser import registry
 from camser.audio import SAMPLE_RATE
 from camser.model import UtteranceEncoder
 
+NAMED = ("modalities", "encoders", "fusion", "fusions")  # what ``check_names`` takes, in order
+
 
 def build_model(
     modalities: Sequence[str],

@@ -57,11 +57,13 @@ def _synthesize_corpus(arguments: argparse.Namespace) -> None:
 
 
 def _report(arguments: argparse.Namespace) -> None:
+    from camser.report.collecting import collect
     from camser.report.write import put_table, write_report
 
-    print(write_report(arguments.folders, arguments.output))
+    sections = collect(arguments.folders)
+    print(write_report(sections, arguments.output))
     if arguments.readme:
-        put_table(arguments.folders, arguments.readme)
+        put_table(sections, arguments.readme)
 
 
 def _list_plugins(arguments: argparse.Namespace) -> None:

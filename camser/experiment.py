@@ -17,12 +17,12 @@ from speechbrain.utils.train_logger import TensorboardLogger
 from camser import data, folds, inspection, registry, results
 from camser.audio import AudioError
 from camser.brain import EmotionBrain
-from camser.build import check_names
+from camser.build import NAMED, check_names
 from camser.checkpoints import CheckpointError, WholeCheckpointer
 from camser.corpus import Utterance, fingerprint
 from camser.kept import KeptFeatures
 from camser.model import parameter_table
-from camser.prepare import Scanner, prepare
+from camser.prepare import OPTIONS, Scanner, prepare
 from camser.resuming import check_same_corpus, check_same_run, decisive, leave_recipe
 from camser.settings import Settings, SettingsError, read_arguments
 
@@ -67,12 +67,10 @@ class Run:
     def __init__(self, settings: Settings, scan: Scanner | Mapping[str, Scanner]) -> None:
         self.settings, values = settings, settings.values
         self.output_folder = Path(values["output_folder"])
-        check_names(*(values[k] for k in ("modalities", "encoders", "fusion", "fusions")))
+        check_names(*(values[name] for name in NAMED))
         check_same_run(self.output_folder, values)
-        asked = ("data_folder", "prepared_folder", "labels", "merge", "allow_missing")
-        self.utterances = run_on_main(
-            prepare, kwargs={"scan": scan, **{k: values[k] for k in asked}}
-        )
+        asked = {name: values[name] for name in OPTIONS}
+        self.utterances = run_on_main(prepare, kwargs={"scan": scan, **asked})
         check_same_corpus(self.output_folder, self.utterances)
         self.fold = choose_fold(self.utterances, values)
         self.hparams = _build_objects(settings.text)

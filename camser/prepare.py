@@ -16,6 +16,7 @@ from camser.corpus import DataFolder, ManifestError, Utterance, locate, write_ma
 from camser.files import digest, replacing
 
 logger = logging.getLogger(__name__)
+OPTIONS = ("data_folder", "prepared_folder", "labels", "merge", "allow_missing")
 Counts = Mapping[str, Mapping[str, int]]
 Scanner = Callable[[Path], "Scan"]  # a recipe's reading of a corpus folder
 

@@ -112,7 +112,7 @@ def runs(tmp_path_factory):
 @pytest.fixture(scope="module")
 def page(runs, tmp_path_factory):
     """A report of them."""
-    return write_report([runs], tmp_path_factory.mktemp("report"))
+    return write_report(collect([runs]), tmp_path_factory.mktemp("report"))
 
 
 def test_rows_hold_folds_seeds_and_pooled_scores(runs):
@@ -280,19 +280,19 @@ def test_damage_and_absence_are_one_message(tmp_path, capsys):
 def test_the_main_table_goes_between_a_readmes_marks(runs, tmp_path):
     readme = tmp_path / "README.md"
     readme.write_text("before\n<!-- table -->\nstale\n<!-- end -->\nafter\n")
-    put_table([runs], readme)
+    put_table(collect([runs]), readme)
     text = readme.read_text()
     assert text.startswith("before\n") and text.endswith("\nafter\n") and "stale" not in text
     for section in collect([runs]):
         assert tables.main_table(section).caption in text
-    put_table([runs], readme)
+    put_table(collect([runs]), readme)
     assert readme.read_text() == text
     readme.write_text("before\n<!-- table -->\n<!-- end -->\nafter\n")
-    put_table([runs], readme)
+    put_table(collect([runs]), readme)
     assert readme.read_text() == text
     readme.write_text("nothing")
     with pytest.raises(ReportError, match="has no lines <!-- table -->"):
-        put_table([runs], readme)
+        put_table(collect([runs]), readme)
 
 
 def test_published_numbers_stand_beside_their_own_system_alone():
@@ -319,7 +319,7 @@ def test_published_numbers_stand_beside_their_own_system_alone():
 def test_a_gap_is_the_selections_alone(tmp_path):
     make(tmp_path, "a"), make(tmp_path, "a", selection="test_fold", batch_size=3)
     with pytest.raises(ReportError, match="differ in more than the selection: batch_size"):
-        write_report([tmp_path], tmp_path / "report")
+        write_report(collect([tmp_path]), tmp_path / "report")
 
 
 def test_folds_of_another_division_are_refused(tmp_path):
@@ -340,7 +340,7 @@ def test_uneven_seeds_are_told_and_utterances_counted_once(tmp_path):
 
 def test_a_concatenation_alone_is_not_said_to_attend(tmp_path):
     add_arrays(make(tmp_path, "all_concat", fusion="concat"))
-    page = write_report([tmp_path], tmp_path / "report")
+    page = write_report(collect([tmp_path]), tmp_path / "report")
     assert "tsne" in page.with_suffix(".md").read_text()
     svg = next(page.parent.glob("*tsne.svg")).read_text()
     assert "with co-attention" not in svg and "all_concat" in svg
@@ -357,7 +357,7 @@ def test_predictions_cut_off_in_their_last_row_are_damage(tmp_path, cut):
 def test_odd_names_break_neither_page(tmp_path):
     odd = "a|b <script>*`"
     make(tmp_path, odd), make(tmp_path, "a b"), make(tmp_path, "a+b")
-    page = write_report([tmp_path], tmp_path / "report")
+    page = write_report(collect([tmp_path]), tmp_path / "report")
     assert "<script>" not in page.read_text()
     told = page.with_suffix(".md").read_text()
     assert r"a\|b \<script\>\*\`" in told

@@ -181,7 +181,7 @@ def test_ten_rows_and_both_protocols_make_a_report(sweep, tmp_path):
     assert [s.protocol for s in sections] == ["leave_one_session_out", "leave_one_speaker_out"]
     rows = [published.row_name(v.settings) for v in sections[1].variants.values()]
     assert rows == list(published.TABLE_2)
-    page = write_report(["results"], "report")
+    page = write_report(collect(["results"]), "report")
     told = page.with_suffix(".md").read_text()
     for name in ("tsne", "attention", "confusion", "reliability", "curves-all_coatt", "groups"):
         assert f"iemocap-leave_one_speaker_out-held_out-{name}.png" in told

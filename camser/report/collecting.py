@@ -70,7 +70,7 @@ def _read(path: Path) -> Run:
         predictions = read_predictions(table)
         for row in predictions:
             float(row["seconds"]), [float(row[label]) for label in results["labels"]]
-            {*results["labels"]}.issuperset({row["label"], row["prediction"]}) or row["?"]
+            results["labels"].index(row["label"]), results["labels"].index(row["prediction"])
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise ResultsError(f"{table} is damaged ({error}); delete it and run again") from error
     if len(predictions) != results["num_utterances"]:

@@ -100,9 +100,9 @@ def _check_alike(one: Variant, other: Variant) -> None:
     for variant in (one, other):
         results = variant.runs[0].results
         told.append({**shared_settings(variant.settings), "manifest": results["manifest"]})
-    different = [n for n in sorted({*told[0], *told[1]}) if told[0].get(n) != told[1].get(n)]
-    if different != ["selection"] and different:
-        names = ", ".join(name for name in different if name != "selection")
+    different = {n for n in {*told[0], *told[1]} if told[0].get(n) != told[1].get(n)}
+    names = ", ".join(sorted(different - {"selection"}))
+    if names:
         raise ReportError(
             f"{one.runs[0].folder} and {other.runs[0].folder} differ in more than the selection: "
             f"{names}; their gap would not be the selection's"

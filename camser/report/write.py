@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from importlib import metadata
 from pathlib import Path
 
@@ -20,7 +20,7 @@ from camser.report.blocks import (
     to_markdown,
 )
 from camser.report.cells import title
-from camser.report.collecting import ReportError, collect
+from camser.report.collecting import ReportError
 from camser.report.comparisons import leak_table, pair_table, table_1
 from camser.report.pictures import pictures
 from camser.report.runs import Section
@@ -28,13 +28,13 @@ from camser.report.runs import Section
 MARKS = re.compile(r"(<!-- table -->\n).*?(<!-- end -->)", flags=re.S)
 
 
-def write_report(folders: Iterable[str | Path], output: str | Path) -> Path:
-    """Make a report of every run below some folders.
+def write_report(sections: Sequence[Section], output: str | Path) -> Path:
+    """Make a report.
 
     Arguments
     ---------
-    folders : iterable of str or Path
-        Where runs are.
+    sections : sequence of Section
+        Of ``collecting.collect``.
     output : str or Path
         The folder to write.
 
@@ -46,12 +46,11 @@ def write_report(folders: Iterable[str | Path], output: str | Path) -> Path:
     Raises
     ------
     ReportError
-        If there are no results, or they do not belong together.
+        If two sections would be compared that differ in more than their selection.
     ResultsError
         If a file is damaged.
     """
     output = Path(output)
-    sections = collect(folders)
     blocks: list[Block] = [Heading("Evaluation", 1), *_whole(sections)]
     for section in sections:
         blocks += [Heading(_first_up(title(section))), *_section(section), *_made_with(section)]
@@ -62,7 +61,7 @@ def write_report(folders: Iterable[str | Path], output: str | Path) -> Path:
     return output / "report.html"
 
 
-def put_table(folders: Iterable[str | Path], readme: str | Path) -> None:
+def put_table(sections: Sequence[Section], readme: str | Path) -> None:
     """Put the sections' main tables between a README's two marks.
 
     Raises
@@ -73,7 +72,7 @@ def put_table(folders: Iterable[str | Path], readme: str | Path) -> None:
     old = Path(readme).read_text(encoding="utf-8")
     if not MARKS.search(old):
         raise ReportError(f"{readme} has no lines <!-- table --> and <!-- end --> around a place")
-    shown = [tables.main_table(section) for section in collect(folders)]
+    shown = [tables.main_table(section) for section in sections]
     text = "\n\n".join(f"{table.caption}\n\n{table_to_markdown(table)}" for table in shown)
     _write(Path(readme), MARKS.sub(lambda match: f"{match[1]}{text}\n{match[2]}", old))
 

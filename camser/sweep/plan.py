@@ -11,10 +11,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from camser.build import check_names
+from camser import prepare
+from camser.build import NAMED, check_names
 from camser.corpus import Utterance, fingerprint
 from camser.folds import OPTIMISTIC, OPTIONS, make_folds
-from camser.prepare import CorpusError, Scanner, prepare
+from camser.prepare import CorpusError, Scanner
 from camser.results import ResultsError, read_results
 from camser.resuming import check_same_corpus, check_same_run, decisive
 from camser.settings import SettingsError, read_arguments
@@ -86,7 +87,7 @@ class Variant:
         self.script, self.arguments = str(recipe_folder / "train.py"), list(arguments)
         self.settings = read_arguments(self.arguments, recipe_folder)
         values = self.settings.values
-        check_names(*(values[k] for k in ("modalities", "encoders", "fusion", "fusions")))
+        check_names(*(values[name] for name in NAMED))
 
     def jobs(
         self, utterances: list[Utterance], seeds: Sequence[int], chosen: Sequence[int] | None
@@ -174,11 +175,11 @@ def plan(
 
 def _prepared(scan: Any, values: dict[str, Any], corpora: dict) -> list[Utterance]:
     """The utterances; those that variants share are prepared once, and none after an error."""
-    asked = ("data_folder", "prepared_folder", "labels", "merge", "allow_missing")
-    key = json.dumps([values[name] for name in asked])
+    asked = {name: values[name] for name in prepare.OPTIONS}
+    key = json.dumps(asked)
     if key not in corpora:
         corpora[key] = []
-        corpora[key] = prepare(scan, **{name: values[name] for name in asked})
+        corpora[key] = prepare.prepare(scan, **asked)
     return corpora[key]
 
 
