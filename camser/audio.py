@@ -1,18 +1,28 @@
-"""One recording: any format, rate and channel count in; float32, mono, 16 kHz out."""
+"""One recording: any format, rate and channel count in; float32, mono, 16 kHz out.
+
+A recording is a stream of pieces: decoded, averaged and checked (``_decode``), then resampled
+(``_resample``). ``load`` joins the pieces; ``blocks`` cuts them to one size, in bounded memory.
+"""
 
 from __future__ import annotations
 
+import math
 import os
 import re
+from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 
 import numpy as np
 
 SAMPLE_RATE = 16000  # Hz, everywhere in camser
 LOWEST_RATE = 8000  # below telephone quality there is nothing to resample from
+PIECE = 2**14  # frames decoded at a time: about a second, which a part may read too much
 # How libsndfile's log tells of a file that is shorter than it declares, by format.
 SIZE = r"(?:data|SSND|Data Size|Riff size|riff) *: (\d+) \(should be (\d+)\)"
 ENDLESS = 0x7FFF0000  # what writers declare about here and above, piping a WAV of unknown length
+# These continue what was decoded before: after a seek, libsndfile gives other samples there.
+CONTINUING = {"VORBIS", "OPUS", "MPEG_LAYER_I", "MPEG_LAYER_II", "MPEG_LAYER_III"}
 
 
 class AudioError(ValueError):
@@ -42,8 +52,106 @@ def load(path: str | os.PathLike, start: int = 0, num_samples: int | None = None
     ------
     AudioError
         If the file is missing, unreadable, empty, truncated or holds NaN or infinity, if its
-        rate is below 8 kHz, or if it ends before the part does.
+        rate is below 8 kHz, or if it ends before the part does. What follows a part is not read.
     """
+    wanted = math.inf if num_samples is None else num_samples
+    pieces, length = [], 0
+    with closing(_samples(path, start)) as samples:
+        for piece in samples:
+            pieces.append(piece[: min(wanted - length, len(piece))])
+            length += len(pieces[-1])
+            if length == wanted:
+                break
+    if not pieces or length < (num_samples or 0):
+        raise _changed(path, start + (num_samples or 1))
+    return np.concatenate(pieces)
+
+
+def blocks(path: str | os.PathLike, num_samples: int) -> Iterator[np.ndarray]:
+    """Read a recording of any length in blocks, a few megabytes of it at a time.
+
+    Joined, they are what ``load`` gives, bit for bit.
+
+    Arguments
+    ---------
+    path : str or Path
+        Any format that soundfile reads.
+    num_samples : int
+        Of a block, at 16 kHz; the last block may be shorter.
+
+    Yields
+    ------
+    numpy.ndarray
+        [num_samples], float32.
+
+    Raises
+    ------
+    ValueError
+        If ``num_samples`` is not positive.
+    AudioError
+        As ``load``; where the mistake is inside the recording, after the blocks before it.
+
+    Example
+    -------
+    >>> import tempfile, soundfile
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     soundfile.write(f"{folder}/a.wav", np.zeros(44100), 44100)
+    ...     [len(block) for block in blocks(f"{folder}/a.wav", 6000)]
+    [6000, 6000, 4000]
+    """
+    if num_samples < 1:
+        raise ValueError(f"blocks of {num_samples} samples; allowed: 1 and more")
+    return _cut(_samples(path), num_samples)
+
+
+def array_blocks(
+    samples: np.ndarray, sample_rate: int, num_samples: int, name: str
+) -> Iterator[np.ndarray]:
+    """The blocks of a recording in memory, as ``blocks`` gives those of a file.
+
+    Arguments
+    ---------
+    samples : numpy.ndarray
+        [samples] or [samples, channels], floats in [-1, 1].
+    sample_rate : int
+        In Hz.
+    num_samples : int
+        Of a block, at 16 kHz; the last block may be shorter.
+    name : str
+        What to call it in a message.
+
+    Raises
+    ------
+    AudioError
+        If it is empty or holds NaN or infinity, or its rate is below 8 kHz.
+    """
+    if sample_rate < LOWEST_RATE:
+        raise AudioError(f"{name}: sampled at {sample_rate} Hz; allowed: {LOWEST_RATE} and more")
+    if not len(samples):
+        raise AudioError(f"{name}: holds no samples")
+    mono = samples.reshape(len(samples), -1).mean(axis=1, dtype=np.float32)
+    if not np.isfinite(mono).all():
+        raise AudioError(f"{name}: holds NaN or infinite samples")
+    pieces = iter([mono])
+    if sample_rate != SAMPLE_RATE:
+        pieces = _resample(pieces, sample_rate, len(mono))
+    return _cut(pieces, num_samples)
+
+
+def _cut(pieces: Iterator[np.ndarray], num_samples: int) -> Iterator[np.ndarray]:
+    kept, missing = [], num_samples
+    for piece in pieces:
+        while len(piece) >= missing:
+            yield np.concatenate([*kept, piece[:missing]])
+            piece, kept, missing = piece[missing:], [], num_samples
+        kept.append(piece)
+        missing -= len(piece)
+    if missing < num_samples:
+        yield np.concatenate(kept)
+
+
+def _samples(path: str | os.PathLike, start: int = 0) -> Iterator[np.ndarray]:
+    """Yield a recording's pieces at 16 kHz, [samples] each, from sample ``start`` on."""
     import soundfile
 
     if not Path(path).is_file():
@@ -52,31 +160,45 @@ def load(path: str | os.PathLike, start: int = 0, num_samples: int | None = None
         with soundfile.SoundFile(path) as file:
             _check_header(path, file)
             plain = file.samplerate == SAMPLE_RATE
-            if plain and start:
-                _check_start(path, start, num_samples, file.frames)
-                file.seek(start)
-            wanted = -1 if num_samples is None or not plain else num_samples
-            samples = file.read(wanted, dtype="float32", always_2d=True)
-            rate, declared = file.samplerate, file.frames
+            exact = plain and file.seekable() and file.subtype not in CONTINUING
+            position = file.seek(start) if exact and start < file.frames else 0
+            start -= position
+            pieces = _decode(path, file, position)
+            for piece in pieces if plain else _resample(pieces, file.samplerate, file.frames):
+                if start < len(piece):
+                    yield piece[start:]
+                start = max(0, start - len(piece))
     except (soundfile.SoundFileError, TypeError) as error:  # TypeError: headerless formats
         raise AudioError(f"{path}: not a readable sound file ({error})") from error
-    if wanted < 0 and len(samples) + (start if plain else 0) < declared:
-        raise AudioError(f"{path}: truncated; {declared} samples declared, {len(samples)} there")
-    samples = samples.mean(axis=1)
-    if not np.isfinite(samples).all():
-        raise AudioError(f"{path}: holds NaN or infinite samples")
-    if not plain:
-        samples = _resample(samples, rate)
-        _check_start(path, start, num_samples, len(samples))
-        samples = samples[start : None if num_samples is None else start + num_samples]
-    if num_samples is not None and len(samples) < num_samples:
-        raise _changed(path, start + num_samples)
-    return samples
 
 
-def _check_start(path: str | os.PathLike, start: int, count: int | None, length: int) -> None:
-    if start >= length:
-        raise _changed(path, start + (count or 1))
+def _decode(path: str | os.PathLike, file, position: int) -> Iterator[np.ndarray]:
+    """Yield an open file's checked mono pieces, at its own rate, from ``position`` to its end."""
+    # Asked, it would make soundfile seek after each read, which is not exact in every format.
+    file.seekable = lambda: False
+    while position < file.frames:
+        piece = file.read(min(PIECE, file.frames - position), dtype="float32", always_2d=True)
+        if not len(piece):
+            raise AudioError(f"{path}: truncated; {file.frames} samples declared, {position} there")
+        position += len(piece)
+        piece = piece.mean(axis=1)
+        if not np.isfinite(piece).all():
+            raise AudioError(f"{path}: holds NaN or infinite samples")
+        yield piece
+
+
+def _resample(pieces: Iterator[np.ndarray], rate: int, num_frames: int) -> Iterator[np.ndarray]:
+    """Yield at 16 kHz what came at ``rate``: ``num_frames`` in all, the duration rounded up."""
+    import soxr
+
+    stream = soxr.ResampleStream(rate, SAMPLE_RATE, 1, quality="HQ")
+    missing = math.ceil(num_frames * (SAMPLE_RATE / rate))
+    for piece in pieces:
+        resampled = stream.resample_chunk(piece)
+        missing -= len(resampled)
+        yield resampled
+    rest = stream.resample_chunk(np.zeros(0, np.float32), last=True)[:missing]
+    yield np.pad(rest, (0, missing - len(rest)))  # soxr rounds the duration to the nearest
 
 
 def _changed(path: str | os.PathLike, end: int) -> AudioError:
@@ -97,9 +219,3 @@ def _check_header(path: str | os.PathLike, file) -> None:
     size = re.search(SIZE, file.extra_info)
     if size and int(size[2]) < int(size[1]) < ENDLESS:
         raise AudioError(f"{path}: truncated; {size[1]} bytes declared, {size[2]} there")
-
-
-def _resample(samples: np.ndarray, rate: int) -> np.ndarray:
-    import librosa
-
-    return librosa.resample(samples, orig_sr=rate, target_sr=SAMPLE_RATE, res_type="soxr_hq")

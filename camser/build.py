@@ -38,6 +38,12 @@ def build_model(
     **model_params
         The other arguments of ``UtteranceEncoder``.
 
+    Returns
+    -------
+    UtteranceEncoder
+        Its ``architecture`` holds, as plain values, the arguments that build the same again
+        offline, without weights.
+
     Raises
     ------
     ValueError
@@ -54,14 +60,24 @@ def build_model(
     """
     check_names(modalities, encoders, fusion, fusions)
     segment_samples = round(segment_seconds * SAMPLE_RATE)
-    built, specs = {}, {}
+    built, specs, rebuilt = {}, {}, {}
     for name in modalities:
         plugin, params, pooled = _split_encoder(encoders[name])
         built[name] = _build("encoder", name, plugin, **params)
         specs[name] = built[name].frame_spec(segment_samples)._replace(**pooled)
+        rebuilt[name] = {"plugin": plugin, **built[name].rebuild_args(), **pooled}
     plugin, params = _split(fusions[fusion])
     fused = _build("fusion", fusion, plugin, specs, **params)
-    return UtteranceEncoder(built, fused, segment_samples, **model_params)
+    model = UtteranceEncoder(built, fused, segment_samples, **model_params)
+    model.architecture = {
+        "modalities": list(modalities),
+        "encoders": rebuilt,
+        "fusion": fusion,
+        "fusions": {fusion: dict(fusions[fusion])},
+        "segment_seconds": segment_seconds,
+        **model_params,
+    }
+    return model
 
 
 def check_names(

@@ -28,6 +28,8 @@ from speechbrain.utils.distributed import (
     is_distributed_initialized,
 )
 
+from camser.files import flush
+
 PARTIAL = "partial-"
 
 
@@ -111,11 +113,7 @@ def _num_processes() -> float:
 
 def _flush(folder: Path) -> None:
     for path in [*folder.iterdir(), folder]:
-        handle = os.open(path, os.O_RDONLY)
-        try:
-            os.fsync(handle)
-        finally:
-            os.close(handle)
+        flush(path)
 
 
 def _discard(folder: Path) -> None:

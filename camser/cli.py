@@ -36,6 +36,16 @@ def _parser() -> argparse.ArgumentParser:
     report.add_argument("--readme", help="put the main table between its two marks")
     report.set_defaults(run=_report)
 
+    export = commands.add_parser("export", help="a trained run as a folder that loads anywhere")
+    export.add_argument("run_folder", metavar="RUN", help="its output folder")
+    export.add_argument("folder", metavar="DIR", help="a folder that does not exist yet")
+    export.add_argument("--onnx", action="store_true", help="write model.onnx too")
+    export.add_argument("--data_folder", help="where the run's corpus lies now, if elsewhere")
+    export.add_argument(
+        "--no-verify", action="store_true", help="do not compare with the run's predictions"
+    )
+    export.set_defaults(run=_export)
+
     plugins = commands.add_parser("plugins", help="what is installed")
     actions = plugins.add_subparsers(required=True, metavar="ACTION")
     actions.add_parser("list", help="encoders and fusions, by name").set_defaults(run=_list_plugins)
@@ -64,6 +74,14 @@ def _report(arguments: argparse.Namespace) -> None:
     print(write_report(sections, arguments.output))
     if arguments.readme:
         put_table(sections, arguments.readme)
+
+
+def _export(arguments: argparse.Namespace) -> None:
+    from camser.export.write import export_run
+
+    verified = not arguments.no_verify
+    given = arguments.run_folder, arguments.folder, arguments.data_folder
+    print(export_run(*given, verified=verified, onnx=arguments.onnx))
 
 
 def _list_plugins(arguments: argparse.Namespace) -> None:

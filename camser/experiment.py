@@ -81,7 +81,9 @@ class Run:
                 TensorboardLogger(str(self.output_folder / "tensorboard"))
             )
         self.brain = self._build_brain()
-        run_on_main(leave_recipe, args=[self.output_folder, settings.text, self.utterances])
+        architecture = self.hparams["embedding_model"].architecture
+        left = [self.output_folder, settings.text, self.utterances, architecture]
+        run_on_main(leave_recipe, args=left)
 
     def _build_brain(self) -> EmotionBrain:
         hparams, model = self.hparams, self.hparams["embedding_model"]
@@ -120,15 +122,24 @@ class Run:
         )
 
     def test(self) -> None:
-        """Score the best epoch on the fold's test part and write the results."""
+        """Score the best epoch on the fold's test part, write the results, and export."""
+        validated = self._score(self.fold.valid)
+        tested = self._score(self.fold.test)
+        if if_main_process() and not self.brain.debug:
+            self._inspect()
+            if self.fold.valid != self.fold.test:
+                self._write_predictions(self.fold.valid, validated, results.VALID_PREDICTIONS)
+            self._write(self._write_predictions(self.fold.test, tested))
+            self._export()
+
+    def _score(self, part: tuple[Utterance, ...]) -> dict[str, list[float]]:
+        """The best epoch's log-probabilities of each utterance, by its id."""
         self.brain.evaluate(
-            self._dataset(data.utterance_dataset, self.fold.test),
+            self._dataset(data.utterance_dataset, part),
             max_key=WholeCheckpointer.best_key,
             test_loader_kwargs=self._loader(self.hparams["eval_batch_size"]),
         )
-        if if_main_process() and not self.brain.debug:
-            self._inspect()
-            self._write()
+        return dict(zip(self.brain.ids, self.brain.log_probabilities.tolist(), strict=True))
 
     def _inspect(self) -> None:
         """Write what the best epoch makes of the test part, where that is asked for."""
@@ -162,17 +173,27 @@ class Run:
             "pin_memory": self.brain.device_type == "cuda",
         }
 
-    def _write(self) -> None:
+    def _write_predictions(
+        self, part: tuple[Utterance, ...], scored: dict[str, list[float]], *name: str
+    ) -> Path:
+        by_id, labels = {u.id: u for u in part}, self.settings.values["labels"]
+        utterances, heard = [by_id[i] for i in scored], {u.text for u in self.fold.train}
+        return results.write_predictions(
+            self.output_folder, utterances, list(scored.values()), labels, heard, *name
+        )
+
+    def _export(self) -> None:
+        """Write the trained model as a folder that loads anywhere, where that is asked for."""
+        if self.settings.values["export_folder"]:
+            from camser.export.write import export_run
+
+            print(
+                export_run(self.output_folder, self.settings.values["export_folder"], replace=True)
+            )
+
+    def _write(self, predictions: Path) -> None:
         brain, values = self.brain, self.settings.values
         history = results.read_history(self.output_folder)
-        by_id = {u.id: u for u in self.fold.test}
-        predictions = results.write_predictions(
-            self.output_folder,
-            [by_id[i] for i in brain.ids],
-            brain.log_probabilities.tolist(),
-            values["labels"],
-            heard={u.text for u in self.fold.train},
-        )
         copied = ("corpus", "protocol", "selection", "fold", "seed", "variant", "labels")
         written = results.write_results(
             self.output_folder,

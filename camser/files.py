@@ -1,9 +1,10 @@
-"""Files that are whole or absent: written beside their place, flushed, renamed."""
+"""Files and folders that are whole or absent: written beside their place, flushed, renamed."""
 
 from __future__ import annotations
 
 import hashlib
 import os
+import shutil
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -39,6 +40,55 @@ def replacing(path: str | os.PathLike, mode: str = "w") -> Iterator[IO]:
     except BaseException:
         Path(temporary).unlink(missing_ok=True)
         raise
+
+
+@contextmanager
+def replacing_folder(path: str | os.PathLike, replace: bool = False) -> Iterator[Path]:
+    """A new folder that appears at ``path``, whole, when the block ends without an error.
+
+    A killed process leaves only a folder whose name begins with a dot, that nothing reads.
+
+    Arguments
+    ---------
+    path : str or Path
+        The folder to make.
+    replace : bool
+        Whether one that is there is replaced.
+
+    Raises
+    ------
+    FileExistsError
+        If it is there and may not be replaced.
+    """
+    path = Path(path)
+    if path.exists() and not (replace and path.is_dir()):
+        raise FileExistsError(f"{path} exists; give another folder, or remove that one")
+    path.parent.mkdir(parents=True, exist_ok=True)
+    temporary = Path(tempfile.mkdtemp(dir=path.parent, prefix=f".{path.name}."))
+    try:
+        yield temporary
+        for file in [*sorted(temporary.rglob("*")), temporary]:
+            os.chmod(file, (0o777 if file.is_dir() else 0o666) & ~_umask())
+            flush(file)
+        if path.exists():
+            aside = Path(tempfile.mkdtemp(dir=path.parent, prefix=f".{path.name}."))
+            os.rename(path, aside / path.name)
+            os.rename(temporary, path)
+            shutil.rmtree(aside)
+        else:
+            os.rename(temporary, path)
+    except BaseException:
+        shutil.rmtree(temporary, ignore_errors=True)
+        raise
+
+
+def flush(path: str | os.PathLike) -> None:
+    """Have a file, or a folder's entries, written to the disk."""
+    handle = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
 
 
 def _umask() -> int:

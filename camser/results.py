@@ -27,6 +27,7 @@ REQUIRED = (
 )  # fmt: skip
 PACKAGES = ("camser", "torch", "torchaudio", "torchvision", "speechbrain", "transformers", "numpy")
 DESCRIPTION = ("id", "corpus", "speaker", "gender", "style", "seconds", "text_in_train")
+PREDICTIONS, VALID_PREDICTIONS = "predictions.csv", "valid_predictions.csv"
 NOT_IN_A_WORD = re.compile(r"[\W_]+")
 
 
@@ -89,6 +90,7 @@ def write_predictions(
     log_probabilities: Sequence[Sequence[float]],
     labels: Sequence[str],
     heard: Collection[str] = (),
+    name: str = PREDICTIONS,
 ) -> Path:
     """Write ``predictions.csv``: one row an utterance, a log-probability a class.
 
@@ -107,8 +109,10 @@ def write_predictions(
         The classes, in order.
     heard : collection of str
         The texts of the training part.
+    name : str
+        The file's name: the validation part has one of its own.
     """
-    path = Path(folder) / "predictions.csv"
+    path = Path(folder) / name
     heard = {_words(text) for text in heard}
     with replacing(path) as file:
         writer = csv.writer(file)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from typing import Any
 
@@ -15,8 +16,9 @@ from camser.settings import DECISIVE, SettingsError, read_arguments
 NEUTRAL = (
     "data_folder", "output_folder", "prepared_folder", "num_workers", "tensorboard",
     "ckpt_interval_minutes", "ckpt_interval_steps", "checkpointer", "train_logger",
-    "save_embeddings", "save_attention",
+    "save_embeddings", "save_attention", "export_folder",
 )  # fmt: skip
+ARCHITECTURE = "architecture.json"
 RUN_DEFAULTS = {name: RunOptions()[name] for name in DECISIVE}
 
 
@@ -69,8 +71,16 @@ def check_same_corpus(folder: Path, utterances: list[Utterance]) -> None:
         )
 
 
-def leave_recipe(folder: Path, text: str, utterances: list[Utterance]) -> None:
-    """Put the recipe and the manifest into the run's folder: run again, it is the same run."""
+def leave_recipe(
+    folder: Path, text: str, utterances: list[Utterance], architecture: dict[str, Any]
+) -> None:
+    """Put the recipe and the manifest into the run's folder: run again, it is the same run.
+
+    Beside them lies the architecture, which builds the model without pretrained weights.
+    """
     write_manifest(folder / "manifest.csv", utterances)
     with replacing(folder / "hyperparams.yaml") as file:
         file.write(text)
+    with replacing(folder / ARCHITECTURE) as file:
+        json.dump(architecture, file, indent=2, allow_nan=False)
+        file.write("\n")

@@ -36,7 +36,7 @@ KEYS = frozenset(
         "fusions", "embedding_model", "classifier", "batch_size", "eval_batch_size",
         "num_workers", "keep_features", "learning_rate", "learning_rates", "opt_class",
         "epoch_counter", "checkpointer", "train_logger", "tensorboard",
-        "save_embeddings", "save_attention",
+        "save_embeddings", "save_attention", "export_folder",
     )
 )  # fmt: skip
 KNOWN = KEYS | RUN_OPTIONS | {"variants"}

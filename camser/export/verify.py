@@ -1,0 +1,95 @@
+"""Whether an export, loaded in a process of its own, gives its run's log-probabilities."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+from camser.corpus import DataFolder, locate, read_manifest
+from camser.export.run import TrainedRun
+from camser.inference.folder import ExportError
+
+# How far a repeated computation may be off: a GPU rounds its products to TF32.
+TOLERANCES = {"cpu": 1e-4, "cuda": 3e-2}
+COUNT = 12
+
+
+def verify(folder: Path, run: TrainedRun, data_folder: DataFolder) -> dict[str, Any]:
+    """Load an export in a new process and compare it with its run's ``predictions.csv``.
+
+    Arguments
+    ---------
+    folder : Path
+        The export.
+    run : TrainedRun
+        Where it comes from.
+    data_folder : str, Path or mapping of str to those
+        Where the run's corpus lies.
+
+    Returns
+    -------
+    dict
+        ``utterances`` compared and the ``largest_difference`` of a log-probability.
+
+    Raises
+    ------
+    ExportError
+        If the recordings are not there, or the export decides otherwise than its run.
+    """
+    labels, rows = run.results["labels"], _spread(run.tested, COUNT)
+    manifest = {row.id: row for row in read_manifest(run.folder / "manifest.csv")}
+    paths = [str(locate(data_folder, manifest[row["id"]])) for row in rows]
+    missing = [path for path in paths if not Path(path).is_file()]
+    if missing:
+        raise ExportError(
+            f"the export cannot be verified: {missing[0]} is not there; say where the corpus lies "
+            f"with --data_folder, or give --no-verify"
+        )
+    got = _in_another_process(folder, paths)
+    wanted = [[float(row[label]) for label in labels] for row in rows]
+    largest = max(
+        abs(a - b)
+        for ours, theirs in zip(got, wanted, strict=True)
+        for a, b in zip(ours, theirs, strict=True)
+    )
+    allowed = TOLERANCES["cuda" if "cuda" in run.results["device"] else "cpu"]
+    if not largest <= allowed:
+        raise ExportError(
+            f"the export does not give its run's log-probabilities: off by {largest:.2g} on "
+            f"{len(rows)} utterances (allowed: {allowed:.0e}); is the corpus still the same, and "
+            f"are the plugins of the versions in results.json?"
+        )
+    return {"utterances": len(rows), "largest_difference": largest}
+
+
+def _spread(rows: list, count: int) -> list:
+    """``count`` of the rows at even distances, the first among them."""
+    return rows[:: max(1, len(rows) // count)][:count]
+
+
+def _in_another_process(folder: Path, paths: list[str]) -> list[list[float]]:
+    ended = subprocess.run(
+        [sys.executable, "-m", "camser.export.verify", str(folder)],
+        input=json.dumps(paths),
+        capture_output=True,
+        text=True,
+    )
+    if ended.returncode:
+        last = (ended.stderr.strip().splitlines() or ["it was killed"])[-1]
+        raise ExportError(f"the export does not load in a new process: {last}")
+    return json.loads(ended.stdout.splitlines()[-1])
+
+
+def main() -> None:
+    """Log-probabilities of the recordings whose paths come on standard input, as JSON."""
+    from camser.inference import EmotionClassifier
+
+    classifier = EmotionClassifier.from_pretrained(sys.argv[1], device="cpu")
+    print(json.dumps(classifier.log_probabilities(json.load(sys.stdin)).tolist()))
+
+
+if __name__ == "__main__":
+    main()

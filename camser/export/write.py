@@ -1,0 +1,83 @@
+"""Writing an export: the folder appears whole, and verified, or not at all."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+from safetensors.torch import save_file
+
+from camser.corpus import DataFolder
+from camser.export.card import card
+from camser.export.describe import configuration, recipe
+from camser.export.run import read_run
+from camser.export.verify import verify
+from camser.files import digest, replacing_folder
+from camser.inference.folder import CARD, CONFIG, ONNX, RECIPE, WEIGHTS, state_of
+from camser.settings import read_arguments
+
+
+def export_run(
+    run_folder: str | Path,
+    folder: str | Path,
+    data_folder: DataFolder | None = None,
+    verified: bool = True,
+    onnx: bool = False,
+    replace: bool = False,
+) -> Path:
+    """Write a trained run as a folder that loads anywhere.
+
+    Arguments
+    ---------
+    run_folder : str or Path
+        The output folder of a run that has ended.
+    folder : str or Path
+        What to write.
+    data_folder : str, Path or mapping of str to those, optional
+        Where the run's corpus lies now; by default where it lay.
+    verified : bool
+        Whether the export is loaded in a new process and compared with the run's predictions.
+    onnx : bool
+        Whether ``model.onnx`` is written too.
+    replace : bool
+        Whether ``folder`` may exist, and is then replaced.
+
+    Returns
+    -------
+    Path
+        The folder.
+
+    Raises
+    ------
+    ExportError
+        If it does not give the run's log-probabilities.
+    ValueError
+        If the run has not ended or is damaged, or the folder exists.
+    """
+    run = read_run(run_folder)
+    if data_folder is None:
+        recipe_path = run.folder / "hyperparams.yaml"
+        data_folder = read_arguments([str(recipe_path)]).values["data_folder"]
+    config, model = configuration(run), run.modules["embedding_model"]
+    with replacing_folder(folder, replace) as new:
+        weights = {name: value.contiguous() for name, value in state_of(run.modules).items()}
+        save_file(weights, new / WEIGHTS, metadata={"format": "pt"})
+        config["weights"] = {
+            "bytes": (new / WEIGHTS).stat().st_size,
+            "digest": digest(new / WEIGHTS),
+        }
+        _write(new / RECIPE, recipe(config, model.embedding_size))
+        _write(new / CONFIG, json.dumps(config, indent=2, allow_nan=False) + "\n")
+        if onnx:
+            from camser.export.onnx import write_onnx
+
+            write_onnx(model, run.modules["classifier"], new / ONNX, config["labels"])
+        if verified:
+            config["verified"] = verify(new, run, data_folder)
+            _write(new / CONFIG, json.dumps(config, indent=2, allow_nan=False) + "\n")
+        _write(new / CARD, card(config, run))
+    return Path(folder)
+
+
+def _write(path: Path, text: str) -> None:
+    path.write_text(text, encoding="utf-8")

@@ -1,0 +1,248 @@
+"""A trained model for applications: files and arrays in, emotions out."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from speechbrain.inference.classifiers import EncoderClassifier
+from torch import Tensor, nn
+
+from camser import audio
+from camser.audio import SAMPLE_RATE
+from camser.inference import folder
+from camser.inference.hub import find
+from camser.inference.means import Mean, OnError, means
+from camser.inference.prediction import Prediction, check_threshold, decide
+from camser.inference.pretrained import interface
+from camser.inference.recordings import Recording, batched, blocks, collate, name_of, windows
+from camser.inference.timeline import Timeline, check_windows
+from camser.segments import num_segments
+
+
+class EmotionClassifier(EncoderClassifier):
+    """SpeechBrain's ``EncoderClassifier`` for recordings as they come, of any length.
+
+    ``from_pretrained`` reads plain values and tensors alone; nothing in the folder is run. What
+    SpeechBrain's class offers (``classify_file``, ``classify_batch``, ``encode_batch``) is here
+    too, and gives the log-probabilities that the trained system had in its test.
+
+    Arguments
+    ---------
+    modules, hparams, **options
+        As SpeechBrain's ``Pretrained`` takes them, see ``pretrained.interface``.
+    batch_size : int
+        Segments that are computed together.
+    """
+
+    def __init__(
+        self, modules: dict[str, nn.Module], hparams: dict, batch_size: int = 16, **options: Any
+    ) -> None:
+        super().__init__(modules=modules, hparams=hparams, **options)
+        if batch_size < 1:
+            raise ValueError(f"batch_size is {batch_size}; allowed: 1 and more")
+        self.batch_size = batch_size
+        self.labels: list[str] = list(self.hparams.labels)
+        self.temperature = float(self.hparams.temperature)
+        self.segment_samples = round(self.hparams.segment_seconds * SAMPLE_RATE)
+
+    @classmethod
+    def from_pretrained(
+        cls,
+        source: str | Path,
+        device: str | None = None,
+        batch_size: int = 16,
+        compile: bool = False,
+        revision: str | None = None,
+    ) -> EmotionClassifier:
+        """Load an export.
+
+        Arguments
+        ---------
+        source : str or Path
+            A folder made by ``camser export``, or such a folder on the Hugging Face hub:
+            "user/name".
+        device : str, optional
+            "cpu", "cuda", "cuda:1"; by default the GPU where there is one.
+        batch_size : int
+            Segments that are computed together.
+        compile : bool
+            Whether ``torch.compile`` compiles the model: slow to start, faster afterwards.
+        revision : str, optional
+            On the hub: a branch, a tag or a commit.
+
+        Raises
+        ------
+        ExportError
+            If the folder is not there, damaged, newer, or needs a plugin that is not installed.
+        """
+        config, modules = folder.read(find(source, revision))
+        modules, hparams = interface(config, modules)
+        run_opts = {"device": device} if device else {}
+        if compile:
+            run_opts |= {"compile": True, "compile_module_keys": ["embedding_model"]}
+        return cls(modules, hparams, batch_size=batch_size, run_opts=run_opts)
+
+    def load_audio(self, path: str | Path, savedir: str | None = None) -> Tensor:
+        """A whole recording, [samples]: any format, rate and number of channels."""
+        return torch.from_numpy(audio.load(path)).to(self.device)
+
+    # One decision a recording ----------------------------------------------------------------
+
+    def classify(
+        self,
+        recordings: Recording | Iterable[Recording],
+        sample_rate: int = SAMPLE_RATE,
+        threshold: float = 0.0,
+    ) -> Prediction | list[Prediction]:
+        """The emotion of a recording, or of each of several.
+
+        Arguments
+        ---------
+        recordings : path, array, or iterable of those
+            Files in any format that soundfile reads; arrays [samples] or [samples, channels].
+        sample_rate : int
+            Of arrays, in Hz.
+        threshold : float
+            The least confidence, in [0, 1], below which ``emotion`` is None.
+
+        Returns
+        -------
+        Prediction, or list of Prediction
+            One for one recording; for several, one each, in their order.
+
+        Raises
+        ------
+        AudioError
+            If one of them is no sound recording; the message names it.
+        """
+        if isinstance(recordings, Recording):
+            return next(self.stream([recordings], sample_rate, threshold))
+        return list(self.stream(recordings, sample_rate, threshold))
+
+    def stream(
+        self,
+        recordings: Iterable[Recording],
+        sample_rate: int = SAMPLE_RATE,
+        threshold: float = 0.0,
+        on_error: OnError | None = None,
+    ) -> Iterator[Prediction]:
+        """As ``classify``, each as soon as it is known; for any number of recordings.
+
+        Arguments
+        ---------
+        recordings, sample_rate, threshold
+            As for ``classify``.
+        on_error : callable, optional
+            Called with the name of a recording that cannot be read, and the error; it is then
+            left out. By default the error is raised.
+        """
+        check_threshold(threshold)
+        for mean in self._means(recordings, sample_rate, on_error):
+            scores = self._scores(mean.embedding.unsqueeze(0))
+            values, seconds = self.calibrate(scores)[0].tolist(), mean.samples / SAMPLE_RATE
+            yield decide(mean.source, self.labels, values, threshold, seconds)
+
+    def embed(self, recordings: Iterable[Recording], sample_rate: int = SAMPLE_RATE) -> Tensor:
+        """The embeddings of recordings, [recordings, embedding_size]."""
+        means = list(self._means(recordings, sample_rate))
+        return torch.stack([mean.embedding for mean in means])
+
+    def log_probabilities(
+        self, recordings: Iterable[Recording], sample_rate: int = SAMPLE_RATE
+    ) -> Tensor:
+        """As the trained system gave them in its test, not calibrated: [recordings, classes]."""
+        return self._scores(self.embed(recordings, sample_rate))
+
+    def calibrate(self, log_probabilities: Tensor) -> Tensor:
+        """Probabilities [items, classes], with the temperature fitted on the validation part."""
+        return (log_probabilities.double() / self.temperature).softmax(dim=1)
+
+    def attention(
+        self, recording: Recording, sample_rate: int = SAMPLE_RATE
+    ) -> dict[str, np.ndarray]:
+        """The weight of each frame by attended modality: [segments, frames].
+
+        A segment is ``segment_samples`` long and its frames divide it evenly; the last one is
+        padded with silence. Empty where the fusion weighs nothing.
+        """
+        size, found = self.segment_samples, defaultdict(list)
+        parts = blocks(recording, name_of(recording, 0), sample_rate, size)
+        for batch in batched(parts, self.batch_size):
+            waves, lens = (tensor.to(self.device) for tensor in collate(batch, size))
+            seen = self.mods.embedding_model.inspect(waves, lens)
+            for name, weights in seen.weights.items():
+                found[name].append(weights.float().cpu().numpy())
+        return {name: np.concatenate(weights) for name, weights in found.items()}
+
+    # Many decisions a recording -----------------------------------------------------------------
+
+    def timeline(
+        self,
+        recording: Recording,
+        window: float | None = None,
+        hop: float = 1.0,
+        smoothing: str | None = None,
+        smoothing_seconds: float = 5.0,
+        sample_rate: int = SAMPLE_RATE,
+    ) -> Timeline:
+        """The emotions along a recording of any length, in bounded memory.
+
+        Arguments
+        ---------
+        recording : path or array
+            As for ``classify``; a file is read as it is needed.
+        window : float, optional
+            Seconds of each decision; a segment of the model by default.
+        hop : float
+            Seconds between decisions, at most ``window``.
+        smoothing : str, optional
+            "mean" or "median" of neighbouring windows' probabilities.
+        smoothing_seconds : float
+            Over how long.
+        sample_rate : int
+            Of an array, in Hz.
+
+        Raises
+        ------
+        AudioError
+            If it is no sound recording.
+        ValueError
+            If window, hop or smoothing are not allowed.
+        """
+        window = self.segment_samples / SAMPLE_RATE if window is None else window
+        check_windows(window, hop, smoothing, smoothing_seconds)
+        name, rows = name_of(recording, 0), []
+        size, step = round(window * SAMPLE_RATE), round(hop * SAMPLE_RATE)
+        stream = windows(blocks(recording, name, sample_rate, step), size, step)
+        at_once = max(1, self.batch_size // num_segments(size, self.segment_samples))
+        for batch in batched(stream, at_once):
+            rows.append(self.calibrate(self._scores(self._encode(batch, size))).cpu().numpy())
+        probabilities = np.concatenate(rows)
+        seconds = (len(probabilities) - 1) * hop + len(batch[-1]) / SAMPLE_RATE
+        found = Timeline(name, tuple(self.labels), window, hop, seconds, probabilities)
+        return found.smoothed(smoothing, smoothing_seconds) if smoothing else found
+
+    # The pass ---------------------------------------------------------------------------------
+
+    def _means(
+        self, recordings: Iterable[Recording], sample_rate: int, on_error: OnError | None = None
+    ) -> Iterator[Mean]:
+        size = self.segment_samples
+        return means(recordings, sample_rate, size, self._embed, self.batch_size, on_error)
+
+    def _embed(self, segments: Sequence[np.ndarray]) -> Tensor:
+        return self._encode(segments, self.segment_samples)
+
+    @torch.inference_mode()
+    def _encode(self, waves: Sequence[np.ndarray], size: int) -> Tensor:
+        """Waves of up to ``size`` samples -> [waves, embedding_size]"""
+        return self.encode_batch(*collate(waves, size))
+
+    @torch.inference_mode()
+    def _scores(self, embeddings: Tensor) -> Tensor:
+        return self.mods.classifier(embeddings)

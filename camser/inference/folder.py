@@ -1,0 +1,215 @@
+"""The folder of a trained model: its description is checked, its weights are whole or refused.
+
+``config.json`` holds plain values, ``model.safetensors`` tensors. Nothing in the folder is run;
+plugins are found by name among those that are installed.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Mapping
+from importlib import metadata
+from pathlib import Path
+from typing import Any
+
+from safetensors import SafetensorError
+from safetensors.torch import load_file
+from torch import Tensor, nn
+
+from camser import registry
+from camser.audio import SAMPLE_RATE
+from camser.build import build_model
+from camser.files import digest
+from camser.model import EmotionHead
+
+FORMAT = 1
+CONFIG, WEIGHTS, CARD, RECIPE, ONNX = (
+    "config.json", "model.safetensors", "README.md", "hyperparams.yaml", "model.onnx",
+)  # fmt: skip
+REQUIRED = {
+    "labels": list,
+    "sample_rate": int,
+    "architecture": dict,
+    "plugins": dict,
+    "weights": dict,
+    "temperature": (int, float),
+}
+AGAIN = "make it again with `camser export RUN DIR`, or fetch it again"
+
+
+class ExportError(ValueError):
+    """A folder that is no export, or one that is damaged, newer, or needs what is not there."""
+
+
+def read_config(folder: str | Path) -> dict[str, Any]:
+    """Read and check an export's ``config.json``.
+
+    Raises
+    ------
+    ExportError
+        If it is missing, damaged or newer, or a plugin that it names is not installed.
+    """
+    path = Path(folder) / CONFIG
+    if not Path(folder).is_dir():
+        raise ExportError(f"{folder}: there is no such folder; {AGAIN}")
+    try:
+        config = json.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise ExportError(f"{folder} is no export: it has no {CONFIG}; {AGAIN}") from None
+    except (ValueError, OSError, RecursionError) as error:
+        raise ExportError(f"{path} is damaged ({error}); {AGAIN}") from error
+    check_config(config, str(path))
+    return config
+
+
+def check_config(config: Any, where: str) -> None:
+    """Raise an ExportError unless ``config`` describes a model that can be built here."""
+    if not isinstance(config, dict) or config.get("model_type") != "camser":
+        raise ExportError(f"{where} describes no model of camser; {AGAIN}")
+    found = config.get("format")
+    if found != FORMAT:
+        newer = isinstance(found, int) and found > FORMAT
+        remedy = "pip install --upgrade camser" if newer else AGAIN
+        raise ExportError(
+            f"{where}: format is {found!r} (written by camser {config.get('camser')}); "
+            f"camser {metadata.version('camser')} reads {FORMAT}: {remedy}"
+        )
+    for name, kind in REQUIRED.items():
+        if not isinstance(config.get(name), kind) or isinstance(config[name], bool):
+            raise ExportError(f"{where}: {name} is {config.get(name)!r}; {AGAIN}")
+    _check_values(config, where)
+    for name, plugin in config["plugins"].items():
+        _check_plugin(name, plugin, where)
+
+
+def _check_values(config: Mapping[str, Any], where: str) -> None:
+    labels, temperature = config["labels"], config["temperature"]
+    if (
+        not labels
+        or len(set(map(str, labels))) < len(labels)
+        or not all(isinstance(label, str) and label for label in labels)
+    ):
+        raise ExportError(f"{where}: labels is {labels!r}; it must name each class once")
+    if config["sample_rate"] != SAMPLE_RATE:
+        raise ExportError(f"{where}: sample_rate is {config['sample_rate']}, not {SAMPLE_RATE}")
+    if not (math.isfinite(temperature) and temperature > 0):
+        raise ExportError(f"{where}: temperature is {temperature}; it must be positive")
+    for name, table in dict(config["architecture"].get("encoders") or {}).items():
+        fetched = {key: table[key] for key in ("source", "weights") if table.get(key) is not None}
+        if fetched:
+            raise ExportError(
+                f"{where}: the encoder {name!r} would fetch other weights ({fetched}); an export "
+                f"holds its own: {AGAIN}"
+            )
+
+
+def _check_plugin(name: str, plugin: Any, where: str) -> None:
+    wanted = {key: str(dict(plugin).get(key)) for key in ("kind", "plugin", "distribution")}
+    if wanted["kind"] not in registry.GROUPS:
+        raise ExportError(f"{where}: {name!r} is a plugin of kind {wanted['kind']!r}; {AGAIN}")
+    try:
+        registry.find(wanted["kind"], f"{wanted['distribution']}:{wanted['plugin']}")
+    except registry.PluginError as error:
+        package = f"{wanted['distribution']}=={plugin.get('version')}"
+        raise ExportError(
+            f"{where} needs the {wanted['kind']} {wanted['plugin']!r} of the package "
+            f"{wanted['distribution']}, which is not installed: pip install {package}"
+        ) from error
+
+
+def build(config: Mapping[str, Any], where: str) -> dict[str, nn.Module]:
+    """The modules that a checked ``config`` describes, with random weights.
+
+    Arguments
+    ---------
+    config : mapping
+        From ``read_config``.
+    where : str
+        What to call it in a message.
+
+    Returns
+    -------
+    dict of str to Module
+        ``embedding_model`` and ``classifier``.
+    """
+    try:
+        model = build_model(**config["architecture"])
+    except (ValueError, TypeError, KeyError, AttributeError) as error:
+        raise ExportError(f"{where}: the model cannot be built: {error}; {AGAIN}") from error
+    head = EmotionHead(model.embedding_size, len(config["labels"]))
+    return {"embedding_model": model, "classifier": head}
+
+
+def state_of(modules: Mapping[str, nn.Module]) -> dict[str, Tensor]:
+    """All weights by name, each module's under its own: ``classifier.linear.weight``."""
+    return {
+        f"{name}.{key}": value.detach()
+        for name, module in modules.items()
+        for key, value in module.state_dict().items()
+    }
+
+
+def load_weights(modules: Mapping[str, nn.Module], path: Path, expected: Mapping) -> None:
+    """Load all weights, or raise: nothing is left random, nothing is left over.
+
+    Arguments
+    ---------
+    modules : mapping of str to Module
+        As from ``build``.
+    path : Path
+        A safetensors file.
+    expected : mapping
+        The ``weights`` of the config: ``bytes`` and ``digest``.
+
+    Raises
+    ------
+    ExportError
+        If the file is missing or not the one that is described, or a tensor is missing, left
+        over, or of another shape.
+    """
+    if not path.is_file():
+        raise ExportError(f"{path} is missing; {AGAIN}")
+    if path.stat().st_size != expected.get("bytes") or digest(path) != expected.get("digest"):
+        raise ExportError(
+            f"{path} is not the file that {CONFIG} describes ({expected.get('bytes')} bytes, "
+            f"{path.stat().st_size} there): cut off, damaged, or of another export; {AGAIN}"
+        )
+    try:
+        state = load_file(path)
+    except (SafetensorError, OSError, ValueError) as error:
+        raise ExportError(f"{path} is damaged ({error}); {AGAIN}") from error
+    _check_state(state, state_of(modules), path)
+    for name, module in modules.items():
+        prefix = f"{name}."
+        own = {k.removeprefix(prefix): v for k, v in state.items() if k.startswith(prefix)}
+        module.load_state_dict(own, strict=True)
+
+
+def _check_state(state: Mapping[str, Tensor], wanted: Mapping[str, Tensor], path: Path) -> None:
+    problems = {
+        "lacks": sorted(set(wanted) - set(state)),
+        "has, besides,": sorted(set(state) - set(wanted)),
+        "has in another shape": [
+            f"{k} {list(state[k].shape)} instead of {list(wanted[k].shape)}"
+            for k in sorted(set(state) & set(wanted))
+            if state[k].shape != wanted[k].shape
+        ],
+    }
+    found = [f"{what} {', '.join(names[:5])}" for what, names in problems.items() if names]
+    if found:
+        raise ExportError(f"{path} does not fit its {CONFIG}: it {'; it '.join(found)}; {AGAIN}")
+
+
+def read(folder: str | Path) -> tuple[dict[str, Any], dict[str, nn.Module]]:
+    """The configuration and the trained modules of an export.
+
+    Raises
+    ------
+    ExportError
+        If anything is missing, damaged, or does not fit.
+    """
+    config = read_config(folder)
+    modules = build(config, str(Path(folder) / CONFIG))
+    load_weights(modules, Path(folder) / WEIGHTS, config["weights"])
+    return config, modules

@@ -1,0 +1,79 @@
+"""A timeline as text that other programs read: JSON, CSV, RTTM and Audacity's labels."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+import re
+from collections.abc import Callable
+from pathlib import Path
+
+from camser.inference.timeline import Timeline
+
+
+def as_json(timeline: Timeline, threshold: float = 0.0) -> str:
+    """One object: the windows with their probabilities, and the turns."""
+    return json.dumps(as_dict(timeline, threshold), indent=2) + "\n"
+
+
+def as_dict(timeline: Timeline, threshold: float = 0.0) -> dict:
+    """What ``as_json`` writes."""
+    rows = zip(
+        timeline.starts.tolist(),
+        timeline.ends.tolist(),
+        timeline.probabilities.tolist(),
+        strict=True,
+    )
+    return {
+        "source": timeline.source,
+        "seconds": timeline.seconds,
+        "window": timeline.window,
+        "hop": timeline.hop,
+        "labels": list(timeline.labels),
+        "windows": [{"start": start, "end": end, "probabilities": row} for start, end, row in rows],
+        "turns": [turn._asdict() for turn in timeline.turns(threshold)],
+    }
+
+
+def as_csv(timeline: Timeline, threshold: float = 0.0) -> str:
+    """A row a window: source, start, end, emotion (empty below the threshold), probabilities."""
+    text = io.StringIO()
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerow(["source", "start", "end", "emotion", *timeline.labels])
+    for start, end, row in zip(timeline.starts, timeline.ends, timeline.probabilities, strict=True):
+        emotion = timeline.labels[row.argmax()] if row.max() >= threshold else ""
+        values = [f"{value:.6f}" for value in row]
+        writer.writerow([timeline.source, f"{start:.3f}", f"{end:.3f}", emotion, *values])
+    return text.getvalue()
+
+
+def as_rttm(timeline: Timeline, threshold: float = 0.0) -> str:
+    """NIST's Rich Transcription Time Marked: a SPEAKER line a turn, the emotion as its name."""
+    name = _word(Path(timeline.source).stem) or "recording"
+    return "".join(
+        f"SPEAKER {name} 1 {turn.start:.3f} {turn.end - turn.start:.3f} <NA> <NA> "
+        f"{_word(turn.emotion)} {turn.confidence:.3f} <NA>\n"
+        for turn in timeline.turns(threshold)
+    )
+
+
+def _word(name: str) -> str:
+    """A field of a format whose fields are divided by blanks."""
+    return re.sub(r"\s", "_", name)
+
+
+def as_audacity(timeline: Timeline, threshold: float = 0.0) -> str:
+    """A label track of Audacity: start, end and emotion of each turn, by tabs."""
+    return "".join(
+        f"{turn.start:.6f}\t{turn.end:.6f}\t{turn.emotion} {turn.confidence:.2f}\n"
+        for turn in timeline.turns(threshold)
+    )
+
+
+FORMATS: dict[str, tuple[str, Callable[[Timeline, float], str]]] = {
+    "json": (".json", as_json),
+    "csv": (".csv", as_csv),
+    "rttm": (".rttm", as_rttm),
+    "audacity": (".labels.txt", as_audacity),
+}

@@ -1,0 +1,101 @@
+"""What an export's ``hyperparams.yaml`` needs for SpeechBrain's own pretrained interface."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from speechbrain.dataio.encoder import CategoricalEncoder
+from speechbrain.nnet.containers import LengthsCapableSequential
+from speechbrain.utils.fetching import fetch
+from torch import nn
+
+from camser.inference.folder import CONFIG, WEIGHTS, load_weights, read_config
+
+
+class StrictPretrainer:
+    """Loads the weights of an export into modules: all of them, or it raises.
+
+    It stands in for SpeechBrain's ``Pretrainer``, which loads pickles and only warns where names
+    differ.
+
+    Arguments
+    ---------
+    modules : mapping of str to Module
+        ``embedding_model`` and ``classifier``.
+    """
+
+    def __init__(self, modules: Mapping[str, nn.Module]) -> None:
+        self.modules = modules
+        self.collect_in: str | Path | None = None
+
+    def set_collect_in(self, path: str | Path | None) -> None:
+        """Where fetched files are linked or copied to; None leaves them where they are."""
+        self.collect_in = path
+
+    def collect_files(self, default_source: Any, **options: Any) -> None:
+        """Find ``config.json`` and ``model.safetensors``, fetching them if need be.
+
+        Arguments
+        ---------
+        default_source : str
+            A folder or a hub id.
+        **options
+            SpeechBrain's ``local_strategy`` and ``fetch_config``.
+        """
+        self.config, self.weights = (
+            Path(fetch(name, default_source, self.collect_in, **options))
+            for name in (CONFIG, WEIGHTS)
+        )
+
+    def load_collected(self) -> None:
+        """Load strictly.
+
+        Raises
+        ------
+        ExportError
+            As ``folder.load_weights``.
+        """
+        load_weights(self.modules, self.weights, read_config(self.config.parent)["weights"])
+
+
+def label_encoder(labels: Sequence[str]) -> CategoricalEncoder:
+    """SpeechBrain's encoder of labels, in the model's order.
+
+    Example
+    -------
+    >>> label_encoder(["angry", "sad"]).decode_ndim(1)
+    'sad'
+    """
+    encoder = CategoricalEncoder()
+    encoder.update_from_iterable(labels)
+    encoder.expect_len(len(labels))
+    return encoder
+
+
+def interface(
+    config: Mapping[str, Any], modules: Mapping[str, nn.Module]
+) -> tuple[dict[str, nn.Module], dict[str, Any]]:
+    """What an ``EncoderClassifier`` is made of, as the YAML of an export would build it.
+
+    Arguments
+    ---------
+    config : mapping
+        An export's.
+    modules : mapping of str to Module
+        ``embedding_model`` and ``classifier``, trained.
+
+    Returns
+    -------
+    modules, hparams : dict
+        Its constructor's arguments.
+    """
+    before = {
+        "compute_features": nn.Identity(),
+        "mean_var_norm": LengthsCapableSequential(nn.Identity()),
+    }
+    hparams = {name: config[name] for name in ("labels", "temperature", "sample_rate")}
+    hparams["segment_seconds"] = config["architecture"]["segment_seconds"]
+    hparams["label_encoder"] = label_encoder(config["labels"])
+    return {**before, **modules}, hparams

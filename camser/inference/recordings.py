@@ -1,0 +1,118 @@
+"""Recordings as applications have them, paths or arrays, to blocks of 16-kHz samples."""
+
+from __future__ import annotations
+
+import itertools
+import os
+from collections.abc import Iterable, Iterator, Sequence
+
+import numpy as np
+import torch
+
+from camser import audio
+from camser.audio import AudioError
+
+Recording = str | os.PathLike | np.ndarray | torch.Tensor
+MOST_CHANNELS = 64  # an array with more is the wrong way round
+
+
+def name_of(recording: Recording, number: int) -> str:
+    """What to call a recording: its path, or ``array 3``."""
+    is_path = isinstance(recording, (str, os.PathLike))
+    return str(recording) if is_path else f"array {number}"
+
+
+def blocks(recording: Recording, name: str, sample_rate: int, size: int) -> Iterator[np.ndarray]:
+    """A recording's consecutive blocks of ``size`` samples; the last may be shorter.
+
+    Arguments
+    ---------
+    recording : path or array
+        A file in any format, or [samples] or [samples, channels]; integers are taken as PCM.
+    name : str
+        What to call it in a message.
+    sample_rate : int
+        Of an array, in Hz; a file says its own.
+    size : int
+        Samples of a block, at 16 kHz.
+
+    Raises
+    ------
+    AudioError
+        If it is no sound recording, see ``audio.load``.
+    """
+    if isinstance(recording, (str, os.PathLike)):
+        return audio.blocks(recording, size)
+    return audio.array_blocks(_floats(recording, name), sample_rate, size, name)
+
+
+def _floats(recording: np.ndarray | torch.Tensor, name: str) -> np.ndarray:
+    """[samples] or [samples, channels], in [-1, 1]"""
+    if isinstance(recording, torch.Tensor):
+        recording = recording.detach().cpu().numpy()
+    if not isinstance(recording, np.ndarray):
+        raise AudioError(
+            f"{name} is a {type(recording).__name__}; give a path, or an array of samples"
+        )
+    if recording.ndim not in (1, 2) or (recording.ndim == 2 and recording.shape[1] > MOST_CHANNELS):
+        raise AudioError(
+            f"{name} has the shape {list(recording.shape)}; allowed: [samples] or "
+            f"[samples, channels]"
+        )
+    if recording.dtype.kind == "f":
+        return recording
+    if recording.dtype.kind not in "iu":
+        raise AudioError(f"{name} holds {recording.dtype}; allowed: floats in [-1, 1], or PCM")
+    full_scale = 2.0 ** (8 * recording.dtype.itemsize - 1)
+    middle = full_scale if recording.dtype.kind == "u" else 0.0
+    return ((recording - middle) / full_scale).astype(np.float32)
+
+
+def windows(blocks: Iterator[np.ndarray], window: int, hop: int) -> Iterator[np.ndarray]:
+    """Overlapping windows of a stream; the last may be shorter, and no sample is left out.
+
+    Arguments
+    ---------
+    blocks : iterator of arrays
+        Of ``hop`` samples each; the last may be shorter.
+    window, hop : int
+        Samples; ``hop`` is at most ``window``.
+
+    Example
+    -------
+    >>> stream = (np.arange(start, min(start + 2, 9)) for start in range(0, 9, 2))
+    >>> [w.tolist() for w in windows(stream, 4, 2)]
+    [[0, 1, 2, 3], [2, 3, 4, 5], [4, 5, 6, 7], [6, 7, 8]]
+    """
+    left = np.zeros(0, np.float32)
+    covered = 0  # samples of ``left`` that an earlier window held
+    for block in blocks:
+        left = np.concatenate([left, block])
+        if len(left) >= window:
+            yield left[:window]
+            left, covered = left[hop:], window - hop
+    if len(left) > covered:
+        yield left
+
+
+def batched(items: Iterable, size: int) -> Iterator[list]:
+    """Lists of ``size`` items; the last may be shorter."""
+    items = iter(items)
+    while batch := list(itertools.islice(items, size)):
+        yield batch
+
+
+def collate(waves: Sequence[np.ndarray], size: int) -> tuple[torch.Tensor, torch.Tensor]:
+    """Waves of up to ``size`` samples -> [waves, size], padded with silence, and relative lengths.
+
+    Returns
+    -------
+    padded : Tensor
+        [waves, size]
+    lens : Tensor
+        [waves]
+    """
+    padded = np.zeros((len(waves), size), np.float32)
+    for row, wave in zip(padded, waves, strict=True):
+        row[: len(wave)] = wave
+    return torch.from_numpy(padded), torch.tensor([len(wave) / size for wave in waves])

@@ -1,0 +1,116 @@
+"""Emotions along a recording: windows, their smoothing, and turns of one emotion each."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import NamedTuple
+
+import numpy as np
+
+from camser.audio import SAMPLE_RATE
+
+SMOOTHINGS = ("mean", "median")
+
+
+class Turn(NamedTuple):
+    """A stretch of one emotion: seconds from the beginning, and its mean probability."""
+
+    start: float
+    end: float
+    emotion: str
+    confidence: float
+
+
+@dataclass(frozen=True)
+class Timeline:
+    """Calibrated probabilities of each window of a recording.
+
+    Arguments
+    ---------
+    source : str
+        The recording's name.
+    labels : tuple of str
+        The classes, in order.
+    window, hop : float
+        Seconds of a window, and between the beginnings of two.
+    seconds : float
+        Length of the recording; the last window ends there.
+    probabilities : array
+        [windows, classes]
+    """
+
+    source: str
+    labels: tuple[str, ...]
+    window: float
+    hop: float
+    seconds: float
+    probabilities: np.ndarray
+
+    @property
+    def starts(self) -> np.ndarray:
+        """Where each window begins, in seconds: [windows]"""
+        return np.arange(len(self.probabilities)) * self.hop
+
+    @property
+    def ends(self) -> np.ndarray:
+        """Where each window ends, in seconds: [windows]"""
+        return np.minimum(self.starts + self.window, self.seconds)
+
+    @property
+    def edges(self) -> np.ndarray:
+        """The moments between which each window decides, that nearest its middle: [windows + 1]"""
+        inner = self.starts[1:] + (self.window - self.hop) / 2
+        return np.concatenate([[0.0], np.minimum(inner, self.seconds), [self.seconds]])
+
+    def smoothed(self, method: str, seconds: float = 5.0) -> Timeline:
+        """The same with neighbouring windows' probabilities averaged.
+
+        Arguments
+        ---------
+        method : str
+            "mean", or "median", which keeps edges sharp.
+        seconds : float
+            Over how long; at the ends the first and the last window are repeated.
+        """
+        from scipy import ndimage
+
+        check_windows(self.window, self.hop, method, seconds)
+        size = max(1, round(seconds / self.hop))
+        if method == "mean":
+            values = ndimage.uniform_filter1d(self.probabilities, size, axis=0, mode="nearest")
+        else:
+            values = ndimage.median_filter(self.probabilities, (size, 1), mode="nearest")
+        totals = values.sum(axis=1, keepdims=True)  # the medians of the classes: not always 1
+        values = np.where(totals > 0, values / np.maximum(totals, 1e-300), self.probabilities)
+        return replace(self, probabilities=values)
+
+    def turns(self, threshold: float = 0.0) -> list[Turn]:
+        """Stretches of one emotion each, without overlap.
+
+        Arguments
+        ---------
+        threshold : float
+            Windows less sure than that belong to no turn.
+        """
+        best = self.probabilities.argmax(axis=1)
+        best[self.probabilities.max(axis=1) < threshold] = -1
+        firsts = np.flatnonzero(np.diff(best, prepend=-2))
+        turns = []
+        for first, last in zip(firsts, [*firsts[1:], len(best)], strict=True):
+            if best[first] >= 0:
+                confidence = float(self.probabilities[first:last, best[first]].mean())
+                start, end = float(self.edges[first]), float(self.edges[last])
+                turns.append(Turn(start, end, self.labels[best[first]], confidence))
+        return turns
+
+
+def check_windows(window: float, hop: float, smoothing: str | None, seconds: float) -> None:
+    """Raise a ValueError unless a timeline can be made so."""
+    if not 1 / SAMPLE_RATE <= hop <= window:
+        raise ValueError(
+            f"window is {window} s and hop {hop} s; allowed: a hop above 0, up to the window"
+        )
+    if smoothing is not None and smoothing not in SMOOTHINGS:
+        raise ValueError(f"smoothing is {smoothing!r}; allowed: {', '.join(SMOOTHINGS)}")
+    if not seconds > 0:
+        raise ValueError(f"smoothing_seconds is {seconds}; it must be positive")
