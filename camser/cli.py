@@ -46,10 +46,30 @@ def _parser() -> argparse.ArgumentParser:
     )
     export.set_defaults(run=_export)
 
+    _add_classify(commands)
+
     plugins = commands.add_parser("plugins", help="what is installed")
     actions = plugins.add_subparsers(required=True, metavar="ACTION")
     actions.add_parser("list", help="encoders and fusions, by name").set_defaults(run=_list_plugins)
     return parser
+
+
+def _add_classify(commands: argparse._SubParsersAction) -> None:
+    command = commands.add_parser("classify", help="the emotions of recordings")
+    command.add_argument("paths", nargs="+", metavar="FILE|DIR", help="recordings, or folders")
+    command.add_argument("--model", required=True, metavar="DIR", help="an export, or user/name")
+    form = command.add_mutually_exclusive_group()
+    for name in ("json", "csv", "rttm", "audacity"):
+        form.add_argument(f"--{name}", action="store_const", const=name, dest="form")
+    command.add_argument("--timeline", action="store_true", help="how they change along each file")
+    command.add_argument("--window", type=float, metavar="SECONDS")
+    command.add_argument("--hop", type=float, default=1.0, metavar="SECONDS")
+    command.add_argument("--smoothing", choices=("mean", "median"))
+    command.add_argument("--smoothing-seconds", type=float, default=5.0, metavar="SECONDS")
+    command.add_argument("--threshold", type=float, default=0.0, help="the least confidence, 0 … 1")
+    command.add_argument("--batch-size", type=int, default=16, help="segments at once")
+    command.add_argument("--device", help="cpu, cuda, cuda:1; by default a GPU if there is one")
+    command.set_defaults(run=_classify, form="table")
 
 
 def _synthesize_corpus(arguments: argparse.Namespace) -> None:
@@ -82,6 +102,26 @@ def _export(arguments: argparse.Namespace) -> None:
     verified = not arguments.no_verify
     given = arguments.run_folder, arguments.folder, arguments.data_folder
     print(export_run(*given, verified=verified, onnx=arguments.onnx))
+
+
+def _classify(arguments: argparse.Namespace) -> None:
+    from camser import classify
+
+    given, timeline = arguments, None
+    if given.timeline or given.form in classify.ONLY_TIMELINES:
+        names = ("window", "hop", "smoothing", "smoothing_seconds")
+        timeline = {name: getattr(given, name) for name in names}
+    files = classify.recordings(given.paths)
+    if given.form == "audacity" and len(files) > 1:
+        raise ValueError(
+            f"Audacity's labels do not name their file; give one file, not {len(files)}"
+        )
+
+    from camser.inference import EmotionClassifier
+
+    model = EmotionClassifier.from_pretrained(given.model, given.device, given.batch_size)
+    if classify.classify(model, files, given.form, given.threshold, timeline):
+        sys.exit(1)
 
 
 def _list_plugins(arguments: argparse.Namespace) -> None:

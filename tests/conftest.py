@@ -4,7 +4,9 @@ import importlib.util
 import logging
 from pathlib import Path
 
+import numpy as np
 import pytest
+import soundfile
 import torch
 
 from camser.synthetic import synthesize_corpus
@@ -58,25 +60,62 @@ def prepared(tmp_path_factory):
     return tmp_path_factory.mktemp("prepared")
 
 
-@pytest.fixture
-def start(corpus, prepared, tmp_path, iemocap):
-    """Start a run of the tiny recipe with overrides: ``start("--fold=1", folder="a")``."""
+def start_run(scan, corpus, prepared, folder, *overrides, recipe=TINY):
+    """The objects of a run of the tiny recipe with overrides."""
     from camser.experiment import Run
     from camser.settings import read_arguments
 
-    def build(*overrides, folder="run", recipe=TINY):
-        paths = [
-            f"--data_folder={corpus}",
-            f"--output_folder={tmp_path / folder}",
-            f"--prepared_folder={prepared}",
-        ]
-        arguments = [str(recipe), "--device=cpu", "--noprogressbar", *paths, *overrides]
-        return Run(read_arguments(arguments, ROOT / "recipes/IEMOCAP"), iemocap.scan)
+    paths = [
+        f"--data_folder={corpus}",
+        f"--output_folder={folder}",
+        f"--prepared_folder={prepared}",
+    ]
+    arguments = [str(recipe), "--device=cpu", "--noprogressbar", *paths, *overrides]
+    return Run(read_arguments(arguments, ROOT / "recipes/IEMOCAP"), scan)
 
-    yield build
+
+def close_logs():
     logging.getLogger().handlers = [
         h for h in logging.getLogger().handlers if not isinstance(h, logging.FileHandler)
     ]
+
+
+@pytest.fixture
+def start(corpus, prepared, tmp_path, iemocap):
+    """Start a run of the tiny recipe with overrides: ``start("--fold=1", folder="a")``."""
+
+    def build(*overrides, folder="run", recipe=TINY):
+        where = corpus, prepared, tmp_path / folder
+        return start_run(iemocap.scan, *where, *overrides, recipe=recipe)
+
+    yield build
+    close_logs()
+
+
+@pytest.fixture(scope="session")
+def trained(corpus, prepared, tmp_path_factory, iemocap):
+    """One ended run of the paper's composition at tiny sizes, which wrote its own export."""
+    folder = tmp_path_factory.mktemp("trained")
+    where = corpus, prepared, folder / "run"
+    job = start_run(iemocap.scan, *where, f"--export_folder={folder / 'export'}")
+    job.train()
+    job.test()
+    close_logs()
+    return job
+
+
+@pytest.fixture(scope="session")
+def export(trained):
+    """The export of ``trained``: never to be changed, copy it."""
+    return Path(trained.settings.values["export_folder"])
+
+
+@pytest.fixture(scope="session")
+def classifier(export):
+    """The export, loaded."""
+    from camser.inference import EmotionClassifier
+
+    return EmotionClassifier.from_pretrained(export, device="cpu")
 
 
 @pytest.fixture
@@ -92,11 +131,24 @@ def run(start):
     return go
 
 
+@pytest.fixture(scope="session")
+def wave():
+    """10.5 s of something loud and uneven."""
+    rng = np.random.default_rng(1)
+    time = np.arange(168000) / 16000
+    return (0.3 * np.sin(900 * time**1.5) + 0.05 * rng.normal(size=168000)).astype(np.float32)
+
+
+@pytest.fixture(scope="session")
+def wave_path(wave, tmp_path_factory):
+    path = tmp_path_factory.mktemp("audio") / "wave.wav"
+    soundfile.write(path, wave, 16000, subtype="FLOAT")
+    return path
+
+
 @pytest.fixture
 def speech():
     """Half a dozen segments of real-looking speech: [6, 48000]."""
-    import numpy as np
-
     from camser.synthetic import EMOTIONS
     from camser.voice import make_voice, speak
 

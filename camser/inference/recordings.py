@@ -81,7 +81,7 @@ def windows(blocks: Iterator[np.ndarray], window: int, hop: int) -> Iterator[np.
     Example
     -------
     >>> stream = (np.arange(start, min(start + 2, 9)) for start in range(0, 9, 2))
-    >>> [w.tolist() for w in windows(stream, 4, 2)]
+    >>> [w.astype(int).tolist() for w in windows(stream, 4, 2)]
     [[0, 1, 2, 3], [2, 3, 4, 5], [4, 5, 6, 7], [6, 7, 8]]
     """
     left = np.zeros(0, np.float32)

@@ -1,0 +1,121 @@
+"""``camser export`` and ``camser classify``, as they are typed."""
+
+import csv
+import json
+import shutil
+
+import pytest
+
+from camser import classify, cli
+
+
+@pytest.fixture
+def files(wave_path, tmp_path):
+    """Two recordings in a folder, a hidden file, and one that is no sound."""
+    folder = tmp_path / "sounds"
+    (folder / "deep").mkdir(parents=True)
+    for name in ("b.wav", "deep/a.WAV", "._b.wav"):
+        shutil.copy(wave_path, folder / name)
+    (folder / "notes.txt").write_text("no sound")
+    bad = tmp_path / "bad.wav"
+    bad.write_bytes(b"nothing")
+    return folder, bad
+
+
+@pytest.fixture
+def say(export, capfd):
+    """Run ``camser classify``; returns the exit status and both streams."""
+
+    def run(*arguments):
+        status = 0
+        try:
+            cli.main(["classify", "--model", str(export), "--device=cpu", *map(str, arguments)])
+        except SystemExit as error:
+            status = error.code
+        return status, *capfd.readouterr()
+
+    return run
+
+
+def test_a_folder_as_a_table(say, files, classifier):
+    folder, _ = files
+    status, out, err = say(folder)
+    assert (status, err.replace("\r", "").strip()) == (0, "")
+    head, *rows = out.splitlines()
+    assert head.split() == ["file", "seconds", "emotion", *classifier.labels]
+    assert [row.split()[0] for row in rows] == [str(folder / "b.wav"), str(folder / "deep/a.WAV")]
+    found = classifier.classify(folder / "b.wav")
+    expected = [f"{v:.1%}" for v in found.probabilities.values()]
+    assert rows[0].split()[1:] == ["10.50", found.emotion, *expected]
+
+
+def test_a_bad_file_is_told_and_the_others_classified(say, files):
+    folder, bad = files
+    status, out, err = say(bad, folder, "--json")
+    assert status == 1
+    assert f"camser: {bad}: not a readable sound file" in err
+    found = json.loads(out)
+    assert len(found) == 2 and found[0]["seconds"] == 10.5
+    status, out, _ = say(bad, "--json")
+    assert (status, json.loads(out)) == (1, [])
+
+
+def test_csv(say, files, classifier):
+    status, out, _ = say(files[0], "--csv", "--threshold=1")
+    rows = list(csv.DictReader(out.splitlines()))
+    assert status == 0 and [row["emotion"] for row in rows] == ["", ""]
+    assert sum(float(rows[0][label]) for label in classifier.labels) == pytest.approx(1, abs=1e-5)
+
+
+@pytest.mark.parametrize("form", ["--table", "--json", "--csv", "--rttm"])
+def test_timelines(say, files, form):
+    options = () if form == "--table" else (form,)
+    status, out, _ = say(
+        files[0], files[1], "--timeline", "--hop=0.5", "--smoothing=mean", *options
+    )
+    assert status == 1
+    if form == "--json":
+        found = json.loads(out)
+        assert [len(f["windows"]) for f in found] == [16, 16]
+    elif form == "--csv":
+        rows = list(csv.DictReader(out.splitlines()))
+        assert len(rows) == 32 and rows[1]["start"] == "0.500"
+    elif form == "--rttm":
+        assert {line.split()[1] for line in out.splitlines()} == {"a", "b"}
+    else:
+        assert out.count("(10.50 s)") == 2
+
+
+def test_audacity_takes_one_file(say, files, wave_path):
+    status, out, _ = say(wave_path, "--audacity")
+    assert status == 0 and out.splitlines()[-1].split("\t")[1] == "10.500000"
+    status, _, _ = say(files[0], "--audacity")
+    assert "give one file, not 2" in status
+
+
+def test_mistakes_are_one_line(say, tmp_path, files):
+    (tmp_path / "empty").mkdir()
+    assert "empty holds no sound file; looked for: " in say(tmp_path / "empty")[0]
+    assert "threshold is 2.0; allowed: 0 … 1" in say(files[0], "--threshold=2")[0]
+    assert "batch_size is 0; allowed" in say(files[0], "--batch-size=0")[0]
+    assert "no such folder" in say(files[0], "--model=nowhere")[0]
+
+
+def test_many_files_show_a_bar(files, classifier, monkeypatch, capsys):
+    shown = []
+    monkeypatch.setattr("tqdm.tqdm.__init__", lambda self, items, **options: shown.append(options))
+    monkeypatch.setattr("tqdm.tqdm.__iter__", lambda self: iter([]))
+    classify.classify(classifier, ["a.wav", "b.wav"])
+    classify.classify(classifier, ["a.wav"])
+    assert [s["disable"] for s in shown] == [None, True]  # None: where there is a terminal
+
+
+def test_export_as_it_is_typed(trained, tmp_path, capfd):
+    given = ["export", str(trained.output_folder), str(tmp_path / "out"), "--no-verify"]
+    cli.main(given)
+    assert capfd.readouterr().out.strip() == str(tmp_path / "out")
+    assert "not verified" in (tmp_path / "out/README.md").read_text()
+    with pytest.raises(SystemExit, match=r"camser: .*out exists; give another folder"):
+        cli.main(given)
+    with pytest.raises(SystemExit, match="the run has not ended"):
+        cli.main(["export", str(tmp_path), str(tmp_path / "other")])
