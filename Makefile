@@ -10,7 +10,7 @@ DEMO := demo
 demo: $(INSTALLED)  ## a synthetic corpus, one fold trained and tested: a few minutes on two cores
 	test -d $(DEMO)/corpus || $(BIN)/camser synthesize-corpus $(DEMO)/corpus
 	$(BIN)/python recipes/IEMOCAP/train.py hparams/demo.yaml --data_folder=$(DEMO)/corpus \
-		--output_folder=$(DEMO)/run --prepared_folder=$(DEMO)/prepared
+		--output_folder=$(DEMO)/run --prepared_folder=$(DEMO)/prepared --export_folder=$(DEMO)/export
 
 test: lint  ## under ten minutes on two cores
 	$(BIN)/python -m pytest

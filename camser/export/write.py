@@ -2,18 +2,15 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
-
-from safetensors.torch import save_file
 
 from camser.corpus import DataFolder
 from camser.export.card import card
 from camser.export.describe import configuration, recipe
 from camser.export.run import read_run
 from camser.export.verify import verify
-from camser.files import digest, replacing_folder
-from camser.inference.folder import CARD, CONFIG, ONNX, RECIPE, WEIGHTS, state_of
+from camser.files import replacing_folder
+from camser.inference.folder import CARD, ONNX, RECIPE, write, write_config
 from camser.settings import read_arguments
 
 
@@ -60,21 +57,15 @@ def export_run(
         data_folder = read_arguments([str(recipe_path)]).values["data_folder"]
     config, model = configuration(run), run.modules["embedding_model"]
     with replacing_folder(folder, replace) as new:
-        weights = {name: value.contiguous() for name, value in state_of(run.modules).items()}
-        save_file(weights, new / WEIGHTS, metadata={"format": "pt"})
-        config["weights"] = {
-            "bytes": (new / WEIGHTS).stat().st_size,
-            "digest": digest(new / WEIGHTS),
-        }
+        write(new, config, run.modules)
         _write(new / RECIPE, recipe(config, model.embedding_size))
-        _write(new / CONFIG, json.dumps(config, indent=2, allow_nan=False) + "\n")
         if onnx:
             from camser.export.onnx import write_onnx
 
             write_onnx(model, run.modules["classifier"], new / ONNX, config["labels"])
         if verified:
             config["verified"] = verify(new, run, data_folder)
-            _write(new / CONFIG, json.dumps(config, indent=2, allow_nan=False) + "\n")
+            write_config(new, config)
         _write(new / CARD, card(config, run))
     return Path(folder)
 

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from safetensors import SafetensorError
-from safetensors.torch import load_file
+from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
 from camser import registry
@@ -213,3 +213,28 @@ def read(folder: str | Path) -> tuple[dict[str, Any], dict[str, nn.Module]]:
     modules = build(config, str(Path(folder) / CONFIG))
     load_weights(modules, Path(folder) / WEIGHTS, config["weights"])
     return config, modules
+
+
+def write(folder: str | Path, config: dict[str, Any], modules: Mapping[str, nn.Module]) -> None:
+    """Write what ``read`` reads; ``config`` gets its ``weights``.
+
+    Arguments
+    ---------
+    folder : str or Path
+        One that exists.
+    config : dict
+        What ``check_config`` wants, but for ``weights``.
+    modules : mapping of str to Module
+        ``embedding_model`` and ``classifier``.
+    """
+    path = Path(folder) / WEIGHTS
+    state = {name: value.contiguous() for name, value in state_of(modules).items()}
+    save_file(state, path, metadata={"format": "pt"})
+    config["weights"] = {"bytes": path.stat().st_size, "digest": digest(path)}
+    write_config(folder, config)
+
+
+def write_config(folder: str | Path, config: Mapping[str, Any]) -> None:
+    """Write ``config.json`` alone."""
+    text = json.dumps(config, indent=2, allow_nan=False) + "\n"
+    (Path(folder) / CONFIG).write_text(text, encoding="utf-8")
