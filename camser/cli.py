@@ -48,6 +48,12 @@ def _parser() -> argparse.ArgumentParser:
 
     _add_classify(commands)
 
+    doctor = commands.add_parser(
+        "doctor", help="whether this environment works, and what to install"
+    )
+    doctor.add_argument("--json", action="store_true", help="print the same as data")
+    doctor.set_defaults(run=_doctor)
+
     plugins = commands.add_parser("plugins", help="what is installed")
     actions = plugins.add_subparsers(required=True, metavar="ACTION")
     actions.add_parser("list", help="encoders and fusions, by name").set_defaults(run=_list_plugins)
@@ -122,6 +128,17 @@ def _classify(arguments: argparse.Namespace) -> None:
     model = EmotionClassifier.from_pretrained(given.model, given.device, given.batch_size)
     if classify.classify(model, files, given.form, given.threshold, timeline):
         sys.exit(1)
+
+
+def _doctor(arguments: argparse.Namespace) -> None:
+    import json
+
+    from camser.doctor import checks, lines, probe
+
+    found = checks.examine(probe.gather(tuple(checks.OPTIONAL)))
+    data = [line._asdict() for line in found]
+    print(json.dumps(data, indent=1) if arguments.json else lines.render(found))
+    sys.exit(int(any(line.mark == "wrong" for line in found)))
 
 
 def _list_plugins(arguments: argparse.Namespace) -> None:

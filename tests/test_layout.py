@@ -60,6 +60,7 @@ ALLOWED = {
         "settings",
     },
     "report": {"files", "folds", "metrics", "report", "results"},
+    "doctor": {"doctor", "registry"},
     "experiment": None,  # the story: it may use everything
     "cli": None,
     "__init__": set(),

@@ -1,0 +1,1 @@
+"""``camser doctor``: what is installed here, whether it works together, what to install."""

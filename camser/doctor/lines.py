@@ -1,0 +1,42 @@
+"""A finding, findings as text, and commands to paste."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any, NamedTuple
+
+Facts = Mapping[str, Any]  # what `probe.gather` returns
+
+
+class Line(NamedTuple):
+    """A finding: ``mark`` is ok, note or wrong; ``remedy`` is a command to paste, or empty."""
+
+    mark: str
+    name: str
+    found: str
+    remedy: str = ""
+
+
+def render(lines: Sequence[Line]) -> str:
+    """The lines as text, each remedy under its line, and how many are wrong.
+
+    Example
+    -------
+    >>> print(render([Line("ok", "a", "1.0"), Line("wrong", "b", "not installed", pip("b>=2"))]))
+    ok    a                            1.0
+    wrong b                            not installed
+          $ pip install "b>=2"
+    1 wrong
+    """
+    text = []
+    for line in lines:
+        text.append(f"{line.mark:6}{line.name:29}{line.found}")
+        text += [f"{'':6}$ {line.remedy}"] if line.remedy else []
+    wrong = sum(line.mark == "wrong" for line in lines)
+    return "\n".join([*text, f"{wrong} wrong" if wrong else "nothing is wrong"])
+
+
+def pip(*arguments: Any) -> str:
+    """A pip command; what a shell would take for a redirection is quoted."""
+    words = [f'"{a}"' if set("<>; ") & set(str(a)) else str(a) for a in arguments]
+    return " ".join(["pip install", *words])
