@@ -16,7 +16,7 @@ from torch import Tensor, nn
 
 from camser import metrics, results
 from camser.checkpoints import CheckpointError, RandomState, WholeCheckpointer
-from camser.folds import OPTIMISTIC
+from camser.folds import caution
 from camser.kept import KeptFeatures
 from camser.model import Inspection
 from camser.registry import nearest
@@ -185,9 +185,9 @@ class EmotionBrain(sb.Brain):
         scores = {"loss": valid_loss, "WA": self.scores["WA"], "UA": self.scores["UA"]}
         rates = {f"lr_{name}": self.rates[name] for name in self.optimizers_dict}
         row = {"epoch": epoch, "train_loss": self.train_loss}
-        if self.hparams.selection == "test_fold":
-            logger.info("epoch %d is scored for %s", epoch, OPTIMISTIC)
-            row["note"] = OPTIMISTIC
+        if told := caution(self.hparams.selection):
+            logger.info("epoch %d is scored for %s", epoch, told)
+            row["note"] = told
         row |= {f"valid_{name}": value for name, value in scores.items()}
         row |= {**rates, "seconds": round(time.monotonic() - self.epoch_start, 3)}
         if if_main_process() and not self.debug:

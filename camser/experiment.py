@@ -20,6 +20,8 @@ from camser.brain import EmotionBrain
 from camser.build import NAMED, check_names
 from camser.checkpoints import CheckpointError, WholeCheckpointer
 from camser.corpus import Utterance, fingerprint
+from camser.export.write import export_run
+from camser.inference.folder import ExportError
 from camser.kept import KeptFeatures
 from camser.model import parameter_table
 from camser.prepare import OPTIONS, Scanner, prepare
@@ -49,7 +51,7 @@ def main(scan: Scanner | Mapping[str, Scanner], recipe_folder: str | Path) -> No
     try:
         run.train()
         run.test()
-    except (AudioError, CheckpointError) as error:
+    except (AudioError, CheckpointError, ExportError, results.ResultsError) as error:
         sys.exit(f"error: {error}")
 
 
@@ -184,23 +186,21 @@ class Run:
 
     def _export(self) -> None:
         """Write the trained model as a folder that loads anywhere, where that is asked for."""
-        if self.settings.values["export_folder"]:
-            from camser.export.write import export_run
-
-            print(
-                export_run(self.output_folder, self.settings.values["export_folder"], replace=True)
-            )
+        folder = self.settings.values["export_folder"]
+        if folder:
+            print(export_run(self.output_folder, folder, replace=True))
 
     def _write(self, predictions: Path) -> None:
         brain, values = self.brain, self.settings.values
         history = results.read_history(self.output_folder)
+        caution = folds.caution(values["selection"], ", ")
         copied = ("corpus", "protocol", "selection", "fold", "seed", "variant", "labels")
         written = results.write_results(
             self.output_folder,
             {
                 **{name: values[name] for name in copied},
                 "fold_name": self.fold.name,
-                **({"note": folds.OPTIMISTIC} if values["selection"] == "test_fold" else {}),
+                **({"note": folds.OPTIMISTIC} if caution else {}),
                 "settings": decisive(values),
                 "parts": {p: len(getattr(self.fold, p)) for p in ("train", "valid", "test")},
                 **brain.scores,
@@ -213,9 +213,8 @@ class Run:
                 "manifest": fingerprint(self.utterances),
             },
         )
-        warning = f", {folds.OPTIMISTIC}" if values["selection"] == "test_fold" else ""
         scores = ", ".join(f"{name} {brain.scores[name]:.4f}" for name in ("WA", "UA", "macro_F1"))
-        print(f"test {self.fold.name}{warning}: {scores} (epoch {brain.best_epoch})")
+        print(f"test {self.fold.name}{caution}: {scores} (epoch {brain.best_epoch})")
         print(f"{written}\n{predictions}")
 
 

@@ -19,6 +19,17 @@ OPTIONS = ("protocol", "selection", "num_folds", "valid_fraction", "target", "se
 OPTIMISTIC = "selected on the test fold (optimistic)"
 
 
+def caution(selection: str, before: str = "") -> str:
+    """What every mention of scores must say of their selection, after ``before``; or nothing.
+
+    Example
+    -------
+    >>> caution("test_fold", ", "), caution("held_out", ", ")
+    (', selected on the test fold (optimistic)', '')
+    """
+    return before + OPTIMISTIC if selection == "test_fold" else ""
+
+
 class FoldError(ValueError):
     """A protocol that does not exist, or does not fit the corpus."""
 
@@ -230,5 +241,5 @@ def describe(fold: Fold, selection: str) -> str:
     classes = ", ".join(
         f"{k} {v}" for k, v in sorted(Counter(u.emotion for u in fold.test).items())
     )
-    warning = f"; {OPTIMISTIC}" if selection == "test_fold" else ""
-    return f"fold {fold.index} ({fold.name}): {sizes}; test holds {classes}{warning}"
+    told = caution(selection, "; ")
+    return f"fold {fold.index} ({fold.name}): {sizes}; test holds {classes}{told}"

@@ -2,125 +2,19 @@
 
 import json
 import shutil
-import socket
 
 import numpy as np
 import pytest
-import soundfile
 import torch
 import yaml
 from scipy.special import log_softmax
-from speechbrain.dataio.batch import PaddedBatch
-from speechbrain.inference.classifiers import EncoderClassifier
 
-from camser import data, results
-from camser.brain import Stage
-from camser.corpus import Utterance
+from camser import results
 from camser.export.calibration import fit_temperature
 from camser.export.write import export_run
-from camser.inference import EmotionClassifier, ExportError
-from camser.synthetic import EMOTIONS
-from camser.voice import make_voice, speak
+from camser.inference import ExportError
 
-SECONDS = (0.3, 1.0, 2.99, 3.0, 3.01, 7.2, 60.0)
 SAME = 1e-5  # of log-probabilities in float32 on a CPU, whatever the batch
-
-
-@pytest.fixture(scope="module")
-def recordings(tmp_path_factory):
-    """Synthetic speech of very unequal lengths, 16 kHz."""
-    folder, rng = tmp_path_factory.mktemp("recordings"), np.random.default_rng(0)
-    prosody = EMOTIONS["neu"].prosody, EMOTIONS["ang"].prosody
-    for seconds in SECONDS:
-        wave = speak(rng, make_voice(rng, 180.0, 1.0), *prosody, round(seconds * 16000))
-        soundfile.write(folder / f"{seconds}.wav", wave, 16000)
-    return [folder / f"{seconds}.wav" for seconds in SECONDS]
-
-
-@pytest.fixture(scope="module")
-def expected(trained, recordings):
-    """What the Brain makes of them in its test, all in one padded batch: [7, classes]"""
-    utterances = [
-        Utterance(f"x/{s}", "x", path.name, s, "x/1", "male", emotion="sad")
-        for s, path in zip(SECONDS, recordings, strict=True)
-    ]
-    index = data.SegmentIndex(utterances, trained.hparams["embedding_model"].segment_samples)
-    labels = trained.hparams["labels"]
-    items = data.utterance_dataset(utterances, index, labels, recordings[0].parent)
-    brain, kept = trained.brain, trained.brain.kept
-    brain.kept, was_training = None, brain.modules.training
-    brain.modules.eval()
-    with torch.no_grad():
-        found = brain.compute_forward(
-            PaddedBatch([items[i] for i in range(len(items))]), Stage.TEST
-        )
-    brain.kept = kept
-    brain.modules.train(was_training)
-    return found
-
-
-def assert_same(found, expected, tolerance=SAME):
-    assert (found.argmax(1) == expected.argmax(1)).all()
-    torch.testing.assert_close(found, expected, atol=tolerance, rtol=0)
-
-
-def load(path):
-    return torch.from_numpy(soundfile.read(path, dtype="float32")[0])
-
-
-def pad(waves):
-    longest = max(map(len, waves))
-    lens = torch.tensor([len(wave) / longest for wave in waves])
-    return torch.nn.utils.rnn.pad_sequence(waves, batch_first=True), lens
-
-
-@pytest.mark.parametrize("batch_size", [1, 4, 16])
-def test_our_classifier_decides_as_the_brain_did(export, recordings, expected, batch_size):
-    classifier = EmotionClassifier.from_pretrained(export, "cpu", batch_size)
-    assert_same(classifier.log_probabilities(recordings), expected)
-    arrays = [load(path) for path in recordings]
-    assert_same(classifier.log_probabilities(arrays), expected)
-    assert_same(classifier.classify_batch(*pad(arrays))[0], expected)
-
-
-def test_speechbrains_classifier_decides_as_the_brain_did(export, recordings, expected):
-    stock = EncoderClassifier.from_hparams(source=str(export), run_opts={"device": "cpu"})
-    files = [stock.classify_file(str(path)) for path in recordings]
-    assert_same(torch.cat([found[0] for found in files]), expected)
-    assert [found[3][0] for found in files] == [
-        ["angry", "sad", "happy", "neutral"][i] for i in expected.argmax(1)
-    ]
-    waves, lens = pad([load(path) for path in recordings])
-    found, _, _, labels = stock.classify_batch(waves, lens)
-    assert_same(found, expected)
-    assert stock.encode_batch(waves, lens).shape == (len(SECONDS), 128)
-    assert labels == [found[3][0] for found in files]
-
-
-def test_the_runs_own_predictions_come_back(trained, classifier, corpus):
-    rows = results.read_predictions(trained.output_folder / "predictions.csv")
-    by_id = {u.id: u for u in trained.utterances}
-    found = classifier.log_probabilities([corpus / by_id[row["id"]].path for row in rows])
-    expected = [[float(row[label]) for label in classifier.labels] for row in rows]
-    assert_same(found, torch.tensor(expected))
-
-
-def test_it_loads_where_nothing_else_is(export, recordings, expected, tmp_path, monkeypatch):
-    """Moved, from another working folder, and without a network."""
-
-    def refuse(*arguments, **options):
-        raise AssertionError("something asked for the network")
-
-    moved = shutil.copytree(export, tmp_path / "elsewhere" / "model")
-    (tmp_path / "empty").mkdir()
-    monkeypatch.chdir(tmp_path / "empty")
-    monkeypatch.setattr(socket, "getaddrinfo", refuse)
-    monkeypatch.setattr(socket.socket, "connect", refuse)
-    ours = EmotionClassifier.from_pretrained(moved)
-    stock = EncoderClassifier.from_hparams(source=str(moved))
-    assert_same(ours.log_probabilities(recordings[:2]), expected[:2])
-    assert_same(stock.classify_file(str(recordings[0]))[0], expected[:1])
-    assert not list(tmp_path.glob("empty/*")), "SpeechBrain's interface left files behind"
 
 
 def test_the_folder_says_what_it_is(trained, export):

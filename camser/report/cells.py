@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from camser.folds import OPTIMISTIC
+from camser.folds import caution
 from camser.report import published, statistics
 from camser.report.runs import Section, Variant
 
@@ -18,7 +18,7 @@ def title(section: Section) -> str:
 
 def selection(section: Section) -> str:
     """How the epoch was chosen."""
-    return OPTIMISTIC if section.selection == "test_fold" else "epoch chosen on held-out data"
+    return caution(section.selection) or "epoch chosen on held-out data"
 
 
 def label(variant: Variant) -> str:

@@ -12,7 +12,7 @@ from typing import Any
 
 import torch
 
-from camser.folds import OPTIMISTIC
+from camser.folds import caution
 from camser.prepare import Scanner
 from camser.results import ResultsError
 from camser.settings import SettingsError, read_arguments
@@ -112,7 +112,7 @@ def _summary(jobs: Sequence[Job]) -> str:
     lines = [f"{'variant (mean ± over runs)':<32}{'runs':>5}{'WA, %':>16}{'UA, %':>16}"]
     for (variant, selection), runs in rows.items():
         scores = "".join(f"{_spread([r[s] for r in runs]):>16}" for s in ("WA", "UA"))
-        note = f"  {OPTIMISTIC}" if selection == "test_fold" else ""
+        note = caution(selection, "  ")
         lines.append(f"{variant:<32}{len(runs):>5}{scores}{note}")
     return "\n".join(lines)
 

@@ -14,7 +14,7 @@ from typing import Any
 from camser import prepare
 from camser.build import NAMED, check_names
 from camser.corpus import Utterance, fingerprint
-from camser.folds import OPTIMISTIC, OPTIONS, make_folds
+from camser.folds import OPTIONS, caution, make_folds
 from camser.prepare import CorpusError, Scanner
 from camser.results import ResultsError, read_results
 from camser.resuming import check_same_corpus, check_same_run, decisive
@@ -110,7 +110,7 @@ class Variant:
         values = self.settings.at(seed=seed, fold=fold)
         folder = Path(values["output_folder"])
         check_same_run(folder, values)
-        optimistic = f", {OPTIMISTIC}" if values["selection"] == "test_fold" else ""
+        optimistic = caution(values["selection"], ", ")
         job = Job(
             name=f"{values['variant']}, fold {fold}, seed {seed}{optimistic}",
             command=(self.script, *self.arguments, f"--seed={seed}", f"--fold={fold}"),
