@@ -63,6 +63,7 @@ ALLOWED = {
     "doctor": {"doctor", "registry"},
     "experiment": None,  # the story: it may use everything
     "cli": None,
+    "classify": None,
     "__init__": set(),
 }
 

@@ -1,0 +1,43 @@
+"""What the README shows can be typed, and prints what it says."""
+
+import contextlib
+import io
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from conftest import ROOT
+
+README = (ROOT / "README.md").read_text(encoding="utf-8")
+SNIPPET = next(b for b in re.findall(r"```python\n(.*?)```", README, re.S) if "demo/export" in b)
+PRINTED = re.search(r"<!-- printed -->\n```\n(.*?)```", README, re.S)[1]
+FORM = re.compile(r"(\w+), (\d+)% sure, (\d+\.\d\d) s\n")
+
+
+def run_snippet():
+    printed = io.StringIO()
+    with contextlib.redirect_stdout(printed):
+        exec(compile(SNIPPET, "README.md", "exec"), {})
+    return printed.getvalue()
+
+
+def test_the_snippet_runs(export, corpus, tmp_path, monkeypatch):
+    (tmp_path / "demo").mkdir()
+    (tmp_path / "demo/export").symlink_to(export)
+    (tmp_path / "demo/corpus").symlink_to(corpus)
+    monkeypatch.chdir(tmp_path)
+    assert FORM.fullmatch(run_snippet()) and FORM.fullmatch(PRINTED)
+
+
+@pytest.mark.slow
+def test_after_make_demo_the_snippet_prints_what_the_readme_says(tmp_path, monkeypatch):
+    """Another CPU rounds otherwise: the confidence may differ by some percent, nothing else."""
+    programs = f"BIN={Path(sys.executable).parent}"
+    command = ["make", "--old-file=.venv/.installed", "demo", programs, f"DEMO={tmp_path}/demo"]
+    subprocess.run(command, cwd=ROOT, check=True, capture_output=True)
+    monkeypatch.chdir(tmp_path)
+    found, expected = FORM.fullmatch(run_snippet()), FORM.fullmatch(PRINTED)
+    assert (found[1], found[3]) == (expected[1], expected[3])
+    assert int(found[2]) == pytest.approx(int(expected[2]), abs=10)
