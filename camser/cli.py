@@ -46,6 +46,15 @@ def _parser() -> argparse.ArgumentParser:
     )
     export.set_defaults(run=_export)
 
+    push = commands.add_parser("push", help="an export to the Hugging Face hub")
+    push.add_argument("folder", metavar="DIR", help="made by `camser export`")
+    push.add_argument("repo", metavar="user/name", help="made if it is not there yet")
+    push.add_argument("--private", action="store_true", help="for its owners' eyes alone")
+    push.add_argument("--revision", metavar="BRANCH", help="made if it is not there yet")
+    push.add_argument("--message", help="of the commit")
+    push.add_argument("--dry-run", action="store_true", help="check and list; contact nobody")
+    push.set_defaults(run=_push)
+
     _add_classify(commands)
 
     doctor = commands.add_parser(
@@ -108,6 +117,21 @@ def _export(arguments: argparse.Namespace) -> None:
     verified = not arguments.no_verify
     given = arguments.run_folder, arguments.folder, arguments.data_folder
     print(export_run(*given, verified=verified, onnx=arguments.onnx))
+
+
+def _push(arguments: argparse.Namespace) -> None:
+    from camser.export.push import limit_waiting, plan, push
+
+    planned = plan(arguments.folder, arguments.repo, arguments.revision)
+    for path in planned.files:
+        print(f"{path.name:20}{path.stat().st_size:>15,} bytes")
+    if planned.left_out:
+        print(f"left out: {', '.join(planned.left_out)}")
+    if arguments.dry_run:
+        print(f"dry run: nothing was sent to {arguments.repo}")
+        return
+    limit_waiting()
+    print(push(planned, arguments.private, arguments.message))
 
 
 def _classify(arguments: argparse.Namespace) -> None:
