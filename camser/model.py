@@ -80,7 +80,7 @@ class UtteranceEncoder(nn.Module):
         """
         waves, owners = segments.split(wavs, lens, self.segment_samples)
         fused = self.fusion(self.encode(waves, kept))
-        return segments.join(self.hidden(fused), owners, len(wavs))
+        return segments.join(self.hidden(fused), owners, wavs.shape[0])
 
     def encode(self, waves: Tensor, kept: Mapping[str, Tensor] | None = None) -> dict[str, Tensor]:
         """Segments [segments, samples] -> frames [segments, frames, channels] by modality."""

@@ -18,7 +18,7 @@ def num_segments(num_samples: int, segment_samples: int) -> int:
     >>> [num_segments(n, 48000) for n in (1, 48000, 48001, 96000)]
     [1, 1, 2, 2]
     """
-    return max(1, -(-num_samples // segment_samples))
+    return max(1, (num_samples + segment_samples - 1) // segment_samples)
 
 
 def split(wavs: Tensor, lens: Tensor, segment_samples: int) -> tuple[Tensor, Tensor]:
@@ -54,11 +54,15 @@ def split(wavs: Tensor, lens: Tensor, segment_samples: int) -> tuple[Tensor, Ten
     padded = torch.nn.functional.pad(wavs, (0, width * segment_samples - num_samples))
     inside = torch.arange(padded.shape[1], device=wavs.device) < lengths.unsqueeze(1)
     grid = padded.masked_fill(~inside, 0.0).view(num_utterances, width, segment_samples)
-    if width == 1:  # a training batch: nothing to choose, so no wait for the device
+    # A training batch: nothing to choose, so no wait for the device. An exported graph has no
+    # branches, so it takes the other way, which is right for every width.
+    if not torch.compiler.is_exporting() and width == 1:
         return grid.squeeze(1), torch.arange(num_utterances, device=wavs.device)
     counts = (lengths + segment_samples - 1) // segment_samples
     real = torch.arange(width, device=wavs.device) < counts.unsqueeze(1)
-    return grid[real], real.nonzero()[:, 0]
+    owners, columns = real.nonzero(as_tuple=True)
+    torch._check(owners.shape[0] >= num_utterances)  # an export cannot know that by itself
+    return grid[owners, columns], owners
 
 
 def join(values: Tensor, owners: Tensor, num_utterances: int) -> Tensor:
@@ -84,5 +88,5 @@ def join(values: Tensor, owners: Tensor, num_utterances: int) -> Tensor:
     [[2.0], [5.0]]
     """
     sums = values.new_zeros(num_utterances, values.shape[1]).index_add(0, owners, values)
-    ones = values.new_ones(len(owners), 1)
+    ones = values.new_ones(owners.shape[0], 1)
     return sums / values.new_zeros(num_utterances, 1).index_add(0, owners, ones)

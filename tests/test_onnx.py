@@ -1,0 +1,273 @@
+"""An exported model is the model: the same log-probabilities, whatever comes in."""
+
+import json
+import sys
+import time
+
+import pytest
+import torch
+from conftest import TINY_WAV2VEC2, TINY_WHISPER
+
+import camser.export
+from camser.build import build_model
+from camser.encoders.base import Encoder
+from camser.export import onnx as exporting
+from camser.export import parity
+from camser.export.onnx import write_onnx
+from camser.fusion.concat import Concat
+from camser.model import EmotionHead, UtteranceEncoder
+
+onnxruntime = pytest.importorskip("onnxruntime")
+pytest.importorskip("onnxscript")
+
+LABELS = ["angry", "sad", "happy", "neutral"]
+SECONDS = (0.3, 1.0, 3.0, 3.1, 7.0, 60.0)
+ENCODERS = {
+    "mfcc": {"plugin": "mfcc_bilstm", "hidden_size": 8},
+    "spectrogram": {"plugin": "spectrogram_alexnet", "weights": None},
+    "wav2vec2": {"plugin": "wav2vec2", "config": TINY_WAV2VEC2},
+    "hubert": {"plugin": "wav2vec2", "config": {**TINY_WAV2VEC2, "model_type": "hubert"}},
+    "wavlm": {"plugin": "wav2vec2", "config": {**TINY_WAV2VEC2, "model_type": "wavlm"}},
+    "data2vec": {
+        "plugin": "wav2vec2",
+        "config": {**TINY_WAV2VEC2, "model_type": "data2vec-audio", "conv_pos_kernel_size": 5},
+    },
+    "stable": {
+        "plugin": "wav2vec2",
+        "config": {**TINY_WAV2VEC2, "do_stable_layer_norm": True, "feat_extract_norm": "layer"},
+        "layer": 2,
+    },
+    "mixture": {"plugin": "wav2vec2", "config": TINY_WAV2VEC2, "layer": "mixture"},
+    "whisper": {"plugin": "whisper", "config": TINY_WHISPER},
+    "whisper_mixture": {"plugin": "whisper", "config": TINY_WHISPER, "layer": "mixture"},
+    "full_scale": {
+        "plugin": "spectrogram_alexnet",
+        "weights": None,
+        "reference": "full_scale",
+        "preemphasis": 0,
+    },
+}
+PAPER = ["mfcc", "spectrogram", "wav2vec2"]
+CO_ATTENTION = {"plugin": "co_attention", "guides": PAPER[:2], "target": "wav2vec2"}
+
+
+def build(modalities, fusion, encoders=ENCODERS):
+    """A model that tells sounds apart as a trained one does, and its head; in training mode."""
+    torch.manual_seed(0)
+    model = build_model(modalities, encoders, "f", {"f": fusion}, 3.0).eval()
+    head = EmotionHead(model.embedding_size, len(LABELS))
+    turns = torch.arange(48000) / 16000 * torch.tensor([[100.0], [500.0], [2500.0]])
+    sounds = torch.cat([torch.sin(2 * torch.pi * turns), torch.randn(1, 48000)]) / 10
+    with torch.no_grad():
+        for layer in [m for m in model.hidden if isinstance(m, torch.nn.Linear)]:
+            torch.nn.init.orthogonal_(layer.weight, 2**0.5)
+        embeddings = model(sounds, torch.ones(4))
+        torch.nn.init.orthogonal_(head.linear.weight, 4 / float(embeddings.std(dim=0).norm()))
+        head.linear.bias -= head.linear(embeddings).mean(dim=0)
+    return model.train(), head.train()
+
+
+def session_of(path):
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = 1
+    return onnxruntime.InferenceSession(path, options, providers=["CPUExecutionProvider"])
+
+
+class Exported:
+    """A model, its head, and its file in onnxruntime."""
+
+    def __init__(self, path, model, head):
+        self.path = write_onnx(model, head, path, LABELS)
+        self.model, self.head, self.session = model, head, session_of(self.path)
+
+    def check(self, wavs, lens):
+        """Both say the same, and return what PyTorch says."""
+        feeds = {"wavs": wavs.numpy(), "lens": lens.numpy()}
+        theirs = torch.from_numpy(self.session.run(["log_probabilities"], feeds)[0])
+        self.model.eval(), self.head.eval()
+        with torch.no_grad():
+            ours = self.head(self.model(wavs, lens))
+        assert theirs.shape == ours.shape and theirs.dtype == ours.dtype
+        # Float32 through two implementations; decisions are made by far larger differences.
+        assert (theirs - ours).abs().max() <= 1e-4
+        assert torch.equal(theirs.argmax(1), ours.argmax(1))
+        return ours
+
+    def check_all(self, speech):
+        """Files of every length alone, silence, and all but the longest as one batch."""
+        files = [cut(speech, seconds) for seconds in SECONDS]
+        alone = [self.check(file.unsqueeze(0), torch.ones(1)) for file in files]
+        self.check(torch.zeros(1, 80000), torch.ones(1))
+        batch = [*files[:-1], torch.zeros(50000)]
+        together = self.check(*pad(batch))
+        assert (together[:-1] - torch.cat(alone[:-1])).abs().max() <= 1e-4
+        # A test that any model would pass says nothing.
+        assert torch.cat(alone).std(dim=0).max() > 0.05
+
+
+def cut(speech, seconds):
+    """So many seconds of speech, beginning elsewhere each time."""
+    samples = round(seconds * 16000)
+    return speech.flatten().roll(-samples).repeat(4)[:samples]
+
+
+def pad(files, beyond=float("nan")):
+    lengths = torch.tensor([len(file) for file in files])
+    padded = torch.nn.utils.rnn.pad_sequence(files, batch_first=True, padding_value=beyond)
+    return padded, lengths / lengths.max()
+
+
+@pytest.fixture(scope="module")
+def paper(tmp_path_factory):
+    """The paper's composition, tiny."""
+    shallow = {"plugin": "wav2vec2", "config": {**TINY_WAV2VEC2, "num_hidden_layers": 1}}
+    model, head = build(PAPER, CO_ATTENTION, {**ENCODERS, "wav2vec2": shallow})
+    return Exported(tmp_path_factory.mktemp("onnx") / "new" / "paper.onnx", model, head)
+
+
+def test_the_papers_composition_is_the_same_for_every_length_and_batch(paper, speech):
+    paper.check_all(speech)
+
+
+@pytest.mark.parametrize("beyond", [float("nan"), float("inf"), 9.0])
+def test_what_lies_beyond_an_utterance_does_not_matter(paper, speech, beyond):
+    files = [cut(speech, seconds) for seconds in (0.3, 3.1, 1.0)]
+    expected = torch.cat([paper.check(file.unsqueeze(0), torch.ones(1)) for file in files])
+    assert torch.allclose(paper.check(*pad(files, beyond)), expected, atol=1e-4)
+
+
+@pytest.mark.parametrize("samples", [1, 400, 47999, 48000, 48001, 96000, 96001])
+def test_the_edges_of_segments_are_where_they_were(paper, speech, samples):
+    paper.check(cut(speech, samples / 16000).unsqueeze(0), torch.ones(1))
+
+
+def test_a_large_batch_of_short_utterances(paper, speech):
+    paper.check(speech[:, :16000].repeat(3, 1), torch.linspace(0.1, 1, 18))
+
+
+def test_the_file_says_what_it_takes_and_gives(paper):
+    inputs = {i.name: (i.type, i.shape) for i in paper.session.get_inputs()}
+    assert inputs == {
+        "wavs": ("tensor(float)", ["utterances", "samples"]),
+        "lens": ("tensor(float)", ["utterances"]),
+    }
+    (output,) = paper.session.get_outputs()
+    assert (output.name, output.shape) == ("log_probabilities", ["utterances", 4])
+    metadata = paper.session.get_modelmeta().custom_metadata_map
+    assert json.loads(metadata["labels"]) == LABELS and metadata["sample_rate"] == "16000"
+
+
+def test_the_file_is_valid_alone_and_tells_nothing_of_the_machine(paper):
+    import onnx
+
+    onnx.checker.check_model(paper.path, full_check=True)
+    assert [p.name for p in paper.path.parent.iterdir()] == ["paper.onnx"]
+    model = onnx.load(paper.path)
+    del model.graph.initializer[:]
+    assert b".py" not in model.SerializeToString()
+
+
+def test_an_lstm_stays_one_operator_a_layer(paper):
+    import onnx
+
+    operators = [node.op_type for node in onnx.load(paper.path).graph.node]
+    assert operators.count("LSTM") == 2 and len(operators) < 600
+
+
+def test_labels_that_do_not_fit_are_refused(tmp_path):
+    model, head = build(["mfcc"], {"plugin": "concat"})
+    for labels in (LABELS[:3], ["angry"] * 4):
+        with pytest.raises(ValueError, match=r"labels is \['angry'.*the model has 4 classes"):
+            write_onnx(model, head, tmp_path / "a.onnx", labels)
+
+
+def test_a_missing_package_is_named(tmp_path, monkeypatch):
+    monkeypatch.setitem(sys.modules, "onnxscript", None)
+    monkeypatch.delitem(sys.modules, "camser.export.translations", raising=False)
+    monkeypatch.delattr(camser.export, "translations", raising=False)
+    model, head = build(["mfcc"], {"plugin": "concat"})
+    with pytest.raises(ValueError, match=r"needs onnxscript.*pip install \"camser\[onnx\]\""):
+        write_onnx(model, head, tmp_path / "a.onnx", LABELS)
+    assert model.training and head.training
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_file_that_computes_something_else_is_refused(paper):
+    _, other = build(["mfcc"], {"plugin": "concat"})
+    whole = exporting.Whole(paper.model.eval(), other.eval())
+    with pytest.raises(ValueError, match="as ONNX is wrong: its log-probabilities are off by"):
+        parity.check(paper.path.read_bytes(), paper.path.parent, whole)
+
+
+class Branching(Encoder):
+    """A plugin that looks at its data to decide what to do."""
+
+    out_channels = 1
+
+    def forward(self, waves):
+        return waves.unsqueeze(2) if waves.sum() > 0 else -waves.unsqueeze(2)
+
+    def num_frames(self, num_samples):
+        return num_samples
+
+
+def test_a_model_that_cannot_be_followed_is_refused(tmp_path):
+    encoder = Branching()
+    fusion = Concat({"odd": encoder.frame_spec(100)})
+    model = UtteranceEncoder({"odd": encoder}, fusion, 100)
+    with pytest.raises(ValueError, match=r"cannot be written as ONNX.*data-dependent"):
+        write_onnx(model, EmotionHead(128, 4), tmp_path / "a.onnx", LABELS)
+    assert model.training and not list(tmp_path.iterdir())
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", ENCODERS)
+def test_every_encoder_alone(tmp_path, speech, name):
+    Exported(tmp_path / "a.onnx", *build([name], {"plugin": "concat"})).check_all(speech)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    "fusion",
+    [
+        {"plugin": "concat", "pooling": {"mfcc": "last", "wav2vec2": "statistics"}},
+        {"plugin": "concat", "pooling": {"mfcc": "mean", "wav2vec2": "flatten"}},
+        {**CO_ATTENTION, "activation": "softmax"},
+        {**CO_ATTENTION, "keep": ["wav2vec2"], "pooling": {"mfcc": "statistics"}},
+    ],
+    ids=["last+statistics", "mean+flatten", "softmax", "keep"],
+)
+def test_every_fusion(tmp_path, speech, fusion):
+    Exported(tmp_path / "a.onnx", *build(PAPER, fusion)).check_all(speech)
+
+
+@pytest.mark.slow
+def test_what_training_learned_to_standardise_by_is_kept(tmp_path, speech):
+    table = {**ENCODERS["wav2vec2"], "standardise": True, "layer_drop": 0.1, "mask_time_prob": 0.1}
+    model, head = build(["w"], {"plugin": "concat"}, {"w": table})
+    model(speech, torch.ones(6))
+    assert model.fusion.pooled["w"].project[0].num_batches == 1
+    Exported(tmp_path / "a.onnx", model, head).check_all(speech)
+
+
+@pytest.mark.slow
+def test_weights_too_many_for_one_file_lie_beside_it(tmp_path, speech, monkeypatch):
+    monkeypatch.setattr(exporting, "LARGEST", 1000)
+    exported = Exported(tmp_path / "a.onnx", *build(["mfcc"], {"plugin": "concat"}))
+    assert {p.name for p in tmp_path.iterdir()} == {"a.onnx", "a.onnx.data"}
+    assert exported.path.stat().st_size < 1e6 < (tmp_path / "a.onnx.data").stat().st_size
+    exported.check_all(speech)
+
+
+@pytest.mark.slow
+def test_the_papers_full_size(tmp_path, speech):
+    encoders = {
+        "mfcc": {"plugin": "mfcc_bilstm"},
+        "spectrogram": ENCODERS["spectrogram"],
+        "wav2vec2": {"plugin": "wav2vec2", "config": {"model_type": "wav2vec2"}},
+    }
+    begun = time.monotonic()
+    exported = Exported(tmp_path / "a.onnx", *build(PAPER, CO_ATTENTION, encoders))
+    size = exported.path.stat().st_size / 2**20
+    print(f"{time.monotonic() - begun:.0f} s, {size:.0f} MiB")
+    exported.check_all(speech)
