@@ -46,6 +46,16 @@ def _parser() -> argparse.ArgumentParser:
     )
     export.set_defaults(run=_export)
 
+    demo = commands.add_parser("demo", help="a page and an HTTP service for a trained model")
+    demo.add_argument("folder", metavar="DIR", help="made by `camser export`, or a hub id")
+    demo.add_argument("--host", default="127.0.0.1", help="0.0.0.0: whoever reaches this machine")
+    demo.add_argument("--port", type=int, default=7860)
+    demo.add_argument("--open", action="store_true", help="open a browser")
+    demo.add_argument("--max-megabytes", type=float, default=50, help="of an upload")
+    demo.add_argument("--max-seconds", type=float, default=3600, help="of a recording")
+    demo.add_argument("--device", help="cpu, cuda, cuda:1; by default the GPU where there is one")
+    demo.set_defaults(run=_demo)
+
     plugins = commands.add_parser("plugins", help="what is installed")
     actions = plugins.add_subparsers(required=True, metavar="ACTION")
     actions.add_parser("list", help="encoders and fusions, by name").set_defaults(run=_list_plugins)
@@ -82,6 +92,15 @@ def _export(arguments: argparse.Namespace) -> None:
     verified = not arguments.no_verify
     given = arguments.run_folder, arguments.folder, arguments.data_folder
     print(export_run(*given, verified=verified, onnx=arguments.onnx))
+
+
+def _demo(arguments: argparse.Namespace) -> None:
+    from camser.demo.limits import Limits
+    from camser.demo.serve import run
+
+    limits = Limits(arguments.max_megabytes, arguments.max_seconds)
+    where = arguments.host, arguments.port, arguments.open
+    run(arguments.folder, limits, *where, device=arguments.device)
 
 
 def _list_plugins(arguments: argparse.Namespace) -> None:

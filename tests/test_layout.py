@@ -60,6 +60,16 @@ ALLOWED = {
         "settings",
     },
     "report": {"files", "folds", "metrics", "report", "results"},
+    "demo": {
+        "audio",
+        "demo",
+        "encoders.spectrogram",
+        "inference",
+        "report.figures",
+        "segments",
+        "synthetic",
+        "voice",
+    },
     "experiment": None,  # the story: it may use everything
     "cli": None,
     "__init__": set(),
