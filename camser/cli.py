@@ -63,6 +63,16 @@ def _parser() -> argparse.ArgumentParser:
     doctor.add_argument("--json", action="store_true", help="print the same as data")
     doctor.set_defaults(run=_doctor)
 
+    demo = commands.add_parser("demo", help="a page and an HTTP service for a trained model")
+    demo.add_argument("folder", metavar="DIR", help="made by `camser export`, or a hub id")
+    demo.add_argument("--host", default="127.0.0.1", help="0.0.0.0: whoever reaches this machine")
+    demo.add_argument("--port", type=int, default=7860)
+    demo.add_argument("--open", action="store_true", help="open a browser")
+    demo.add_argument("--max-megabytes", type=float, default=50, help="of an upload")
+    demo.add_argument("--max-seconds", type=float, default=3600, help="of a recording")
+    demo.add_argument("--device", help="cpu, cuda, cuda:1; by default the GPU where there is one")
+    demo.set_defaults(run=_demo)
+
     plugins = commands.add_parser("plugins", help="what is installed")
     actions = plugins.add_subparsers(required=True, metavar="ACTION")
     actions.add_parser("list", help="encoders and fusions, by name").set_defaults(run=_list_plugins)
@@ -163,6 +173,15 @@ def _doctor(arguments: argparse.Namespace) -> None:
     data = [line._asdict() for line in found]
     print(json.dumps(data, indent=1) if arguments.json else lines.render(found))
     sys.exit(int(any(line.mark == "wrong" for line in found)))
+
+
+def _demo(arguments: argparse.Namespace) -> None:
+    from camser.demo.limits import Limits
+    from camser.demo.serve import run
+
+    limits = Limits(arguments.max_megabytes, arguments.max_seconds)
+    where = arguments.host, arguments.port, arguments.open
+    run(arguments.folder, limits, *where, device=arguments.device)
 
 
 def _list_plugins(arguments: argparse.Namespace) -> None:

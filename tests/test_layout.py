@@ -61,6 +61,16 @@ ALLOWED = {
     },
     "report": {"files", "folds", "metrics", "report", "results"},
     "doctor": {"doctor", "registry"},
+    "demo": {
+        "audio",
+        "demo",
+        "encoders.spectrogram",
+        "inference",
+        "report.figures",
+        "segments",
+        "synthetic",
+        "voice",
+    },
     "experiment": None,  # the story: it may use everything
     "cli": None,
     "classify": None,

@@ -25,7 +25,9 @@ SAMPLE_RATE, FRAME_SECONDS, KILOHERTZ = 16000, 0.01, 4.0
 FEW = 30  # frames a segment; so few have markers, as the line between them is nobody's weight
 
 
-def attention(items: Sequence[Mapping[str, Any]], title: str = "") -> Figure:
+def attention(
+    items: Sequence[Mapping[str, Any]], title: str = "", width: float = style.WIDTH
+) -> Figure:
     """A spectrogram each, and above it the weights over the same time.
 
     Arguments
@@ -36,6 +38,8 @@ def attention(items: Sequence[Mapping[str, Any]], title: str = "") -> Figure:
         [segments, frames of a segment]; ``segment_seconds``.
     title : str
         Above all.
+    width : float
+        Of the figure, in inches.
 
     Returns
     -------
@@ -48,10 +52,9 @@ def attention(items: Sequence[Mapping[str, Any]], title: str = "") -> Figure:
     """
     check_some(items=items)
     columns = min(2, len(items))
-    width = style.WIDTH / columns - 0.6
-    titles = [wrapped(item["title"], width) for item in items]
+    titles = [wrapped(item["title"], width / columns - 0.6) for item in items]
     rows = -(-len(items) // columns)
-    figure = style.new_figure(style.WIDTH, rows * (1.55 + inches_of(titles)) + 0.3)
+    figure = style.new_figure(width, rows * (1.55 + inches_of(titles)) + 0.3)
     grid = panel_axes(figure, len(items), columns, heights=(1, 2))
     modalities = list(dict.fromkeys(name for item in items for name in item["weights"]))
     looks = {name: style.look(number) for number, name in enumerate(modalities)}

@@ -1,0 +1,51 @@
+"""What a stranger may ask for, and how a request is refused."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+LEAST_HOP = 0.1  # seconds; people cannot tell emotions apart that fast either
+LONGEST_WINDOW = 30.0  # seconds; the segments of one window are computed together
+MOST_SEGMENTS = 20_000  # of one timeline: an hour by seconds is 3600
+
+
+class Refused(ValueError):
+    """A request that cannot be answered; the message is for whoever sent it."""
+
+
+@dataclass(frozen=True)
+class Limits:
+    """What a stranger may ask for.
+
+    Arguments
+    ---------
+    megabytes : float
+        Size of an upload.
+    seconds : float
+        Length of a recording.
+    waiting : int
+        Requests that wait for the model, which computes one at a time; further ones are refused.
+    kept_seconds : int
+        How long an upload is kept.
+
+    Raises
+    ------
+    ValueError
+        If one is not positive.
+    """
+
+    megabytes: float = 50
+    seconds: float = 3600
+    waiting: int = 20
+    kept_seconds: int = 3600
+
+    def __post_init__(self) -> None:
+        for name, value in vars(self).items():
+            if not 0 < value < math.inf:
+                raise ValueError(f"{name} is {value}; it must be positive")
+
+    @property
+    def bytes(self) -> int:
+        """Size of an upload."""
+        return round(self.megabytes * 1e6)

@@ -1,0 +1,69 @@
+"""A small export with random weights, written without a run: for tests of what loads one."""
+
+import pytest
+import torch
+from conftest import TINY_WAV2VEC2
+
+from camser.build import build_model
+from camser.inference.folder import FORMAT, write
+from camser.model import EmotionHead
+
+LABELS = ("angry", "sad", "happy", "neutral")
+FUSIONS = {
+    "concat": {"plugin": "concat"},
+    "co_attention": {
+        "plugin": "co_attention",
+        "guides": ["mfcc"],
+        "target": "wav2vec2",
+        "part_size": 8,
+    },
+}
+TRAINED = {
+    "corpus": "nowhere",
+    "variant": "tiny",
+    "protocol": "leave_one_speaker_out",
+    "fold": 0,
+    "fold_name": "nowhere/A",
+    "selection": "held_out",
+    "parts": {"train": 40, "valid": 8, "test": 12},
+}
+
+
+def write_export(folder, fusion="co_attention", labels=LABELS, **trained):
+    """Write an export; ``trained`` is added to what it says of its training."""
+    torch.manual_seed(0)
+    encoders = {
+        "mfcc": {"plugin": "mfcc_bilstm", "hidden_size": 8, "num_layers": 1},
+        "wav2vec2": {"plugin": "wav2vec2", "config": TINY_WAV2VEC2},
+    }
+    model = build_model(list(encoders), encoders, fusion, FUSIONS, segment_seconds=1.0)
+    modules = {
+        "embedding_model": model,
+        "classifier": EmotionHead(model.embedding_size, len(labels)),
+    }
+    folder.mkdir()
+    plugin = {"distribution": "camser", "version": "0"}
+    config = {
+        "model_type": "camser",
+        "format": FORMAT,
+        "camser": "0",
+        "labels": list(labels),
+        "sample_rate": 16000,
+        "temperature": 0.1,  # random weights hardly tell the classes apart
+        "architecture": model.architecture,
+        "plugins": {
+            "mfcc": {"kind": "encoder", "plugin": "mfcc_bilstm", **plugin},
+            "wav2vec2": {"kind": "encoder", "plugin": "wav2vec2", **plugin},
+            fusion: {"kind": "fusion", "plugin": fusion, **plugin},
+        },
+        "trained": {**TRAINED, **trained},
+        "scores": {"WA": 0.5, "UA": 0.46, "macro_F1": 0.4},
+    }
+    write(folder, config, modules)
+    return folder
+
+
+@pytest.fixture(scope="session")
+def export(tmp_path_factory):
+    """The folder of a small export: four classes, segments of a second, co-attention."""
+    return write_export(tmp_path_factory.mktemp("exports") / "export")
