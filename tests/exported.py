@@ -1,6 +1,5 @@
 """A small export with random weights, written without a run: for tests of what loads one."""
 
-import pytest
 import torch
 from conftest import TINY_WAV2VEC2
 
@@ -61,9 +60,3 @@ def write_export(folder, fusion="co_attention", labels=LABELS, **trained):
     }
     write(folder, config, modules)
     return folder
-
-
-@pytest.fixture(scope="session")
-def export(tmp_path_factory):
-    """The folder of a small export: four classes, segments of a second, co-attention."""
-    return write_export(tmp_path_factory.mktemp("exports") / "export")

@@ -15,7 +15,7 @@ import uuid
 import numpy as np
 import pytest
 import soundfile
-from exported import LABELS, export, write_export  # noqa: F401
+from exported import LABELS, write_export
 
 from camser import cli
 from camser.demo import texts
@@ -52,12 +52,17 @@ def _record(event, arguments):
 
 
 @pytest.fixture(scope="module")
-def classifier(export):  # noqa: F811
+def export(tmp_path_factory):
+    return write_export(tmp_path_factory.mktemp("exports") / "export")
+
+
+@pytest.fixture(scope="module")
+def classifier(export):
     return EmotionClassifier.from_pretrained(export, device="cpu")
 
 
 @pytest.fixture(scope="module")
-def address(classifier, export):  # noqa: F811
+def address(classifier, export):
     reached.clear()
     with serving(classifier, read_config(export), LIMITS, port=free_port()) as address:
         yield address.rstrip("/")
@@ -243,7 +248,7 @@ def test_work_is_bounded_before_it_begins(classifier, tmp_path):
 # What strangers may not do ----------------------------------------------------------------------
 
 
-def test_no_path_of_the_server_is_read(address, client, export):  # noqa: F811
+def test_no_path_of_the_server_is_read(address, client, export):
     for path in ("/etc/passwd", export / "config.json", f"{tempfile_of(address)}/../x"):
         status, text = post(f"{address}/gradio_api/call/v2/classify", {"audio": file_data(path)})
         assert (status, text.startswith("A file must be one that was sent")) == (400, True)
@@ -323,7 +328,7 @@ def test_one_at_a_time_and_a_bounded_queue(address, client, classifier, clip, mo
     assert [len(job.result(timeout=60)) for job in jobs] == [5, 5, 7]
 
 
-def test_uploads_are_deleted(classifier, export):  # noqa: F811
+def test_uploads_are_deleted(classifier, export):
     before = dict(os.environ)
     limits = Limits(kept_seconds=1)
     with serving(classifier, read_config(export), limits, port=free_port()) as address:
@@ -341,7 +346,7 @@ def test_uploads_are_deleted(classifier, export):  # noqa: F811
 # The page's parts -------------------------------------------------------------------------------
 
 
-def test_the_page_says_what_the_model_is(export):  # noqa: F811
+def test_the_page_says_what_the_model_is(export):
     config, limits = read_config(export), Limits()
     text = texts.about(config, limits)
     for part in ("nowhere", "40 utterances", "50.0 %", "46.0 %", "do not judge", "60 minutes"):
@@ -392,7 +397,7 @@ def test_examples_are_the_same_each_time(clips, tmp_path):
         assert path.read_bytes() == clips[title].read_bytes()
 
 
-def test_without_gradio_it_says_what_to_install(monkeypatch, classifier, export):  # noqa: F811
+def test_without_gradio_it_says_what_to_install(monkeypatch, classifier, export):
     monkeypatch.setitem(sys.modules, "gradio", None)
     for start in (import_gradio, lambda: build_page(classifier, read_config(export))):
         with pytest.raises(ValueError, match=r'pip install "camser\[demo\]"'):
@@ -401,7 +406,7 @@ def test_without_gradio_it_says_what_to_install(monkeypatch, classifier, export)
         cli.main(["demo", str(export)])
 
 
-def test_the_command_says_what_is_wrong(address, export, tmp_path):  # noqa: F811
+def test_the_command_says_what_is_wrong(address, export, tmp_path):
     with pytest.raises(SystemExit, match=r"camser: .*there is no such folder"):
         cli.main(["demo", str(tmp_path / "missing")])
     with pytest.raises(SystemExit, match="camser: nothing can listen at"):

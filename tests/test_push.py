@@ -15,23 +15,20 @@ from urllib.parse import unquote, urlsplit
 import huggingface_hub
 import pytest
 import torch
-from conftest import TINY_WAV2VEC2
+from exported import write_export
 from huggingface_hub import constants
 from huggingface_hub.utils import _http, sha
 from speechbrain.inference.classifiers import EncoderClassifier
 
-from camser.build import build_model
 from camser.cli import main
 from camser.export import push
 from camser.export.describe import recipe
 from camser.inference import EmotionClassifier
-from camser.inference.folder import ExportError, write
-from camser.model import EmotionHead
+from camser.inference.folder import ExportError, read_config
 
 REPO = "anna/emotions"
 FILES = "config.json", "model.safetensors", "hyperparams.yaml", "README.md"
 LARGE = ".safetensors", ".onnx", ".data"  # what the hub keeps apart from git
-LABELS = ["angry", "sad", "neutral"]
 
 
 # The stub ------------------------------------------------------------------------------------
@@ -271,29 +268,9 @@ def silent():
 @pytest.fixture(scope="module")
 def made(tmp_path_factory):
     """An export with random weights, in a folder of its own."""
-    names = "mfcc_bilstm", "wav2vec2", "concat"
-    encoders = {
-        "mfcc_bilstm": {"plugin": "mfcc_bilstm", "hidden_size": 4, "num_layers": 1},
-        "wav2vec2": {"plugin": "wav2vec2", "config": TINY_WAV2VEC2},
-    }
-    fusions = {"concat": {"plugin": "concat"}}
-    model = build_model(names[:2], encoders, "concat", fusions, segment_seconds=1.0)
-    plugins = {
-        name: {"kind": kind, "plugin": name, "distribution": "camser", "version": "0"}
-        for name, kind in zip(names, ("encoder", "encoder", "fusion"), strict=True)
-    }
-    config = {
-        "model_type": "camser",
-        "format": 1,
-        "labels": LABELS,
-        "sample_rate": 16000,
-        "temperature": 1.5,
-        "architecture": model.architecture,
-        "plugins": plugins,
-    }
-    folder, head = tmp_path_factory.mktemp("made"), EmotionHead(model.embedding_size, len(LABELS))
-    write(folder, config, {"embedding_model": model, "classifier": head})
-    (folder / "hyperparams.yaml").write_text(recipe(config, model.embedding_size))
+    folder = write_export(tmp_path_factory.mktemp("made") / "export", fusion="concat")
+    config = read_config(folder)
+    (folder / "hyperparams.yaml").write_text(recipe(config, embedding_size=128))
     (folder / "README.md").write_text("---\nlibrary_name: speechbrain\n---\nA model.\n")
     return folder
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 import html
 import io
 import re
+from collections import defaultdict
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
@@ -78,9 +79,9 @@ def _timeline(analysis: Analysis, timeline: Timeline, threshold: float, width: f
     upper, lower = layout.panel_axes(figure, 1, 1, heights=(2, 3))[0]
     looks = {name: style.look(number) for number, name in enumerate(timeline.labels)}
     _waveform(upper, analysis)
-    for turn in timeline.turns(threshold):
-        shade = {"color": looks[turn.emotion]["color"], "alpha": 0.25, "linewidth": 0}
-        upper.axvspan(turn.start, turn.end, **shade)
+    for name, turns in _turns(timeline, threshold).items():
+        shade = {"color": looks[name]["color"], "alpha": 0.25, "linewidth": 0}
+        upper.broken_barh(turns, (0, 1), transform=upper.get_xaxis_transform(), **shade)
     # A value holds until the next: the last one is repeated so that it is drawn at all.
     values = np.concatenate([timeline.probabilities, timeline.probabilities[-1:]])
     lines = [
@@ -104,6 +105,14 @@ def _timeline(analysis: Analysis, timeline: Timeline, threshold: float, width: f
     lower.xaxis.set_major_formatter(_clock if timeline.seconds >= MINUTES else "{x:g} s")
     layout.legend_below(figure, lines)
     return layout.finished(figure)
+
+
+def _turns(timeline: Timeline, threshold: float) -> dict[str, list[tuple[float, float]]]:
+    """Beginnings and lengths, in seconds, by emotion: an hour may have thousands."""
+    found = defaultdict(list)
+    for turn in timeline.turns(threshold):
+        found[turn.emotion].append((turn.start, turn.end - turn.start))
+    return found
 
 
 def _waveform(axes: Axes, analysis: Analysis) -> None:
