@@ -122,11 +122,13 @@ def _report(arguments: argparse.Namespace) -> None:
 
 
 def _export(arguments: argparse.Namespace) -> None:
+    import yaml
+
     from camser.export.write import export_run
 
-    verified = not arguments.no_verify
-    given = arguments.run_folder, arguments.folder, arguments.data_folder
-    print(export_run(*given, verified=verified, onnx=arguments.onnx))
+    data_folder = yaml.safe_load(arguments.data_folder or "null")  # of several corpora a table
+    given = arguments.run_folder, arguments.folder, data_folder
+    print(export_run(*given, verified=not arguments.no_verify, onnx=arguments.onnx))
 
 
 def _push(arguments: argparse.Namespace) -> None:

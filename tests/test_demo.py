@@ -232,15 +232,14 @@ def test_settings_that_are_not_allowed(client, clip, given, message):
         ask(client, clip, *given, api_name="/timeline")
 
 
-def test_work_is_bounded_before_it_begins(classifier, tmp_path):
+def test_work_is_bounded_before_it_begins(classifier, tmp_path, monkeypatch):
     path = tmp_path / "hour.flac"
     soundfile.write(path, np.zeros(8000 * 3600, np.int16), 8000)
-    started = time.monotonic()
+    monkeypatch.setattr("camser.audio._decode", None)  # nothing is decoded
     with pytest.raises(Refused, match="are 360000 segments to compute; allowed: 20000"):
         Service(classifier, Limits()).timeline(str(path), 10.0, 0.1)
     with pytest.raises(Refused, match="lasts 3600 s; allowed: 60 s"):
         Service(classifier, Limits(seconds=60)).classify(str(path))
-    assert time.monotonic() - started < 1  # an hour takes longer to decode
     with pytest.raises(ValueError, match="seconds is 0; it must be positive"):
         Limits(seconds=0)
 
@@ -308,19 +307,21 @@ def port_of(address):
 
 
 def test_one_at_a_time_and_a_bounded_queue(address, client, classifier, clip, monkeypatch):
-    own, go, lock = classifier.classify, threading.Event(), threading.Lock()
+    own, lock = classifier.classify, threading.Lock()
+    begun, go = threading.Event(), threading.Event()
 
     def slow(*given, **named):
+        begun.set()
         with lock:  # one that is held already would be a second computation at once
-            assert go.wait(30)
+            assert go.wait(60)
             return own(*given, **named)
 
     monkeypatch.setattr(classifier, "classify", slow)
     file = gradio_client.handle_file(clip)
     jobs = [client.submit(file, api_name="/classify")]
-    time.sleep(1)  # so that it runs, and the others wait
+    assert begun.wait(60)  # so that it runs, and the others wait
     jobs += [client.submit(file, api_name=name) for name in ("/classify", "/timeline")]
-    time.sleep(1)
+    time.sleep(3)  # no call says when the server has them
     with pytest.raises(Exception, match=r"(?i)queue is full"):
         ask(client, clip)
     assert not any(job.done() for job in jobs)
@@ -334,7 +335,7 @@ def test_uploads_are_deleted(classifier, export):
     with serving(classifier, read_config(export), limits, port=free_port()) as address:
         _, text = upload(address.rstrip("/"), "a.wav", b"something")
         path = json.loads(text)[0]
-        deadline = time.monotonic() + 20
+        deadline = time.monotonic() + 60
         while os.path.exists(path) and time.monotonic() < deadline:
             time.sleep(0.2)
         assert not os.path.exists(path)

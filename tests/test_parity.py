@@ -120,6 +120,8 @@ def test_it_loads_where_nothing_else_is(export, recordings, expected, tmp_path, 
     monkeypatch.setattr(socket.socket, "connect", refuse)
     ours = EmotionClassifier.from_pretrained(moved)
     stock = EncoderClassifier.from_hparams(source=str(moved))
+    by_yaml = EmotionClassifier.from_hparams(source=str(moved))
+    assert by_yaml.classify(recordings[0]) == ours.classify(recordings[0])
     assert_same(ours.log_probabilities(recordings[:2]), expected[:2])
     assert_same(stock.classify_file(str(recordings[0]))[0], expected[:1])
     assert not list(tmp_path.glob("empty/*")), "SpeechBrain's interface left files behind"
