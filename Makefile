@@ -7,13 +7,13 @@ DEMO := demo
 
 .PHONY: demo test test-slow lint clean
 
-demo: $(INSTALLED)  ## a synthetic corpus, one fold trained and tested: a few minutes on two cores
+demo: $(INSTALLED)  ## a synthetic corpus, one fold trained, tested and exported: two minutes on two cores
 	test -d $(DEMO)/corpus || $(BIN)/camser synthesize-corpus $(DEMO)/corpus
 	$(BIN)/python recipes/IEMOCAP/train.py hparams/demo.yaml --data_folder=$(DEMO)/corpus \
 		--output_folder=$(DEMO)/run --prepared_folder=$(DEMO)/prepared --export_folder=$(DEMO)/export
 
 test: lint  ## under ten minutes on two cores
-	$(BIN)/python -m pytest
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest --numprocesses 2 --dist loadfile
 
 test-slow: lint  ## what takes longer
 	$(BIN)/python -m pytest -m slow --timeout 3600
