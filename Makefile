@@ -16,7 +16,7 @@ test: lint  ## under ten minutes on two cores
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest --numprocesses 2 --dist loadfile
 
 test-slow: lint  ## what takes longer
-	$(BIN)/python -m pytest -m slow --timeout 3600
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -m slow --timeout 3600 --numprocesses 2 --dist load
 
 lint: $(INSTALLED)
 	$(BIN)/ruff check .

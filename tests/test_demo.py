@@ -17,7 +17,7 @@ import pytest
 import soundfile
 from exported import LABELS, write_export
 
-from camser import cli
+from camser import audio, cli
 from camser.demo import texts
 from camser.demo.clips import VOICES, write_clips
 from camser.demo.figures import attention_figure, timeline_figure
@@ -235,7 +235,13 @@ def test_settings_that_are_not_allowed(client, clip, given, message):
 def test_work_is_bounded_before_it_begins(classifier, tmp_path, monkeypatch):
     path = tmp_path / "hour.flac"
     soundfile.write(path, np.zeros(8000 * 3600, np.int16), 8000)
-    monkeypatch.setattr("camser.audio._decode", None)  # nothing is decoded
+    own = audio._decode
+
+    def first_piece(*given):
+        yield next(own(*given))
+        raise AssertionError("all of it is decoded")
+
+    monkeypatch.setattr(audio, "_decode", first_piece)
     with pytest.raises(Refused, match="are 360000 segments to compute; allowed: 20000"):
         Service(classifier, Limits()).timeline(str(path), 10.0, 0.1)
     with pytest.raises(Refused, match="lasts 3600 s; allowed: 60 s"):

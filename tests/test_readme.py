@@ -2,6 +2,7 @@
 
 import contextlib
 import io
+import json
 import re
 import subprocess
 import sys
@@ -29,6 +30,12 @@ def test_the_snippet_runs(export, corpus, tmp_path, monkeypatch):
     (tmp_path / "demo/corpus").symlink_to(corpus)
     monkeypatch.chdir(tmp_path)
     assert FORM.fullmatch(run_snippet()) and FORM.fullmatch(PRINTED)
+
+
+def test_the_memory_of_a_timeline_is_what_was_measured():
+    found = json.loads((ROOT / "bench/results/timeline_memory.json").read_text())
+    assert [row["seconds"] for row in found["recordings"]] == [10, 7200]
+    assert f"two hours need {found['grown_megabytes']:.0f} MB more memory" in README
 
 
 @pytest.mark.slow
