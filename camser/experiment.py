@@ -125,13 +125,15 @@ class Run:
 
     def test(self) -> None:
         """Score the best epoch on the fold's test part, write the results, and export."""
-        validated = self._score(self.fold.valid)
-        tested = self._score(self.fold.test)
+        parts = {results.VALID_PREDICTIONS: self.fold.valid, results.PREDICTIONS: self.fold.test}
+        if self.fold.valid == self.fold.test:
+            del parts[results.VALID_PREDICTIONS]
+        scored = {name: self._score(part) for name, part in parts.items()}  # the test part last
         if if_main_process() and not self.brain.debug:
             self._inspect()
-            if self.fold.valid != self.fold.test:
-                self._write_predictions(self.fold.valid, validated, results.VALID_PREDICTIONS)
-            self._write(self._write_predictions(self.fold.test, tested))
+            for name, part in parts.items():
+                self._write_predictions(name, part, scored[name])
+            self._write()
             self._export()
 
     def _score(self, part: tuple[Utterance, ...]) -> dict[str, list[float]]:
@@ -176,13 +178,12 @@ class Run:
         }
 
     def _write_predictions(
-        self, part: tuple[Utterance, ...], scored: dict[str, list[float]], *name: str
-    ) -> Path:
+        self, name: str, part: tuple[Utterance, ...], scored: dict[str, list[float]]
+    ) -> None:
         by_id, labels = {u.id: u for u in part}, self.settings.values["labels"]
         utterances, heard = [by_id[i] for i in scored], {u.text for u in self.fold.train}
-        return results.write_predictions(
-            self.output_folder, utterances, list(scored.values()), labels, heard, *name
-        )
+        scores = list(scored.values())
+        results.write_predictions(self.output_folder, utterances, scores, labels, heard, name)
 
     def _export(self) -> None:
         """Write the trained model as a folder that loads anywhere, where that is asked for."""
@@ -190,7 +191,7 @@ class Run:
         if folder:
             print(export_run(self.output_folder, folder, replace=True))
 
-    def _write(self, predictions: Path) -> None:
+    def _write(self) -> None:
         brain, values = self.brain, self.settings.values
         history = results.read_history(self.output_folder)
         caution = folds.caution(values["selection"], ", ")
@@ -215,7 +216,7 @@ class Run:
         )
         scores = ", ".join(f"{name} {brain.scores[name]:.4f}" for name in ("WA", "UA", "macro_F1"))
         print(f"test {self.fold.name}{caution}: {scores} (epoch {brain.best_epoch})")
-        print(f"{written}\n{predictions}")
+        print(f"{written}\n{self.output_folder / results.PREDICTIONS}")
 
 
 def choose_fold(utterances: list[Utterance], values: dict[str, Any]) -> folds.Fold:

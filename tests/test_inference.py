@@ -145,6 +145,13 @@ def test_the_weights_of_the_co_attention(classifier, wave, trained):
     close(weights["wav2vec2"], whole, 1e-5)
 
 
+@pytest.mark.slow
+def test_the_loaded_model_compiles_for_speed(export, wave, classifier):
+    compiled = EmotionClassifier.from_pretrained(export, "cpu", compile=True)
+    for part in (wave, wave[:60000], wave):
+        close(compiled.log_probabilities([part]), classifier.log_probabilities([part]), 1e-4)
+
+
 def test_the_loaded_model_compiles(export, wave):
     plain = EmotionClassifier.from_pretrained(export, "cpu")
     expected = plain.log_probabilities([wave])
