@@ -63,7 +63,10 @@ class Encoder(nn.Module):
 
     def rebuild_args(self) -> dict[str, Any]:
         """Plain YAML values that rebuild this architecture offline, without weights."""
-        raise NotImplementedError
+        raise NotImplementedError(
+            f"{type(self).__name__} must define rebuild_args: the constructor's arguments that "
+            f"build the same again without weights, for its exports"
+        )
 
     def frame_spec(self, num_samples: int) -> FrameSpec:
         """The specification of this encoder's frames for segments of ``num_samples``."""
