@@ -146,8 +146,9 @@ def run(
     from camser.inference.folder import read_config
     from camser.inference.hub import find
 
-    config = read_config(find(folder))
-    classifier = EmotionClassifier.from_pretrained(folder, device=device)
+    place = find(folder)
+    config = read_config(place)
+    classifier = EmotionClassifier.from_pretrained(place, device=device)
     # So that the folder of uploads goes when a container is stopped, too.
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
     with serving(classifier, config, limits, host, port, open_browser) as address:
