@@ -14,7 +14,6 @@ from camser.encoders.regularise import LayerDrop, SpecAugment
 from camser.encoders.spectrogram import SpectrogramAlexNet
 from camser.encoders.wav2vec2 import Wav2Vec2
 from camser.encoders.whisper import Whisper
-from camser.registry import build
 
 TYPES = {
     "wav2vec2": {},
@@ -37,31 +36,6 @@ def checkpoint(folder, config, normalize=True):
     model.save_pretrained(folder)
     transformers.Wav2Vec2FeatureExtractor(do_normalize=normalize).save_pretrained(folder)
     return model.eval()
-
-
-BUILT = {
-    "mfcc_bilstm": {"hidden_size": 8},
-    "spectrogram_alexnet": {"weights": None},
-    "wav2vec2": {"config": TINY_WAV2VEC2},
-    "whisper": {"config": TINY_WHISPER},
-}
-
-
-@pytest.mark.parametrize("name", BUILT)
-@pytest.mark.parametrize("num_samples", [48000, 16000, 4321])
-def test_declared_sizes_are_true(name, num_samples):
-    encoder = build("encoder", name, **BUILT[name]).eval()
-    frames = encoder(torch.randn(2, num_samples) / 10)
-    assert frames.shape == (2, *encoder.frame_spec(num_samples)[:2])
-
-
-@pytest.mark.parametrize("name", BUILT)
-def test_rebuilt_from_plain_values_it_is_the_same_module(name):
-    encoder = build("encoder", name, **BUILT[name]).eval()
-    rebuilt = build("encoder", name, **encoder.rebuild_args()).eval()
-    rebuilt.load_state_dict(encoder.state_dict(), strict=True)
-    waves = torch.randn(2, 16000) / 10
-    assert torch.equal(encoder(waves), rebuilt(waves))
 
 
 # wav2vec2 and its relatives

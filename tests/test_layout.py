@@ -59,6 +59,16 @@ ALLOWED = {
         "resuming",
         "settings",
     },
+    "testing": {
+        "audio",
+        "build",
+        "encoders.base",
+        "fusion",
+        "inference",
+        "model",
+        "registry",
+        "testing",
+    },
     "report": {"files", "folds", "metrics", "report", "results"},
     "doctor": {"doctor", "registry"},
     "demo": {

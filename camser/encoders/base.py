@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from types import MappingProxyType
 from typing import Any, NamedTuple
 
 from torch import Tensor, nn
@@ -37,12 +39,15 @@ class Encoder(nn.Module):
     augments : bool
         Whether training draws something at random before the last frozen layer, so that frozen
         frames cannot be kept.
+    expected_failures : mapping of str to str
+        The checks of ``camser.testing`` that this class cannot pass, with the reason of each.
     """
 
     out_channels: int
     pooling: str = "mean"
     standardise: bool = False
     augments: bool = False
+    expected_failures: Mapping[str, str] = MappingProxyType({})
     _frozen: tuple[nn.Module, ...] = ()
 
     def forward(self, waves: Tensor) -> Tensor:

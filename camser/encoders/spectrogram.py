@@ -141,10 +141,10 @@ class SpectrogramAlexNet(Encoder):
         }
         self.preemphasis = preemphasis
         self.image = SpectrogramImage(window_samples, hop_samples, n_fft, num_bins, reference)
-        alexnet = torchvision.models.alexnet(weights=None)
+        features = _convolutions()
         if weights is not None:
-            alexnet.features.load_state_dict(_features(weights), strict=True)
-        self.alexnet = nn.Sequential(alexnet.features, alexnet.avgpool)
+            features.load_state_dict(_features(weights, features), strict=True)
+        self.alexnet = nn.Sequential(features, nn.AdaptiveAvgPool2d(POOLED))
         if freeze:
             self.freeze(self.alexnet)
         self.register_buffer("mean", torch.tensor(IMAGENET_MEAN).view(3, 1, 1), persistent=False)
@@ -161,7 +161,13 @@ class SpectrogramAlexNet(Encoder):
         return maps.permute(0, 3, 1, 2).flatten(2)
 
     def num_frames(self, num_samples: int) -> int:
-        """Always 6, the width of AlexNet's pooled map."""
+        """Always 6, the width of AlexNet's pooled map; at least a window of samples is needed.
+
+        Shorter segments would become images of great height.
+        """
+        window = len(self.image.window)
+        if num_samples < window:
+            raise ValueError(f"a segment of {num_samples} samples; allowed: {window} and more")
         return POOLED
 
     def rebuild_args(self) -> dict[str, Any]:
@@ -169,8 +175,19 @@ class SpectrogramAlexNet(Encoder):
         return {"weights": None, **self.args}
 
 
-def _features(weights: str) -> dict[str, Tensor]:
-    """AlexNet's convolutional weights, their ``features.`` prefix removed."""
+def _convolutions() -> nn.Module:
+    """AlexNet's ``features`` with random weights; its large classifier is never drawn."""
+    with torch.device("meta"):
+        features = torchvision.models.alexnet(weights=None).features
+    features.to_empty(device="cpu")
+    for layer in features:
+        if isinstance(layer, nn.Conv2d):
+            layer.reset_parameters()
+    return features
+
+
+def _features(weights: str, convolutions: nn.Module) -> dict[str, Tensor]:
+    """The weights of AlexNet's convolutions, their ``features.`` prefix removed."""
     try:
         if weights == "imagenet":
             state = torchvision.models.AlexNet_Weights.IMAGENET1K_V1.get_state_dict(check_hash=True)
@@ -183,7 +200,7 @@ def _features(weights: str) -> dict[str, Tensor]:
             f"features.* keys, or null for random weights"
         ) from error
     state = {k.removeprefix("features."): v for k, v in state.items() if k.startswith("features.")}
-    wanted = torchvision.models.alexnet(weights=None).features.state_dict()
+    wanted = convolutions.state_dict()
     different = [k for k in wanted if k not in state or state[k].shape != wanted[k].shape]
     if different:
         raise ValueError(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from types import MappingProxyType
 
 import torch
 from torch import Tensor, nn
@@ -25,9 +26,12 @@ class Fusion(nn.Module):
     ----------
     out_features : int
         Size of the fused vector.
+    expected_failures : mapping of str to str
+        The checks of ``camser.testing`` that this class cannot pass, with the reason of each.
     """
 
     out_features: int
+    expected_failures: Mapping[str, str] = MappingProxyType({})
 
     def __init__(self, specs: Mapping[str, FrameSpec]) -> None:
         super().__init__()

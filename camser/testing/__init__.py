@@ -1,0 +1,43 @@
+"""The conformance kit: whether an encoder or a fusion keeps what its contract promises.
+
+    from camser.testing import check_encoder
+
+    check_encoder(MyEncoder, hidden_size=8)
+
+or, one test a promise, with pytest:
+
+    from camser.testing import parametrize_with_checks
+
+    @parametrize_with_checks(MyEncoder, hidden_size=8)
+    def test_conforms(check):
+        check()
+
+A class may declare what it cannot keep, with the reason, in ``expected_failures``.
+"""
+
+from camser.testing.checks import (
+    ENCODER_CHECKS,
+    FUSION_CHECKS,
+    Check,
+    Outcome,
+    check_encoder,
+    check_fusion,
+    checks_of,
+    parametrize_with_checks,
+    run_checks,
+)
+from camser.testing.verdict import ConformanceError, ConformanceWarning
+
+__all__ = [
+    "ENCODER_CHECKS",
+    "FUSION_CHECKS",
+    "Check",
+    "ConformanceError",
+    "ConformanceWarning",
+    "Outcome",
+    "check_encoder",
+    "check_fusion",
+    "checks_of",
+    "parametrize_with_checks",
+    "run_checks",
+]

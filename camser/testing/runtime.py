@@ -1,0 +1,147 @@
+"""Checks of where and how a module runs: bf16, other devices and dtypes, compiled."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+from unittest import mock
+
+import torch
+from torch import Tensor, nn
+from torch._dynamo.utils import counters
+from torch.overrides import TorchFunctionMode
+
+from camser.encoders.base import Encoder
+from camser.testing.subject import Subject, each
+from camser.testing.verdict import ConformanceError, expect, expect_finite, expect_same, some
+
+# A share of the output's norm. Layers with random weights may enlarge what bfloat16's 8 bits
+# leave out by a hundred times; what differs by more is another result.
+ROUGH = 0.5
+DOUBLE = 1e-3  # what float32 may be off from float64, a share of the largest value
+
+
+@torch.no_grad()
+def precision(subject: Subject) -> None:
+    """It works under bfloat16 autocast, and its front end stays in float32."""
+    module, inputs = subject.build().eval(), subject.inputs()
+    wanted = subject.run(module, inputs)
+    tables = TableWatch(module if isinstance(module, Encoder) else nn.Identity())
+    with torch.autocast("cpu", torch.bfloat16), tables:
+        got = subject.run(module, inputs)
+    expect_finite(got, "under autocast")
+    distance = float((got.float() - wanted).norm() / wanted.norm().clamp_min(1e-9))
+    expect(
+        distance <= ROUGH,
+        f"under autocast the output is off by {distance:.3f} of its norm (allowed: {ROUGH})",
+    )
+    expect(
+        not tables.lowered,
+        f"under autocast the fixed {some(sorted(tables.lowered))} is multiplied in bfloat16; put "
+        f"@fwd_default_precision(cast_inputs=torch.float32) before the front end's forward",
+    )
+    if isinstance(module, Encoder) and type(module).front_end is not Encoder.front_end:
+        with torch.autocast("cpu", torch.bfloat16):
+            features = module.front_end(inputs.clone())
+        expect(features.dtype == torch.float32, f"under autocast front_end gives {features.dtype}")
+
+
+class TableWatch(TorchFunctionMode):
+    """Sees where a module's buffers, such as filter banks, take part in less than float32.
+
+    Attributes
+    ----------
+    lowered : set of str
+        The names of those that did.
+    """
+
+    def __init__(self, module: nn.Module) -> None:
+        super().__init__()
+        buffers = dict(module.named_buffers())
+        self.names = {b.untyped_storage().data_ptr(): n for n, b in buffers.items() if b.numel()}
+        self.lowered: set[str] = set()
+
+    def __torch_function__(
+        self, function: Any, types: Any, args: tuple = (), kwargs: dict | None = None
+    ) -> Any:
+        """See the class."""
+        output = function(*args, **(kwargs or {}))
+        given = [a for a in (*args, *(kwargs or {}).values()) if isinstance(a, Tensor)]
+        floats = {a.untyped_storage().data_ptr(): a.dtype for a in given if a.is_floating_point()}
+        is_lowered = isinstance(output, Tensor) and output.dtype == torch.bfloat16
+        if is_lowered and set(floats.values()) == {torch.float32}:
+            self.lowered |= {self.names[place] for place in floats if place in self.names}
+        return output
+
+
+@torch.no_grad()
+def device(subject: Subject) -> None:
+    """It can be copied, and runs in another dtype and on another device."""
+    module, inputs = subject.build().eval(), subject.inputs()
+    wanted = subject.run(module, inputs)
+    twin = copy.deepcopy(module)
+    shared = {id(p) for p in module.parameters()} & {id(p) for p in twin.parameters()}
+    expect(not shared, "its deepcopy shares parameters with it")
+    expect_same(subject.run(twin, inputs), wanted, "the output of its deepcopy differs")
+    got = subject.run(twin.double(), each(inputs, Tensor.double))
+    expect_same(got, wanted, "in float64 the output differs", DOUBLE)
+    _elsewhere(subject, "meta", wanted)
+    if torch.cuda.is_available():
+        _elsewhere(subject, "cuda", wanted)
+
+
+def _elsewhere(subject: Subject, place: str, wanted: Tensor) -> None:
+    """Run on another device; torch's "meta" computes shapes alone, and is always there."""
+    module = subject.build().eval().to(place)
+    try:
+        with _autocast_knows_meta():
+            got = subject.run(module, each(subject.inputs(), lambda tensor: tensor.to(place)))
+    except (RuntimeError, NotImplementedError, TypeError) as error:
+        raise ConformanceError(
+            f"on the device {place!r}: {_first_line(error)}. Either a tensor is left behind: make "
+            f"it a buffer (register_buffer(…, persistent=False)); or the forward wants values on "
+            f"the host (.item(), .numpy(), .cpu()), for which each step would wait"
+        ) from error
+    where = got.device.type
+    expect(where == place, f"on the device {place!r} the output is on {where!r}")
+    expect(
+        got.shape == wanted.shape,
+        f"on the device {place!r} the output is {list(got.shape)}, not {list(wanted.shape)}",
+    )
+
+
+@contextmanager
+def _autocast_knows_meta() -> Iterator[None]:
+    """What asks for autocast's state, as fwd_default_precision does, gets an answer there too."""
+    enabled, dtype = torch.is_autocast_enabled, torch.get_autocast_dtype
+    with (
+        mock.patch.object(
+            torch, "is_autocast_enabled", lambda *kind: kind != ("meta",) and enabled(*kind)
+        ),
+        mock.patch.object(
+            torch, "get_autocast_dtype", lambda k: torch.bfloat16 if k == "meta" else dtype(k)
+        ),
+    ):
+        yield
+
+
+def compile(subject: Subject) -> str | None:
+    """torch.compile gives the same output, and gradients; graph breaks are told."""
+    module, inputs = subject.build().eval(), subject.inputs()
+    torch._dynamo.reset()
+    counters.clear()
+    compiled = torch.compile(module, backend="aot_eager")  # all but the generation of code
+    with torch.no_grad():
+        wanted, got = subject.run(module, inputs), subject.run(compiled, inputs)
+    expect_same(got, wanted, "compiled, the output differs")
+    output = subject.run(compiled.train(), inputs)
+    if output.requires_grad:
+        output.sum().backward()
+    breaks = {_first_line(reason): count for reason, count in counters["graph_break"].items()}
+    return f"graph breaks: {sum(breaks.values())} ({some(breaks)})" if breaks else None
+
+
+def _first_line(error: object) -> str:
+    return (str(error).strip().splitlines() or [type(error).__name__])[0]

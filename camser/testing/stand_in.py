@@ -1,0 +1,43 @@
+"""An encoder of any size, for models in which something else is checked."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from torch import Tensor, nn
+
+from camser.encoders.base import Encoder
+
+
+class StandIn(Encoder):
+    """Mean samples of equal stretches, each through one linear layer.
+
+    Arguments
+    ---------
+    num_frames, channels : int
+        Of its frames, whatever the segment's length.
+
+    Example
+    -------
+    >>> import torch
+    >>> StandIn(num_frames=5, channels=3)(torch.randn(2, 16000)).shape
+    torch.Size([2, 5, 3])
+    """
+
+    def __init__(self, num_frames: int, channels: int) -> None:
+        super().__init__()
+        self.frames, self.out_channels = num_frames, channels
+        self.linear = nn.Linear(1, channels)
+
+    def forward(self, waves: Tensor) -> Tensor:
+        """[segments, samples] -> [segments, num_frames, channels]"""
+        means = nn.functional.adaptive_avg_pool1d(waves.unsqueeze(1), self.frames)
+        return self.linear(means.transpose(1, 2))
+
+    def num_frames(self, num_samples: int) -> int:
+        """As given."""
+        return self.frames
+
+    def rebuild_args(self) -> dict[str, Any]:
+        """The constructor's arguments."""
+        return {"num_frames": self.frames, "channels": self.out_channels}
