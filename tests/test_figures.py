@@ -360,6 +360,21 @@ def test_items_are_two_axes_each_and_modalities_share_one_legend():
         attention([item() | {"weights": {"x": np.ones(3)}}])
 
 
+def test_weights_of_few_frames_and_of_many_are_of_one_size():
+    even = {name: np.full((2, n), 1 / n) for name, n in (("mfcc", 300), ("spectrogram", 6))}
+    several, alone = (
+        attention([item() | {"weights": {name: even[name] for name in names}}]).axes[0]
+        for names in (even, ["spectrogram"])
+    )
+    assert several.get_ylabel() == "weight\n× frames" and alone.get_ylabel() == "weight"
+    for name in even:
+        (line,) = [n for n in several.lines if n.get_label() == name]
+        drawn = np.asarray(line.get_ydata())
+        np.testing.assert_allclose(drawn[np.isfinite(drawn)], 1)
+    (line,) = [n for n in alone.lines if n.get_label() == "spectrogram"]
+    assert np.nanmax(line.get_ydata()) == 1 / 6
+
+
 # Reliability ---------------------------------------------------------------------------------
 
 

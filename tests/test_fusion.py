@@ -5,8 +5,11 @@ import pytest
 import torch
 
 from camser.encoders.base import FrameSpec
+from camser.fusion.attentive import Attentive
 from camser.fusion.co_attention import CoAttention
 from camser.fusion.concat import Concat
+from camser.fusion.gated import Gated
+from camser.fusion.low_rank import LowRank
 from camser.fusion.pooling import POOLINGS, PooledPart
 
 SPECS = {
@@ -15,6 +18,15 @@ SPECS = {
     "wav2vec2": FrameSpec(7, 8, "mean"),
 }
 GUIDED = {"guides": ["mfcc", "spectrogram"], "target": "wav2vec2"}
+FUSIONS = {
+    "concat": (Concat, {}),
+    "co_attention": (CoAttention, GUIDED),
+    "gated": (Gated, {}),
+    "low_rank": (LowRank, {"rank": 3}),
+    "attentive": (Attentive, {}),
+    "attentive statistics": (Attentive, {"statistics": True}),
+    "attentive, some pooled": (Attentive, {"pooling": {"mfcc": "flatten"}}),
+}
 
 
 @pytest.fixture
@@ -29,6 +41,27 @@ def linear(layer, vector):
 
 def relu(vector):
     return np.maximum(vector, 0)
+
+
+def sigmoid(vector):
+    return 1 / (1 + np.exp(-vector))
+
+
+def pooled(x):
+    """The vectors that SPECS' poolings make of one segment's frames."""
+    return {
+        "mfcc": x["mfcc"].ravel(),
+        "spectrogram": x["spectrogram"].ravel(),
+        "wav2vec2": x["wav2vec2"].mean(axis=0),
+    }
+
+
+def scattered(fusion):
+    """The fusion with every parameter at random, whatever it begins with."""
+    with torch.no_grad():
+        for parameter in fusion.parameters():
+            parameter.normal_(std=0.5)
+    return fusion.eval()
 
 
 @pytest.mark.parametrize("activation", ["relu", "softmax"])
@@ -80,6 +113,121 @@ def test_concat_is_the_parts_in_the_modalities_order(frames):
     assert fusion.weights(frames) == {}
 
 
+def test_gated_equals_a_loop_over_its_equations(frames):
+    fusion = scattered(Gated(SPECS, part_size=9))
+    fused, parts = fusion(frames).detach().numpy(), fusion.parts(frames)
+    for s in range(4):
+        x = pooled({name: value[s].numpy() for name, value in frames.items()})
+        h = {name: np.tanh(linear(fusion.pooled[name].project[1], x[name])) for name in SPECS}
+        expected = np.zeros(9)
+        for name in SPECS:
+            z = sigmoid(linear(fusion.gates[name], np.concatenate(list(h.values()))))
+            expected += z * h[name]
+            assert np.allclose(parts[name][s].detach(), z * h[name], atol=1e-5)
+        assert np.allclose(fused[s], expected, atol=1e-5)
+    assert fusion.weights(frames) == {} and fusion.out_features == 9
+
+
+def test_low_rank_equals_a_linear_layer_over_the_whole_outer_product(frames):
+    rank, size = 3, 5
+    fusion = scattered(LowRank(SPECS, rank=rank, part_size=size))
+    fused = fusion(frames).detach().numpy()
+    whole = np.zeros((size, size + 1, size + 1, size + 1))  # what is never computed: [h, m, s, w]
+    for r in range(rank):
+        w = {}
+        for name, factor in fusion.factors.items():
+            rows = slice(r * size, (r + 1) * size)
+            both = factor.weight[rows], factor.bias[rows, None]
+            w[name] = torch.cat(both, dim=1).detach().numpy()  # [h, features and the 1]
+        whole += np.einsum("ha,hb,hc->habc", *(w[name] for name in SPECS)) / rank
+    for s in range(4):
+        x = pooled({name: value[s].numpy() for name, value in frames.items()})
+        z = [np.append(np.tanh(linear(fusion.pooled[n].project[1], x[n])), 1) for n in SPECS]
+        expected = np.zeros(size)
+        for i, j, k in np.ndindex(size + 1, size + 1, size + 1):
+            expected += whole[:, i, j, k] * z[0][i] * z[1][j] * z[2][k]
+        assert np.allclose(fused[s], expected, atol=1e-4)
+    assert fusion.weights(frames) == {} and fusion.out_features == size
+
+
+def test_no_modality_silences_another_where_products_begin(frames):
+    fusion = LowRank(SPECS, part_size=9).eval()
+    with torch.no_grad():
+        fusion.pooled["wav2vec2"].project[1].bias.zero_()
+    frames["wav2vec2"].zero_()
+    frames["mfcc"].requires_grad_()
+    fusion(frames).sum().backward()
+    assert not fusion.parts(frames)["wav2vec2"].any() and frames["mfcc"].grad.any()
+
+
+@pytest.mark.parametrize("statistics", [False, True])
+def test_attentive_equals_a_loop_over_its_equations(frames, statistics):
+    fusion = scattered(Attentive(SPECS, statistics, part_size=9))
+    fused, weights = fusion(frames).detach().numpy(), fusion.weights(frames)
+    assert list(weights) == list(SPECS) and fused.shape == (4, fusion.out_features) == (4, 27)
+    for s in range(4):
+        expected = []
+        for name, part in fusion.pooled.items():
+            y, u = frames[name][s].numpy(), part.score.weight[0].detach().numpy()
+            scores = [sum(a * b for a, b in zip(u, frame, strict=True)) for frame in y]
+            a = np.exp(scores) / np.exp(scores).sum()
+            assert np.allclose(weights[name][s].detach(), a, atol=1e-5)
+            z = sum(a[t] * y[t] for t in range(len(y)))
+            if statistics:
+                variance = sum(a[t] * (y[t] - z) ** 2 for t in range(len(y)))
+                z = np.concatenate([z, np.sqrt(variance + 1e-6)])
+            expected.append(relu(linear(part.project[1], z)))
+        assert np.allclose(fused[s], np.concatenate(expected), atol=1e-4)
+
+
+def test_attention_begins_as_the_plain_mean(frames):
+    attentive = Attentive(SPECS, part_size=9).eval()
+    for name, weights in attentive.weights(frames).items():
+        assert torch.allclose(
+            weights, torch.full((4, SPECS[name].num_frames), 1.0) / weights[0].numel()
+        )
+    mean = Concat(SPECS, part_size=9, pooling=dict.fromkeys(SPECS, "mean")).eval()
+    for name, part in attentive.pooled.items():
+        mean.pooled[name].project.load_state_dict(part.project.state_dict())
+    assert torch.allclose(attentive(frames), mean(frames), atol=1e-6)
+
+
+def test_a_modality_can_be_pooled_instead_of_weighed(frames):
+    fusion = Attentive(SPECS, pooling={"mfcc": "flatten"}, part_size=9).eval()
+    assert list(fusion.weights(frames)) == ["spectrogram", "wav2vec2"]
+    expected = fusion.pooled["mfcc"].project[1](frames["mfcc"].flatten(1)).relu()
+    assert torch.allclose(fusion(frames)[:, :9], expected, atol=1e-6)
+
+
+@pytest.mark.parametrize("name", FUSIONS)
+def test_gradients_reach_every_parameter_and_the_frames_of_every_modality(frames, name):
+    fusion = FUSIONS[name][0](SPECS, **FUSIONS[name][1], part_size=9)
+    for value in frames.values():
+        value.requires_grad_()
+    fusion(frames).square().sum().backward()
+    told = {**dict(fusion.named_parameters()), **frames}
+    assert [n for n, p in told.items() if p.grad is None or not p.grad.any()] == []
+
+
+@pytest.mark.parametrize("precision", [None, torch.bfloat16])
+@pytest.mark.parametrize("size", [0.0, 1e4])
+@pytest.mark.parametrize("name", FUSIONS)
+def test_silent_and_huge_frames_give_finite_vectors_and_gradients(frames, name, size, precision):
+    fusion = scattered(FUSIONS[name][0](SPECS, **FUSIONS[name][1], part_size=9))
+    with torch.autocast("cpu", precision, enabled=precision is not None):
+        fused = fusion({n: f.detach() * size for n, f in frames.items()})
+        vectors = [fused, *fusion.weights(frames).values()]
+    fused.float().sum().backward()
+    vectors += [p.grad for p in fusion.parameters()]
+    assert all(vector.isfinite().all() for vector in vectors)
+
+
+@pytest.mark.parametrize("name", ["concat", "gated", "attentive"])
+def test_one_modality_is_enough_where_nothing_is_multiplied(frames, name):
+    specs = {"wav2vec2": SPECS["wav2vec2"]}
+    assert FUSIONS[name][0](specs, part_size=9)(frames).shape == (4, 9)
+
+
 def test_each_pooling_equals_its_definition():
     x = torch.randn(2, 5, 3)
     loops = {
@@ -128,3 +276,22 @@ def test_pooling_is_the_encoders_own_unless_the_fusion_says_otherwise(frames):
 def test_what_does_not_fit_is_an_error_when_built(params, message):
     with pytest.raises(ValueError, match=message):
         CoAttention(SPECS, **{**GUIDED, **params})
+
+
+@pytest.mark.parametrize(
+    "fusion, specs, params, message",
+    [
+        (LowRank, ["mfcc"], {}, "there is mfcc alone; name another modality, or .*concat"),
+        (LowRank, SPECS, {"rank": 0}, "rank is 0; it must be a whole number, 1 or more"),
+        (LowRank, SPECS, {"rank": 2.5}, "rank is 2.5; it must be a whole number, 1 or more"),
+        (LowRank, SPECS, {"pooling": {"prosody": "mean"}}, "pooling's 'prosody' is not among"),
+        (Gated, SPECS, {"pooling": {"mfcc": "medium"}}, "no pooling 'medium'; allowed: flatten"),
+        (Gated, SPECS, {"part_size": 0}, "part_size is 0; it must be 1 or more"),
+        (Attentive, SPECS, {"part_size": 0}, "part_size is 0; it must be 1 or more"),
+        (Attentive, SPECS, {"pooling": {"prosody": "mean"}}, "pooling's 'prosody' is not among"),
+        (Attentive, ["mfcc"], {"pooling": {"mfcc": "last"}}, r"every modality \(mfcc\), so no"),
+    ],
+)
+def test_what_does_not_fit_the_others_is_an_error_when_built(fusion, specs, params, message):
+    with pytest.raises(ValueError, match=message):
+        fusion({name: SPECS[name] for name in specs}, **params)

@@ -234,11 +234,22 @@ def test_every_encoder_alone(tmp_path, speech, name):
         {"plugin": "concat", "pooling": {"mfcc": "mean", "wav2vec2": "flatten"}},
         {**CO_ATTENTION, "activation": "softmax"},
         {**CO_ATTENTION, "keep": ["wav2vec2"], "pooling": {"mfcc": "statistics"}},
+        {"plugin": "gated", "pooling": {"mfcc": "mean"}},
+        {"plugin": "low_rank", "pooling": {"mfcc": "mean"}},
+        {"plugin": "attentive", "statistics": True, "pooling": {"mfcc": "last"}},
     ],
-    ids=["last+statistics", "mean+flatten", "softmax", "keep"],
+    ids=[
+        *["last+statistics", "mean+flatten", "softmax", "keep"],
+        *["gated", "low_rank", "attentive"],
+    ],
 )
 def test_every_fusion(tmp_path, speech, fusion):
-    Exported(tmp_path / "a.onnx", *build(PAPER, fusion)).check_all(speech)
+    model, head = build(PAPER, fusion)
+    with torch.no_grad():
+        for parameter in model.fusion.parameters():
+            if not parameter.any():  # so that attention has something to say
+                parameter.normal_()
+    Exported(tmp_path / "a.onnx", model, head).check_all(speech)
 
 
 class Recurrent(Encoder):

@@ -171,6 +171,9 @@ COMPOSITIONS = {
         "--fusion=concat",
         "--encoders={mfcc: {pooling: last}, wav2vec2: {pooling: statistics, standardise: true}}",
     ],
+    "gated": ["--fusion=gated"],
+    "low_rank": ["--fusion=low_rank"],
+    "attentive": ["--fusion=attentive", "--fusions={attentive: {statistics: true}}"],
     "softmax": ["--fusions={co_attention: {activation: softmax, keep: [wav2vec2]}}"],
     "whisper_attended": [
         "--modalities=[mfcc, spectrogram, whisper]",

@@ -12,7 +12,7 @@ import pytest
 from camser import metrics, results
 from camser.cli import main
 from camser.corpus import Utterance
-from camser.report import published, tables
+from camser.report import pictures, published, tables
 from camser.report.collecting import ReportError, collect
 from camser.report.comparisons import leak_table, pair_table, table_1
 from camser.report.write import put_table, write_report
@@ -28,6 +28,9 @@ ENCODERS = {
 FUSIONS = {
     "concat": {"plugin": "concat"},
     "co_attention": {"plugin": "co_attention", "target": "wav2vec2", "keep": None},
+    "gated": {"plugin": "gated"},
+    "low_rank": {"plugin": "low_rank", "rank": 4},
+    "attentive": {"plugin": "attentive", "statistics": False},
 }
 
 
@@ -309,8 +312,8 @@ def test_published_numbers_stand_beside_their_own_system_alone():
         beside(plugin="whisper"),
     ):  # fmt: skip
         assert other is None
-    gated = settings(0, 1) | {"fusion": "x", "fusions": {"x": {"plugin": "gated"}}}
-    assert published.row_name(gated) is None
+    for fusion in ("gated", "low_rank", "attentive"):
+        assert published.row_name(settings(0, 1, fusion=fusion)) is None
     wavlm = settings(0, 1)
     wavlm["encoders"]["wav2vec2"]["source"] = "microsoft/wavlm-base"
     assert published.row_name(wavlm) == "MFCC+Spectrogram+wavlm-base (w/ co-att)"
@@ -344,6 +347,18 @@ def test_a_concatenation_alone_is_not_said_to_attend(tmp_path):
     assert "tsne" in page.with_suffix(".md").read_text()
     svg = next(page.parent.glob("*tsne.svg")).read_text()
     assert "with co-attention" not in svg and "all_concat" in svg
+
+
+def test_frame_weights_are_shown_whichever_variant_has_them(tmp_path):
+    for fusion in ("gated", "attentive", "low_rank", "concat"):
+        place = make(tmp_path, fusion, fusion=fusion)
+        if fusion == "attentive":
+            add_arrays(place)
+    (section,) = collect([tmp_path])
+    assert list(section.variants) == ["concat", "attentive", "gated", "low_rank"]
+    assert section.main.name == "low_rank"
+    ((_, caption, _),) = pictures._attention(section)
+    assert caption == "Frame weights of attentive over the spectrogram."
 
 
 @pytest.mark.parametrize("cut", [5, 60])

@@ -9,6 +9,7 @@ from conftest import ROOT, TINY, TINY_WAV2VEC2, TINY_WHISPER
 from hyperpyyaml import load_hyperpyyaml
 from speechbrain.utils.run_opts import RunOptions
 
+from camser.build import build_model
 from camser.settings import KEYS, RUN_OPTIONS, SettingsError, read_arguments
 
 IEMOCAP = ROOT / "recipes/IEMOCAP"
@@ -173,6 +174,21 @@ def test_every_recipe_that_ships_builds_and_runs_forward(recipe, tmp_path):
     assert output.shape == (1, len(settings.values["labels"]))
     trained = [p for p in model.parameters() if p.requires_grad]
     assert isinstance(hparams["opt_class"](trained, lr=0.1), torch.optim.Optimizer)
+
+
+FUSIONS = str(IEMOCAP / "hparams/fusions.yaml")
+SMALL = {**OFFLINE, "mfcc": {"hidden_size": 4}, "spectrogram": {"weights": None, "freeze": True}}
+
+
+@pytest.mark.parametrize("variant", read(recipe=FUSIONS).variants)
+def test_every_fusion_of_the_list_that_ships_builds_and_learns(variant):
+    small = [f"--encoders={json.dumps(SMALL)}", "--part_size=4"]
+    values = read(f"--variant={variant}", *small, recipe=FUSIONS).values
+    ((_, arguments),) = values["embedding_model"].items()
+    model = build_model(**arguments)
+    model(torch.randn(1, 48000) / 10, torch.ones(1)).sum().backward()
+    assert [n for n, p in model.fusion.named_parameters() if p.grad is None] == []
+    assert variant.startswith(values["fusion"])
 
 
 def test_no_setting_is_swallowed_by_speechbrains_parser():

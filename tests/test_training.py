@@ -58,6 +58,16 @@ def test_every_variant_is_trained_by_an_override_alone(run, variant):
     )
 
 
+def test_each_modality_learns_to_weigh_its_frames_and_the_weights_are_written(run):
+    job = run("--fusion=attentive")
+    arrays = results.read_arrays(job.output_folder / "attention.npz")
+    assert len(arrays["ids"]) == 4
+    for name in job.settings.values["modalities"]:
+        weights = arrays[f"0.weights.{name}"]
+        assert weights.sum(axis=1) == pytest.approx(1, abs=1e-5)
+        assert weights.std(axis=1).max() > 0  # they begin even
+
+
 def test_the_files_of_a_run_agree_with_each_other(run, corpus):
     job = run("--fold=3", "--number_of_epochs=2")
     folder = job.output_folder

@@ -21,7 +21,8 @@ def test_the_wheel_alone_lists_the_built_in_plugins(tmp_path):
     names = {tuple(line.split()[:2]) for line in listed.stdout.splitlines()}
     encoders = {"mfcc_bilstm", "spectrogram_alexnet", "wav2vec2", "whisper"}
     assert {("encoder", n) for n in encoders} <= names
-    assert {("fusion", "concat"), ("fusion", "co_attention")} <= names
+    fusions = {"attentive", "co_attention", "concat", "gated", "low_rank"}
+    assert {("fusion", n) for n in fusions} <= names
     unknown = "from camser import registry; registry.load('encoder', 'mfcc')"
     failed = subprocess.run([python, "-c", unknown], capture_output=True, text=True, cwd=tmp_path)
     assert "no plugin 'mfcc'; installed: mfcc_bilstm" in failed.stderr

@@ -36,7 +36,7 @@ POOLINGS = {"flatten": flatten, "mean": mean, "last": last, "statistics": statis
 
 
 class Projection(nn.Sequential):
-    """dropout -> linear -> ReLU: f_m and f_s of eqs. 1 and 2 of Zou et al., 2022.
+    """dropout -> linear -> activation: f_m and f_s of eqs. 1 and 2 of Zou et al., 2022.
 
     Arguments
     ---------
@@ -46,14 +46,28 @@ class Projection(nn.Sequential):
         On the input.
     standardise : bool
         Whether the input is standardised first.
+    activation : type of torch.nn.Module
+        ReLU as in the paper, or another where a fusion needs its parts bounded.
+
+    Raises
+    ------
+    ValueError
+        If there would be no feature.
     """
 
     def __init__(
-        self, in_features: int, out_features: int, dropout: float, standardise: bool = False
+        self,
+        in_features: int,
+        out_features: int,
+        dropout: float,
+        standardise: bool = False,
+        activation: type[nn.Module] = nn.ReLU,
     ) -> None:
+        if out_features < 1:
+            raise ValueError(f"part_size is {out_features}; it must be 1 or more")
         first = [Standardise(in_features)] if standardise else []
         super().__init__(
-            *first, nn.Dropout(dropout), nn.Linear(in_features, out_features), nn.ReLU()
+            *first, nn.Dropout(dropout), nn.Linear(in_features, out_features), activation()
         )
 
 
@@ -68,6 +82,8 @@ class PooledPart(nn.Module):
         Size of the part.
     dropout : float
         Between pooling and projection.
+    activation : type of torch.nn.Module
+        See ``Projection``.
 
     Raises
     ------
@@ -81,7 +97,13 @@ class PooledPart(nn.Module):
     torch.Size([2, 3])
     """
 
-    def __init__(self, spec: FrameSpec, out_features: int, dropout: float) -> None:
+    def __init__(
+        self,
+        spec: FrameSpec,
+        out_features: int,
+        dropout: float,
+        activation: type[nn.Module] = nn.ReLU,
+    ) -> None:
         super().__init__()
         if spec.pooling not in POOLINGS:
             raise ValueError(
@@ -91,7 +113,7 @@ class PooledPart(nn.Module):
         self.pool = POOLINGS[spec.pooling]
         factor = {"flatten": spec.num_frames, "statistics": 2}.get(spec.pooling, 1)
         size = factor * spec.channels
-        self.project = Projection(size, out_features, dropout, spec.standardise)
+        self.project = Projection(size, out_features, dropout, spec.standardise, activation)
 
     def forward(self, frames: Tensor) -> Tensor:
         """[segments, frames, channels] -> [segments, out_features]"""

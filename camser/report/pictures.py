@@ -120,17 +120,20 @@ def _is_drawable(vectors: np.ndarray) -> bool:
 
 
 def _attention(section: Section) -> Drawn:
-    main = section.main
-    run = _with_arrays(main, "attention")
-    if not run:
+    """Of the main variant, or of the last other one that weighs."""
+    found = {v.name: _with_arrays(v, "attention") for v in section.variants.values()}
+    found = {name: run for name, run in found.items() if run}
+    if not found:
         return
+    name = section.main.name if section.main.name in found else list(found)[-1]
+    run = found[name]
     arrays = read_arrays(run.folder / "attention.npz")
     rows = {row["id"]: row for row in run.predictions}
     items = [
-        _item(arrays, number, rows[name], run.results["settings"]["segment_seconds"])
-        for number, name in enumerate(arrays["ids"].tolist())
+        _item(arrays, number, rows[one], run.results["settings"]["segment_seconds"])
+        for number, one in enumerate(arrays["ids"].tolist())
     ]
-    text = f"Frame weights of {main.name} over the spectrogram."
+    text = f"Frame weights of {name} over the spectrogram."
     yield "attention", text, figures.attention(items, title(section))
 
 

@@ -30,6 +30,9 @@ def attention(
 ) -> Figure:
     """A spectrogram each, and above it the weights over the same time.
 
+    Where several modalities are weighed, each weight is drawn times the frames of its segment, so
+    that few frames and many can be compared: where a segment's weights sum to 1, an even one is 1.
+
     Arguments
     ---------
     items : sequence of mappings
@@ -64,12 +67,15 @@ def attention(
     for (upper, lower), text, item in zip(grid, titles, items, strict=True):
         seconds = item["samples"] / SAMPLE_RATE
         for name, weights in item["weights"].items():
+            weights = np.asarray(weights, dtype=np.float64)
+            if len(modalities) > 1:
+                weights = weights * weights.shape[-1]
             _line(upper, name, weights, item["segment_seconds"], seconds, looks[name])
         _picture(lower, np.asarray(item["spectrogram"], dtype=np.float32))
         for axes in (upper, lower):
             for border in np.arange(item["segment_seconds"], seconds, item["segment_seconds"]):
                 axes.axvline(border, color=style.GREY, linewidth=0.6, linestyle=(0, (3, 2)))
-        style.dress(upper, text, "", "weight")
+        style.dress(upper, text, "", "weight\n× frames" if len(modalities) > 1 else "weight")
         style.dress(lower, "", "time (s)", "frequency (kHz)")
         upper.margins(y=0.15)
         upper.set_ylim(bottom=0)
@@ -98,7 +104,6 @@ def moments(shape: tuple[int, int], segment_seconds: float) -> np.ndarray:
 def _line(
     axes: Axes, name: str, weights: np.ndarray, segment_seconds: float, seconds: float, look: dict
 ) -> None:
-    weights = np.asarray(weights, dtype=np.float64)
     if weights.ndim != 2:
         raise ValueError(
             f"weights of {name!r} have shape {weights.shape}; allowed: [segments, frames]"

@@ -1,0 +1,69 @@
+"""Gated fusion: all modalities decide, feature by feature, how much of each goes on."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import torch
+from torch import Tensor, nn
+
+from camser.encoders.base import FrameSpec
+from camser.fusion.base import Fusion
+from camser.fusion.pooling import PooledPart
+
+
+class Gated(Fusion):
+    """The gated multimodal unit of Arevalo et al., 2017, for any number of modalities.
+
+    A modality m with pooled frames x_m adds z_m * h_m to the fused vector, where
+
+        h_m = tanh(W_m x_m + b_m)
+        z_m = sigmoid(U_m [h_1, …, h_M] + c_m)
+
+    The gates look at the projected vectors and not, as in the article, at the pooled frames:
+    flattened ones have so many features that the gates would outgrow all the rest of the model.
+
+    Arguments
+    ---------
+    specs : mapping of str to FrameSpec
+        What each encoder gives.
+    part_size : int
+        Features of a modality's part, and of the fused vector, which is the parts' sum.
+    dropout : float
+        Before each projection.
+    pooling : mapping of str to str, optional
+        By modality, in place of the encoder's own.
+
+    Example
+    -------
+    >>> specs = {"a": FrameSpec(5, 4, "mean"), "b": FrameSpec(3, 2, "flatten")}
+    >>> fusion = Gated(specs, part_size=8)
+    >>> fusion({"a": torch.rand(2, 5, 4), "b": torch.rand(2, 3, 2)}).shape
+    torch.Size([2, 8])
+    """
+
+    def __init__(
+        self,
+        specs: Mapping[str, FrameSpec],
+        part_size: int = 128,
+        dropout: float = 0.1,
+        pooling: Mapping[str, str] | None = None,
+    ) -> None:
+        super().__init__(specs)
+        specs = self.repooled(pooling or {})
+        self.pooled = nn.ModuleDict(
+            {name: PooledPart(spec, part_size, dropout, nn.Tanh) for name, spec in specs.items()}
+        )
+        size = part_size * len(specs)
+        self.gates = nn.ModuleDict({name: nn.Linear(size, part_size) for name in specs})
+        self.out_features = part_size
+
+    def forward(self, frames: Mapping[str, Tensor]) -> Tensor:
+        """Frames [segments, frames, channels] by modality -> [segments, out_features]"""
+        return torch.stack(list(self.parts(frames).values())).sum(dim=0)
+
+    def parts(self, frames: Mapping[str, Tensor]) -> dict[str, Tensor]:
+        """See ``Fusion.parts``; what the gates let through of each modality."""
+        parts = {name: part(frames[name]) for name, part in self.pooled.items()}
+        together = torch.cat(list(parts.values()), dim=1)
+        return {name: gate(together).sigmoid() * parts[name] for name, gate in self.gates.items()}
