@@ -27,7 +27,7 @@ ALLOWED = {
     "encoders": {"registry", "encoders"},
     "fusion": {"registry", "encoders.base", "fusion"},
     "model": {"segments", "encoders", "fusion"},
-    "build": {"registry", "audio", "encoders", "model"},
+    "build": {"registry", "audio", "encoders", "fusion.base", "model"},
     "data": {"audio", "corpus", "segments"},
     "kept": {"audio", "corpus", "data", "segments", "encoders.base"},
     "stopping": set(),
