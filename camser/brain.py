@@ -49,6 +49,7 @@ class EmotionBrain(sb.Brain):
         self.rates = self._rates()
         if self.checkpointer is not None:
             self.checkpointer.add_recoverable("random_state", RandomState())
+            self.checkpointer.plugins = self._unwrapped("embedding_model").plugins
             # Under --debug SpeechBrain gives every process a temporary folder of its own.
             self.checkpointer.checkpoints_dir = ddp_broadcast(self.checkpointer.checkpoints_dir)
 
@@ -214,3 +215,5 @@ class EmotionBrain(sb.Brain):
                 f"{self.checkpointer.checkpoints_dir} holds no checkpoint with a score; train first"
             )
         self.best_epoch = int(found.meta["epoch"])
+        # Those that trained it, which need not be those that are here to test it.
+        self.plugins = found.meta.get("plugins", self._unwrapped("embedding_model").plugins)

@@ -2,14 +2,29 @@
 
 from __future__ import annotations
 
+import inspect
+import json
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 from camser import registry
 from camser.audio import SAMPLE_RATE
+from camser.encoders.base import Encoder
+from camser.fusion.base import Fusion
 from camser.model import UtteranceEncoder
 
 NAMED = ("modalities", "encoders", "fusion", "fusions")  # what ``check_names`` takes, in order
+BASES = {"encoder": Encoder, "fusion": Fusion}
+POOLED = ("pooling", "standardise")  # what a table says to the fusion, not to the encoder
+
+
+class _Part(NamedTuple):
+    """What a name of a recipe means."""
+
+    plugin: type
+    origin: dict[str, str]
+    params: dict[str, Any]
+    pooled: dict[str, Any]
 
 
 def build_model(
@@ -42,7 +57,7 @@ def build_model(
     -------
     UtteranceEncoder
         Its ``architecture`` holds, as plain values, the arguments that build the same again
-        offline, without weights.
+        offline, without weights; its ``plugins`` say where each part comes from.
 
     Raises
     ------
@@ -58,22 +73,24 @@ def build_model(
     >>> model(torch.randn(2, 40000), torch.tensor([1.0, 0.5])).shape
     torch.Size([2, 128])
     """
-    check_names(modalities, encoders, fusion, fusions)
+    parts = _look_up(modalities, encoders, fusion, fusions)
     segment_samples = round(segment_seconds * SAMPLE_RATE)
-    built, specs, rebuilt = {}, {}, {}
+    built, specs, tables = {}, {}, {}
     for name in modalities:
-        plugin, params, pooled = _split_encoder(encoders[name])
-        built[name] = _build("encoder", name, plugin, **params)
-        specs[name] = built[name].frame_spec(segment_samples)._replace(**pooled)
-        rebuilt[name] = {"plugin": plugin, **built[name].rebuild_args(), **pooled}
-    plugin, params = _split(fusions[fusion])
-    fused = _build("fusion", fusion, plugin, specs, **params)
+        part = parts[name]
+        built[name] = _build(name, part)
+        specs[name] = built[name].frame_spec(segment_samples)._replace(**part.pooled)
+        tables[name] = _table(part, built[name].rebuild_args())
+    fused = _build(fusion, parts[fusion], specs)
+    model_params = _with_defaults(UtteranceEncoder, model_params)
     model = UtteranceEncoder(built, fused, segment_samples, **model_params)
+    model.plugins = {name: part.origin for name, part in parts.items()}
+    settled = _with_defaults(parts[fusion].plugin, parts[fusion].params)
     model.architecture = {
         "modalities": list(modalities),
-        "encoders": rebuilt,
+        "encoders": tables,
         "fusion": fusion,
-        "fusions": {fusion: dict(fusions[fusion])},
+        "fusions": {fusion: _table(parts[fusion], settled)},
         "segment_seconds": segment_seconds,
         **model_params,
     }
@@ -91,19 +108,50 @@ def check_names(
     Nothing is built, so this finds mistakes before anything expensive begins. Arguments as for
     ``build_model``.
     """
+    _look_up(modalities, encoders, fusion, fusions)
+
+
+def plugin_class(kind: str, name: str) -> type:
+    """A plugin's class, which must be what a model can use.
+
+    Raises
+    ------
+    PluginError
+        As ``registry.load``, or if it is no subclass of ``Encoder`` or ``Fusion``.
+    """
+    plugin, base = registry.load(kind, name), BASES[kind]
+    if not issubclass(plugin, base):
+        origin, group = registry.provenance(kind, name), registry.GROUPS[kind]
+        raise registry.PluginError(
+            f"{group}: plugin {name!r} of {origin['distribution']} {origin['version']} is the "
+            f"class {plugin.__module__}.{plugin.__qualname__}; it must be a subclass of "
+            f"{group}.{base.__name__}"
+        )
+    return plugin
+
+
+def _look_up(
+    modalities: Sequence[str],
+    encoders: Mapping[str, Mapping[str, Any]],
+    fusion: str,
+    fusions: Mapping[str, Mapping[str, Any]],
+) -> dict[str, _Part]:
+    """The encoders by modality, in order, and the fusion by its name."""
     if not modalities or isinstance(modalities, str):
         raise ValueError(
             f'modalities is {modalities!r}; give a list of names, e.g. --modalities="[mfcc]"'
         )
     if len(set(modalities)) != len(modalities):
         raise ValueError(f"modalities {list(modalities)} names one twice")
+    if fusion in modalities:
+        raise ValueError(f"{fusion!r} is both a modality and the fusion; give one another name")
+    parts = {}
     for name in modalities:
         _check_table("modality", name, "encoders", encoders)
-        plugin, params, _ = _split_encoder(encoders[name])
-        registry.check("encoder", plugin, **params)
+        parts[name] = _part("encoder", encoders[name])
     _check_table("fusion", fusion, "fusions", fusions)
-    plugin, params = _split(fusions[fusion])
-    registry.check("fusion", plugin, {}, **params)
+    parts[fusion] = _part("fusion", fusions[fusion], {})
+    return parts
 
 
 def _check_table(what: str, name: str, table_name: str, table: Mapping[str, Any]) -> None:
@@ -119,23 +167,35 @@ def _check_table(what: str, name: str, table_name: str, table: Mapping[str, Any]
         )
 
 
-def _split(table: Mapping[str, Any]) -> tuple[str, dict[str, Any]]:
-    """The plugin and its parameters."""
+def _part(kind: str, table: Mapping[str, Any], *args: Any) -> _Part:
+    """Look up a table's plugin; with ``args`` and its parameters it can be built."""
     params = dict(table)
-    return params.pop("plugin"), params
+    name = params.pop("plugin")
+    told = POOLED if kind == "encoder" else ()
+    pooled = {key: params.pop(key) for key in told if key in params}
+    plugin = plugin_class(kind, name)
+    registry.check_call(plugin, name, *args, **params)
+    return _Part(plugin, registry.provenance(kind, name), params, pooled)
 
 
-def _split_encoder(table: Mapping[str, Any]) -> tuple[str, dict[str, Any], dict[str, Any]]:
-    """The plugin, its parameters, and what a fusion is told of its frames."""
-    plugin, params = _split(table)
-    pooled = {key: params.pop(key) for key in ("pooling", "standardise") if key in params}
-    return plugin, params, pooled
-
-
-def _build(kind: str, name: str, plugin: str, /, *args: Any, **params: Any) -> Any:
+def _build(name: str, part: _Part, *args: Any) -> Any:
     try:
-        return registry.build(kind, plugin, *args, **params)
-    except registry.PluginError:
-        raise
+        return part.plugin(*args, **part.params)
     except ValueError as error:
-        raise ValueError(f"{kind} {name!r}: {error}") from error
+        raise ValueError(f"{part.origin['kind']} {name!r}: {error}") from error
+
+
+def _table(part: _Part, params: Mapping[str, Any]) -> dict[str, Any]:
+    """What builds the part again, whatever else offers a plugin of its name by then."""
+    return {"plugin": registry.qualified(part.origin), **params, **part.pooled}
+
+
+def _with_defaults(takes: type, given: Mapping[str, Any]) -> dict[str, Any]:
+    """The arguments, and the plain defaults of others, which a later version may change."""
+    found = {}
+    for name, parameter in inspect.signature(takes).parameters.items():
+        try:
+            found[name] = json.loads(json.dumps(parameter.default, allow_nan=False))
+        except (TypeError, ValueError):  # no default, or no plain one
+            continue
+    return {**found, **given}

@@ -29,7 +29,9 @@ from speechbrain.utils.distributed import (
 )
 
 from camser.files import flush
+from camser.provenance import Plugins, check_installed, differences
 
+logger = logging.getLogger(__name__)
 PARTIAL = "partial-"
 
 
@@ -47,12 +49,19 @@ class WholeCheckpointer(Checkpointer):
     ---------
     checkpoints_dir, recoverables, …
         As SpeechBrain's.
+
+    Attributes
+    ----------
+    plugins : mapping
+        The model's, which every checkpoint's meta holds.
     """
 
     best_key = "best_score"
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
+        self.plugins: Plugins = {}
+        self._told: set[str] = set()
         if if_main_process():
             for left in self.checkpoints_dir.glob(f"{PARTIAL}*"):
                 shutil.rmtree(left, ignore_errors=True)
@@ -67,10 +76,11 @@ class WholeCheckpointer(Checkpointer):
             )
 
     def save_checkpoint(
-        self, meta: Mapping[str, float] | None = None, *args: Any, **kwargs: Any
+        self, meta: Mapping[str, Any] | None = None, *args: Any, **kwargs: Any
     ) -> Checkpoint | None:
-        """See SpeechBrain's; the number of processes is a part of the meta."""
-        meta = {**(meta or {}), "processes": _num_processes()}
+        """See SpeechBrain's; the number of processes and the plugins are a part of the meta."""
+        plugins = {name: dict(origin) for name, origin in self.plugins.items()}
+        meta = {**(meta or {}), "processes": _num_processes(), "plugins": plugins}
         saved = super().save_checkpoint(meta, *args, **kwargs)
         ddp_barrier()  # every process has written its share
         if saved is not None:
@@ -82,9 +92,17 @@ class WholeCheckpointer(Checkpointer):
         ddp_barrier()
         return saved
 
+    def load_checkpoint(self, checkpoint: Checkpoint) -> None:
+        """See SpeechBrain's; warns, once, of a plugin that is of another version than it was."""
+        for told in differences(checkpoint.meta.get("plugins", {}), self.plugins):
+            if told not in self._told and if_main_process():
+                logger.warning("%s", told)
+            self._told.add(told)
+        super().load_checkpoint(checkpoint)
+
     def save_and_keep_only(
         self,
-        meta: Mapping[str, float] | None = None,
+        meta: Mapping[str, Any] | None = None,
         end_of_epoch: bool = True,
         verbosity: int = logging.INFO,
         **ignored: Any,
@@ -105,6 +123,13 @@ class WholeCheckpointer(Checkpointer):
     def _new_checkpoint_dirpath(self) -> Path:
         place = super()._new_checkpoint_dirpath()
         return place.with_name(PARTIAL + place.name)
+
+
+def check_plugins(folder: str | Path) -> None:
+    """Raise a PluginError if what trained the newest checkpoint, if any, is not installed."""
+    newest = Checkpointer(folder).find_checkpoint() if Path(folder).is_dir() else None
+    if newest is not None:
+        check_installed(newest.meta.get("plugins", {}), str(newest.path))
 
 
 def _num_processes() -> float:

@@ -14,11 +14,11 @@ from hyperpyyaml import load_hyperpyyaml
 from speechbrain.utils.distributed import ddp_init_group, if_main_process, run_on_main
 from speechbrain.utils.train_logger import TensorboardLogger
 
-from camser import data, folds, inspection, registry, results
+from camser import data, folds, inspection, results
 from camser.audio import AudioError
 from camser.brain import EmotionBrain
 from camser.build import NAMED, check_names
-from camser.checkpoints import CheckpointError, WholeCheckpointer
+from camser.checkpoints import CheckpointError, WholeCheckpointer, check_plugins
 from camser.corpus import Utterance, fingerprint
 from camser.export.write import export_run
 from camser.inference.folder import ExportError
@@ -69,6 +69,7 @@ class Run:
     def __init__(self, settings: Settings, scan: Scanner | Mapping[str, Scanner]) -> None:
         self.settings, values = settings, settings.values
         self.output_folder = Path(values["output_folder"])
+        check_plugins(self.output_folder / "save")
         check_names(*(values[name] for name in NAMED))
         check_same_run(self.output_folder, values)
         asked = {name: values[name] for name in OPTIONS}
@@ -108,6 +109,7 @@ class Run:
                 Path(hparams["prepared_folder"]) / "frames",
                 brain.device,
                 progress=not brain.noprogressbar,
+                plugins=model.plugins,
             )
         return brain
 
@@ -210,7 +212,7 @@ class Run:
                 "seconds": sum(float(row["seconds"]) for row in history),
                 "device": str(brain.device),
                 "versions": results.versions(),
-                "plugins": plugins(values),
+                "plugins": brain.plugins,
                 "manifest": fingerprint(self.utterances),
             },
         )
@@ -226,13 +228,6 @@ def choose_fold(utterances: list[Utterance], values: dict[str, Any]) -> folds.Fo
         names = ", ".join(f"{fold.index} ({fold.name})" for fold in found)
         raise folds.FoldError(f"fold is {values['fold']!r}; {values['protocol']} has: {names}")
     return found[values["fold"]]
-
-
-def plugins(values: dict[str, Any]) -> dict[str, dict[str, str]]:
-    """Where each plugin of a run comes from, by the name that the recipe gives it."""
-    named = {name: ("encoder", values["encoders"][name]) for name in values["modalities"]}
-    named[values["fusion"]] = ("fusion", values["fusions"][values["fusion"]])
-    return {n: registry.provenance(kind, table["plugin"]) for n, (kind, table) in named.items()}
 
 
 def _build_objects(text: str) -> dict[str, Any]:

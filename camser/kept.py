@@ -2,8 +2,8 @@
 
 These are the frames of frozen encoders and the features of front ends that have nothing to learn.
 A file holds a row for every segment of a manifest under one encoder; its name is made of the
-encoder's fixed weights and settings and of the manifest's fingerprint, which covers the audio, so
-all runs that share both share the file, and nothing stale is ever read.
+encoder's fixed weights, settings and versions and of the manifest's fingerprint, which covers the
+audio, so all runs that share both share the file, and nothing stale is ever read.
 """
 
 from __future__ import annotations
@@ -51,6 +51,8 @@ class KeptFeatures:
         Where to compute.
     progress : bool
         Whether to show a bar.
+    plugins : mapping of str to mapping, optional
+        Where the encoders come from, as the model's ``plugins``.
     """
 
     def __init__(
@@ -62,12 +64,13 @@ class KeptFeatures:
         folder: str | Path,
         device: str = "cpu",
         progress: bool = False,
+        plugins: Mapping[str, Mapping[str, str]] | None = None,
     ) -> None:
-        self.arrays = {}
+        self.arrays, plugins = {}, plugins or {}
         for name, encoder in encoders.items():
             if not encoder.keeps:
                 continue
-            path = Path(folder) / f"{_key(encoder, index, utterances)}.npy"
+            path = Path(folder) / f"{_key(encoder, plugins.get(name, {}), index, utterances)}.npy"
             shape = (index.total, *_row_shape(encoder, index.segment_samples))
             if if_main_process() and _open(path, shape) is None:
                 logger.info("computing what is kept of %s into %s", name, path)
@@ -104,12 +107,20 @@ def _row_shape(encoder: Encoder, segment_samples: int) -> tuple[int, ...]:
     return tuple(encoder.keep(torch.zeros(1, segment_samples, device=device)).shape[1:])
 
 
-def _key(encoder: Encoder, index: SegmentIndex, utterances: Sequence[Utterance]) -> str:
+def _key(
+    encoder: Encoder,
+    origin: Mapping[str, str],
+    index: SegmentIndex,
+    utterances: Sequence[Utterance],
+) -> str:
     sha = hashlib.sha256()
     kind = type(encoder)
-    packages = {kind.__module__.split(".")[0], "torch", "torchaudio", "torchvision", "transformers"}
+    # A base class may come from another package; a package's name is not always its module's.
+    packages = {cls.__module__.split(".")[0] for cls in kind.__mro__}
+    packages |= {"torch", "torchaudio", "torchvision", "transformers"}
     settings = {
         "class": f"{kind.__module__}.{kind.__qualname__}",
+        "plugin": [origin.get("distribution"), origin.get("version")],
         "parameters": encoder.rebuild_args(),
         "segment_samples": index.segment_samples,
         "manifest": fingerprint(utterances),

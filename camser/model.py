@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor, nn
@@ -38,6 +38,14 @@ class UtteranceEncoder(nn.Module):
         Hidden layers between fusion and embedding; the last is the embedding's size.
     dropout : float
         Before each hidden layer.
+
+    Attributes
+    ----------
+    architecture : dict
+        The arguments of ``build_model`` that build the same again; empty unless that built it.
+    plugins : dict of str to dict
+        Where each encoder and the fusion come from, by name, see ``registry.provenance``; empty
+        unless ``build_model`` built it.
     """
 
     def __init__(
@@ -49,6 +57,8 @@ class UtteranceEncoder(nn.Module):
         dropout: float = 0.1,
     ) -> None:
         super().__init__()
+        self.architecture: dict[str, Any] = {}
+        self.plugins: dict[str, dict[str, str]] = {}
         self.encoders = nn.ModuleDict(encoders)
         self.fusion = fusion
         self.segment_samples = segment_samples

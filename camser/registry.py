@@ -9,7 +9,8 @@ from __future__ import annotations
 
 import difflib
 import inspect
-from collections.abc import Iterable
+import re
+from collections.abc import Iterable, Mapping
 from importlib.metadata import EntryPoint, entry_points
 from typing import Any
 
@@ -26,12 +27,24 @@ def nearest(name: str, names: Iterable[str]) -> str:
     return f" Did you mean {close[0]!r}?" if close else ""
 
 
+def normalised(distribution: str) -> str:
+    """A distribution's name as two of them are compared (PEP 503).
+
+    Example
+    -------
+    >>> normalised("My_Package")
+    'my-package'
+    """
+    return re.sub(r"[-_.]+", "-", distribution).lower()
+
+
 def installed(kind: str) -> list[EntryPoint]:
     """The entry points of one kind (``encoder`` or ``fusion``), sorted; imports none of them."""
     if kind not in GROUPS:
         raise PluginError(f"no kind of plugin {kind!r}; there are: {', '.join(GROUPS)}")
     # A checkout installed in place can be found twice: once a name and distribution is enough.
-    found = {(point.name, point.dist.name): point for point in entry_points(group=GROUPS[kind])}
+    points = entry_points(group=GROUPS[kind])
+    found = {(point.name, normalised(point.dist.name)): point for point in points}
     return [found[key] for key in sorted(found)]
 
 
@@ -45,7 +58,9 @@ def find(kind: str, name: str) -> EntryPoint:
     """
     distribution, _, short = str(name).rpartition(":")
     points = installed(kind)
-    offers = [p for p in points if p.name == short and distribution in ("", p.dist.name)]
+    if distribution:
+        points = [p for p in points if normalised(p.dist.name) == normalised(distribution)]
+    offers = [p for p in points if p.name == short]
     if len(offers) > 1:
         choices = ", ".join(repr(f"{p.dist.name}:{p.name}") for p in offers)
         raise PluginError(
@@ -54,10 +69,14 @@ def find(kind: str, name: str) -> EntryPoint:
         )
     if not offers:
         names = sorted({p.name for p in points})
+        of, whose, what = "", "Another package's plugin", "that package"
+        if distribution:
+            of, whose = f" of {distribution}", f"A plugin of {distribution}"
+            what = "a version that has it"
         raise PluginError(
-            f"{GROUPS[kind]}: no plugin {name!r}; installed: {', '.join(names) or 'none'}."
-            f"{nearest(short, names)} Another package's plugin is there once that package is "
-            f"installed, by pip, into this environment."
+            f"{GROUPS[kind]}: no plugin {name!r}; installed{of}: {', '.join(names) or 'none'}."
+            f"{nearest(short, names)} {whose} is there once {what} is installed, by pip, into "
+            f"this environment."
         )
     return offers[0]
 
@@ -92,6 +111,12 @@ def check(kind: str, name: str, /, *args: Any, **params: Any) -> type:
         As ``load``, or if the class does not take them.
     """
     plugin = load(kind, name)
+    check_call(plugin, name, *args, **params)
+    return plugin
+
+
+def check_call(plugin: type, name: str, /, *args: Any, **params: Any) -> None:
+    """Raise a PluginError unless the class called ``name`` takes these."""
     signature = inspect.signature(plugin)
     try:
         signature.bind(*args, **params)
@@ -101,7 +126,6 @@ def check(kind: str, name: str, /, *args: Any, **params: Any) -> type:
         raise PluginError(
             f"plugin {name!r}: {error}; its parameters are: {', '.join(takes)}.{''.join(unknown)}"
         ) from error
-    return plugin
 
 
 def build(kind: str, name: str, /, *args: Any, **params: Any) -> Any:
@@ -116,6 +140,12 @@ def build(kind: str, name: str, /, *args: Any, **params: Any) -> Any:
 
 
 def provenance(kind: str, name: str) -> dict[str, str]:
-    """The distribution and version that ``name`` comes from, for the files of a run."""
+    """Where ``name`` comes from: kind, plugin, distribution and version, for the files of a run."""
     point = find(kind, name)
-    return {"plugin": point.name, "distribution": point.dist.name, "version": point.dist.version}
+    made_by = {"distribution": point.dist.name, "version": point.dist.version}
+    return {"kind": kind, "plugin": point.name, **made_by}
+
+
+def qualified(origin: Mapping[str, str]) -> str:
+    """The name, ``distribution:plugin``, that finds what ``provenance`` told and nothing else."""
+    return f"{origin['distribution']}:{origin['plugin']}"

@@ -1,6 +1,8 @@
 """What tests share: a small synthetic corpus, and running a recipe in this process."""
 
+import contextlib
 import importlib.util
+import itertools
 import logging
 from pathlib import Path
 
@@ -8,6 +10,7 @@ import numpy as np
 import pytest
 import soundfile
 import torch
+from distributions import installed
 
 from camser.synthetic import synthesize_corpus
 
@@ -129,6 +132,14 @@ def run(start):
         return job
 
     return go
+
+
+@pytest.fixture
+def install(tmp_path):
+    """Install a distribution for the length of a test, see ``distributions.installed``."""
+    folders = (tmp_path / f"site-{number}" for number in itertools.count())
+    with contextlib.ExitStack() as stack:
+        yield lambda *args, **kwargs: stack.enter_context(installed(next(folders), *args, **kwargs))
 
 
 @pytest.fixture(scope="session")

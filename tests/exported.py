@@ -8,6 +8,10 @@ from camser.inference.folder import FORMAT, write
 from camser.model import EmotionHead
 
 LABELS = ("angry", "sad", "happy", "neutral")
+ENCODERS = {
+    "mfcc": {"plugin": "mfcc_bilstm", "hidden_size": 8, "num_layers": 1},
+    "wav2vec2": {"plugin": "wav2vec2", "config": TINY_WAV2VEC2},
+}
 FUSIONS = {
     "concat": {"plugin": "concat"},
     "co_attention": {
@@ -28,20 +32,15 @@ TRAINED = {
 }
 
 
-def write_export(folder, fusion="co_attention", labels=LABELS, **trained):
+def write_export(folder, fusion="co_attention", labels=LABELS, encoders=ENCODERS, **trained):
     """Write an export; ``trained`` is added to what it says of its training."""
     torch.manual_seed(0)
-    encoders = {
-        "mfcc": {"plugin": "mfcc_bilstm", "hidden_size": 8, "num_layers": 1},
-        "wav2vec2": {"plugin": "wav2vec2", "config": TINY_WAV2VEC2},
-    }
     model = build_model(list(encoders), encoders, fusion, FUSIONS, segment_seconds=1.0)
     modules = {
         "embedding_model": model,
         "classifier": EmotionHead(model.embedding_size, len(labels)),
     }
     folder.mkdir()
-    plugin = {"distribution": "camser", "version": "0"}
     config = {
         "model_type": "camser",
         "format": FORMAT,
@@ -50,11 +49,7 @@ def write_export(folder, fusion="co_attention", labels=LABELS, **trained):
         "sample_rate": 16000,
         "temperature": 0.1,  # random weights hardly tell the classes apart
         "architecture": model.architecture,
-        "plugins": {
-            "mfcc": {"kind": "encoder", "plugin": "mfcc_bilstm", **plugin},
-            "wav2vec2": {"kind": "encoder", "plugin": "wav2vec2", **plugin},
-            fusion: {"kind": "fusion", "plugin": fusion, **plugin},
-        },
+        "plugins": model.plugins,
         "trained": {**TRAINED, **trained},
         "scores": {"WA": 0.5, "UA": 0.46, "macro_F1": 0.4},
     }

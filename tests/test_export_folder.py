@@ -80,6 +80,12 @@ DAMAGES = {
     "a plugin of kind 'script'": lambda f: change_config(
         f, lambda c: c["plugins"]["mfcc"].update(kind="script")
     ),
+    "of the plugin 'mfcc', version is not told; make it again": lambda f: change_config(
+        f, lambda c: c["plugins"]["mfcc"].pop("version")
+    ),
+    "of the plugin 'mfcc', kind is not told": lambda f: change_config(
+        f, lambda c: c["plugins"].update(mfcc="mfcc_bilstm")
+    ),
     "the model cannot be built: .*hidden_sise": lambda f: change_config(
         f, lambda c: c["architecture"]["encoders"]["mfcc"].update(hidden_sise=8)
     ),

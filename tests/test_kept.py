@@ -34,9 +34,9 @@ def encoder():
     return Whisper(config=TINY_WHISPER, freeze="all")
 
 
-def keep(encoders, utterances, folder):
+def keep(encoders, utterances, folder, **more):
     index = SegmentIndex(utterances, 16000)
-    return KeptFeatures(encoders, utterances, index, folder, folder / "frames"), index
+    return KeptFeatures(encoders, utterances, index, folder, folder / "frames", **more), index
 
 
 def test_each_segments_frames_are_those_that_the_encoder_gives(utterances, encoder, tmp_path):
@@ -87,6 +87,23 @@ def test_a_change_of_what_frames_depend_on_is_another_file(utterances, encoder, 
         KeptFeatures({"w": encoder}, utterances, index, tmp_path, tmp_path / "frames")
     keep({"whisper": encoder}, utterances, tmp_path)
     assert len(list((tmp_path / "frames").iterdir())) == 2
+
+
+def test_what_another_version_of_a_plugin_gave_is_not_read(utterances, encoder, tmp_path):
+    for version, expected in (("1.4", 1), ("1.5", 2), ("1.4", 2)):
+        plugins = {"whisper": {"distribution": "acme-ser", "version": version}}
+        keep({"whisper": encoder}, utterances, tmp_path, plugins=plugins)
+        assert len(list((tmp_path / "frames").iterdir())) == expected
+
+
+def test_what_another_version_of_its_base_class_gave_is_not_read(
+    utterances, encoder, tmp_path, monkeypatch
+):
+    encoder.__class__ = type("Theirs", (Whisper,), {"__module__": "theirs.encoder"})
+    for version, expected in (("0.1", 1), ("0.2", 2), ("0.1", 2)):
+        monkeypatch.setattr("camser.kept._version", {"camser": version}.get)
+        keep({"whisper": encoder}, utterances, tmp_path)
+        assert len(list((tmp_path / "frames").iterdir())) == expected
 
 
 def test_what_a_front_end_gives_is_kept_whatever_the_layers_behind_it_learn(utterances, tmp_path):

@@ -1,6 +1,7 @@
 """The model at the paper's sizes, and the promises that inference rests on."""
 
 import itertools
+import json
 
 import pytest
 import torch
@@ -189,6 +190,29 @@ FUSIONS = {
 def test_names_that_do_not_fit_are_errors_when_built(modalities, encoders, fusion, message):
     with pytest.raises(ValueError, match=message):
         build_model(modalities, encoders, fusion, FUSIONS, 1.0)
+
+
+def test_no_modality_is_called_as_the_fusion():
+    fusions = {"mfcc": {"plugin": "concat"}}
+    with pytest.raises(ValueError, match="'mfcc' is both a modality and the fusion; give one"):
+        build_model(["mfcc"], ENCODERS, "mfcc", fusions, 1.0)
+
+
+def test_the_architecture_builds_the_same_whatever_defaults_and_names_become(monkeypatch):
+    model = tiny_model("concat")
+    described = json.loads(json.dumps(model.architecture))
+    assert described["encoders"]["wav2vec2"]["plugin"] == "camser:wav2vec2"
+    assert described["fusions"]["concat"]["plugin"] == "camser:concat"
+    monkeypatch.setattr(UtteranceEncoder.__init__, "__defaults__", ((7,), 0.9))
+    monkeypatch.setattr(Concat.__init__, "__defaults__", (3, 0.9, None))
+    again = build_model(**described)
+    assert again.architecture == described and again.plugins == model.plugins
+    assert {k: v.shape for k, v in again.state_dict().items()} == {
+        k: v.shape for k, v in model.state_dict().items()
+    }
+    assert [m.p for m in again.modules() if isinstance(m, torch.nn.Dropout)] == [
+        m.p for m in model.modules() if isinstance(m, torch.nn.Dropout)
+    ]
 
 
 def test_an_encoder_is_told_apart_by_whether_it_is_constant():

@@ -8,6 +8,7 @@ import sys
 from pathlib import Path
 
 import pytest
+from distributions import write_distribution
 
 from camser import registry
 from camser.registry import PluginError
@@ -28,36 +29,6 @@ def built_ins():
         for kind, group in registry.GROUPS.items()
         for line in config["options.entry_points"][group].strip().splitlines()
     ]
-
-
-def write_distribution(folder, name, entry_points, version="1.0", **modules):
-    """What pip leaves behind; ``entry_points`` are lines of the group camser.encoders."""
-    info = folder / f"{name}-{version}.dist-info"
-    info.mkdir(parents=True)
-    info.joinpath("METADATA").write_text(
-        f"Metadata-Version: 2.1\nName: {name}\nVersion: {version}\n", encoding="utf-8"
-    )
-    lines = "\n".join(["[camser.encoders]", *entry_points])
-    info.joinpath("entry_points.txt").write_text(lines + "\n", encoding="utf-8")
-    for module, source in modules.items():
-        folder.joinpath(f"{module}.py").write_text(source, encoding="utf-8")
-
-
-@pytest.fixture
-def install(tmp_path, monkeypatch):
-    """Install a fake distribution for the length of a test."""
-    before = set(sys.modules)
-    folders = iter(range(100))
-
-    def run(*args, **kwargs):
-        folder = tmp_path / str(next(folders))
-        write_distribution(folder, *args, **kwargs)
-        monkeypatch.syspath_prepend(str(folder))
-
-    yield run
-    for name in set(sys.modules) - before:
-        if name.startswith("fake_"):
-            del sys.modules[name]
 
 
 def test_listing_and_finding_import_neither_torch_nor_the_plugin(tmp_path):
@@ -133,8 +104,12 @@ def test_a_third_partys_plugin_is_built_from_its_name(install):
     install("fake", ["echo = fake_echo:Echo"], version="2.3", fake_echo=ECHO)
     echo = registry.build("encoder", "echo", 3, depth=4)
     assert (echo.size, echo.depth) == (3, 4)
-    origin = {"plugin": "echo", "distribution": "fake", "version": "2.3"}
-    assert registry.provenance("encoder", "echo") == origin
+    assert registry.provenance("encoder", "echo") == {
+        "kind": "encoder",
+        "plugin": "echo",
+        "distribution": "fake",
+        "version": "2.3",
+    }
 
 
 def test_loading_one_plugin_does_not_import_another(install):
@@ -154,8 +129,23 @@ def test_a_name_offered_twice_names_both_distributions_and_either_can_be_chosen(
     assert registry.load("encoder", "fake:echo").__module__ == "fake_echo"
     assert registry.load("encoder", "rival:echo").__module__ == "fake_rival"
     assert registry.provenance("encoder", "rival:echo")["distribution"] == "rival"
-    with pytest.raises(PluginError, match="no plugin 'rival:mfcc_bilstm'"):
-        registry.find("encoder", "rival:mfcc_bilstm")
+
+
+def test_a_distribution_that_has_no_such_plugin_is_answered_with_those_that_it_has(install):
+    install("rival", ["echo = fake_rival:Echo"], fake_rival=ECHO)
+    expected = r"no plugin 'rival:ekho'; installed of rival: echo\. Did you mean 'echo'\? A"
+    with pytest.raises(PluginError, match=expected):
+        registry.find("encoder", "rival:ekho")
+    expected = "no plugin 'other:echo'; installed of other: none. A plugin of other is there once a"
+    with pytest.raises(PluginError, match=expected):
+        registry.find("encoder", "other:echo")
+
+
+@pytest.mark.parametrize("spelling", ["My_Package", "my-package", "MY.package", "my-_package"])
+def test_a_distributions_name_may_be_spelt_in_all_the_ways_that_pip_takes(install, spelling):
+    install("My_Package", ["echo = fake_echo:Echo"], fake_echo=ECHO)
+    assert registry.find("encoder", f"{spelling}:echo").dist.name == "My_Package"
+    assert registry.qualified(registry.provenance("encoder", "echo")) == "My_Package:echo"
 
 
 def test_a_distribution_that_is_on_the_path_twice_is_one_offer(install):

@@ -32,6 +32,7 @@ def configuration(run: TrainedRun) -> dict[str, Any]:
     """
     found = run.results
     calibration = fit_temperature(run.validated, found["labels"])
+    built = run.modules["embedding_model"].plugins
     return {
         "model_type": "camser",
         "format": FORMAT,
@@ -41,10 +42,8 @@ def configuration(run: TrainedRun) -> dict[str, Any]:
         "temperature": calibration.pop("temperature"),
         "calibration": calibration,
         "architecture": run.architecture,
-        "plugins": {
-            name: {"kind": "encoder" if name in run.architecture["modalities"] else "fusion", **p}
-            for name, p in found["plugins"].items()
-        },
+        # What trained it; the kinds are not in results of the first versions.
+        "plugins": {name: {**o, **found["plugins"].get(name, {})} for name, o in built.items()},
         "trained": {
             **{name: found[name] for name in TRAINED},
             **({"note": found["note"]} if "note" in found else {}),

@@ -15,6 +15,7 @@ from camser import results
 from camser.build import build_model
 from camser.checkpoints import CheckpointError, WholeCheckpointer
 from camser.model import EmotionHead
+from camser.provenance import check_installed, warn_of_differences
 from camser.resuming import ARCHITECTURE
 
 
@@ -55,11 +56,17 @@ def read_run(folder: str | Path) -> TrainedRun:
     ------
     ResultsError, CheckpointError
         If it has not ended, is damaged, or was trained by an older version.
+    PluginError
+        If a plugin that it was trained with is not installed; one of another version is a
+        ``PluginVersionWarning``.
     """
     folder = Path(folder)
-    found = results.read_results(folder / "results.json")
+    path = folder / "results.json"
+    found = results.read_results(path)
     architecture = _read_architecture(folder)
+    check_installed(found["plugins"], str(path))
     model = build_model(**architecture)
+    warn_of_differences(found["plugins"], model.plugins)
     modules = {
         "embedding_model": model,
         "classifier": EmotionHead(model.embedding_size, len(found["labels"])),
@@ -69,7 +76,7 @@ def read_run(folder: str | Path) -> TrainedRun:
     # Where the epoch was chosen on the test part, that is the validation part.
     optimistic = found["selection"] == "test_fold"
     validated = tested if optimistic else _read_validated(folder)
-    return TrainedRun(folder, found, architecture, modules, tested, validated)
+    return TrainedRun(folder, found, model.architecture, modules, tested, validated)
 
 
 def _read_architecture(folder: Path) -> dict[str, Any]:

@@ -22,6 +22,7 @@ from camser.audio import SAMPLE_RATE
 from camser.build import build_model
 from camser.files import digest
 from camser.model import EmotionHead
+from camser.provenance import check_installed, warn_of_differences
 
 FORMAT = 1
 CONFIG, WEIGHTS, CARD, RECIPE, ONNX = (
@@ -35,6 +36,7 @@ REQUIRED = {
     "weights": dict,
     "temperature": (int, float),
 }
+ORIGIN = ("kind", "plugin", "distribution", "version")
 AGAIN = "make it again with `camser export RUN DIR`, or fetch it again"
 
 
@@ -79,8 +81,7 @@ def check_config(config: Any, where: str) -> None:
         if not isinstance(config.get(name), kind) or isinstance(config[name], bool):
             raise ExportError(f"{where}: {name} is {config.get(name)!r}; {AGAIN}")
     _check_values(config, where)
-    for name, plugin in config["plugins"].items():
-        _check_plugin(name, plugin, where)
+    _check_plugins(config["plugins"], where)
 
 
 def _check_values(config: Mapping[str, Any], where: str) -> None:
@@ -104,18 +105,18 @@ def _check_values(config: Mapping[str, Any], where: str) -> None:
             )
 
 
-def _check_plugin(name: str, plugin: Any, where: str) -> None:
-    wanted = {key: str(dict(plugin).get(key)) for key in ("kind", "plugin", "distribution")}
-    if wanted["kind"] not in registry.GROUPS:
-        raise ExportError(f"{where}: {name!r} is a plugin of kind {wanted['kind']!r}; {AGAIN}")
+def _check_plugins(plugins: Mapping[str, Any], where: str) -> None:
+    for name, origin in plugins.items():
+        told = origin if isinstance(origin, Mapping) else {}
+        wrong = [key for key in ORIGIN if not (told.get(key) and isinstance(told[key], str))]
+        if wrong:
+            raise ExportError(f"{where}: of the plugin {name!r}, {wrong[0]} is not told; {AGAIN}")
+        if told["kind"] not in registry.GROUPS:
+            raise ExportError(f"{where}: {name!r} is a plugin of kind {told['kind']!r}; {AGAIN}")
     try:
-        registry.find(wanted["kind"], f"{wanted['distribution']}:{wanted['plugin']}")
+        check_installed(plugins, where)
     except registry.PluginError as error:
-        package = f"{wanted['distribution']}=={plugin.get('version')}"
-        raise ExportError(
-            f"{where} needs the {wanted['kind']} {wanted['plugin']!r} of the package "
-            f"{wanted['distribution']}, which is not installed: pip install {package}"
-        ) from error
+        raise ExportError(str(error)) from error
 
 
 def build(config: Mapping[str, Any], where: str) -> dict[str, nn.Module]:
@@ -150,8 +151,10 @@ def state_of(modules: Mapping[str, nn.Module]) -> dict[str, Tensor]:
     }
 
 
-def load_weights(modules: Mapping[str, nn.Module], path: Path, expected: Mapping) -> None:
+def load_weights(modules: Mapping[str, nn.Module], path: Path, config: Mapping[str, Any]) -> None:
     """Load all weights, or raise: nothing is left random, nothing is left over.
+
+    A plugin of another version than the one that trained them is a ``PluginVersionWarning``.
 
     Arguments
     ---------
@@ -159,8 +162,8 @@ def load_weights(modules: Mapping[str, nn.Module], path: Path, expected: Mapping
         As from ``build``.
     path : Path
         A safetensors file.
-    expected : mapping
-        The ``weights`` of the config: ``bytes`` and ``digest``.
+    config : mapping
+        From ``read_config``: its ``weights`` tell ``bytes`` and ``digest``.
 
     Raises
     ------
@@ -168,6 +171,7 @@ def load_weights(modules: Mapping[str, nn.Module], path: Path, expected: Mapping
         If the file is missing or not the one that is described, or a tensor is missing, left
         over, or of another shape.
     """
+    expected = config["weights"]
     if not path.is_file():
         raise ExportError(f"{path} is missing; {AGAIN}")
     if path.stat().st_size != expected.get("bytes") or digest(path) != expected.get("digest"):
@@ -184,6 +188,7 @@ def load_weights(modules: Mapping[str, nn.Module], path: Path, expected: Mapping
         prefix = f"{name}."
         own = {k.removeprefix(prefix): v for k, v in state.items() if k.startswith(prefix)}
         module.load_state_dict(own, strict=True)
+    warn_of_differences(config["plugins"], modules["embedding_model"].plugins)
 
 
 def _check_state(state: Mapping[str, Tensor], wanted: Mapping[str, Tensor], path: Path) -> None:
@@ -211,7 +216,7 @@ def read(folder: str | Path) -> tuple[dict[str, Any], dict[str, nn.Module]]:
     """
     config = read_config(folder)
     modules = build(config, str(Path(folder) / CONFIG))
-    load_weights(modules, Path(folder) / WEIGHTS, config["weights"])
+    load_weights(modules, Path(folder) / WEIGHTS, config)
     return config, modules
 
 

@@ -57,7 +57,7 @@ class StrictPretrainer:
         ExportError
             As ``folder.load_weights``.
         """
-        load_weights(self.modules, self.weights, read_config(self.config.parent)["weights"])
+        load_weights(self.modules, self.weights, read_config(self.config.parent))
 
 
 def label_encoder(labels: Sequence[str]) -> CategoricalEncoder:
