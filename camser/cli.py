@@ -96,7 +96,7 @@ def _add_classify(commands: argparse._SubParsersAction) -> None:
 
 
 def _add_plugins(commands: argparse._SubParsersAction) -> None:
-    plugins = commands.add_parser("plugins", help="encoders and fusions")
+    plugins = commands.add_parser("plugins", help="encoders and fusions: installed, yours, new")
     actions = plugins.add_subparsers(required=True, metavar="ACTION", dest="action")
     plugins.set_defaults(run=_plugins)
 
@@ -119,6 +119,11 @@ def _add_plugins(commands: argparse._SubParsersAction) -> None:
     action.add_argument(
         "overrides", metavar="--key=value", nargs=argparse.REMAINDER, help="as for train.py"
     )
+
+    action = actions.add_parser("new", help="write a package with a plugin of your own")
+    action.add_argument("name", metavar="NAME", help="what recipes will call it")
+    action.add_argument("--kind", choices=("encoder", "fusion"), required=True)
+    action.add_argument("--folder", metavar="DIR", help="one that does not exist yet")
 
 
 def _synthesize_corpus(arguments: argparse.Namespace) -> None:

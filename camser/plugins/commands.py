@@ -65,9 +65,20 @@ def describe(arguments: argparse.Namespace) -> None:
     print(json.dumps(found, indent=1) if as_json else drawing.draw(found))
 
 
+def new(arguments: argparse.Namespace) -> None:
+    """Write a package and print its files, and what to do next."""
+    from camser.plugins.package import write_package
+
+    written = write_package(arguments.name, arguments.kind, arguments.folder)
+    print("\n".join(map(str, written)))
+    folder = written[0].parent
+    print(f'\npip install -e "{folder}[test]"\npytest {folder}')
+
+
 ACTIONS = {
     "list": list_plugins,
     "show": show,
     "check": check,
     "describe": describe,
+    "new": new,
 }
