@@ -48,6 +48,10 @@ VARIANTS = {
     "statistics": ("concat", {"pooling": {"mfcc": "statistics", "wav2vec2": "last"}}),
     "attentive_statistics": ("attentive", {"statistics": True, "pooling": {"mfcc": "last"}}),
     "softmax": ("co_attention", {**GUIDED, "activation": "softmax"}),
+    "gated_means": ("gated", {"pooling": {"mfcc": "mean", "spectrogram": "statistics"}}),
+    "rank_one": ("low_rank", {"part_size": 8, "rank": 1}),
+    "attentive_statistics": ("attentive", {"part_size": 8, "statistics": True}),
+    "attentive_in_part": ("attentive", {"part_size": 8, "pooling": {"mfcc": "flatten"}}),
     "kept_alone": ("co_attention", {**GUIDED, "keep": ["wav2vec2"]}),
 }
 
