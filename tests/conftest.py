@@ -4,6 +4,8 @@ import contextlib
 import importlib.util
 import itertools
 import logging
+import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -47,6 +49,16 @@ def load_module(path):
 def iemocap():
     """IEMOCAP's preparation module."""
     return load_module("recipes/IEMOCAP/iemocap_prepare.py")
+
+
+@pytest.fixture(scope="session")
+def wheel(tmp_path_factory):
+    """camser's wheel, built from this checkout."""
+    folder = tmp_path_factory.mktemp("wheel")
+    pip = [sys.executable, "-m", "pip", "--quiet", "wheel", "--no-deps", "--no-build-isolation"]
+    subprocess.run([*pip, "-w", folder, ROOT], check=True)
+    (built,) = folder.glob("camser-*.whl")
+    return built
 
 
 @pytest.fixture(scope="session")

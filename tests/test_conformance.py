@@ -17,6 +17,9 @@ BUILT_INS = {
     ("encoder", "whisper"): {"config": TINY_WHISPER},
     ("fusion", "concat"): {"part_size": 8},
     ("fusion", "co_attention"): GUIDED,
+    ("fusion", "gated"): {"part_size": 8},
+    ("fusion", "low_rank"): {"part_size": 8, "rank": 2},
+    ("fusion", "attentive"): {"part_size": 8},
 }
 VARIANTS = {
     "frozen_alexnet": ("spectrogram_alexnet", {"weights": None, "freeze": True}),
@@ -43,7 +46,12 @@ VARIANTS = {
     "whisper_mixture": ("whisper", {"config": TINY_WHISPER, "layer": "mixture"}),
     "whisper_frozen": ("whisper", {"config": TINY_WHISPER, "freeze": "all"}),
     "statistics": ("concat", {"pooling": {"mfcc": "statistics", "wav2vec2": "last"}}),
+    "attentive_statistics": ("attentive", {"statistics": True, "pooling": {"mfcc": "last"}}),
     "softmax": ("co_attention", {**GUIDED, "activation": "softmax"}),
+    "gated_means": ("gated", {"pooling": {"mfcc": "mean", "spectrogram": "statistics"}}),
+    "rank_one": ("low_rank", {"part_size": 8, "rank": 1}),
+    "attentive_statistics": ("attentive", {"part_size": 8, "statistics": True}),
+    "attentive_in_part": ("attentive", {"part_size": 8, "pooling": {"mfcc": "flatten"}}),
     "kept_alone": ("co_attention", {**GUIDED, "keep": ["wav2vec2"]}),
 }
 

@@ -141,9 +141,19 @@ def test_imports_point_one_way(path):
         assert not wrong, f"{name_of(path)} imports {sorted(wrong)}; CONTRIBUTING has the rule"
 
 
-def test_recipes_are_not_imported():
+def test_recipes_examples_and_bench_are_not_imported():
+    users = {ROOT / folder for folder in ("recipes", "examples", "bench")}
+    theirs = {path.stem for folder in users for path in folder.rglob("*.py")}
     for path in modules():
-        assert "recipes" not in path.read_text().replace("recipes/", "").split("import")
+        assert not roots(path) & {*theirs, *(folder.name for folder in users)}, path
+
+
+def roots(path):
+    """The top-level packages that a file imports, at any depth."""
+    nodes = list(ast.walk(ast.parse(path.read_text())))
+    whole = {alias.name for n in nodes if isinstance(n, ast.Import) for alias in n.names}
+    parts = {n.module for n in nodes if isinstance(n, ast.ImportFrom) and not n.level}
+    return {name.split(".")[0] for name in whole | parts}
 
 
 def tracked():

@@ -154,6 +154,8 @@ def test_a_declaration_names_a_check_that_there_is():
 def test_what_is_neither_encoder_nor_fusion_is_refused():
     with pytest.raises(TypeError, match="neither an encoder nor a fusion; give a subclass of"):
         checks_of(dict)
+    with pytest.raises(TypeError, match="gets specs, which only fusions take"):
+        checks_of(broken.Bands, {})
 
 
 def test_parameters_that_the_class_does_not_take_are_its_own_error():

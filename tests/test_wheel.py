@@ -4,18 +4,13 @@ import subprocess
 import sys
 import venv
 
-from conftest import ROOT
 
-
-def test_the_wheel_alone_lists_the_built_in_plugins(tmp_path):
-    pip = [sys.executable, "-m", "pip", "--quiet"]
-    wheel = [*pip, "wheel", "--no-deps", "--no-build-isolation", "-w", tmp_path, ROOT]
-    subprocess.run(wheel, check=True)
+def test_the_wheel_alone_lists_the_built_in_plugins(wheel, tmp_path):
     environment = tmp_path / "environment"
     venv.create(environment, with_pip=False)
     python = environment / "bin/python"
-    (built,) = tmp_path.glob("camser-*.whl")
-    subprocess.run([*pip, "--python", python, "install", "--no-deps", built], check=True)
+    pip = [sys.executable, "-m", "pip", "--quiet", "--python", python]
+    subprocess.run([*pip, "install", "--no-deps", wheel], check=True)
     command = [environment / "bin/camser", "plugins", "list"]
     listed = subprocess.run(command, check=True, capture_output=True, text=True, cwd=tmp_path)
     names = {tuple(line.split()[:2]) for line in listed.stdout.splitlines()}

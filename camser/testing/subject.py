@@ -204,12 +204,14 @@ def subject(cls: type, specs: Mapping[str, FrameSpec] | None = None, /, **params
     Raises
     ------
     TypeError
-        If it is neither an encoder nor a fusion.
+        If it is neither an encoder nor a fusion, or an encoder that is given frames.
     """
     if isinstance(cls, type) and issubclass(cls, Fusion):
         return FusionSubject(cls, params, specs)
-    if isinstance(cls, type) and issubclass(cls, Encoder):
+    if isinstance(cls, type) and issubclass(cls, Encoder) and specs is None:
         return EncoderSubject(cls, params)
+    if specs is not None:
+        raise TypeError(f"{cls!r} gets specs, which only fusions take; name its parameters")
     raise TypeError(
         f"{cls!r} is neither an encoder nor a fusion; give a subclass of "
         f"camser.encoders.Encoder or camser.fusion.Fusion"

@@ -81,7 +81,7 @@ def _configuration(model: UtteranceEncoder) -> dict:
         "sample_rate": SAMPLE_RATE,
         "temperature": 1.0,
         "architecture": model.architecture,
-        "plugins": {},
+        "plugins": model.plugins,
     }
 
 
