@@ -71,6 +71,19 @@ def test_what_weighs_and_what_is_fused_is_seen_from_what_a_fusion_computes():
     }
 
 
+def test_those_that_weigh_each_other_are_drawn_as_weighed():
+    found = describe()
+    encoders = dict(zip("abc", found["encoders"].values(), strict=True))
+    fusion = {**found["fusion"], "parts": anatomy.fused_parts(Pair(SPECS))}
+    lines = draw({**found, "encoders": encoders, "fusion": fusion}).splitlines()
+    roles = [line.split()[1:5] for line in lines[7:10]]
+    assert roles == [
+        ["a", "weighed", "by", "b"],
+        ["b", "weighed", "by", "a"],
+        ["c", "[1]", "──┤"],
+    ]
+
+
 def test_where_the_fused_vector_is_no_concatenation_all_parts_make_it():
     parts = anatomy.fused_parts(Means(SPECS))
     assert [part["is_fused"] for part in parts.values()] == [True] * 3

@@ -77,12 +77,12 @@ def _fusion(fusion: Mapping[str, Any]) -> Iterator[Row]:
 
 
 def _role(name: str, parts: Mapping[str, Any]) -> str:
-    """Who weighs whose frames."""
+    """Who weighs whose frames; of those that weigh each other, by whom each is weighed."""
     guides = parts[name]["weighed_by"]
+    if guides is not None:
+        return f"weighed by {', '.join(guides)}" if guides else "weighed"
     guided = [other for other, part in parts.items() if name in (part["weighed_by"] or ())]
-    roles = [] if guides is None else [f"weighed by {', '.join(guides)}" if guides else "weighed"]
-    roles += [f"guides {', '.join(guided)}"] if guided else []
-    return "; ".join(roles)
+    return f"guides {', '.join(guided)}" if guided else ""
 
 
 def _head(found: Mapping[str, Any]) -> Iterator[Row]:
