@@ -73,9 +73,7 @@ def _parser() -> argparse.ArgumentParser:
     demo.add_argument("--device", help="cpu, cuda, cuda:1; by default the GPU where there is one")
     demo.set_defaults(run=_demo)
 
-    plugins = commands.add_parser("plugins", help="what is installed")
-    actions = plugins.add_subparsers(required=True, metavar="ACTION")
-    actions.add_parser("list", help="encoders and fusions, by name").set_defaults(run=_list_plugins)
+    _add_plugins(commands)
     return parser
 
 
@@ -95,6 +93,37 @@ def _add_classify(commands: argparse._SubParsersAction) -> None:
     command.add_argument("--batch-size", type=int, default=16, help="segments at once")
     command.add_argument("--device", help="cpu, cuda, cuda:1; by default a GPU if there is one")
     command.set_defaults(run=_classify, form="table")
+
+
+def _add_plugins(commands: argparse._SubParsersAction) -> None:
+    plugins = commands.add_parser("plugins", help="encoders and fusions: installed, yours, new")
+    actions = plugins.add_subparsers(required=True, metavar="ACTION", dest="action")
+    plugins.set_defaults(run=_plugins)
+
+    action = actions.add_parser("list", help="what is installed; imports nothing")
+    action.add_argument("--load", action="store_true", help="import each, and say whether it loads")
+    action.add_argument("--json", action="store_true", help="print the same as data")
+
+    for name, told in (
+        ("show", "its parameters, its docstring, its sizes"),
+        ("check", "whether it keeps its promises: the conformance kit"),
+    ):
+        action = actions.add_parser(name, help=told)
+        action.add_argument("name", metavar="NAME", help="as `camser plugins list` prints it")
+        action.add_argument("params", metavar="PARAMS", nargs="?", help='"{hidden_size: 8}"')
+        action.add_argument("--kind", choices=("encoder", "fusion"), help="where both have NAME")
+
+    action = actions.add_parser("describe", help="the model that a recipe builds, drawn")
+    action.add_argument("--json", action="store_true", help="print the same as data")
+    action.add_argument("recipe", metavar="YAML", help="needs no corpus")
+    action.add_argument(
+        "overrides", metavar="--key=value", nargs=argparse.REMAINDER, help="as for train.py"
+    )
+
+    action = actions.add_parser("new", help="write a package with a plugin of your own")
+    action.add_argument("name", metavar="NAME", help="what recipes will call it")
+    action.add_argument("--kind", choices=("encoder", "fusion"), required=True)
+    action.add_argument("--folder", metavar="DIR", help="one that does not exist yet")
 
 
 def _synthesize_corpus(arguments: argparse.Namespace) -> None:
@@ -186,12 +215,10 @@ def _demo(arguments: argparse.Namespace) -> None:
     run(arguments.folder, limits, *where, device=arguments.device)
 
 
-def _list_plugins(arguments: argparse.Namespace) -> None:
-    from camser import registry
+def _plugins(arguments: argparse.Namespace) -> None:
+    from camser.plugins import commands
 
-    for kind in registry.GROUPS:
-        for point in registry.installed(kind):
-            print(f"{kind:10}{point.name:24}{point.dist.name} {point.dist.version}")
+    commands.ACTIONS[arguments.action](arguments)
 
 
 if __name__ == "__main__":

@@ -92,6 +92,18 @@ ALLOWED = {
         "synthetic",
         "voice",
     },
+    "plugins": {
+        "audio",
+        "build",
+        "encoders",
+        "files",
+        "fusion",
+        "model",
+        "plugins",
+        "registry",
+        "settings",
+        "testing",
+    },
     "experiment": None,  # the story: it may use everything
     "cli": None,
     "classify": None,

@@ -38,6 +38,16 @@ def test_the_memory_of_a_timeline_is_what_was_measured():
     assert f"two hours need {found['grown_megabytes']:.0f} MB more memory" in README
 
 
+def test_the_plugins_are_those_that_are_listed(tmp_path):
+    shown = re.search(r"    \$ camser plugins list\n((?:    \w.*\n)+)", README)[1]
+    command = [Path(sys.executable).parent / "camser", "plugins", "list"]
+    # From elsewhere: here lies what the last build of the wheel left of its entry points.
+    printed = subprocess.run(command, cwd=tmp_path, check=True, capture_output=True, text=True)
+    # Another package's may be installed too, and widen the columns.
+    ours = [line.split() for line in printed.stdout.splitlines() if " camser " in line]
+    assert [line.split() for line in shown.splitlines()] == ours
+
+
 @pytest.mark.slow
 def test_after_make_demo_the_snippet_prints_what_the_readme_says(tmp_path, monkeypatch):
     """Another CPU rounds otherwise: the confidence may differ by some percent, nothing else."""

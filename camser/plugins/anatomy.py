@@ -1,0 +1,180 @@
+"""What a model consists of: parts, sizes and parameters, as plain values.
+
+Who weighs whom, and what goes on, is seen from what a fusion computes: there are no attributes that
+each would have to have for it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from camser import registry
+from camser.audio import SAMPLE_RATE
+from camser.encoders.base import FrameSpec
+from camser.fusion.base import Fusion
+from camser.model import EmotionHead, UtteranceEncoder, parameter_table
+
+
+def describe(
+    model: UtteranceEncoder, head: EmotionHead, labels: Sequence[str] = ()
+) -> dict[str, Any]:
+    """The parts of a model in the order in which data flows.
+
+    Arguments
+    ---------
+    model : UtteranceEncoder
+        Built by ``build_model``.
+    head : EmotionHead
+        Its head.
+    labels : sequence of str
+        The emotions, in the head's order.
+
+    Returns
+    -------
+    dict
+        ``segment_seconds``, ``segment_samples``; ``encoders``, by modality; ``fusion``, with its
+        ``parts`` by modality; ``hidden``; ``head``; ``total``. Each has ``parameters`` and how many
+        of them are ``trained``.
+
+    Raises
+    ------
+    ValueError
+        If the head is not for such embeddings.
+    """
+    counts = {
+        name: {"parameters": total, "trained": trained}
+        for name, (total, trained) in parameter_table(model, head).items()
+    }
+    name = model.architecture["fusion"]
+    pooling = model.architecture["fusions"][name].get("pooling") or {}
+    encoders = {
+        modality: {
+            **_origin(model, modality),
+            "frames": [spec.num_frames, spec.channels],
+            "pooling": pooling.get(modality, spec.pooling),
+            "standardised": spec.standardise,
+            **counts[modality],
+        }
+        for modality, spec in model.fusion.specs.items()
+    }
+    return {
+        "segment_seconds": model.segment_samples / SAMPLE_RATE,
+        "segment_samples": model.segment_samples,
+        "encoders": encoders,
+        "fusion": {
+            "name": name,
+            **_origin(model, name),
+            "parts": fused_parts(model.fusion),
+            "out_features": model.fusion.out_features,
+            **counts["fusion"],
+        },
+        "hidden": {
+            "sizes": [m.out_features for m in model.hidden if isinstance(m, torch.nn.Linear)],
+            **counts["hidden"],
+        },
+        "embedding_size": model.embedding_size,
+        "head": {"labels": list(labels), "classes": _classes(model, head), **counts["head"]},
+        "total": counts["total"],
+    }
+
+
+def fused_parts(fusion: Fusion) -> dict[str, dict[str, Any]]:
+    """What a fusion makes of each modality.
+
+    Arguments
+    ---------
+    fusion : Fusion
+        Of any plugin.
+
+    Returns
+    -------
+    dict of str to dict
+        By modality: ``features`` of its part, None without one; ``weighed_by``, the other
+        modalities that the weights of its frames depend on, None where they have no weights; and
+        ``is_fused``, false where its part is left out of a concatenation.
+
+    Example
+    -------
+    >>> from camser.fusion.co_attention import CoAttention
+    >>> specs = {"a": FrameSpec(4, 3, "mean"), "b": FrameSpec(5, 2, "mean")}
+    >>> parts = fused_parts(CoAttention(specs, guides=["a"], target="b", keep=["b"], part_size=8))
+    >>> parts["a"]["is_fused"], parts["b"]["weighed_by"]
+    (False, ['a'])
+    """
+    was_training = fusion.training
+    fusion.eval()
+    try:
+        frames = _any_frames(fusion.specs)
+        with torch.no_grad():
+            parts, fused = fusion.parts(frames), fusion(frames)
+        weighed = _dependencies(fusion.weights(frames), frames)
+    finally:
+        fusion.train(was_training)
+    fused_names = _concatenated(parts, fused)
+    return {
+        name: {
+            "features": parts[name].shape[1] if name in parts else None,
+            "weighed_by": weighed.get(name),
+            "is_fused": name in fused_names,
+        }
+        for name in fusion.specs
+    }
+
+
+def _any_frames(specs: Mapping[str, FrameSpec]) -> dict[str, Tensor]:
+    """Frames of one segment, the same at each call."""
+    draw = torch.Generator().manual_seed(0)
+    return {
+        name: torch.randn(1, spec.num_frames, spec.channels, generator=draw, requires_grad=True)
+        for name, spec in specs.items()
+    }
+
+
+def _dependencies(
+    weights: Mapping[str, Tensor], frames: Mapping[str, Tensor]
+) -> dict[str, list[str]]:
+    """The other modalities that the weights of each one's frames depend on."""
+    found = {}
+    for target, weight in weights.items():
+        given = [None] * len(frames)
+        if weight.requires_grad:
+            given = torch.autograd.grad(
+                weight.sum(), list(frames.values()), allow_unused=True, retain_graph=True
+            )
+        pairs = zip(frames, given, strict=True)
+        found[target] = [n for n, grad in pairs if grad is not None and n != target]
+    return found
+
+
+def _concatenated(parts: Mapping[str, Tensor], fused: Tensor) -> list[str]:
+    """The modalities whose parts the fused vector joins; all, where it is no concatenation."""
+    names, start = [], 0
+    for name, part in parts.items():
+        end = start + part.shape[1]
+        if torch.equal(fused[:, start:end], part):
+            names, start = [*names, name], end
+    return names if start == fused.shape[1] else list(parts)
+
+
+@torch.no_grad()
+def _classes(model: UtteranceEncoder, head: EmotionHead) -> int:
+    try:
+        return head(torch.zeros(1, model.embedding_size)).shape[1]
+    except RuntimeError as error:
+        raise ValueError(
+            f"the head does not take embeddings of {model.embedding_size} features ({error}); give "
+            f"it the size of the last hidden layer"
+        ) from error
+
+
+def _origin(model: UtteranceEncoder, part: str) -> dict[str, str]:
+    origin = model.plugins[part]
+    return {
+        "plugin": registry.qualified(origin),
+        "distribution": origin["distribution"],
+        "version": origin["version"],
+    }

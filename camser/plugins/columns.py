@@ -1,0 +1,35 @@
+"""Rows of text in columns as wide as what is in them."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Sequence
+
+
+def aligned(
+    rows: Sequence[Sequence[str]], indent: str = "", right: Collection[int] = ()
+) -> list[str]:
+    """One line a row, two spaces between columns.
+
+    Arguments
+    ---------
+    rows : sequence of sequence of str
+        All of one length.
+    indent : str
+        What each line begins with.
+    right : collection of int
+        The columns that end flush, those of numbers.
+
+    Example
+    -------
+    >>> aligned([["mean", "8"], ["flatten", "16"]], right=[1])
+    ['mean      8', 'flatten  16']
+    """
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    lines = []
+    for row in rows:
+        cells = [
+            cell.rjust(width) if number in right else cell.ljust(width)
+            for number, (cell, width) in enumerate(zip(row, widths, strict=True))
+        ]
+        lines.append((indent + "  ".join(cells)).rstrip())
+    return lines

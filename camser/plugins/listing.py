@@ -1,0 +1,70 @@
+"""What is installed, each by the name that a recipe has to write. Imports no plugin."""
+
+from __future__ import annotations
+
+from collections import Counter
+from typing import NamedTuple
+
+from camser import registry
+
+
+class Listed(NamedTuple):
+    """An installed plugin; ``name`` is qualified, ``dist:name``, where several offer it."""
+
+    kind: str
+    name: str
+    distribution: str
+    version: str
+
+
+def listed() -> list[Listed]:
+    """Encoders, then fusions, sorted by name.
+
+    Example
+    -------
+    >>> [plugin.name for plugin in listed() if plugin.kind == "fusion"]
+    [...'concat'...]
+    """
+    found = []
+    for kind in registry.GROUPS:
+        points = registry.installed(kind)
+        offers = Counter(point.name for point in points)
+        for point in points:
+            alone = offers[point.name] == 1
+            name = point.name if alone else f"{point.dist.name}:{point.name}"
+            found.append(Listed(kind, name, point.dist.name, point.dist.version))
+    return found
+
+
+def kinds_of(name: str, kind: str | None = None) -> list[str]:
+    """The kinds in which something is called ``name``, or ``dist:name``.
+
+    Arguments
+    ---------
+    name : str
+        As a recipe writes it.
+    kind : str, optional
+        Look at this one alone.
+
+    Raises
+    ------
+    PluginError
+        If there is none, or several distributions offer it.
+    """
+    kinds = [kind] if kind else [k for k in registry.GROUPS if _is_offered(k, name)]
+    if not kinds:
+        names = sorted({plugin.name for plugin in listed()})
+        raise registry.PluginError(
+            f"no plugin {name!r}; installed: {', '.join(names) or 'none'}."
+            f"{registry.nearest(name, names)}"
+        )
+    for each in kinds:
+        registry.find(each, name)
+    return kinds
+
+
+def _is_offered(kind: str, name: str) -> bool:
+    distribution, _, short = name.rpartition(":")
+    wanted = registry.normalised(distribution)
+    offers = [p for p in registry.installed(kind) if p.name == short]
+    return any(wanted in ("", registry.normalised(p.dist.name)) for p in offers)

@@ -1,0 +1,103 @@
+"""The model that a recipe builds, without its corpus."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Sequence
+from io import StringIO
+from pathlib import Path
+from typing import Any
+
+from hyperpyyaml import load_hyperpyyaml, resolve_references
+from ruamel.yaml import YAML
+
+import camser
+from camser import registry
+from camser.build import NAMED, check_names
+from camser.model import EmotionHead, UtteranceEncoder
+from camser.settings import Settings, SettingsError, read_arguments
+
+RECIPES = Path(camser.__file__).parent.parent / "recipes"  # in a checkout; a wheel has none
+BUILT = ("embedding_model", "classifier")
+
+
+def read(argv: Sequence[str]) -> Settings:
+    """The settings that a command line asks for, as ``train.py`` reads it.
+
+    Arguments
+    ---------
+    argv : sequence of str
+        The YAML, from the current folder or from one of the recipes', and overrides.
+
+    Raises
+    ------
+    SettingsError
+        If the YAML is not found, found in several recipes, or something in it is wrong.
+    """
+    argv = [str(_find(argv[0])), *argv[1:]]
+    try:
+        settings = read_arguments(argv)
+    except SettingsError as error:
+        if "data_folder is not set" not in str(error):
+            raise
+        settings = read_arguments([*argv, "--data_folder=."])  # nothing reads it here
+    check_names(*(settings.values[name] for name in NAMED))
+    return settings
+
+
+def build(settings: Settings) -> tuple[UtteranceEncoder, EmotionHead]:
+    """The recipe's model and its head, weights read as at the start of training.
+
+    Raises
+    ------
+    ValueError
+        If they cannot be built; where weights are read, it says how to do without.
+    """
+    tree = YAML().load(resolve_references(settings.text).getvalue())
+    text = StringIO()
+    # The rest of a recipe is for training: checkpoints, logs, the seed.
+    YAML().dump({name: tree[name] for name in BUILT}, text)
+    try:
+        built = load_hyperpyyaml(text.getvalue())
+    except ValueError as error:
+        raise ValueError(f"{error}{_without_weights(settings.values)}") from error
+    except TypeError as error:
+        if "argument" not in str(error):
+            raise  # a mistake in a plugin's own code
+        raise SettingsError(f"the recipe cannot be built: {error}") from error
+    model, head = (built[name] for name in BUILT)
+    if not getattr(model, "architecture", None):
+        raise ValueError(
+            f"embedding_model is of the class {type(model).__name__}; only what "
+            f"camser.build.build_model gives can be described"
+        )
+    return model, head
+
+
+def _find(path: str) -> Path:
+    if Path(path).is_file():
+        return Path(path)
+    found = [p for f in (RECIPES, *sorted(RECIPES.glob("*"))) if (p := f / path).is_file()]
+    if len(found) == 1:
+        return found[0]
+    offered = found or sorted(RECIPES.glob("*/hparams/*.yaml"))
+    names = ", ".join(str(p.relative_to(RECIPES.parent)) for p in offered)
+    what = "several recipes have it" if found else "no such file, from here or in a recipe"
+    raise SettingsError(f"{path}: {what}" + (f"; give one of: {names}" if names else ""))
+
+
+def _without_weights(values: dict[str, Any]) -> str:
+    """How to build the encoders of a recipe that read weights without these."""
+    random: dict[str, str] = {}
+    for name in values["modalities"]:
+        table = values["encoders"][name]
+        takes = inspect.signature(registry.load("encoder", table["plugin"])).parameters
+        if table.get("source") and "config" in takes:
+            model_type = table["plugin"].rpartition(":")[2]
+            random[name] = f"{{source: null, config: {{model_type: {model_type}}}}}"
+        elif table.get("weights"):
+            random[name] = "{weights: null}"
+    if not random:
+        return ""
+    tables = ", ".join(f"{name}: {table}" for name, table in random.items())
+    return f'\nTo describe it with random weights add --encoders="{{{tables}}}"'
