@@ -46,7 +46,6 @@ VARIANTS = {
     "whisper_mixture": ("whisper", {"config": TINY_WHISPER, "layer": "mixture"}),
     "whisper_frozen": ("whisper", {"config": TINY_WHISPER, "freeze": "all"}),
     "statistics": ("concat", {"pooling": {"mfcc": "statistics", "wav2vec2": "last"}}),
-    "attentive_statistics": ("attentive", {"statistics": True, "pooling": {"mfcc": "last"}}),
     "softmax": ("co_attention", {**GUIDED, "activation": "softmax"}),
     "gated_means": ("gated", {"pooling": {"mfcc": "mean", "spectrogram": "statistics"}}),
     "rank_one": ("low_rank", {"part_size": 8, "rank": 1}),

@@ -60,6 +60,25 @@ def binaries(wheel, tmp_path_factory):
     return folder / "environment/bin"
 
 
+@pytest.fixture
+def train(binaries, corpus, prepared, tmp_path):
+    """Train as a README says, from outside of the repository; returns what the run says of the
+    plugin that is not camser's own."""
+
+    def go(yaml, *overrides):
+        command = [binaries / "python", ROOT / "recipes/IEMOCAP/train.py", yaml, *overrides]
+        paths = {"data_folder": corpus, "prepared_folder": prepared, "output_folder": "run"}
+        command += [f"--{name}={path}" for name, path in paths.items()]
+        command += ["--device=cpu", "--noprogressbar"]
+        ran = subprocess.run(command, capture_output=True, text=True, cwd=tmp_path)
+        assert ran.returncode == 0, ran.stderr[-3000:]
+        plugins = read_results(tmp_path / "run/results.json")["plugins"].values()
+        (found,) = [plugin for plugin in plugins if plugin["distribution"] != "camser"]
+        return found
+
+    return go
+
+
 def test_every_example_is_tried_here():
     assert {path.parent.name for path in EXAMPLES.glob("*/setup.cfg")} == set(OFFERS)
 
@@ -109,22 +128,3 @@ def test_its_name_in_another_recipe_is_understood(package):
     tables = [values["fusions"][values["fusion"]]]
     tables += [values["encoders"][name] for name in values["modalities"]]
     assert OFFERS[package][0] in [table["plugin"] for table in tables]
-
-
-@pytest.fixture
-def train(binaries, corpus, prepared, tmp_path):
-    """Train as a README says, from outside of the repository; returns what the run says of the
-    plugin that is not camser's own."""
-
-    def go(yaml, *overrides):
-        command = [binaries / "python", ROOT / "recipes/IEMOCAP/train.py", yaml, *overrides]
-        paths = {"data_folder": corpus, "prepared_folder": prepared, "output_folder": "run"}
-        command += [f"--{name}={path}" for name, path in paths.items()]
-        command += ["--device=cpu", "--noprogressbar"]
-        ran = subprocess.run(command, capture_output=True, text=True, cwd=tmp_path)
-        assert ran.returncode == 0, ran.stderr[-3000:]
-        plugins = read_results(tmp_path / "run/results.json")["plugins"].values()
-        (found,) = [plugin for plugin in plugins if plugin["distribution"] != "camser"]
-        return found
-
-    return go

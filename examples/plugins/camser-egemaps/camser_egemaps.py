@@ -19,7 +19,6 @@ LEVELS = {
     "descriptors": opensmile.FeatureLevel.LowLevelDescriptors,
 }
 WINDOW_SAMPLES, HOP_SAMPLES = 960, 160  # openSMILE's longest window, 60 ms; its step
-EDGE_FRAMES = 2  # the descriptors are smoothed over three frames, one more at each end
 LOUDEST = 1 - 2**-15  # openSMILE counts in 16 bits, where 1.0 would turn into -1.0
 
 
@@ -85,7 +84,8 @@ class EGeMAPS(Encoder):
             )
         if self.level == "functionals":
             return 1
-        return (num_samples - WINDOW_SAMPLES) // HOP_SAMPLES + EDGE_FRAMES
+        windows = (num_samples - WINDOW_SAMPLES) // HOP_SAMPLES + 1
+        return windows + 1  # openSMILE gives one frame more than whole windows fit
 
     def rebuild_args(self) -> dict[str, Any]:
         """The constructor's arguments."""
