@@ -62,8 +62,8 @@ def binaries(wheel, tmp_path_factory):
 
 @pytest.fixture
 def train(binaries, corpus, prepared, tmp_path):
-    """Train as a README says, from outside of the repository; returns what the run says of the
-    plugin that is not camser's own."""
+    """Train from outside of the repository; returns the distributions of the plugins that are not
+    camser's own."""
 
     def go(yaml, *overrides):
         command = [binaries / "python", ROOT / "recipes/IEMOCAP/train.py", yaml, *overrides]
@@ -73,8 +73,8 @@ def train(binaries, corpus, prepared, tmp_path):
         ran = subprocess.run(command, capture_output=True, text=True, cwd=tmp_path)
         assert ran.returncode == 0, ran.stderr[-3000:]
         plugins = read_results(tmp_path / "run/results.json")["plugins"].values()
-        (found,) = [plugin for plugin in plugins if plugin["distribution"] != "camser"]
-        return found
+        found = {plugin["plugin"]: plugin["distribution"] for plugin in plugins}
+        return {name: package for name, package in found.items() if package != "camser"}
 
     return go
 
@@ -100,31 +100,31 @@ def test_their_own_suites_are_green(binaries, tmp_path):
     assert tested.returncode == 0, tested.stdout[-5000:]
 
 
-@pytest.mark.parametrize(
-    "package",
-    [
-        pytest.param("camser-egemaps", marks=pytest.mark.slow),  # by its name it trains below
-        "camser-conformer",
-        "camser-crossmodal",
-    ],
-)
+def test_the_three_train_together_by_their_names(train):
+    encoders = {
+        "prosody": {"plugin": "egemaps"},
+        "mine": {"plugin": "conformer", "hidden_size": 16, "num_layers": 1},
+    }
+    fusions = {"cross_modal": {"plugin": "cross_modal", "part_size": 16}}
+    tables = [f"--encoders={json.dumps(encoders)}", f"--fusions={json.dumps(fusions)}"]
+    found = train(TINY, *tables, "--modalities=[prosody, mine]", "--fusion=cross_modal")
+    assert found == {name: package for package, (name, _) in OFFERS.items()}
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("package", OFFERS)
 def test_its_yaml_trains(train, package):
     (plugin, sizes), (yaml, *_) = OFFERS[package], commands(package)[0]
     small = [f"--encoders={json.dumps(sizes)}"] if sizes else []
     few = ["--number_of_epochs=1", "--batch_size=32", "--num_workers=0", "--part_size=16"]
-    found = train(ROOT / yaml, *small, *few)
-    assert found == {"plugin": plugin, "distribution": package, "version": "0.1.0"}
-
-
-def test_its_name_in_another_recipe_trains(train):
-    _, *overrides = commands("camser-egemaps")[1]
-    found = train(TINY, *(o for o in overrides if not o.startswith("--data_folder")))
-    assert found["distribution"] == "camser-egemaps"
+    assert train(ROOT / yaml, *small, *few) == {plugin: package}
 
 
 @pytest.mark.parametrize("package", OFFERS)
-def test_its_name_in_another_recipe_is_understood(package):
-    values = read_arguments(commands(package)[1], ROOT / "recipes/IEMOCAP").values
-    tables = [values["fusions"][values["fusion"]]]
-    tables += [values["encoders"][name] for name in values["modalities"]]
-    assert OFFERS[package][0] in [table["plugin"] for table in tables]
+def test_what_its_readme_says_is_understood(package, monkeypatch):
+    monkeypatch.chdir(ROOT)
+    for command in commands(package):
+        values = read_arguments(command, ROOT / "recipes/IEMOCAP").values
+        tables = [values["fusions"][values["fusion"]]]
+        tables += [values["encoders"][name] for name in values["modalities"]]
+        assert OFFERS[package][0] in [table["plugin"] for table in tables]
