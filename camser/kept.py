@@ -20,6 +20,7 @@ from pathlib import Path
 
 import numpy as np
 import torch
+from packaging.requirements import Requirement
 from speechbrain.utils.distributed import ddp_barrier, if_main_process
 from torch import Tensor
 from tqdm import tqdm
@@ -118,6 +119,7 @@ def _key(
     # A base class may come from another package; a package's name is not always its module's.
     packages = {cls.__module__.split(".")[0] for cls in kind.__mro__}
     packages |= {"torch", "torchaudio", "torchvision", "transformers"}
+    packages |= _required(origin.get("distribution", "camser"))
     settings = {
         "class": f"{kind.__module__}.{kind.__qualname__}",
         "plugin": [origin.get("distribution"), origin.get("version")],
@@ -133,6 +135,17 @@ def _key(
             sha.update(name.encode())
             sha.update(value.detach().cpu().contiguous().flatten().view(torch.uint8).numpy())
     return sha.hexdigest()[:24]
+
+
+def _required(distribution: str) -> set[str]:
+    """What another package's plugin computes with: all that the package declares to need."""
+    if distribution == "camser":
+        return set()
+    try:
+        declared = [Requirement(line) for line in metadata.requires(distribution) or ()]
+    except metadata.PackageNotFoundError:
+        return set()
+    return {r.name for r in declared if r.marker is None or r.marker.evaluate({"extra": ""})}
 
 
 def _version(package: str) -> str | None:

@@ -4,6 +4,7 @@ import contextlib
 import importlib.util
 import itertools
 import logging
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -53,10 +54,14 @@ def iemocap():
 
 @pytest.fixture(scope="session")
 def wheel(tmp_path_factory):
-    """camser's wheel, built from this checkout."""
+    """camser's wheel, built from a copy: pip leaves files where it builds, and wheels hold them."""
     folder = tmp_path_factory.mktemp("wheel")
+    source = folder / "source"
+    shutil.copytree(ROOT / "camser", source / "camser")
+    for name in ("setup.cfg", "pyproject.toml", "README.md", "LICENSE"):
+        shutil.copy(ROOT / name, source)
     pip = [sys.executable, "-m", "pip", "--quiet", "wheel", "--no-deps", "--no-build-isolation"]
-    subprocess.run([*pip, "-w", folder, ROOT], check=True)
+    subprocess.run([*pip, "-w", folder, source], check=True)
     (built,) = folder.glob("camser-*.whl")
     return built
 

@@ -59,11 +59,17 @@ def parametrize(cases):
     return pytest.mark.parametrize(
         "check",
         [
-            pytest.param(check, id=f"{label}-{check.name}")
+            pytest.param(check, id=f"{label}-{check.name}", marks=slow(kind, check))
             for label, kind, name, params in cases
             for check in checks_of(registry.load(kind, name), **params)
         ],
     )
+
+
+def slow(kind, check):
+    """Of encoders, what takes many seconds each."""
+    is_long = kind == "encoder" and check.name in ("compile", "ddp")
+    return [pytest.mark.slow] if is_long else []
 
 
 @parametrize([(name, kind, name, params) for (kind, name), params in BUILT_INS.items()])

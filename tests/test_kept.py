@@ -96,6 +96,18 @@ def test_what_another_version_of_a_plugin_gave_is_not_read(utterances, encoder, 
         assert len(list((tmp_path / "frames").iterdir())) == expected
 
 
+def test_what_its_package_computed_with_another_version_of_a_library_is_not_read(
+    utterances, encoder, tmp_path, monkeypatch
+):
+    declared = ["smile >=2", 'pytest ; extra == "test"']
+    monkeypatch.setattr("camser.kept.metadata.requires", {"acme-ser": declared}.get)
+    plugins = {"whisper": {"distribution": "acme-ser", "version": "1.4"}}
+    for version, expected in (("2.0", 1), ("2.1", 2), ("2.0", 2)):
+        monkeypatch.setattr("camser.kept._version", {"smile": version, "pytest": expected}.get)
+        keep({"whisper": encoder}, utterances, tmp_path, plugins=plugins)
+        assert len(list((tmp_path / "frames").iterdir())) == expected
+
+
 def test_what_another_version_of_its_base_class_gave_is_not_read(
     utterances, encoder, tmp_path, monkeypatch
 ):
