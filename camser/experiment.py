@@ -26,7 +26,7 @@ from camser.kept import KeptFeatures
 from camser.model import parameter_table
 from camser.prepare import OPTIONS, Scanner, prepare
 from camser.resuming import check_same_corpus, check_same_run, decisive, leave_recipe
-from camser.settings import Settings, SettingsError, read_arguments
+from camser.settings import Settings, arguments_checked, read_arguments
 
 logger = logging.getLogger(__name__)
 
@@ -232,11 +232,7 @@ def choose_fold(utterances: list[Utterance], values: dict[str, Any]) -> folds.Fo
 
 def _build_objects(text: str) -> dict[str, Any]:
     """What the recipe builds; an argument that something does not take is found here."""
-    try:
+    with arguments_checked():
         hparams = load_hyperpyyaml(text)
         hparams["opt_class"]([torch.nn.Parameter(torch.zeros(1))], lr=0.0)
-    except TypeError as error:
-        if "argument" not in str(error):
-            raise  # a mistake in a plugin's own code
-        raise SettingsError(f"the recipe cannot be built: {error}") from error
     return hparams

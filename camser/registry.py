@@ -48,6 +48,18 @@ def installed(kind: str) -> list[EntryPoint]:
     return [found[key] for key in sorted(found)]
 
 
+def offers(kind: str, name: str) -> list[EntryPoint]:
+    """All that ``name``, or ``distribution:name``, can mean; imports none of it."""
+    distribution, _, short = str(name).rpartition(":")
+    return [point for point in _of(kind, distribution) if point.name == short]
+
+
+def _of(kind: str, distribution: str) -> list[EntryPoint]:
+    """What a distribution offers; without one, what all do."""
+    points, wanted = installed(kind), normalised(distribution)
+    return [p for p in points if wanted in ("", normalised(p.dist.name))]
+
+
 def find(kind: str, name: str) -> EntryPoint:
     """The entry point called ``name``, or ``distribution:name`` where several offer the name.
 
@@ -56,19 +68,16 @@ def find(kind: str, name: str) -> EntryPoint:
     PluginError
         If nothing, or more than one distribution, offers it.
     """
-    distribution, _, short = str(name).rpartition(":")
-    points = installed(kind)
-    if distribution:
-        points = [p for p in points if normalised(p.dist.name) == normalised(distribution)]
-    offers = [p for p in points if p.name == short]
-    if len(offers) > 1:
-        choices = ", ".join(repr(f"{p.dist.name}:{p.name}") for p in offers)
+    found = offers(kind, name)
+    if len(found) > 1:
+        choices = ", ".join(repr(f"{p.dist.name}:{p.name}") for p in found)
         raise PluginError(
             f"{GROUPS[kind]}: {name!r} is offered by more than one distribution; "
             f"say which: {choices}"
         )
-    if not offers:
-        names = sorted({p.name for p in points})
+    if not found:
+        distribution, _, short = str(name).rpartition(":")
+        names = sorted({p.name for p in _of(kind, distribution)})
         of, whose, what = "", "Another package's plugin", "that package"
         if distribution:
             of, whose = f" of {distribution}", f"A plugin of {distribution}"
@@ -78,7 +87,7 @@ def find(kind: str, name: str) -> EntryPoint:
             f"{nearest(short, names)} {whose} is there once {what} is installed, by pip, into "
             f"this environment."
         )
-    return offers[0]
+    return found[0]
 
 
 def load(kind: str, name: str) -> type:

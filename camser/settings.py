@@ -13,7 +13,8 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from io import StringIO
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -109,6 +110,17 @@ def read_arguments(argv: Sequence[str], recipe_folder: str | Path = ".") -> Sett
     _check_keys(tree, referred)
     text = _dump(tree)
     return Settings(text, _plain_values(text), run_opts, list(variants))
+
+
+@contextmanager
+def arguments_checked() -> Iterator[None]:
+    """While a recipe's objects are built: an argument that one does not take is its mistake."""
+    try:
+        yield
+    except TypeError as error:
+        if "argument" not in str(error):
+            raise  # a mistake in a plugin's own code
+        raise SettingsError(f"the recipe cannot be built: {error}") from error
 
 
 def _choose(variants: Mapping, name: Any) -> Mapping:

@@ -34,7 +34,7 @@ def card(kind: str, name: str, params: Mapping[str, Any]) -> str:
     """
     point, plugin = registry.find(kind, name), plugin_class(kind, name)
     if params:
-        registry.check(kind, name, *sizes.PLACEHOLDERS[kind], **params)
+        registry.check_call(plugin, name, *sizes.PLACEHOLDERS[kind], **params)
     expected = getattr(plugin, "expected_failures", {})
     sections = [
         f"{kind} {point.name}, {point.dist.name} {point.dist.version}\n{_place(plugin)}",

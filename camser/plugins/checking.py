@@ -41,7 +41,7 @@ def check(kind: str, name: str, params: Mapping[str, Any], tell: Callable[[str],
         If the plugin cannot be loaded, or does not take the parameters.
     """
     plugin = plugin_class(kind, name)
-    registry.check(kind, name, *PLACEHOLDERS[kind], **params)
+    registry.check_call(plugin, name, *PLACEHOLDERS[kind], **params)
     width = max(len(c.name) for c in checks_of(plugin, **params))
     counts: Counter[str] = Counter()
     for outcome in run_checks(plugin, **params):

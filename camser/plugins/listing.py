@@ -51,7 +51,7 @@ def kinds_of(name: str, kind: str | None = None) -> list[str]:
     PluginError
         If there is none, or several distributions offer it.
     """
-    kinds = [kind] if kind else [k for k in registry.GROUPS if _is_offered(k, name)]
+    kinds = [kind] if kind else [k for k in registry.GROUPS if registry.offers(k, name)]
     if not kinds:
         names = sorted({plugin.name for plugin in listed()})
         raise registry.PluginError(
@@ -61,10 +61,3 @@ def kinds_of(name: str, kind: str | None = None) -> list[str]:
     for each in kinds:
         registry.find(each, name)
     return kinds
-
-
-def _is_offered(kind: str, name: str) -> bool:
-    distribution, _, short = name.rpartition(":")
-    wanted = registry.normalised(distribution)
-    offers = [p for p in registry.installed(kind) if p.name == short]
-    return any(wanted in ("", registry.normalised(p.dist.name)) for p in offers)

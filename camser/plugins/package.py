@@ -76,12 +76,11 @@ def check_name(name: str, kind: str) -> None:
             f"the name is {name!r}; it must be lower-case letters, digits and single "
             f"underscores, and begin with a letter{hint}"
         )
-    for point in registry.installed(kind):
-        if point.name == name:
-            raise ValueError(
-                f"{point.dist.name} {point.dist.version} has {_article(kind)} {kind} {name!r} "
-                f"already; a recipe could not tell them apart by this name: give another"
-            )
+    for point in registry.offers(kind, name):
+        raise ValueError(
+            f"{point.dist.name} {point.dist.version} has {_article(kind)} {kind} {name!r} "
+            f"already; a recipe could not tell them apart by this name: give another"
+        )
 
 
 def _words(name: str, kind: str) -> dict[str, str]:

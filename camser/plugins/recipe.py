@@ -15,7 +15,7 @@ import camser
 from camser import registry
 from camser.build import NAMED, check_names
 from camser.model import EmotionHead, UtteranceEncoder
-from camser.settings import Settings, SettingsError, read_arguments
+from camser.settings import Settings, SettingsError, arguments_checked, read_arguments
 
 RECIPES = Path(camser.__file__).parent.parent / "recipes"  # in a checkout; a wheel has none
 BUILT = ("embedding_model", "classifier")
@@ -57,14 +57,11 @@ def build(settings: Settings) -> tuple[UtteranceEncoder, EmotionHead]:
     text = StringIO()
     # The rest of a recipe is for training: checkpoints, logs, the seed.
     YAML().dump({name: tree[name] for name in BUILT}, text)
-    try:
-        built = load_hyperpyyaml(text.getvalue())
-    except ValueError as error:
-        raise ValueError(f"{error}{_without_weights(settings.values)}") from error
-    except TypeError as error:
-        if "argument" not in str(error):
-            raise  # a mistake in a plugin's own code
-        raise SettingsError(f"the recipe cannot be built: {error}") from error
+    with arguments_checked():
+        try:
+            built = load_hyperpyyaml(text.getvalue())
+        except ValueError as error:
+            raise ValueError(f"{error}{_without_weights(settings.values)}") from error
     model, head = (built[name] for name in BUILT)
     if not getattr(model, "architecture", None):
         raise ValueError(

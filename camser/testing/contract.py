@@ -29,7 +29,7 @@ def encoder_sizes(subject: EncoderSubject) -> None:
     """Frames and channels are as declared, for any length down to the shortest."""
     encoder = subject.build().eval()
     expect(encoder.pooling in POOLINGS, f"pooling is {encoder.pooling!r}; allowed: {[*POOLINGS]}")
-    longest = max(n for n in (*LENGTHS, subject.length()) if accepts(encoder, n))
+    longest = max(n for n in (*LENGTHS, subject.length) if accepts(encoder, n))
     shortest = _shortest(encoder, longest)
     for num_samples in {n for n in LENGTHS if shortest < n < longest} | {shortest, longest}:
         num_frames = encoder.num_frames(num_samples)

@@ -16,7 +16,7 @@ from torch import distributed
 from torch.nn.parallel import DistributedDataParallel
 
 from camser.testing.subject import Subject
-from camser.testing.verdict import ConformanceError, expect
+from camser.testing.verdict import ConformanceError, expect, first_line
 from camser.testing.whole import utterances
 
 PROCESSES, STEPS, SECONDS = 2, 3, 120
@@ -78,8 +78,7 @@ def _train(subject: Subject, rank: int, folder: str) -> None:
         )
         _steps(subject, rank)
     except Exception as error:
-        first = (str(error).strip().splitlines() or [type(error).__name__])[0]
-        Path(folder, f"error{rank}").write_text(first, encoding="utf-8")
+        Path(folder, f"error{rank}").write_text(first_line(error), encoding="utf-8")
     finally:
         if distributed.is_initialized():
             distributed.destroy_process_group()

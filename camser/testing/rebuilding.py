@@ -25,7 +25,7 @@ def rebuild(subject: EncoderSubject) -> None:
         mock.patch.object(socket, "getaddrinfo", _refuse),
     ):
         rebuilt = subject.build(params=args)
-    length = subject.length()
+    length = subject.length
     same = rebuilt.frame_spec(length), encoder.frame_spec(length)
     expect(same[0] == same[1], f"rebuilt, it declares {same[0]} in place of {same[1]}")
     different = {n: v.shape for n, v in encoder.state_dict().items()}.items() ^ {

@@ -15,7 +15,14 @@ from torch.overrides import TorchFunctionMode
 
 from camser.encoders.base import Encoder
 from camser.testing.subject import Subject, each
-from camser.testing.verdict import ConformanceError, expect, expect_finite, expect_same, some
+from camser.testing.verdict import (
+    ConformanceError,
+    expect,
+    expect_finite,
+    expect_same,
+    first_line,
+    some,
+)
 
 # A share of the output's norm. Layers with random weights may enlarge what bfloat16's 8 bits
 # leave out by a hundred times; what differs by more is another result.
@@ -100,7 +107,7 @@ def _elsewhere(subject: Subject, place: str, wanted: Tensor) -> None:
             got = subject.run(module, each(subject.inputs(), lambda tensor: tensor.to(place)))
     except (RuntimeError, NotImplementedError, TypeError) as error:
         raise ConformanceError(
-            f"on the device {place!r}: {_first_line(error)}. Either a tensor is left behind: make "
+            f"on the device {place!r}: {first_line(error)}. Either a tensor is left behind: make "
             f"it a buffer (register_buffer(…, persistent=False)); or the forward wants values on "
             f"the host (.item(), .numpy(), .cpu()), for which each step would wait"
         ) from error
@@ -139,9 +146,5 @@ def compile(subject: Subject) -> str | None:
     output = subject.run(compiled.train(), inputs)
     if output.requires_grad:
         output.sum().backward()
-    breaks = {_first_line(reason): count for reason, count in counters["graph_break"].items()}
+    breaks = {first_line(reason): count for reason, count in counters["graph_break"].items()}
     return f"graph breaks: {sum(breaks.values())} ({some(breaks)})" if breaks else None
-
-
-def _first_line(error: object) -> str:
-    return (str(error).strip().splitlines() or [type(error).__name__])[0]

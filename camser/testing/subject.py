@@ -5,6 +5,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
+from functools import cached_property
 from importlib import metadata
 from types import SimpleNamespace
 from typing import Any
@@ -127,14 +128,15 @@ class EncoderSubject(Subject):
     def inputs(self, scale: float = 0.1) -> Tensor:
         """Segments of noise, [segments, samples]"""
         generator = torch.Generator().manual_seed(1)
-        return scale * torch.randn(ROWS, self.length(), generator=generator)
+        return scale * torch.randn(ROWS, self.length, generator=generator)
 
     def extremes(self) -> dict[str, Tensor]:
         """Silence, noise at full scale, and a constant."""
-        silence = torch.zeros(ROWS, self.length())
+        silence = torch.zeros(ROWS, self.length)
         noise = self.inputs(100.0).clamp(-1, 1)
         return {"silence": silence, "noise at full scale": noise, "a constant 0.5": silence + 0.5}
 
+    @cached_property
     def length(self) -> int:
         """Samples of a segment that the encoder takes: a second, where it does."""
         encoder = self.build()
@@ -150,7 +152,7 @@ class EncoderSubject(Subject):
             "encoders": {"subject": {"plugin": SUBJECT, **self.params}},
             "fusion": "concat",
             "fusions": {"concat": {"plugin": "camser:concat", "part_size": 8}},
-            "segment_seconds": self.length() / SAMPLE_RATE,
+            "segment_seconds": self.length / SAMPLE_RATE,
             "hidden_sizes": [8],
         }
 

@@ -52,6 +52,11 @@ def expect_finite(values: Tensor, what: str) -> None:
     expect(wrong == 0, f"{what}: {wrong} of {values.numel()} values are not finite")
 
 
+def first_line(error: object) -> str:
+    """The first line of what an error says, or else its kind."""
+    return (str(error).strip().splitlines() or [type(error).__name__])[0]
+
+
 def some(names: Iterable[str]) -> str:
     """The first few of many names, and how many more there are."""
     names = list(names)
