@@ -7,8 +7,9 @@ import torch
 from torch.nn.functional import normalize
 
 from camser.encoders.mfcc import MFCC
+from camser.encoders.pieces import in_pieces
 from camser.encoders.spectrogram import SpectrogramImage
-from camser.encoders.waveform import preemphasise, standardise
+from camser.encoders.waveform import power, preemphasise, standardise
 from camser.encoders.whisper import LogMel
 
 
@@ -122,3 +123,22 @@ def test_silence_is_a_dark_image_and_quiet_speech_is_not(speech):
     assert SpectrogramImage()(torch.zeros(1, 48000)).max() == 0
     # 20 dB below the synthetic voices there is still speech.
     assert torch.allclose(SpectrogramImage()(speech / 10), SpectrogramImage()(speech), atol=1e-3)
+
+
+def test_a_batch_cut_into_pieces_is_the_batch():
+    waves = torch.randn(3, 4000, generator=torch.Generator().manual_seed(0))
+    calls = []
+
+    def front_end(part):
+        calls.append(len(part))
+        return part.cumsum(1)
+
+    assert torch.equal(in_pieces(front_end, waves), waves.cumsum(1))
+    assert calls == [1, 1, 1]
+    assert in_pieces(front_end, waves.to("meta")).shape == (3, 4000)
+    assert calls[3:] == [3]  # elsewhere than on a CPU all at once
+
+
+def test_power_is_the_squared_modulus():
+    spectrum = torch.randn(2, 3, 4, dtype=torch.complex64)
+    torch.testing.assert_close(power(spectrum), spectrum.abs().square())

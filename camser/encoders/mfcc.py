@@ -10,7 +10,8 @@ from speechbrain.utils.autocast import fwd_default_precision
 from torch import Tensor, nn
 
 from camser.encoders.base import Encoder
-from camser.encoders.waveform import preemphasise
+from camser.encoders.pieces import in_pieces
+from camser.encoders.waveform import power, preemphasise
 
 
 class MFCC(nn.Module):
@@ -50,15 +51,21 @@ class MFCC(nn.Module):
                 "norm": "slaney",
                 "mel_scale": "htk",
                 "pad_mode": "constant",
+                "power": None,  # complex; ``power`` is several times as fast as its modulus
             },
         )
 
     @fwd_default_precision(cast_inputs=torch.float32)
     def forward(self, waves: Tensor) -> Tensor:
         """[segments, samples] -> [segments, frames, coefficients], in float32."""
+        return in_pieces(self._coefficients, waves)[:, : self.num_frames(waves.shape[1])]
+
+    def _coefficients(self, waves: Tensor) -> Tensor:
+        transform, mel = self.transform, self.transform.MelSpectrogram
         # The channel axis keeps the 80-dB floor of each segment its own.
-        coefficients = self.transform(waves.unsqueeze(1)).squeeze(1)
-        return coefficients[..., : self.num_frames(waves.shape[1])].transpose(1, 2)
+        bands = mel.mel_scale(power(mel.spectrogram(waves.unsqueeze(1))))
+        decibels = transform.amplitude_to_DB(bands).squeeze(1)
+        return decibels.transpose(1, 2) @ transform.dct_mat
 
     def num_frames(self, num_samples: int) -> int:
         """One frame a hop; the centred transform's extra last frame is cut."""

@@ -13,7 +13,8 @@ from speechbrain.utils.autocast import fwd_default_precision
 from torch import Tensor, nn
 
 from camser.encoders.base import Encoder
-from camser.encoders.waveform import preemphasise
+from camser.encoders.pieces import in_pieces
+from camser.encoders.waveform import power, preemphasise
 
 IMAGENET_MEAN = (0.485, 0.456, 0.406)
 IMAGENET_DEVIATION = (0.229, 0.224, 0.225)
@@ -60,6 +61,9 @@ class SpectrogramImage(nn.Module):
     @fwd_default_precision(cast_inputs=torch.float32)
     def forward(self, waves: Tensor) -> Tensor:
         """[segments, samples] -> [segments, bins, frames], in float32."""
+        return in_pieces(self._image, waves)
+
+    def _image(self, waves: Tensor) -> Tensor:
         spectrum = torch.stft(
             waves,
             n_fft=self.n_fft,
@@ -69,7 +73,7 @@ class SpectrogramImage(nn.Module):
             pad_mode="constant",
             return_complex=True,
         )[:, : self.num_bins, : self.num_frames(waves.shape[1])]
-        decibels = 20 * spectrum.abs().clamp_min(1e-5).log10()
+        decibels = 10 * power(spectrum).clamp_min(1e-10).log10()
         decibels = decibels - self._zero(decibels)
         return (decibels / 80 + 1).clamp(0, 1).flip(1)
 

@@ -1,7 +1,8 @@
-"""What is done to raw samples before any feature: pre-emphasis and normalisation."""
+"""What front ends share: pre-emphasis, normalisation, the power of a spectrum."""
 
 from __future__ import annotations
 
+import torch
 import torchaudio
 from torch import Tensor
 
@@ -32,3 +33,16 @@ def standardise(waves: Tensor) -> Tensor:
     mean = waves.mean(dim=1, keepdim=True)
     variance = waves.var(dim=1, keepdim=True, unbiased=False)
     return (waves - mean) / (variance + 1e-7).sqrt()
+
+
+def power(spectrum: Tensor) -> Tensor:
+    """The squared modulus of a complex spectrum, of the same shape.
+
+    Without the root that ``abs`` takes, and that squaring would undo.
+
+    Arguments
+    ---------
+    spectrum : Tensor
+        [segments, bins, frames], complex.
+    """
+    return torch.addcmul(spectrum.real.square(), spectrum.imag, spectrum.imag)
