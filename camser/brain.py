@@ -56,7 +56,7 @@ class EmotionBrain(sb.Brain):
 
     def compute_forward(self, batch: Batch, stage: Stage) -> Tensor:
         """Log-probabilities of segments, [segments, classes]"""
-        return self.modules.classifier(self.modules.embedding_model(*self._inputs(batch)))
+        return self.modules.classifier(self._embed(batch))
 
     def compute_objectives(self, predictions: Tensor, batch: Batch, stage: Stage) -> Tensor:
         """Cross-entropy."""
@@ -65,14 +65,16 @@ class EmotionBrain(sb.Brain):
     def evaluate_batch(self, batch: Batch, stage: Stage) -> Tensor:
         """Embed segments; what is scored are utterances, at the stage's end, and so is the loss."""
         with self.evaluation_ctx:
-            embeddings = self.modules.embedding_model(*self._inputs(batch))
-        self.means.add(embeddings, batch.owner)
+            self.means.add(self._embed(batch), batch.owner)
         return torch.zeros(())
 
     def inspect(self, batch: Batch) -> Inspection:
         """What the layers make of a batch's segments, see ``UtteranceEncoder.inspect``."""
         with self.evaluation_ctx:
             return self._unwrapped("embedding_model").inspect(*self._inputs(batch))
+
+    def _embed(self, batch: Batch) -> Tensor:
+        return self.modules.embedding_model(*self._inputs(batch))
 
     def _inputs(self, batch: Batch) -> tuple[Tensor, Tensor, dict[str, Tensor]]:
         batch.to(self.device)

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, fields
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 
 import numpy as np
 import torch
@@ -21,6 +21,8 @@ class Batch:
 
     Arguments
     ---------
+    id : list of str
+        "utterance#0" is an utterance's first segment.
     owner : Tensor
         [segments], which utterance of its dataset each one is of.
     label : Tensor
@@ -31,6 +33,7 @@ class Batch:
         [segments, …] by modality: what was computed before, see ``kept.keep_features``.
     """
 
+    id: list[str]
     owner: Tensor
     label: Tensor
     wav: Tensor | None
@@ -41,19 +44,16 @@ class Batch:
 
     def to(self, device: str | torch.device, non_blocking: bool = True) -> Batch:
         """Move it to a device, in place; from pinned memory without waiting."""
-        return self._each(lambda value: value.to(device, non_blocking=non_blocking))
+        return self._move(lambda tensor: tensor.to(device, non_blocking=non_blocking))
 
     def pin_memory(self) -> Batch:
         """Move it, in place, to where a GPU reads without the CPU."""
-        return self._each(Tensor.pin_memory)
+        return self._move(Tensor.pin_memory)
 
-    def _each(self, change) -> Batch:
-        for field in fields(self):
-            value = getattr(self, field.name)
-            if isinstance(value, dict):
-                setattr(self, field.name, {name: change(part) for name, part in value.items()})
-            elif value is not None:
-                setattr(self, field.name, change(value))
+    def _move(self, move: Callable[[Tensor], Tensor]) -> Batch:
+        self.owner, self.label = move(self.owner), move(self.label)
+        self.wav = None if self.wav is None else move(self.wav)
+        self.kept = {name: move(rows) for name, rows in self.kept.items()}
         return self
 
 
@@ -108,13 +108,16 @@ class SegmentDataset(Dataset):
     ----------
     ids, labels : list
         Of the utterances.
+    names : numpy.ndarray
+        Of the segments.
 
     Example
     -------
     >>> rows = [Utterance(f"c/{n}", "c", "", n, "c/1", "male", emotion="sad") for n in (1, 5)]
     >>> dataset = SegmentDataset(rows, SegmentIndex(rows, 48000), ["angry", "sad"])
-    >>> len(dataset), dataset.__getitems__([2, 0]).owner, dataset.__getitems__([2, 0]).label
-    (3, tensor([1, 0]), tensor([1, 1]))
+    >>> batch = dataset.__getitems__([2, 0])
+    >>> batch.id, batch.owner, batch.label
+    (['c/5#1', 'c/1#0'], tensor([1, 0]), tensor([1, 1]))
     """
 
     def __init__(
@@ -134,6 +137,8 @@ class SegmentDataset(Dataset):
         owner = np.repeat(np.arange(len(counts)), counts)
         number = np.arange(len(owner)) - np.repeat(counts.cumsum() - counts, counts)
         lengths = np.array([num_samples(u) for u in utterances])
+        pairs = zip(owner.tolist(), number.tolist(), strict=True)
+        self.names = np.array([f"{self.ids[n]}#{k}" for n, k in pairs])
         self.owner = self._column(owner)
         self.label = self._column(np.array(self.labels)[owner])
         self.row = self._column(np.array([index.first[i] for i in self.ids])[owner] + number)
@@ -157,4 +162,5 @@ class SegmentDataset(Dataset):
         if self.audio is not None:
             wav = self.audio.cut(self.start[at], self.length[at], self.size)
         kept = {name: array.rows(row) for name, array in self.kept.items()}
-        return Batch(self.owner[at], self.label[at], wav, kept)
+        names = self.names[np.array(positions)].tolist()
+        return Batch(names, self.owner[at], self.label[at], wav, kept)

@@ -122,8 +122,9 @@ class PackedAudio:
             return (self.samples.copy[places] * scale).masked_fill_(~inside, 0.0)
         waves = np.zeros((len(start), width), np.float32)
         for wave, begin, count in zip(waves, start.tolist(), length.tolist(), strict=True):
-            wave[:count] = self.samples.host[begin : begin + count]
-        return torch.from_numpy(waves).mul_(scale)
+            part = self.samples.host[begin : begin + count]
+            np.multiply(part, np.float32(scale), out=wave[:count])
+        return torch.from_numpy(waves)
 
     def wave(self, utterance: Utterance) -> Tensor:
         """An utterance's samples, float32 [samples]."""

@@ -91,6 +91,7 @@ def assert_same_batches(ours, dataset, plain):
     ours, plain = list(ours), list(plain)
     assert len(ours) == len(plain) > 0
     for batch, wanted in zip(ours, plain, strict=True):
+        assert batch.id == wanted.id
         assert [dataset.ids[owner] for owner in batch.owner] == wanted.utterance
         assert torch.equal(batch.wav, wanted.wav.data)
         assert torch.equal(batch.label, wanted.label)
