@@ -11,6 +11,8 @@ from __future__ import annotations
 import hashlib
 import json
 import logging
+import math
+import shutil
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from importlib import metadata
 from pathlib import Path
@@ -30,6 +32,7 @@ from camser.packed import PackedAudio
 
 logger = logging.getLogger(__name__)
 SEGMENTS = 32  # computed at a time: enough for a GPU, and 2 GB for a large transformer on a CPU
+LARGEST_ROW = 1 << 20  # bytes of a segment; on a GPU more is sooner computed than read
 
 
 def keep_features(
@@ -44,7 +47,8 @@ def keep_features(
 ) -> dict[str, MappedArray]:
     """What is kept of a model's encoders, computed where it is not there yet.
 
-    Under several processes the main one computes, and all must call it.
+    Under several processes the main one computes, and all must call it. On a GPU, what is larger
+    than ``LARGEST_ROW``, as all layers of a frozen transformer are, is not kept.
 
     Arguments
     ---------
@@ -69,16 +73,27 @@ def keep_features(
     -------
     dict of str to MappedArray
         [segments of the manifest, …] by modality.
+
+    Raises
+    ------
+    ValueError
+        If the disk has no room for it.
     """
     arrays: dict[str, MappedArray] = {}
     plugins = plugins or {}
     for name, encoder in encoders.items():
         if not encoder.keeps:
             continue
-        path = Path(folder) / f"{_key(encoder, plugins.get(name, {}), index, utterances)}.npy"
         shape = (index.total, *_row_shape(encoder, index.segment_samples))
+        row_size = 4 * math.prod(shape[1:])
+        if torch.device(device).type == "cuda" and row_size > LARGEST_ROW:
+            logger.info("%s is not kept: %.1f MB a segment", name, row_size / 1e6)
+            continue
+        path = Path(folder) / f"{_key(encoder, plugins.get(name, {}), index, utterances)}.npy"
         if if_main_process() and open_array(path, shape, [np.float32]) is None:
-            logger.info("computing what is kept of %s into %s", name, path)
+            size = row_size * index.total
+            logger.info("computing what is kept of %s, %.2f GB, into %s", name, size / 1e9, path)
+            _check_room(path, size)
             waves = _waves(utterances, index, packed, progress)
             write_array(path, np.float32, shape, _compute(encoder.to(device), waves, device))
         ddp_barrier()
@@ -140,6 +155,16 @@ def _version(package: str) -> str | None:
         return metadata.version(package)
     except metadata.PackageNotFoundError:
         return None
+
+
+def _check_room(path: Path, size: int) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    free = shutil.disk_usage(path.parent).free
+    if size > free:
+        raise ValueError(
+            f"{path.parent}: {size / 1e9:.1f} GB are to be kept, {free / 1e9:.1f} GB are free; "
+            f"make room, give another prepared_folder, or set keep_features: false"
+        )
 
 
 def _waves(

@@ -2,16 +2,18 @@
 
 import shutil
 from dataclasses import replace
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 import soundfile
 import torch
-from conftest import TINY_WHISPER
+from conftest import TINY_WAV2VEC2, TINY_WHISPER
 
 from camser.corpus import Utterance
 from camser.data import SegmentDataset, SegmentIndex
 from camser.encoders.mfcc import MFCCBiLSTM
+from camser.encoders.wav2vec2 import Wav2Vec2
 from camser.encoders.whisper import Whisper
 from camser.kept import keep_features
 from camser.packed import PackedAudio
@@ -135,3 +137,39 @@ def test_what_a_front_end_gives_is_kept_whatever_the_layers_behind_it_learn(utte
     assert torch.allclose(encoder.go_on(batch.kept["mfcc"]), encoder(batch.wav), atol=1e-5)
     keep({"mfcc": MFCCBiLSTM(4, num_mels=64)}, utterances, tmp_path)
     assert len(list((tmp_path / "frames").iterdir())) == 2
+
+
+@pytest.mark.parametrize(("cls", "config"), [(Wav2Vec2, TINY_WAV2VEC2), (Whisper, TINY_WHISPER)])
+def test_of_a_frozen_mixture_all_layers_are_kept(utterances, tmp_path, cls, config):
+    encoder = cls(config=config, freeze="all", layer="mixture")
+    assert not encoder.is_constant and not cls(config=config, layer="mixture").keeps
+    kept, index, packed = keep({"it": encoder}, utterances, tmp_path)
+    with torch.no_grad():
+        encoder.mixture.logits += torch.arange(4.0)
+    kept, _, _ = keep({"it": encoder}, utterances, tmp_path)
+    assert len(list((tmp_path / "frames").iterdir())) == 1
+    assert kept["it"].host.shape[:2] == (5, 4)
+    batch = SegmentDataset(utterances, index, LABELS, packed, kept).__getitems__(range(5))
+    assert torch.allclose(encoder.go_on(batch.kept["it"]), encoder(batch.wav), atol=1e-5)
+    encoder.go_on(batch.kept["it"]).sum().backward()
+    assert encoder.mixture.logits.grad.any()
+
+
+def test_what_a_gpu_computes_sooner_than_it_reads_is_not_kept(utterances, encoder, tmp_path):
+    size = 4 * encoder.num_frames(16000) * 16
+    for largest, kept in ((size, True), (size - 1, False)):
+        with pytest.MonkeyPatch.context() as patched:
+            patched.setattr("camser.kept.LARGEST_ROW", largest)
+            patched.setattr("camser.kept._compute", lambda e, w, d: [np.zeros((5, 50, 16))])
+            patched.setattr(Whisper, "to", lambda self, device: self)
+            found, *_ = keep({"whisper": encoder}, utterances, tmp_path, device="cuda")
+        assert bool(found) == kept
+
+
+def test_a_disk_without_room_is_an_error_before_anything_is_computed(
+    utterances, encoder, tmp_path, monkeypatch
+):
+    monkeypatch.setattr("shutil.disk_usage", lambda folder: SimpleNamespace(free=1000))
+    with pytest.raises(ValueError, match=r"0\.0 GB are to be kept, 0\.0 GB are free; make"):
+        keep({"whisper": encoder}, utterances, tmp_path)
+    assert not list((tmp_path / "frames").iterdir())
