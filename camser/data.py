@@ -148,7 +148,7 @@ class SegmentDataset(Dataset):
             self.start = self._column(first[owner] + number * self.size)
 
     def _column(self, values: np.ndarray) -> Tensor:
-        return torch.from_numpy(values).to(self.device)
+        return torch.from_numpy(values.astype(np.int64)).to(self.device)
 
     def __len__(self) -> int:
         return len(self.owner)
