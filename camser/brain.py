@@ -16,10 +16,11 @@ from torch import Tensor, nn
 
 from camser import metrics, results
 from camser.checkpoints import CheckpointError, RandomState, WholeCheckpointer
+from camser.data import Batch, SegmentDataset
 from camser.folds import caution
-from camser.kept import KeptFeatures
 from camser.model import Inspection
 from camser.registry import nearest
+from camser.scoring import UtteranceMeans, score
 
 logger = logging.getLogger(__name__)
 Stage = sb.Stage
@@ -35,15 +36,13 @@ class EmotionBrain(sb.Brain):
     ---------
     modules : dict
         ``embedding_model`` (UtteranceEncoder) and ``classifier`` (EmotionHead).
-    kept : KeptFeatures, optional
-        What is kept of the encoders' work.
     **kwargs
         SpeechBrain's: ``opt_class``, ``hparams``, ``run_opts``, ``checkpointer``.
     """
 
-    def __init__(self, modules: dict, kept: KeptFeatures | None = None, **kwargs: Any) -> None:
+    def __init__(self, modules: dict, **kwargs: Any) -> None:
         super().__init__(modules=modules, **kwargs)
-        self.kept = kept
+        self.datasets: dict[Stage, SegmentDataset] = {}
         if self.max_grad_norm <= 0:  # SpeechBrain would then climb the gradient
             self.max_grad_norm = math.inf
         self.rates = self._rates()
@@ -55,26 +54,35 @@ class EmotionBrain(sb.Brain):
 
     # The pass ------------------------------------------------------------------------------
 
-    def compute_forward(self, batch: Any, stage: Stage) -> Tensor:
-        """Log-probabilities, [items, classes]; an item is a segment or an utterance."""
-        return self.modules.classifier(self.modules.embedding_model(*self._inputs(batch)))
+    def compute_forward(self, batch: Batch, stage: Stage) -> Tensor:
+        """Log-probabilities of segments, [segments, classes]"""
+        return self.modules.classifier(self._embed(batch))
 
-    def inspect(self, batch: Any) -> Inspection:
+    def compute_objectives(self, predictions: Tensor, batch: Batch, stage: Stage) -> Tensor:
+        """Cross-entropy."""
+        return nn.functional.nll_loss(predictions, batch.label)
+
+    def evaluate_batch(self, batch: Batch, stage: Stage) -> Tensor:
+        """Embed segments; what is scored are utterances, at the stage's end, and so is the loss."""
+        with self.evaluation_ctx:
+            self.means.add(self._embed(batch), batch.owner)
+        return torch.zeros(())
+
+    def inspect(self, batch: Batch) -> Inspection:
         """What the layers make of a batch's segments, see ``UtteranceEncoder.inspect``."""
         with self.evaluation_ctx:
             return self._unwrapped("embedding_model").inspect(*self._inputs(batch))
 
-    def _inputs(self, batch: Any) -> tuple[Tensor, Tensor, dict[str, Tensor]]:
-        rows = self.kept.rows(batch.row, batch.rows) if self.kept else {}  # while on the host
-        batch = batch.to(self.device)
-        kept = {name: row.to(self.device) for name, row in rows.items()}
-        return batch.wav.data, batch.wav.lengths, kept
+    def _embed(self, batch: Batch) -> Tensor:
+        return self.modules.embedding_model(*self._inputs(batch))
 
-    def compute_objectives(self, predictions: Tensor, batch: Any, stage: Stage) -> Tensor:
-        """Cross-entropy; outside training, what will be scored is put aside."""
-        if stage != Stage.TRAIN:
-            self.scored.append((batch.id, predictions.detach(), batch.label))
-        return nn.functional.nll_loss(predictions, batch.label)
+    def _inputs(self, batch: Batch) -> tuple[Tensor, Tensor, dict[str, Tensor]]:
+        batch.to(self.device)
+        lens, wav = torch.ones(len(batch), device=self.device), batch.wav
+        if wav is None:  # all that is made of it is kept: silence, which takes no memory
+            samples = self._unwrapped("embedding_model").segment_samples
+            wav = torch.zeros((), device=self.device).expand(len(batch), samples)
+        return wav, lens, batch.kept
 
     # The optimisers: one a part, so that each has its rate and is clipped whole ---------------
 
@@ -113,6 +121,7 @@ class EmotionBrain(sb.Brain):
 
     def make_dataloader(self, dataset: Any, stage: Stage, *args: Any, **kwargs: Any) -> Any:
         """SpeechBrain's; order and workers' seeds are drawn apart from the model's noise."""
+        self.datasets[stage] = dataset
         kwargs["generator"] = torch.Generator().manual_seed(self.hparams.seed)
         if stage == Stage.TRAIN:
             self.train_sampler = ReproducibleRandomSampler(dataset, seed=self.hparams.seed)
@@ -151,25 +160,25 @@ class EmotionBrain(sb.Brain):
         return due and self.step % self.grad_accumulation_factor == 0
 
     def on_stage_start(self, stage: Stage, epoch: int | None = None) -> None:
-        """Begin the clock of an epoch, or a list of what is to be scored."""
-        self.scored = []
+        """Begin the clock of an epoch, or the means of what is to be scored."""
         if stage == Stage.TRAIN:
             self.epoch_start = time.monotonic()
+        else:
+            self.means = UtteranceMeans(len(self.datasets[stage].ids))
 
     def on_stage_end(self, stage: Stage, stage_loss: float, epoch: int | None = None) -> None:
         """Score the utterances; after validation also log, stop early and keep a checkpoint."""
         if stage == Stage.TRAIN:
             self.train_loss = float(stage_loss)
             return
-        self.ids, self.log_probabilities, labels = self._gather()
-        predictions = self.log_probabilities.argmax(dim=1)
-        self.scores = metrics.scores(labels.tolist(), predictions.tolist(), self.hparams.labels)
+        dataset, classifier = self.datasets[stage], self._unwrapped("classifier")
+        with self.evaluation_ctx:
+            self.scored = score(self.means, classifier, dataset.ids, dataset.labels)
+        predictions = self.scored.log_probabilities.argmax(dim=1)
+        labels = self.scored.labels.tolist()
+        self.scores = metrics.scores(labels, predictions.tolist(), self.hparams.labels)
         if stage == Stage.VALID:
-            self._end_epoch(epoch, float(stage_loss))
-
-    def _gather(self) -> tuple[list[str], Tensor, Tensor]:
-        ids, scores, labels = zip(*self.scored, strict=True)
-        return [i for batch in ids for i in batch], torch.cat(scores).cpu(), torch.cat(labels).cpu()
+            self._end_epoch(epoch, self.scored.loss)
 
     def _end_epoch(self, epoch: int, valid_loss: float) -> None:
         score = self.scores["WA"] + self.scores["UA"]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -14,17 +14,18 @@ from hyperpyyaml import load_hyperpyyaml
 from speechbrain.utils.distributed import ddp_init_group, if_main_process, run_on_main
 from speechbrain.utils.train_logger import TensorboardLogger
 
-from camser import data, folds, inspection, results
+from camser import folds, inspection, results
 from camser.audio import AudioError
 from camser.brain import EmotionBrain
 from camser.build import NAMED, check_names
 from camser.checkpoints import CheckpointError, WholeCheckpointer, check_plugins
 from camser.corpus import Utterance, fingerprint
+from camser.data import SegmentDataset
 from camser.export.write import export_run
 from camser.inference.folder import ExportError
-from camser.kept import KeptFeatures
 from camser.model import parameter_table
 from camser.prepare import OPTIONS, Scanner, prepare
+from camser.prepared import PreparedData
 from camser.resuming import check_same_corpus, check_same_run, decisive, leave_recipe
 from camser.settings import Settings, arguments_checked, read_arguments
 
@@ -84,6 +85,7 @@ class Run:
                 TensorboardLogger(str(self.output_folder / "tensorboard"))
             )
         self.brain = self._build_brain()
+        self.data = self._prepare_data()
         architecture = self.hparams["embedding_model"].architecture
         left = [self.output_folder, settings.text, self.utterances, architecture]
         run_on_main(leave_recipe, args=left)
@@ -99,19 +101,19 @@ class Run:
             run_opts=self.settings.run_opts,
             checkpointer=hparams["checkpointer"],
         )
-        self.index = data.SegmentIndex(self.utterances, model.segment_samples)
-        if hparams["keep_features"]:
-            brain.kept = KeptFeatures(
-                model.encoders,
-                self.utterances,
-                self.index,
-                hparams["data_folder"],
-                Path(hparams["prepared_folder"]) / "frames",
-                brain.device,
-                progress=not brain.noprogressbar,
-                plugins=model.plugins,
-            )
         return brain
+
+    def _prepare_data(self) -> PreparedData:
+        hparams, brain = self.hparams, self.brain
+        return PreparedData(
+            self.utterances,
+            hparams["embedding_model"],
+            hparams["data_folder"],
+            hparams["prepared_folder"],
+            hparams["keep_features"],
+            brain.device,
+            progress=not brain.noprogressbar,
+        )
 
     def train(self) -> None:
         """Fit on the fold's training part; the epoch is chosen on its validation part."""
@@ -119,10 +121,10 @@ class Run:
         logger.info(folds.describe(self.fold, hparams["selection"]))
         self.brain.fit(
             hparams["epoch_counter"],
-            self._dataset(data.segment_dataset, self.fold.train),
-            self._dataset(data.utterance_dataset, self.fold.valid),
-            train_loader_kwargs=self._loader(hparams["batch_size"]),
-            valid_loader_kwargs=self._loader(hparams["eval_batch_size"]),
+            self._dataset(self.fold.train),
+            self._dataset(self.fold.valid),
+            train_loader_kwargs=self._loader("batch_size"),
+            valid_loader_kwargs=self._loader("eval_batch_size"),
         )
 
     def test(self) -> None:
@@ -141,11 +143,12 @@ class Run:
     def _score(self, part: tuple[Utterance, ...]) -> dict[str, list[float]]:
         """The best epoch's log-probabilities of each utterance, by its id."""
         self.brain.evaluate(
-            self._dataset(data.utterance_dataset, part),
+            self._dataset(part),
             max_key=WholeCheckpointer.best_key,
-            test_loader_kwargs=self._loader(self.hparams["eval_batch_size"]),
+            test_loader_kwargs=self._loader("eval_batch_size"),
         )
-        return dict(zip(self.brain.ids, self.brain.log_probabilities.tolist(), strict=True))
+        scored = self.brain.scored
+        return dict(zip(scored.ids, scored.log_probabilities.tolist(), strict=True))
 
     def _inspect(self) -> None:
         """Write what the best epoch makes of the test part, where that is asked for."""
@@ -155,29 +158,19 @@ class Run:
             seen = inspection.embeddings(self.brain, self._batches(self.fold.test))
             results.write_arrays(folder / "embeddings.npz", seen)
         if chosen:
-            seen = inspection.attention(self.brain, self._batches(chosen, heard=True))
+            seen = inspection.attention(self.brain, self._batches(chosen), chosen, self.data.audio)
             results.write_arrays(folder / "attention.npz", seen)
 
-    def _batches(self, part: tuple[Utterance, ...], heard: bool = False) -> Any:
-        dataset = self._dataset(data.utterance_dataset, part, heard)
-        loader = self._loader(self.hparams["eval_batch_size"])
-        return self.brain.make_dataloader(dataset, sb.Stage.TEST, **loader)
+    def _batches(self, part: tuple[Utterance, ...]) -> Any:
+        loader = self._loader("eval_batch_size")
+        dataset = self._dataset(part)
+        return self.brain.make_dataloader(dataset, sb.Stage.TEST, ckpt_prefix=None, **loader)
 
-    def _dataset(self, make: Callable, part: tuple[Utterance, ...], heard: bool = False) -> Any:
-        """``heard``: read the samples also where all that the model makes of them is kept."""
-        kept = self.brain.kept.arrays if self.brain.kept else ()
-        needed = heard or any(name not in kept for name in self.hparams["modalities"])
-        folder = self.hparams["data_folder"] if needed else None
-        return make(part, self.index, self.hparams["labels"], folder)
+    def _dataset(self, part: tuple[Utterance, ...]) -> SegmentDataset:
+        return self.data.dataset(part, self.hparams["labels"])
 
-    def _loader(self, batch_size: int) -> dict[str, Any]:
-        workers = self.hparams["num_workers"]
-        return {
-            "batch_size": batch_size,
-            "num_workers": workers,
-            "persistent_workers": workers > 0,
-            "pin_memory": self.brain.device_type == "cuda",
-        }
+    def _loader(self, batch_size: str) -> dict[str, Any]:
+        return self.data.loader(self.hparams[batch_size], self.hparams["num_workers"])
 
     def _write_predictions(
         self, name: str, part: tuple[Utterance, ...], scored: dict[str, list[float]]

@@ -3,26 +3,27 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
-from typing import Any
+from collections.abc import Sequence
 
 import numpy as np
+from torch.utils.data import DataLoader
 
-from camser import segments
 from camser.brain import EmotionBrain
 from camser.corpus import Utterance
 from camser.encoders.spectrogram import SpectrogramImage
+from camser.packed import PackedAudio
+from camser.scoring import UtteranceMeans
 
 
-def embeddings(brain: EmotionBrain, batches: Iterable[Any]) -> dict[str, np.ndarray]:
+def embeddings(brain: EmotionBrain, loader: DataLoader) -> dict[str, np.ndarray]:
     """The vectors of utterances: the means over their segments.
 
     Arguments
     ---------
     brain : EmotionBrain
         Trained.
-    batches : iterable
-        Of a loader of utterances.
+    loader : DataLoader
+        Of a ``SegmentDataset``.
 
     Returns
     -------
@@ -30,16 +31,14 @@ def embeddings(brain: EmotionBrain, batches: Iterable[Any]) -> dict[str, np.ndar
         ``ids`` [utterances]; [utterances, features] each: ``part.<modality>``, ``fused`` and
         ``embedding``.
     """
-    rows, ids = defaultdict(list), []
-    for batch in batches:
+    ids = loader.dataset.ids
+    means = defaultdict(lambda: UtteranceMeans(len(ids)))
+    for batch in loader:
         seen = brain.inspect(batch)
         vectors = {f"part.{name}": part for name, part in seen.parts.items()}
-        vectors |= {"fused": seen.fused, "embedding": seen.embeddings}
-        for name, value in vectors.items():
-            joined = segments.join(value.float(), seen.owners, len(batch.id))
-            rows[name].append(joined.cpu().numpy())
-        ids += batch.id
-    return {"ids": np.array(ids), **{name: np.concatenate(rows[name]) for name in rows}}
+        for name, value in (vectors | {"fused": seen.fused, "embedding": seen.embeddings}).items():
+            means[name].add(value, batch.owner)
+    return {"ids": np.array(ids), **{n: m.means().cpu().numpy() for n, m in means.items()}}
 
 
 def choose(
@@ -52,15 +51,21 @@ def choose(
     return tuple(chosen)
 
 
-def attention(brain: EmotionBrain, batches: Iterable[Any]) -> dict[str, np.ndarray]:
+def attention(
+    brain: EmotionBrain, loader: DataLoader, utterances: Sequence[Utterance], audio: PackedAudio
+) -> dict[str, np.ndarray]:
     """The frame weights of utterances, and the spectrogram to draw them over.
 
     Arguments
     ---------
     brain : EmotionBrain
         Trained.
-    batches : iterable
-        Of a loader of utterances.
+    loader : DataLoader
+        Of a ``SegmentDataset``.
+    utterances : sequence of Utterance
+        The dataset's, a few.
+    audio : PackedAudio
+        Of the manifest.
 
     Returns
     -------
@@ -69,18 +74,18 @@ def attention(brain: EmotionBrain, batches: Iterable[Any]) -> dict[str, np.ndarr
         [0, 1], low frequencies last, ``n.samples`` (at 16 kHz) and, by attended modality,
         ``n.weights.<modality>`` [segments, frames]. Empty where the fusion weighs nothing.
     """
-    arrays, ids, image = {}, [], SpectrogramImage()
-    for batch in batches:
-        seen = brain.inspect(batch)
-        if not seen.weights:
-            return {}
-        lengths = (batch.wav.lengths * batch.wav.data.shape[1]).round().long().tolist()
-        for row, (name, length) in enumerate(zip(batch.id, lengths, strict=True)):
-            mine, number = seen.owners == row, len(ids)
-            picture = image(batch.wav.data[row : row + 1, :length].cpu())[0]
-            arrays[f"{number}.spectrogram"] = picture.numpy().astype(np.float16)
-            arrays[f"{number}.samples"] = np.array(length)
-            for modality, weights in seen.weights.items():
-                arrays[f"{number}.weights.{modality}"] = weights[mine].float().cpu().numpy()
-            ids.append(name)
-    return {"ids": np.array(ids), **arrays}
+    weights, owners, image = defaultdict(list), [], SpectrogramImage()
+    for batch in loader:
+        for modality, values in brain.inspect(batch).weights.items():
+            weights[modality].append(values.float().cpu().numpy())
+        owners.append(batch.owner.cpu().numpy())
+    if not weights:
+        return {}
+    arrays = {"ids": np.array([u.id for u in utterances])}
+    for number, utterance in enumerate(utterances):
+        wave, mine = audio.wave(utterance).cpu(), np.concatenate(owners) == number
+        arrays[f"{number}.spectrogram"] = image(wave.unsqueeze(0))[0].numpy().astype(np.float16)
+        arrays[f"{number}.samples"] = np.array(len(wave))
+        for modality, values in weights.items():
+            arrays[f"{number}.weights.{modality}"] = np.concatenate(values)[mine]
+    return arrays

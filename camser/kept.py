@@ -11,10 +11,9 @@ from __future__ import annotations
 import hashlib
 import json
 import logging
-import os
-import tempfile
-import time
-from collections.abc import Iterator, Mapping, Sequence
+import math
+import shutil
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from importlib import metadata
 from pathlib import Path
 
@@ -25,16 +24,31 @@ from speechbrain.utils.distributed import ddp_barrier, if_main_process
 from torch import Tensor
 from tqdm import tqdm
 
-from camser import audio, segments
-from camser.corpus import DataFolder, Utterance, fingerprint, locate
-from camser.data import SegmentIndex, num_samples
+from camser.arrays import MappedArray, open_array, write_array
+from camser.corpus import Utterance, fingerprint
+from camser.data import SegmentDataset, SegmentIndex
 from camser.encoders.base import Encoder
+from camser.packed import PackedAudio
 
 logger = logging.getLogger(__name__)
+SEGMENTS = 32  # computed at a time: enough for a GPU, and 2 GB for a large transformer on a CPU
+LARGEST_ROW = 1 << 20  # bytes of a segment; on a GPU more is sooner computed than read
 
 
-class KeptFeatures:
-    """What is kept of a model's encoders, by modality.
+def keep_features(
+    encoders: Mapping[str, Encoder],
+    utterances: Sequence[Utterance],
+    index: SegmentIndex,
+    packed: PackedAudio,
+    folder: str | Path,
+    device: str = "cpu",
+    progress: bool = False,
+    plugins: Mapping[str, Mapping[str, str]] | None = None,
+) -> dict[str, MappedArray]:
+    """What is kept of a model's encoders, computed where it is not there yet.
+
+    Under several processes the main one computes, and all must call it. On a GPU, what is larger
+    than ``LARGEST_ROW``, as all layers of a frozen transformer are, is not kept.
 
     Arguments
     ---------
@@ -44,8 +58,8 @@ class KeptFeatures:
         The whole manifest.
     index : SegmentIndex
         Of the manifest.
-    data_folder : str, Path or mapping of str to those
-        What the manifest's paths are relative to, as for ``corpus.locate``.
+    packed : PackedAudio
+        Of the manifest.
     folder : str or Path
         Where the files are kept.
     device : str
@@ -54,52 +68,40 @@ class KeptFeatures:
         Whether to show a bar.
     plugins : mapping of str to mapping, optional
         Where the encoders come from, as the model's ``plugins``.
+
+    Returns
+    -------
+    dict of str to MappedArray
+        [segments of the manifest, …] by modality.
+
+    Raises
+    ------
+    ValueError
+        If the disk has no room for it.
     """
-
-    def __init__(
-        self,
-        encoders: Mapping[str, Encoder],
-        utterances: Sequence[Utterance],
-        index: SegmentIndex,
-        data_folder: DataFolder,
-        folder: str | Path,
-        device: str = "cpu",
-        progress: bool = False,
-        plugins: Mapping[str, Mapping[str, str]] | None = None,
-    ) -> None:
-        self.arrays, plugins = {}, plugins or {}
-        for name, encoder in encoders.items():
-            if not encoder.keeps:
-                continue
-            path = Path(folder) / f"{_key(encoder, plugins.get(name, {}), index, utterances)}.npy"
-            shape = (index.total, *_row_shape(encoder, index.segment_samples))
-            if if_main_process() and _open(path, shape) is None:
-                logger.info("computing what is kept of %s into %s", name, path)
-                waves = _read(utterances, data_folder, index.segment_samples, progress)
-                _compute(encoder.to(device), waves, path, shape, device)
-            ddp_barrier()
-            self.arrays[name] = _open(path, shape)
-            if self.arrays[name] is None:
-                raise OSError(f"{path} is not there; all processes must share {folder}")
-
-    def rows(self, first: Tensor, count: Tensor) -> dict[str, Tensor]:
-        """The rows of a batch.
-
-        Arguments
-        ---------
-        first, count : Tensor
-            [utterances], the first row and the number of rows of each.
-
-        Returns
-        -------
-        dict of str to Tensor
-            [segments, …] by modality, in the order of ``segments.split``.
-        """
-        if not self.arrays:
-            return {}
-        spans = zip(first.tolist(), count.tolist(), strict=True)
-        rows = np.concatenate([np.arange(start, start + n) for start, n in spans])
-        return {name: torch.from_numpy(array[rows]) for name, array in self.arrays.items()}
+    arrays: dict[str, MappedArray] = {}
+    plugins = plugins or {}
+    for name, encoder in encoders.items():
+        if not encoder.keeps:
+            continue
+        shape = (index.total, *_row_shape(encoder, index.segment_samples))
+        row_size = 4 * math.prod(shape[1:])
+        if torch.device(device).type == "cuda" and row_size > LARGEST_ROW:
+            logger.info("%s is not kept: %.1f MB a segment", name, row_size / 1e6)
+            continue
+        path = Path(folder) / f"{_key(encoder, plugins.get(name, {}), index, utterances)}.npy"
+        if if_main_process() and open_array(path, shape, [np.float32]) is None:
+            size = row_size * index.total
+            logger.info("computing what is kept of %s, %.2f GB, into %s", name, size / 1e9, path)
+            _check_room(path, size)
+            waves = _waves(utterances, index, packed, progress)
+            write_array(path, np.float32, shape, _compute(encoder.to(device), waves, device))
+        ddp_barrier()
+        array = open_array(path, shape, [np.float32])
+        if array is None:
+            raise OSError(f"{path} is not there; all processes must share {folder}")
+        arrays[name] = array
+    return arrays
 
 
 @torch.no_grad()
@@ -155,54 +157,31 @@ def _version(package: str) -> str | None:
         return None
 
 
-def _open(path: Path, shape: tuple[int, ...]) -> np.ndarray | None:
-    """The kept array, or None where there is none that can be trusted."""
-    try:
-        array = np.load(path, mmap_mode="r")
-    except (OSError, ValueError, EOFError):
-        return None
-    return array if array.shape == shape and array.dtype == np.float32 else None
-
-
-def _read(
-    utterances: Sequence[Utterance], data_folder: DataFolder, segment_samples: int, progress: bool
-) -> Iterator[Tensor]:
-    """Each utterance's segments, [segments, samples]."""
-    for u in tqdm(utterances, desc="kept features", disable=not progress):
-        samples = torch.from_numpy(audio.load(locate(data_folder, u), 0, num_samples(u)))
-        yield segments.split(samples.unsqueeze(0), torch.ones(1), segment_samples)[0]
-
-
-def _temporary(path: Path) -> Path:
-    """A new file beside ``path``; those that killed runs left more than a day ago are removed."""
+def _check_room(path: Path, size: int) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
-    for left in path.parent.glob(".*.npy.*"):
-        if time.time() - left.stat().st_mtime > 86400:
-            left.unlink(missing_ok=True)
-    handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
-    os.close(handle)
-    return Path(name)
+    free = shutil.disk_usage(path.parent).free
+    if size > free:
+        raise ValueError(
+            f"{path.parent}: {size / 1e9:.1f} GB are to be kept, {free / 1e9:.1f} GB are free; "
+            f"make room, give another prepared_folder, or set keep_features: false"
+        )
+
+
+def _waves(
+    utterances: Sequence[Utterance], index: SegmentIndex, packed: PackedAudio, progress: bool
+) -> Iterator[Tensor]:
+    """The segments of all utterances, [segments, samples] at a time."""
+    dataset = SegmentDataset(utterances, index, [u.emotion for u in utterances], packed)
+    for start in tqdm(range(0, index.total, SEGMENTS), desc="kept features", disable=not progress):
+        yield dataset.__getitems__(range(start, min(start + SEGMENTS, index.total))).wav
 
 
 @torch.no_grad()
-def _compute(
-    encoder: Encoder,
-    utterances: Iterator[Tensor],
-    path: Path,
-    shape: tuple[int, ...],
-    device: str,
-) -> None:
-    was_training, row = encoder.training, 0
+def _compute(encoder: Encoder, waves: Iterable[Tensor], device: str) -> Iterator[np.ndarray]:
+    was_training = encoder.training
     encoder.eval()
-    temporary = _temporary(path)
     try:
-        array = np.lib.format.open_memmap(temporary, mode="w+", dtype=np.float32, shape=shape)
-        for waves in utterances:
-            array[row : row + len(waves)] = encoder.keep(waves.to(device)).float().cpu().numpy()
-            row += len(waves)
-        array.flush()
-        del array
-        os.replace(temporary, path)
+        for some in waves:
+            yield encoder.keep(some.to(device)).float().cpu().numpy()
     finally:
-        temporary.unlink(missing_ok=True)
         encoder.train(was_training)

@@ -81,7 +81,7 @@ class UtteranceEncoder(nn.Module):
         lens : Tensor
             [utterances], relative to ``samples``.
         kept : mapping of str to Tensor, optional
-            What was computed before, by modality, a row a segment: see ``kept.KeptFeatures``.
+            What was computed before, by modality, a row a segment: see ``kept.keep_features``.
 
         Returns
         -------

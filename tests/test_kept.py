@@ -1,19 +1,22 @@
 """Kept frames: the right ones for each segment, and never those of other weights or other audio."""
 
+import shutil
 from dataclasses import replace
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 import soundfile
 import torch
-from conftest import TINY_WHISPER
+from conftest import TINY_WAV2VEC2, TINY_WHISPER
 
-from camser import segments
 from camser.corpus import Utterance
-from camser.data import SegmentIndex, segment_dataset, utterance_dataset
+from camser.data import SegmentDataset, SegmentIndex
 from camser.encoders.mfcc import MFCCBiLSTM
+from camser.encoders.wav2vec2 import Wav2Vec2
 from camser.encoders.whisper import Whisper
-from camser.kept import KeptFeatures
+from camser.kept import keep_features
+from camser.packed import PackedAudio
 
 LABELS = ["sad", "angry"]
 
@@ -34,32 +37,38 @@ def encoder():
     return Whisper(config=TINY_WHISPER, freeze="all")
 
 
-def keep(encoders, utterances, folder, **more):
-    index = SegmentIndex(utterances, 16000)
-    return KeptFeatures(encoders, utterances, index, folder, folder / "frames", **more), index
+def keep(encoders, utterances, folder, segment_samples=16000, **more):
+    index = SegmentIndex(utterances, segment_samples)
+    packed = PackedAudio(utterances, folder, folder / "packed")
+    kept = keep_features(encoders, utterances, index, packed, folder / "frames", **more)
+    return kept, index, packed
 
 
 def test_each_segments_frames_are_those_that_the_encoder_gives(utterances, encoder, tmp_path):
-    frozen, index = keep({"whisper": encoder, "mfcc": MFCCBiLSTM(4)}, utterances, tmp_path)
-    assert index.total == 5 and list(frozen.arrays) == ["whisper", "mfcc"]
+    encoders = {"whisper": encoder, "mfcc": MFCCBiLSTM(4)}
+    kept, index, packed = keep(encoders, utterances, tmp_path)
+    assert index.total == 5 and list(kept) == ["whisper", "mfcc"]
     for part in (utterances, utterances[1:]):
-        for item in utterance_dataset(part, index, LABELS, tmp_path):
-            wave = item["wav"].unsqueeze(0)
-            pieces, _ = segments.split(wave, torch.ones(1), 16000)
-            kept = frozen.rows(torch.tensor([item["row"]]), torch.tensor([item["rows"]]))["whisper"]
-            assert torch.allclose(kept, encoder.eval()(pieces), atol=1e-6)
-    items = list(segment_dataset(utterances, index, LABELS, tmp_path))
-    assert [item["row"] for item in items] == [0, 1, 2, 3, 4]
-    waves = torch.stack([item["wav"] for item in items])
-    rows = frozen.rows(torch.tensor([4, 0]), torch.tensor([1, 1]))["whisper"]
-    assert torch.allclose(rows, encoder(waves[[4, 0]]), atol=1e-6)
+        dataset = SegmentDataset(part, index, LABELS, packed, kept)
+        for positions in (range(len(dataset)), [3, 0]):
+            batch = dataset.__getitems__(positions)
+            assert torch.allclose(batch.kept["whisper"], encoder.eval()(batch.wav), atol=1e-6)
 
 
-def test_the_segments_of_the_dataset_are_those_of_the_model(utterances, tmp_path):
-    index = SegmentIndex(utterances, 16000)
-    cut = torch.stack([i["wav"] for i in segment_dataset(utterances, index, LABELS, tmp_path)])
-    whole = [i["wav"].unsqueeze(0) for i in utterance_dataset(utterances, index, LABELS, tmp_path)]
-    assert torch.equal(cut, torch.cat([segments.split(w, torch.ones(1), 16000)[0] for w in whole]))
+def test_what_is_kept_is_computed_some_segments_at_a_time(
+    utterances, encoder, tmp_path, monkeypatch
+):
+    whole = keep({"whisper": encoder}, utterances, tmp_path)[0]["whisper"].host
+    monkeypatch.setattr("camser.kept.SEGMENTS", 2)
+    shutil.rmtree(tmp_path / "frames")
+    parts = keep({"whisper": encoder}, utterances, tmp_path)[0]["whisper"].host
+    assert np.allclose(whole, parts, atol=1e-6)
+
+
+def test_the_audio_is_not_decoded_again(utterances, encoder, tmp_path, monkeypatch):
+    PackedAudio(utterances, tmp_path, tmp_path / "packed")
+    monkeypatch.setattr("camser.audio.load", None)
+    keep({"whisper": encoder}, utterances, tmp_path)
 
 
 def test_what_is_kept_is_read_back_and_nothing_else_is(utterances, encoder, tmp_path):
@@ -83,8 +92,7 @@ def test_a_change_of_what_frames_depend_on_is_another_file(utterances, encoder, 
     elif change == "audio":
         utterances[0] = replace(utterances[0], digest="other")
     else:
-        index = SegmentIndex(utterances, 8000)
-        KeptFeatures({"w": encoder}, utterances, index, tmp_path, tmp_path / "frames")
+        keep({"whisper": encoder}, utterances, tmp_path, segment_samples=8000)
     keep({"whisper": encoder}, utterances, tmp_path)
     assert len(list((tmp_path / "frames").iterdir())) == 2
 
@@ -123,11 +131,45 @@ def test_what_a_front_end_gives_is_kept_whatever_the_layers_behind_it_learn(utte
     keep({"mfcc": encoder}, utterances, tmp_path)
     with torch.no_grad():
         encoder.lstm.weight_ih_l0 += 0.1
-    again, index = keep({"mfcc": encoder}, utterances, tmp_path)
+    again, index, packed = keep({"mfcc": encoder}, utterances, tmp_path)
     assert len(list((tmp_path / "frames").iterdir())) == 1
-    items = list(segment_dataset(utterances, index, LABELS, tmp_path))
-    waves = torch.stack([item["wav"] for item in items])
-    rows = again.rows(torch.arange(5), torch.ones(5, dtype=torch.long))["mfcc"]
-    assert torch.allclose(encoder.go_on(rows), encoder(waves), atol=1e-5)
+    batch = SegmentDataset(utterances, index, LABELS, packed, again).__getitems__(range(5))
+    assert torch.allclose(encoder.go_on(batch.kept["mfcc"]), encoder(batch.wav), atol=1e-5)
     keep({"mfcc": MFCCBiLSTM(4, num_mels=64)}, utterances, tmp_path)
     assert len(list((tmp_path / "frames").iterdir())) == 2
+
+
+@pytest.mark.parametrize(("cls", "config"), [(Wav2Vec2, TINY_WAV2VEC2), (Whisper, TINY_WHISPER)])
+def test_of_a_frozen_mixture_all_layers_are_kept(utterances, tmp_path, cls, config):
+    encoder = cls(config=config, freeze="all", layer="mixture")
+    assert not encoder.is_constant and not cls(config=config, layer="mixture").keeps
+    kept, index, packed = keep({"it": encoder}, utterances, tmp_path)
+    with torch.no_grad():
+        encoder.mixture.logits += torch.arange(4.0)
+    kept, _, _ = keep({"it": encoder}, utterances, tmp_path)
+    assert len(list((tmp_path / "frames").iterdir())) == 1
+    assert kept["it"].host.shape[:2] == (5, 4)
+    batch = SegmentDataset(utterances, index, LABELS, packed, kept).__getitems__(range(5))
+    assert torch.allclose(encoder.go_on(batch.kept["it"]), encoder(batch.wav), atol=1e-5)
+    encoder.go_on(batch.kept["it"]).sum().backward()
+    assert encoder.mixture.logits.grad.any()
+
+
+def test_what_a_gpu_computes_sooner_than_it_reads_is_not_kept(utterances, encoder, tmp_path):
+    size = 4 * encoder.num_frames(16000) * 16
+    for largest, kept in ((size, True), (size - 1, False)):
+        with pytest.MonkeyPatch.context() as patched:
+            patched.setattr("camser.kept.LARGEST_ROW", largest)
+            patched.setattr("camser.kept._compute", lambda e, w, d: [np.zeros((5, 50, 16))])
+            patched.setattr(Whisper, "to", lambda self, device: self)
+            found, *_ = keep({"whisper": encoder}, utterances, tmp_path, device="cuda")
+        assert bool(found) == kept
+
+
+def test_a_disk_without_room_is_an_error_before_anything_is_computed(
+    utterances, encoder, tmp_path, monkeypatch
+):
+    monkeypatch.setattr("shutil.disk_usage", lambda folder: SimpleNamespace(free=1000))
+    with pytest.raises(ValueError, match=r"0\.0 GB are to be kept, 0\.0 GB are free; make"):
+        keep({"whisper": encoder}, utterances, tmp_path)
+    assert not list((tmp_path / "frames").iterdir())

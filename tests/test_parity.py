@@ -8,14 +8,15 @@ import pytest
 import soundfile
 import torch
 from conftest import close_logs, start_run
-from speechbrain.dataio.batch import PaddedBatch
 from speechbrain.inference.classifiers import EncoderClassifier
 
-from camser import data, results
-from camser.brain import Stage
+from camser import results
+from camser.checkpoints import WholeCheckpointer
 from camser.corpus import Utterance
+from camser.data import SegmentDataset, SegmentIndex, unchanged
 from camser.export.write import export_run
 from camser.inference import EmotionClassifier
+from camser.packed import PackedAudio
 from camser.synthetic import EMOTIONS
 from camser.voice import make_voice, speak
 
@@ -41,24 +42,19 @@ def expected(trained, recordings):
 
 
 def brain_scores(trained, recordings):
-    """What the Brain makes of them in its test, all in one padded batch: [7, classes]"""
+    """What the Brain makes of them in its test: [7, classes]"""
     utterances = [
         Utterance(f"x/{s}", "x", path.name, s, "x/1", "male", emotion="sad")
         for s, path in zip(SECONDS, recordings, strict=True)
     ]
-    index = data.SegmentIndex(utterances, trained.hparams["embedding_model"].segment_samples)
-    labels = trained.hparams["labels"]
-    items = data.utterance_dataset(utterances, index, labels, recordings[0].parent)
-    brain, kept = trained.brain, trained.brain.kept
-    brain.kept, was_training = None, brain.modules.training
-    brain.modules.eval()
-    with torch.no_grad():
-        found = brain.compute_forward(
-            PaddedBatch([items[i] for i in range(len(items))]), Stage.TEST
-        )
-    brain.kept = kept
-    brain.modules.train(was_training)
-    return found
+    samples, labels = trained.hparams["embedding_model"].segment_samples, trained.hparams["labels"]
+    folder = recordings[0].parent
+    packed = PackedAudio(utterances, folder, folder / "packed")
+    dataset = SegmentDataset(utterances, SegmentIndex(utterances, samples), labels, packed)
+    loader = {"batch_size": 64, "collate_fn": unchanged}
+    best = WholeCheckpointer.best_key
+    trained.brain.evaluate(dataset, max_key=best, progressbar=False, test_loader_kwargs=loader)
+    return trained.brain.scored.log_probabilities
 
 
 def assert_same(found, expected, tolerance=SAME):
@@ -105,6 +101,24 @@ def test_the_runs_own_predictions_come_back(trained, classifier, corpus):
     found = classifier.log_probabilities([corpus / by_id[row["id"]].path for row in rows])
     expected = [[float(row[label]) for label in classifier.labels] for row in rows]
     assert_same(found, torch.tensor(expected))
+
+
+def test_scores_are_the_same_whatever_the_batch(trained, monkeypatch):
+    found = {}
+    for size in (1, 7, 64):
+        monkeypatch.setitem(trained.hparams, "eval_batch_size", size)
+        found[size] = trained._score(trained.fold.valid)
+    for size in (1, 7):
+        for name, expected in found[64].items():
+            assert found[size][name] == pytest.approx(expected, abs=SAME)
+
+
+def test_the_validation_loss_is_the_mean_over_utterances(trained):
+    rows = results.read_predictions(trained.output_folder / results.VALID_PREDICTIONS)
+    best = results.read_results(trained.output_folder / "results.json")["best_epoch"]
+    logged = results.read_history(trained.output_folder)[best - 1]["valid_loss"]
+    losses = [-float(row[row["label"]]) for row in rows]
+    assert float(logged) == pytest.approx(sum(losses) / len(losses), abs=SAME)
 
 
 def test_it_loads_where_nothing_else_is(export, recordings, expected, tmp_path, monkeypatch):

@@ -15,12 +15,13 @@ from conftest import ROOT, load_module
 
 from camser import audio
 from camser.corpus import ManifestError, Utterance, locate, read_manifest
-from camser.data import SegmentIndex, segment_dataset, utterance_dataset
+from camser.data import SegmentDataset, SegmentIndex
 from camser.encoders.mfcc import MFCCBiLSTM
 from camser.experiment import Run, main
 from camser.files import digest
 from camser.folds import make_folds
-from camser.kept import KeptFeatures
+from camser.kept import keep_features
+from camser.packed import PackedAudio
 from camser.prepare import CorpusError, Scan, prepare, prepare_several
 from camser.results import read_predictions, read_results
 from camser.settings import SettingsError, read_arguments
@@ -151,13 +152,13 @@ def test_recordings_of_one_name_in_two_corpora_are_two(tmp_path):
             Utterance(name, corpus, "wav/01.wav", seconds, name, "male", emotion="sad", digest=name)
         )
     index = SegmentIndex(utterances, 8000)
-    for make in (segment_dataset, utterance_dataset):
-        for item, u in zip(make(utterances, index, ["sad"], folders), utterances, strict=True):
-            own = torch.from_numpy(audio.load(folders[u.corpus] / "wav/01.wav"))
-            assert torch.equal(item["wav"][: len(own)], own) and not item["wav"][len(own) :].any()
+    packed = PackedAudio(utterances, folders, tmp_path / "packed")
+    waves = SegmentDataset(utterances, index, ["sad"], packed).__getitems__([0, 1]).wav
+    for wave, u in zip(waves, utterances, strict=True):
+        own = torch.from_numpy(audio.load(folders[u.corpus] / "wav/01.wav"))
+        assert torch.equal(wave[: len(own)], own) and not wave[len(own) :].any()
     encoder = MFCCBiLSTM(4)
-    kept = KeptFeatures({"mfcc": encoder}, utterances, index, folders, tmp_path).arrays["mfcc"]
-    waves = torch.stack([i["wav"] for i in segment_dataset(utterances, index, ["sad"], folders)])
+    kept = keep_features({"mfcc": encoder}, utterances, index, packed, tmp_path)["mfcc"].host
     assert np.allclose(kept, encoder.keep(waves).numpy(), atol=1e-5)
     assert not np.allclose(kept[0], kept[1], atol=1e-2)
 

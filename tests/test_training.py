@@ -13,7 +13,10 @@ from pathlib import Path
 import pytest
 import torch
 from conftest import ROOT, TINY
+from speechbrain.core import Stage
+from speechbrain.dataio.sampler import ReproducibleRandomSampler
 from test_model import KEEPS, SUBSETS
+from torch.utils.data import DataLoader
 
 from camser import metrics, results
 from camser.checkpoints import CheckpointError
@@ -133,6 +136,20 @@ NOISY = [
     "--batch_size=8",
     "--encoders={wav2vec2: {mask_time_prob: 0.3, layer_drop: 0.3}, mfcc: {standardise: true}}",
 ]
+
+
+def test_the_order_is_that_of_a_plain_loader(start):
+    job = start("--num_workers=2", "--batch_size=8")
+    dataset = job._dataset(job.fold.train)
+    ours = job.brain.make_dataloader(dataset, Stage.TRAIN, **job._loader("batch_size"))
+    owners = dataset.owner.tolist()
+    sampler = ReproducibleRandomSampler(owners, seed=job.hparams["seed"])
+    plain = DataLoader(owners, batch_size=8, sampler=sampler)
+    for epoch in (1, 2):
+        ours.sampler.set_epoch(epoch)
+        sampler.set_epoch(epoch)
+        for batch, wanted in zip(ours, plain, strict=True):
+            assert torch.equal(batch.owner, wanted)
 
 
 class Killed(BaseException):
@@ -317,9 +334,7 @@ def test_a_selection_on_the_test_fold_says_so(run, capsys):
 
 def test_frozen_frames_change_nothing_but_the_time(run, prepared):
     kept, recomputed = run(folder="kept"), run("--keep_features=false", folder="recomputed")
-    assert (
-        kept.brain.kept.arrays.keys() == {"mfcc", "spectrogram"} and recomputed.brain.kept is None
-    )
+    assert kept.data.kept.keys() == {"mfcc", "spectrogram"} and not recomputed.data.kept
     one = results.read_predictions(kept.output_folder / "predictions.csv")
     other = results.read_predictions(recomputed.output_folder / "predictions.csv")
     for a, b in zip(one, other, strict=True):
@@ -370,7 +385,7 @@ def test_where_all_is_kept_no_sample_is_read_and_nothing_else_changes(run, monke
     load = audio.load
     monkeypatch.setattr(audio, "load", lambda *a: reads.append(a) or load(*a))
     kept = run(*asked, folder="kept")
-    assert len(reads) == 4  # the utterances whose spectrogram is drawn
+    assert not reads and not kept.data.is_heard
     one, other = (
         results.read_predictions(job.output_folder / "predictions.csv") for job in (heard, kept)
     )

@@ -7,6 +7,8 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor, nn
 
+from camser.encoders.base import Encoder
+
 
 def num_kept_layers(layer: int | str | None, depth: int) -> int:
     """How many of ``depth`` layers are needed for the hidden state called ``layer``.
@@ -46,7 +48,7 @@ class LayerMixture(nn.Module):
     Example
     -------
     >>> mixture = LayerMixture(2)
-    >>> mixture([torch.zeros(1, 1, 1), torch.ones(1, 1, 1)]).item()
+    >>> mixture(torch.tensor([0.0, 1.0]).view(1, 2, 1, 1)).item()
     0.5
     """
 
@@ -54,6 +56,48 @@ class LayerMixture(nn.Module):
         super().__init__()
         self.logits = nn.Parameter(torch.zeros(num_layers))
 
-    def forward(self, layers: Sequence[Tensor]) -> Tensor:
-        """[segments, frames, channels] each -> the same shape."""
-        return torch.einsum("l,lstc->stc", self.logits.softmax(0), torch.stack(tuple(layers)))
+    def forward(self, layers: Tensor) -> Tensor:
+        """[segments, layers, frames, channels] -> [segments, frames, channels]"""
+        return torch.einsum("l,sltc->stc", self.logits.softmax(0), layers)
+
+
+class LayeredEncoder(Encoder):
+    """An encoder whose frames are a hidden layer of its ``model``, or the mixture of all of them.
+
+    A subclass sets ``model``, ``layer`` and, where that is "mixture", ``mixture``, and defines
+    ``states``. Where the model is frozen and the mixture learns, all layers are kept.
+    """
+
+    model: nn.Module
+    mixture: LayerMixture
+    layer: int | str | None
+
+    def forward(self, waves: Tensor) -> Tensor:
+        """[segments, samples] -> [segments, frames, channels]"""
+        return self.mixture(self._all(waves)) if self.layer == "mixture" else self.states(waves)[-1]
+
+    def states(self, waves: Tensor) -> Sequence[Tensor]:
+        """Hidden states, the last one last, all for a mixture: [segments, frames, channels] each"""
+        raise NotImplementedError
+
+    def _all(self, waves: Tensor) -> Tensor:
+        return torch.stack(tuple(self.states(waves)), dim=1)
+
+    @property
+    def mixes_frozen(self) -> bool:
+        """Whether the layers depend on the audio alone, and only their mixture is learned."""
+        frozen = any(module is self.model for module in self._frozen)
+        return self.layer == "mixture" and frozen and not self.augments
+
+    @property
+    def keeps(self) -> bool:
+        """Whether something depends on the audio alone, so that it can be kept."""
+        return self.mixes_frozen or super().keeps
+
+    def keep(self, waves: Tensor) -> Tensor:
+        """Frames, or all layers: [segments, samples] -> [segments, …]"""
+        return self._all(waves) if self.mixes_frozen else super().keep(waves)
+
+    def go_on(self, kept: Tensor) -> Tensor:
+        """From what was kept to frames: [segments, …] -> [segments, frames, channels]"""
+        return self.mixture(kept) if self.mixes_frozen else super().go_on(kept)

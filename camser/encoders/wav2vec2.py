@@ -10,15 +10,14 @@ from torch import Tensor, nn
 from transformers import AutoFeatureExtractor, AutoModel
 
 from camser.encoders import pretrained
-from camser.encoders.base import Encoder
-from camser.encoders.mixture import LayerMixture, num_kept_layers
+from camser.encoders.mixture import LayeredEncoder, LayerMixture, num_kept_layers
 from camser.encoders.regularise import LayerDrop, SpecAugment
 from camser.encoders.waveform import preemphasise, standardise
 
 TYPES = ("wav2vec2", "hubert", "wavlm", "data2vec-audio")
 
 
-class Wav2Vec2(Encoder):
+class Wav2Vec2(LayeredEncoder):
     """The hidden states of any wav2vec2, HuBERT, WavLM or data2vec-audio checkpoint.
 
     Arguments
@@ -102,13 +101,11 @@ class Wav2Vec2(Encoder):
         if gradient_checkpointing:
             self.model.gradient_checkpointing_enable({"use_reentrant": False})
 
-    def forward(self, waves: Tensor) -> Tensor:
-        """[segments, samples] -> [segments, frames, hidden_size]"""
+    def states(self, waves: Tensor) -> list[Tensor]:
+        """The chosen hidden state, or all: [segments, frames, hidden_size] each"""
         output = self.model(self._prepare(waves), output_hidden_states=self.layer == "mixture")
-        if self.layer == "mixture":
-            # Where the last layer is normalised, transformers' history may hold it before that.
-            return self.mixture([*output.hidden_states[:-1], output.last_hidden_state])
-        return output.last_hidden_state
+        # Where the last layer is normalised, transformers' history may hold it before that.
+        return [*(output.hidden_states or ())[:-1], output.last_hidden_state]
 
     def num_frames(self, num_samples: int) -> int:
         """What the convolutions leave; at least 400 samples are needed."""

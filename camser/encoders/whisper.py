@@ -13,8 +13,7 @@ from transformers.audio_utils import mel_filter_bank
 from transformers.models.whisper.modeling_whisper import WhisperEncoder
 
 from camser.encoders import pretrained
-from camser.encoders.base import Encoder
-from camser.encoders.mixture import LayerMixture, num_kept_layers
+from camser.encoders.mixture import LayeredEncoder, LayerMixture, num_kept_layers
 from camser.encoders.regularise import LayerDrop, SpecAugment
 from camser.encoders.waveform import preemphasise
 
@@ -49,7 +48,7 @@ class LogMel(nn.Module):
         return (torch.maximum(logs, floor) + 4.0) / 4.0
 
 
-class Whisper(Encoder):
+class Whisper(LayeredEncoder):
     """The encoder of any Whisper checkpoint, on segments of up to 30 s.
 
     A segment of 3 s has 150 frames, which get the checkpoint's first 150 positions.
@@ -135,8 +134,8 @@ class Whisper(Encoder):
         if gradient_checkpointing:
             self.model.gradient_checkpointing_enable({"use_reentrant": False})
 
-    def forward(self, waves: Tensor) -> Tensor:
-        """[segments, samples] -> [segments, frames, d_model]"""
+    def states(self, waves: Tensor) -> list[Tensor]:
+        """All hidden states: [segments, frames, d_model] each"""
         mels = self.mel(preemphasise(waves, self.preemphasis))
         mels = self.augment(mels.transpose(1, 2)).transpose(1, 2)
         # transformers' own forward takes 30 s and nothing else.
@@ -149,9 +148,7 @@ class Whisper(Encoder):
             output = block(states, None)
             states = output[0] if isinstance(output, tuple) else output
             history.append(states)
-        if self.layer == "mixture":
-            return self.mixture([*history[:-1], model.layer_norm(states)])
-        return model.layer_norm(states)
+        return [*history[:-1], model.layer_norm(states)]
 
     def num_frames(self, num_samples: int) -> int:
         """Half as many as mel frames; at least 201 samples, at most the positions there are."""
