@@ -21,6 +21,7 @@ from camser.build import NAMED, check_names
 from camser.checkpoints import CheckpointError, WholeCheckpointer, check_plugins
 from camser.corpus import Utterance, fingerprint
 from camser.export.write import export_run
+from camser.finite import NotFiniteError
 from camser.inference.folder import ExportError
 from camser.kept import KeptFeatures
 from camser.model import parameter_table
@@ -29,6 +30,7 @@ from camser.resuming import check_same_corpus, check_same_run, decisive, leave_r
 from camser.settings import Settings, arguments_checked, read_arguments
 
 logger = logging.getLogger(__name__)
+STOPPED = (AudioError, CheckpointError, ExportError, NotFiniteError, results.ResultsError)
 
 
 def main(scan: Scanner | Mapping[str, Scanner], recipe_folder: str | Path) -> None:
@@ -51,7 +53,7 @@ def main(scan: Scanner | Mapping[str, Scanner], recipe_folder: str | Path) -> No
     try:
         run.train()
         run.test()
-    except (AudioError, CheckpointError, ExportError, results.ResultsError) as error:
+    except STOPPED as error:
         sys.exit(f"error: {error}")
 
 
@@ -211,6 +213,7 @@ class Run:
                 "epochs": len(history),
                 "seconds": sum(float(row["seconds"]) for row in history),
                 "device": str(brain.device),
+                "resolved": {"precision": brain.precision, "compiled": brain.hparams.compiled},
                 "versions": results.versions(),
                 "plugins": brain.plugins,
                 "manifest": fingerprint(self.utterances),

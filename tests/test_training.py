@@ -244,11 +244,12 @@ def test_another_run_in_the_same_folder_is_refused(run, start):
     run()
     with pytest.raises(SettingsError, match="other settings:\n  seed: 1234, now 5"):
         start("--seed=5")
-    with pytest.raises(SettingsError, match="precision: 'fp32', now 'bf16'"):
+    with pytest.raises(SettingsError, match="precision: 'auto', now 'bf16'"):
         start("--precision=bf16")
     with pytest.raises(SettingsError, match=r"epoch_counter|embedding_model.*hidden_sizes"):
         start("--embedding_model={hidden_sizes: [7, 128]}")
-    start("--precision=fp32", "--grad_accumulation_factor=1")  # the defaults, said aloud
+    start("--eval_precision=fp32", "--grad_accumulation_factor=1")  # the defaults, said aloud
+    start("--compiled=false")  # which is no part of what a run is
 
 
 def test_a_run_does_not_go_on_with_other_data(run, start, monkeypatch):

@@ -88,6 +88,8 @@ class Whisper(Encoder):
     (torch.Size([1, 150, 16]), 150)
     """
 
+    regions = ("model.layers.*",)
+
     def __init__(
         self,
         source: str | None = None,
