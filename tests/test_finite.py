@@ -72,6 +72,18 @@ def test_fused_adamw_is_adamw():
         assert torch.allclose(one, other, atol=1e-6)  # rounding, over 20 steps
 
 
+@pytest.mark.parametrize("fused", [True, False])
+def test_a_scaler_goes_on_looking_for_its_scale_and_is_not_told_of(fused):
+    net, scaler = model(), torch.GradScaler("cpu", init_scale=2.0**10)
+    optimizer = torch.optim.AdamW(net.parameters(), lr=0.1, fused=fused)
+    for batch, scale, moves in ((torch.randn(5, 3), 1024, True), (torch.ones(1) / 0, 512, False)):
+        before = copy.deepcopy(net.state_dict())
+        finite.backward(scaler.scale((net(torch.ones(5, 3)) * batch.mean()).sum()))
+        assert finite.step([optimizer], scaler, math.inf) == 0
+        assert scaler.get_scale() == scale
+        assert moves == any(not torch.equal(before[n], p) for n, p in net.state_dict().items())
+
+
 def test_clipping_bounds_each_optimisers_gradients_and_equals_torchs():
     ours, torchs = model(), model()
     batch = 100 * torch.randn(5, 3)
@@ -142,6 +154,7 @@ NOISY = [
     "mfcc: {standardise: true}}",
     "--keep_features=false",
     "--batch_size=2",
+    "--ckpt_interval_minutes=1",
 ]
 
 
@@ -163,7 +176,9 @@ def test_a_step_waits_for_nothing(start, monkeypatch, options):
     with NoWaiting():
         for _ in range(2):
             assert job.brain.fit_batch(batch) == 0.0
+    assert not job.brain._should_save_intra_epoch_ckpt(0.0, 1)  # for which processes wait
     assert 0 < job.brain.losses.look(0.0) < 10
+    assert job.brain._should_save_intra_epoch_ckpt(0.0, 1)
 
 
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a GPU")

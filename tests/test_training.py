@@ -275,15 +275,19 @@ def test_a_run_goes_on_with_as_many_processes_as_it_had(run, start, monkeypatch)
 def test_clipping_can_be_off_and_is_of_each_part(start):
     assert start(folder="a").brain.max_grad_norm == math.inf
     job = start("--max_grad_norm=0.001", folder="b")
-    step, norms = job.brain.scaler.step, {}
+    init_optimizers, norms = job.brain.init_optimizers, {}
 
-    def spy(optimizer):
+    def spy(optimizer, *_):
         (group,) = optimizer.param_groups
         grads = [p.grad for p in group["params"] if p.grad is not None]
         norms[id(optimizer)] = torch.stack([g.norm() for g in grads]).norm().item()
-        return step(optimizer)
 
-    job.brain.scaler.step = spy
+    def init():
+        init_optimizers()
+        for optimizer in job.brain.optimizers_dict.values():
+            optimizer.register_step_pre_hook(spy)
+
+    job.brain.init_optimizers = init
     job.train()
     assert len(norms) == len(job.brain.optimizers_dict) == 5
     assert max(norms.values()) <= 0.001 * 1.01
