@@ -11,15 +11,15 @@ import speechbrain as sb
 import torch
 from speechbrain.dataio.sampler import ReproducibleRandomSampler
 from speechbrain.utils.distributed import ddp_broadcast, get_rank, if_main_process
-from speechbrain.utils.optimizers import rm_vector_weight_decay
 from torch import Tensor, nn
 
-from camser import metrics, results
+from camser import automatic, finite, metrics, results
 from camser.checkpoints import CheckpointError, RandomState, WholeCheckpointer
+from camser.compiling import at_fixed_size, compile_regions
 from camser.data import Batch, SegmentDataset
 from camser.folds import caution
 from camser.model import Inspection
-from camser.registry import nearest
+from camser.optimizers import build_optimizers, learning_rates
 from camser.scoring import UtteranceMeans, score
 
 logger = logging.getLogger(__name__)
@@ -29,8 +29,9 @@ Stage = sb.Stage
 class EmotionBrain(sb.Brain):
     """Fits ``embedding_model`` and ``classifier``.
 
-    What it reads from ``hparams``: ``seed``, ``labels``, ``selection``, ``learning_rate``,
-    ``learning_rates``, ``epoch_counter``, ``loggers`` and ``output_folder``.
+    What it reads from ``hparams``: ``seed``, ``labels``, ``selection``, ``batch_size``,
+    ``eval_batch_size``, ``learning_rate``, ``learning_rates``, ``epoch_counter``, ``loggers`` and
+    ``output_folder``; ``precision`` and ``compiled``, which may be "auto".
 
     Arguments
     ---------
@@ -41,11 +42,15 @@ class EmotionBrain(sb.Brain):
     """
 
     def __init__(self, modules: dict, **kwargs: Any) -> None:
-        super().__init__(modules=modules, **kwargs)
+        suited = automatic.resolve(kwargs["hparams"], kwargs.get("run_opts"))
+        super().__init__(modules=modules, **{**kwargs, "hparams": {**kwargs["hparams"], **suited}})
         self.datasets: dict[Stage, SegmentDataset] = {}
+        self.losses = finite.LossWatch(self.nonfinite_patience)
         if self.max_grad_norm <= 0:  # SpeechBrain would then climb the gradient
             self.max_grad_norm = math.inf
-        self.rates = self._rates()
+        self.rates = learning_rates(
+            self._parts(), self.hparams.learning_rate, self.hparams.learning_rates
+        )
         if self.checkpointer is not None:
             self.checkpointer.add_recoverable("random_state", RandomState())
             self.checkpointer.plugins = self._unwrapped("embedding_model").plugins
@@ -56,7 +61,7 @@ class EmotionBrain(sb.Brain):
 
     def compute_forward(self, batch: Batch, stage: Stage) -> Tensor:
         """Log-probabilities of segments, [segments, classes]"""
-        return self.modules.classifier(self._embed(batch))
+        return self.modules.classifier(self._embed(batch, stage))
 
     def compute_objectives(self, predictions: Tensor, batch: Batch, stage: Stage) -> Tensor:
         """Cross-entropy."""
@@ -65,16 +70,18 @@ class EmotionBrain(sb.Brain):
     def evaluate_batch(self, batch: Batch, stage: Stage) -> Tensor:
         """Embed segments; what is scored are utterances, at the stage's end, and so is the loss."""
         with self.evaluation_ctx:
-            self.means.add(self._embed(batch), batch.owner)
+            self.means.add(self._embed(batch, stage), batch.owner)
         return torch.zeros(())
 
     def inspect(self, batch: Batch) -> Inspection:
         """What the layers make of a batch's segments, see ``UtteranceEncoder.inspect``."""
-        with self.evaluation_ctx:
+        with self.evaluation_ctx, at_fixed_size(False):
             return self._unwrapped("embedding_model").inspect(*self._inputs(batch))
 
-    def _embed(self, batch: Batch) -> Tensor:
-        return self.modules.embedding_model(*self._inputs(batch))
+    def _embed(self, batch: Batch, stage: Stage) -> Tensor:
+        size = "batch_size" if stage == Stage.TRAIN else "eval_batch_size"
+        with at_fixed_size(len(batch) == getattr(self.hparams, size)):
+            return self.modules.embedding_model(*self._inputs(batch))
 
     def _inputs(self, batch: Batch) -> tuple[Tensor, Tensor, dict[str, Tensor]]:
         batch.to(self.device)
@@ -84,16 +91,11 @@ class EmotionBrain(sb.Brain):
             wav = torch.zeros((), device=self.device).expand(len(batch), samples)
         return wav, lens, batch.kept
 
-    # The optimisers: one a part, so that each has its rate and is clipped whole ---------------
-
     def init_optimizers(self) -> None:
-        """One optimiser a part of the model; parts without a trainable parameter have none."""
-        self.optimizers_dict = {}
-        for name, part in self._parts().items():
-            if any(p.requires_grad for p in part.parameters()):
-                plain = [p for p in part.parameters() if p.requires_grad]
-                groups = rm_vector_weight_decay(part) if self.remove_vector_weight_decay else plain
-                self.optimizers_dict[name] = self.opt_class(groups, lr=self.rates[name])
+        """See ``optimizers.build_optimizers``."""
+        self.optimizers_dict = build_optimizers(
+            self._parts(), self.opt_class, self.rates, self.remove_vector_weight_decay
+        )
         if self.checkpointer is not None:
             for name, optimizer in self.optimizers_dict.items():
                 self.checkpointer.add_recoverable(f"optimizer_{name}", optimizer)
@@ -101,16 +103,6 @@ class EmotionBrain(sb.Brain):
     def _parts(self) -> dict[str, nn.Module]:
         parts = dict(self._unwrapped("embedding_model").named_parts())
         return {**parts, "head": self._unwrapped("classifier")}
-
-    def _rates(self) -> dict[str, float]:
-        given, parts = dict(self.hparams.learning_rates), self._parts()
-        for name in given:
-            if name not in parts:
-                raise ValueError(
-                    f"learning_rates: no part {name!r}; there are: {', '.join(parts)}."
-                    f"{nearest(name, parts)}"
-                )
-        return {name: float(given.get(name, self.hparams.learning_rate)) for name in parts}
 
     def _unwrapped(self, name: str) -> nn.Module:
         module = self.modules[name]
@@ -138,8 +130,19 @@ class EmotionBrain(sb.Brain):
             self.checkpointer.check_processes()
         super().on_fit_start()
 
-    def fit_batch(self, batch: Any) -> Tensor:
-        """A step; the last batches of an epoch step too where they are less than a full set."""
+    def _compile(self) -> None:
+        super()._compile()
+        if self.hparams.compiled:
+            compile_regions(self._unwrapped("embedding_model"))
+
+    def fit_batch(self, batch: Any) -> float:
+        """A step; the last batches of an epoch step too where they are less than a full set.
+
+        Returns
+        -------
+        float
+            The epoch's mean loss, as far as it is known without waiting for the device.
+        """
         full = self.step % self.grad_accumulation_factor == 0
         should_step = full or self.step == self.num_train_batches
         with self.no_sync(not should_step):
@@ -147,17 +150,33 @@ class EmotionBrain(sb.Brain):
                 loss = self.compute_objectives(
                     self.compute_forward(batch, Stage.TRAIN), batch, Stage.TRAIN
                 )
-            scaled = self.scaler.scale(loss / self.grad_accumulation_factor)
-            self.check_loss_isfinite(scaled)
-            scaled.backward()
-        if should_step:
-            self.optimizers_step()
-        return loss.detach().cpu()
+            finite.backward(self.scaler.scale(loss / self.grad_accumulation_factor))
+        skipped = self.optimizers_step() if should_step else None
+        self.losses.add(self.step, batch.id, loss.detach(), skipped)
+        return self.losses.look(self.avg_train_loss) if self.losses.is_due else self.avg_train_loss
+
+    def optimizers_step(self) -> Tensor:
+        """See ``finite.step``."""
+        self.optimizer_step += 1
+        optimizers = self.freeze_optimizers(self.optimizers_dict).values()
+        return finite.step(optimizers, self.scaler, self.max_grad_norm)
+
+    def update_average(self, loss: Tensor | float, avg_loss: float) -> float:
+        """See SpeechBrain's; ``fit_batch`` returns the average itself."""
+        return loss if isinstance(loss, float) else super().update_average(loss, avg_loss)
 
     def _should_save_intra_epoch_ckpt(self, *args: Any) -> bool:
-        # Between two steps of the optimiser there are gradients that no checkpoint holds.
-        due = super()._should_save_intra_epoch_ckpt(*args)
-        return due and self.step % self.grad_accumulation_factor == 0
+        # Between two steps of the optimiser there are gradients that no checkpoint holds; and
+        # processes wait for each other to agree, so they do it where they have waited anyway.
+        if self.step % self.grad_accumulation_factor or (
+            self.losses.pending and self.ckpt_interval_minutes > 0
+        ):
+            return False
+        return super()._should_save_intra_epoch_ckpt(*args)
+
+    def _save_intra_epoch_ckpt(self) -> None:
+        self.avg_train_loss = self.losses.look(self.avg_train_loss)
+        super()._save_intra_epoch_ckpt()
 
     def on_stage_start(self, stage: Stage, epoch: int | None = None) -> None:
         """Begin the clock of an epoch, or the means of what is to be scored."""
@@ -169,7 +188,7 @@ class EmotionBrain(sb.Brain):
     def on_stage_end(self, stage: Stage, stage_loss: float, epoch: int | None = None) -> None:
         """Score the utterances; after validation also log, stop early and keep a checkpoint."""
         if stage == Stage.TRAIN:
-            self.train_loss = float(stage_loss)
+            self.train_loss = self.losses.look(stage_loss)
             return
         dataset, classifier = self.datasets[stage], self._unwrapped("classifier")
         with self.evaluation_ctx:

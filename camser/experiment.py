@@ -22,6 +22,7 @@ from camser.checkpoints import CheckpointError, WholeCheckpointer, check_plugins
 from camser.corpus import Utterance, fingerprint
 from camser.data import SegmentDataset
 from camser.export.write import export_run
+from camser.finite import NotFiniteError
 from camser.inference.folder import ExportError
 from camser.model import parameter_table
 from camser.prepare import OPTIONS, Scanner, prepare
@@ -30,6 +31,7 @@ from camser.resuming import check_same_corpus, check_same_run, decisive, leave_r
 from camser.settings import Settings, arguments_checked, read_arguments
 
 logger = logging.getLogger(__name__)
+STOPPED = (AudioError, CheckpointError, ExportError, NotFiniteError, results.ResultsError)
 
 
 def main(scan: Scanner | Mapping[str, Scanner], recipe_folder: str | Path) -> None:
@@ -52,7 +54,7 @@ def main(scan: Scanner | Mapping[str, Scanner], recipe_folder: str | Path) -> No
     try:
         run.train()
         run.test()
-    except (AudioError, CheckpointError, ExportError, results.ResultsError) as error:
+    except STOPPED as error:
         sys.exit(f"error: {error}")
 
 
@@ -204,6 +206,7 @@ class Run:
                 "epochs": len(history),
                 "seconds": sum(float(row["seconds"]) for row in history),
                 "device": str(brain.device),
+                "resolved": {"precision": brain.precision, "compiled": brain.hparams.compiled},
                 "versions": results.versions(),
                 "plugins": brain.plugins,
                 "manifest": fingerprint(self.utterances),

@@ -60,7 +60,8 @@ def _combined(old: Any, new: Any) -> Any:
 
 def _check(old: Any, new: Any, where: str) -> None:
     """Raise a SettingsError unless ``new`` is of ``old``'s kind, at every depth."""
-    if tag_of(new) or old is None or (tag_of(old) and not isinstance(old, Mapping)):
+    is_open = old is None or old == "auto"
+    if tag_of(new) or is_open or (tag_of(old) and not isinstance(old, Mapping)):
         return  # an object or a reference; or nothing is known of what belongs here
     for kinds, name in KINDS:
         if isinstance(old, kinds):

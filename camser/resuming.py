@@ -12,11 +12,11 @@ from camser.corpus import Utterance, fingerprint, read_manifest, write_manifest
 from camser.files import replacing
 from camser.settings import DECISIVE, SettingsError, read_arguments
 
-# Where things lie, how they are read, when they are saved: no part of what a run is.
+# Where things lie, how they are read, when they are saved, how fast: no part of what a run is.
 NEUTRAL = (
     "data_folder", "output_folder", "prepared_folder", "num_workers", "tensorboard",
     "ckpt_interval_minutes", "ckpt_interval_steps", "checkpointer", "train_logger",
-    "save_embeddings", "save_attention", "export_folder",
+    "save_embeddings", "save_attention", "export_folder", "compiled", "skip_nonfinite_grads",
 )  # fmt: skip
 ARCHITECTURE = "architecture.json"
 RUN_DEFAULTS = {name: RunOptions()[name] for name in DECISIVE}

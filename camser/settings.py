@@ -35,8 +35,8 @@ KEYS = frozenset(
         "labels", "merge", "allow_missing", "protocol", "selection", "fold", "num_folds",
         "valid_fraction", "target", "segment_seconds", "modalities", "encoders", "fusion",
         "fusions", "embedding_model", "classifier", "batch_size", "eval_batch_size",
-        "num_workers", "keep_features", "learning_rate", "learning_rates", "opt_class",
-        "epoch_counter", "checkpointer", "train_logger", "tensorboard",
+        "num_workers", "keep_features", "learning_rate", "learning_rates", "compiled",
+        "opt_class", "epoch_counter", "checkpointer", "train_logger", "tensorboard",
         "save_embeddings", "save_attention", "export_folder",
     )
 )  # fmt: skip
@@ -44,7 +44,7 @@ KNOWN = KEYS | RUN_OPTIONS | {"variants"}
 # Run options that decide a result: they become a part of the recipe that a run leaves.
 DECISIVE = (
     "precision", "eval_precision", "grad_accumulation_factor", "max_grad_norm",
-    "optimizer_step_limit", "remove_vector_weight_decay", "skip_nonfinite_grads",
+    "optimizer_step_limit", "remove_vector_weight_decay",
 )  # fmt: skip
 
 

@@ -247,3 +247,15 @@ FUSIONS = {
     for name, cls in list(globals().items())
     if name.startswith("Fusion") and cls is not Fusion
 }
+
+
+class BrokenRegion(Bands):
+    regions = ("",)
+
+    def back_end(self, features):
+        torch._dynamo.graph_break()
+        return super().back_end(features)
+
+
+class PassedOverRegion(Bands):
+    regions = ("linear",)

@@ -261,7 +261,7 @@ def test_alexnet_frames_are_the_pooled_map_in_time(speech):
     mean, deviation = torch.tensor([0.485, 0.456, 0.406]), torch.tensor([0.229, 0.224, 0.225])
     resized = torchvision.transforms.functional.normalize(resized, mean, deviation)
     assert resized.shape == (1, 3, 256, 384)
-    maps = encoder.alexnet(resized)
+    maps = torch.nn.Sequential(*encoder.alexnet)(resized)
     assert maps.shape == (1, 256, 6, 6)
     expected = torch.stack([maps[0, :, :, t].flatten() for t in range(6)])
     # Enlarging by torch's and torchvision's bilinear filters differs by rounding alone.

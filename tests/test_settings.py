@@ -57,7 +57,7 @@ def test_an_empty_table_or_another_object_takes_the_place_of_the_old():
         "!name:torch.optim.SGD": {"momentum": 0.9}
     }
     adam = read("--opt_class={weight_decay: 0.5}").values["opt_class"]
-    assert adam == {"!name:torch.optim.AdamW": {"weight_decay": 0.5}}
+    assert adam == {"!name:torch.optim.AdamW": {"weight_decay": 0.5, "fused": True}}
 
 
 def test_a_recipe_that_includes_another_may_bring_helpers_that_it_refers_to(tmp_path):

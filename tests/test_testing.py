@@ -65,6 +65,8 @@ def test_what_keeps_all_promises_passes_and_tells_of_graph_breaks():
         ("EncoderKept", "kept", "its front_end is kept, yet in training it differs from pass to"),
         ("EncoderRebuild", "rebuild", r"rebuilt from \['size'\] and given its weights, its frames"),
         ("EncoderCompile", "compile", "compiled, the output differs by up to"),
+        ("BrokenRegion", "compile", r"regions is \('',\), and not each is one graph: .*break"),
+        ("PassedOverRegion", "compile", "names 'linear', which is a Linear of torch's own"),
         ("EncoderDdp", "ddp", "2 processes: Expected to have finished reduction"),
         ("EncoderFinite", "finite", r"silence, in evaluation: 1176 of 1176 values are not finite"),
         ("EncoderBatch", "batch", r"of segment 0 differs by up to \d.* largest value is \d"),

@@ -39,6 +39,9 @@ class Encoder(nn.Module):
     augments : bool
         Whether training draws something at random before the last frozen layer, so that frozen
         frames cannot be kept.
+    regions : tuple of str
+        The submodules that torch.compile takes whole: each a graph without breaks, at one size in
+        training and one in evaluation. Paths such as "layers.*"; "" is the module itself.
     expected_failures : mapping of str to str
         The checks of ``camser.testing`` that this class cannot pass, with the reason of each.
     """
@@ -47,6 +50,7 @@ class Encoder(nn.Module):
     pooling: str = "mean"
     standardise: bool = False
     augments: bool = False
+    regions: tuple[str, ...] = ()
     expected_failures: Mapping[str, str] = MappingProxyType({})
     _frozen: tuple[nn.Module, ...] = ()
 

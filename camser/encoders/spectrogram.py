@@ -87,6 +87,23 @@ class SpectrogramImage(nn.Module):
         return max(1, num_samples // self.hop_samples)
 
 
+class AlexNet(nn.Sequential):
+    """AlexNet's layers over an image with one channel, made to look as ImageNet's do."""
+
+    def __init__(self, *layers: nn.Module) -> None:
+        super().__init__(*layers)
+        self.register_buffer("mean", torch.tensor(IMAGENET_MEAN).view(3, 1, 1), persistent=False)
+        deviation = torch.tensor(IMAGENET_DEVIATION).view(3, 1, 1)
+        self.register_buffer("deviation", deviation, persistent=False)
+
+    def forward(self, image: Tensor) -> Tensor:
+        """[segments, bins, frames] in [0, 1] -> [segments, 256, 6, 6]: bands, time"""
+        scale = 256 / min(image.shape[1:])
+        size = [round(side * scale) for side in image.shape[1:]]
+        image = nn.functional.interpolate(image.unsqueeze(1), size=size, mode="bilinear")
+        return super().forward((image - self.mean) / self.deviation)
+
+
 class SpectrogramAlexNet(Encoder):
     """AlexNet's convolutions over the spectrogram image.
 
@@ -121,6 +138,7 @@ class SpectrogramAlexNet(Encoder):
     """
 
     pooling = "flatten"
+    regions = ("alexnet",)
     out_channels = POOLED * 256
 
     def __init__(
@@ -148,20 +166,13 @@ class SpectrogramAlexNet(Encoder):
         features = _convolutions()
         if weights is not None:
             features.load_state_dict(_features(weights, features), strict=True)
-        self.alexnet = nn.Sequential(features, nn.AdaptiveAvgPool2d(POOLED))
+        self.alexnet = AlexNet(features, nn.AdaptiveAvgPool2d(POOLED))
         if freeze:
             self.freeze(self.alexnet)
-        self.register_buffer("mean", torch.tensor(IMAGENET_MEAN).view(3, 1, 1), persistent=False)
-        deviation = torch.tensor(IMAGENET_DEVIATION).view(3, 1, 1)
-        self.register_buffer("deviation", deviation, persistent=False)
 
     def forward(self, waves: Tensor) -> Tensor:
         """[segments, samples] -> [segments, 6, 1536]"""
-        image = self.image(preemphasise(waves, self.preemphasis)).unsqueeze(1)
-        scale = 256 / min(image.shape[2:])
-        size = [round(side * scale) for side in image.shape[2:]]
-        image = nn.functional.interpolate(image, size=size, mode="bilinear")
-        maps = self.alexnet((image - self.mean) / self.deviation)  # [S, 256, bands, time]
+        maps = self.alexnet(self.image(preemphasise(waves, self.preemphasis)))
         return maps.permute(0, 3, 1, 2).flatten(2)
 
     def num_frames(self, num_samples: int) -> int:

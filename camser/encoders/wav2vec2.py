@@ -58,6 +58,14 @@ class Wav2Vec2(LayeredEncoder):
     (torch.Size([1, 149, 16]), 149)
     """
 
+    # The transformer as a whole compiles too, but its layers one by one in a quarter of the time.
+    regions = (
+        "model.feature_extractor",
+        "model.feature_projection",
+        "model.encoder.pos_conv_embed",
+        "model.encoder.layers.*",
+    )
+
     def __init__(
         self,
         source: str | None = None,
@@ -98,6 +106,8 @@ class Wav2Vec2(LayeredEncoder):
             self.model.feature_extractor._freeze_parameters()
         if layer == "mixture":
             self.mixture = LayerMixture(self.depth + 1)
+            # transformers collects what layers and attentions give by hooks that do not compile.
+            self.regions = (*self.regions[:-1], f"{self.regions[-1]}.feed_forward")
         if gradient_checkpointing:
             self.model.gradient_checkpointing_enable({"use_reentrant": False})
 
@@ -154,6 +164,8 @@ class Wav2Vec2(LayeredEncoder):
             model = AutoModel.from_config(self.config)
         else:
             model = pretrained.load_weights(AutoModel, source, self.config)
+        # Else it marks its input as trained, for a kind of checkpointing that is not used here.
+        model.feature_extractor._requires_grad = False
         if chosen < self.depth and getattr(self.config, "do_stable_layer_norm", False):
             model.encoder.layer_norm = nn.Identity()  # it belongs to the last layer alone
         return model

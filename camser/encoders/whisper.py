@@ -87,6 +87,8 @@ class Whisper(LayeredEncoder):
     (torch.Size([1, 150, 16]), 150)
     """
 
+    regions = ("model.layers.*",)
+
     def __init__(
         self,
         source: str | None = None,

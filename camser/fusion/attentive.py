@@ -92,6 +92,8 @@ class Attentive(Fusion):
     (torch.Size([2, 16]), {'a': torch.Size([2, 5]), 'b': torch.Size([2, 3])})
     """
 
+    regions = ("",)
+
     def __init__(
         self,
         specs: Mapping[str, FrameSpec],

@@ -26,11 +26,15 @@ class Fusion(nn.Module):
     ----------
     out_features : int
         Size of the fused vector.
+    regions : tuple of str
+        The submodules that torch.compile takes whole: each a graph without breaks, at one size in
+        training and one in evaluation. Paths such as "layers.*"; "" is the module itself.
     expected_failures : mapping of str to str
         The checks of ``camser.testing`` that this class cannot pass, with the reason of each.
     """
 
     out_features: int
+    regions: tuple[str, ...] = ()
     expected_failures: Mapping[str, str] = MappingProxyType({})
 
     def __init__(self, specs: Mapping[str, FrameSpec]) -> None:

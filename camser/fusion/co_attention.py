@@ -52,6 +52,8 @@ class CoAttention(Fusion):
     (torch.Size([2, 16]), torch.Size([2, 5]))
     """
 
+    regions = ("",)
+
     def __init__(
         self,
         specs: Mapping[str, FrameSpec],

@@ -34,6 +34,8 @@ class Concat(Fusion):
     torch.Size([2, 16])
     """
 
+    regions = ("",)
+
     def __init__(
         self,
         specs: Mapping[str, FrameSpec],

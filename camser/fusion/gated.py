@@ -42,6 +42,8 @@ class Gated(Fusion):
     torch.Size([2, 8])
     """
 
+    regions = ("",)
+
     def __init__(
         self,
         specs: Mapping[str, FrameSpec],

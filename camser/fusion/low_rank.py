@@ -52,6 +52,8 @@ class LowRank(Fusion):
     torch.Size([2, 8])
     """
 
+    regions = ("",)
+
     def __init__(
         self,
         specs: Mapping[str, FrameSpec],

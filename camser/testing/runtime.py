@@ -13,6 +13,7 @@ from torch import Tensor, nn
 from torch._dynamo.utils import counters
 from torch.overrides import TorchFunctionMode
 
+from camser.compiling import compile_regions
 from camser.encoders.base import Encoder
 from camser.testing.subject import Subject, each
 from camser.testing.verdict import (
@@ -135,7 +136,7 @@ def _autocast_knows_meta() -> Iterator[None]:
 
 
 def compile(subject: Subject) -> str | None:
-    """torch.compile gives the same output, and gradients; graph breaks are told."""
+    """torch.compile gives the same output, and gradients; its regions are whole graphs."""
     module, inputs = subject.build().eval(), subject.inputs()
     torch._dynamo.reset()
     counters.clear()
@@ -147,4 +148,24 @@ def compile(subject: Subject) -> str | None:
     if output.requires_grad:
         output.sum().backward()
     breaks = {first_line(reason): count for reason, count in counters["graph_break"].items()}
+    _regions(subject)
     return f"graph breaks: {sum(breaks.values())} ({some(breaks)})" if breaks else None
+
+
+def _regions(subject: Subject) -> None:
+    """Each region that the class declares is one graph, in training and in evaluation."""
+    plain, module, inputs = subject.build(), subject.build(), subject.inputs()
+    torch._dynamo.reset()
+    try:
+        regions = compile_regions(module, backend="eager")  # the same kernels: the same numbers
+        for mode in (True, False) if regions else ():
+            got = subject.run(module.train(mode), inputs)
+            wanted = subject.run(plain.train(mode), inputs)
+            expect_same(got, wanted, f"with the regions {some(regions)} compiled, output differs")
+            if got.requires_grad:
+                got.sum().backward()
+    except (ValueError, torch._dynamo.exc.TorchDynamoException) as error:
+        raise ConformanceError(
+            f"regions is {module.regions}, and not each is one graph: {first_line(error)}. Name "
+            f"smaller parts, or leave out what breaks"
+        ) from error

@@ -1,0 +1,108 @@
+"""Compiled regions: the parts of a model that torch.compile takes as one graph of fixed sizes.
+
+Encoders and fusions name them in ``regions``. What stays outside runs as it is: LSTMs, which cuDNN
+does better, and front ends, whose complex numbers the compiler leaves to others anyway.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, nullcontext
+from fnmatch import fnmatchcase
+
+import torch
+from torch import nn
+
+logger = logging.getLogger(__name__)
+
+
+def find_regions(module: nn.Module) -> dict[str, nn.Module]:
+    """The regions that a module and its parts declare, by their names within it.
+
+    Arguments
+    ---------
+    module : Module
+        A model, an encoder or a fusion.
+
+    Raises
+    ------
+    ValueError
+        If a pattern names no submodule, or one of torch's own classes, which torch.compile leaves
+        as they are.
+
+    Example
+    -------
+    >>> class Block(nn.Linear):
+    ...     def forward(self, x):
+    ...         return super().forward(x).relu()
+    >>> class Stack(nn.Sequential):
+    ...     regions = ("*",)
+    >>> list(find_regions(Stack(Block(2, 2), Block(2, 2))))
+    ['0', '1']
+    """
+    found = {}
+    for path, owner in module.named_modules():
+        for pattern in getattr(owner, "regions", ()):
+            matching = dict(_matching(owner, pattern))
+            if not matching:
+                raise ValueError(
+                    f"{type(owner).__name__}.regions names {pattern!r}, and no submodule is called "
+                    f'so; name those that it has, or "" for itself'
+                )
+            for name, region in matching.items():
+                _check_own(owner, name, region)
+                found[".".join(filter(None, (path, name)))] = region
+    return found
+
+
+def compile_regions(module: nn.Module, backend: str | Callable = "inductor") -> list[str]:
+    """Compile a module's regions in place: names, states and copies stay as they are.
+
+    Nothing is compiled before the first call; layers that are alike share what is compiled.
+
+    Arguments
+    ---------
+    module : Module
+        A model, an encoder or a fusion.
+    backend : str or callable
+        torch.compile's; "eager" proves that regions are whole graphs, and is quick.
+
+    Returns
+    -------
+    list of str
+        The names of the regions.
+    """
+    regions = find_regions(module)
+    # Regions of one class share a cache, and layers that differ in a number are compiled apart.
+    limit = torch._dynamo.config.recompile_limit
+    torch._dynamo.config.recompile_limit = max(limit, 8 + 2 * len(regions))
+    for region in regions.values():
+        region.compile(fullgraph=True, dynamic=False, backend=backend)
+    logger.info("compiled when they first run: %s", ", ".join(regions) or "nothing")
+    return list(regions)
+
+
+def at_fixed_size(is_full: bool) -> AbstractContextManager:
+    """Around a pass: one of another size than most, such as an epoch's last, runs uncompiled.
+
+    Each size would be compiled anew, which takes longer than the batch does.
+    """
+    return nullcontext() if is_full else torch.compiler.set_stance("force_eager")
+
+
+def _check_own(owner: nn.Module, name: str, region: nn.Module) -> None:
+    if type(region).forward.__module__.startswith("torch."):
+        raise ValueError(
+            f"{type(owner).__name__}.regions names {name!r}, which is a {type(region).__name__} of "
+            f"torch's own; torch.compile would pass it over: name the module that holds it, or "
+            f"give it a class with a forward"
+        )
+
+
+def _matching(owner: nn.Module, pattern: str) -> Iterator[tuple[str, nn.Module]]:
+    """Submodules by a pattern in which a * stands for one name, not for a path."""
+    depth = pattern.count(".")
+    for name, module in owner.named_modules():
+        if name.count(".") == depth and fnmatchcase(name, pattern) and bool(name) == bool(pattern):
+            yield name, module

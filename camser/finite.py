@@ -1,0 +1,188 @@
+"""Steps that are taken only where all is finite, and losses that nobody waits for.
+
+A step that asks the device for a number waits until all before it is done, and the device then
+waits for the next step. So whether gradients are finite is decided on the device, and losses are
+fetched together, once in a while.
+"""
+
+from __future__ import annotations
+
+import logging
+import math
+from collections.abc import Iterable, Sequence
+from typing import NamedTuple
+
+import torch
+from torch import Tensor
+from torch.nn.utils import clip_grads_with_norm_, get_total_norm
+from torch.optim import Optimizer
+
+logger = logging.getLogger(__name__)
+STEPS_BETWEEN_LOOKS = 20  # so that the bar moves, and trouble is known within seconds
+
+
+class NotFiniteError(ValueError):
+    """Training that goes nowhere: loss or gradients are not finite, step after step."""
+
+
+def backward(loss: Tensor) -> None:
+    """The gradients of a loss; of one that is not finite, none is.
+
+    So every process of a distributed run skips the step that one of them cannot take.
+    """
+    loss.backward(torch.where(loss.detach().isfinite(), 1.0, math.nan).to(loss.dtype))
+
+
+def step(optimizers: Iterable[Optimizer], scaler: torch.GradScaler, max_norm: float) -> Tensor:
+    """Clip the gradients of each optimiser and step all, unless one gradient is not finite.
+
+    Optimisers that are not fused cannot look for themselves, so for them the host waits.
+
+    Arguments
+    ---------
+    optimizers : iterable of Optimizer
+        One a part of the model.
+    scaler : GradScaler
+        Where it is enabled (fp16) it decides itself, and looks for a scale that fits.
+    max_norm : float
+        Of each optimiser's gradients; ``math.inf``: they are not clipped.
+
+    Returns
+    -------
+    Tensor
+        1.0 where the step was skipped, else 0.0, on the device. What a scaler skips while it looks
+        for its scale is no trouble, and not told.
+    """
+    norms, optimizers = [], list(optimizers)
+    for optimizer in optimizers:
+        scaler.unscale_(optimizer)
+        given = [p for group in optimizer.param_groups for p in group["params"]]
+        given = [p for p in given if p.grad is not None]
+        if given:
+            norms.append(get_total_norm([p.grad for p in given]))
+        if given and math.isfinite(max_norm):
+            clip_grads_with_norm_(given, max_norm, norms[-1])
+    skipped = 1.0 - torch.stack(norms).isfinite().all().float()
+    for optimizer in optimizers:
+        if scaler.is_enabled():
+            scaler.step(optimizer)
+        else:
+            _step_unless(skipped, optimizer)
+        optimizer.zero_grad(set_to_none=True)
+    scaler.update()
+    return torch.zeros_like(skipped) if scaler.is_enabled() else skipped
+
+
+def _step_unless(found: Tensor, optimizer: Optimizer) -> None:
+    if all(group.get("fused") for group in optimizer.param_groups):
+        optimizer.found_inf = found  # as GradScaler tells it
+        try:
+            optimizer.step()
+        finally:
+            del optimizer.found_inf
+    elif not found.item():
+        optimizer.step()
+
+
+class _Pending(NamedTuple):
+    """A batch whose loss nobody has looked at yet."""
+
+    number: int
+    ids: Sequence[str]
+    loss: Tensor
+    skipped: Tensor | None
+
+
+class LossWatch:
+    """Losses that lie on the device until they are looked at, all at once.
+
+    Arguments
+    ---------
+    patience : int
+        Steps in a row that may be skipped because something is not finite.
+
+    Example
+    -------
+    >>> watch = LossWatch(patience=3)
+    >>> watch.add(1, ["a"], torch.tensor(2.0), torch.tensor(0.0))
+    >>> watch.add(2, ["b"], torch.tensor(4.0), torch.tensor(0.0))
+    >>> watch.look(mean=0.0)
+    3.0
+    """
+
+    def __init__(self, patience: int) -> None:
+        self.patience = patience
+        self.pending: list[_Pending] = []
+        self._unstepped: list[tuple[Sequence[str], bool]] = []
+        self._in_a_row: list[list[str]] = []
+
+    def add(self, number: int, ids: Sequence[str], loss: Tensor, skipped: Tensor | None) -> None:
+        """Note a batch, without waiting for it.
+
+        Arguments
+        ---------
+        number : int
+            Which of the epoch's batches, from 1.
+        ids : sequence of str
+            Its items.
+        loss : Tensor
+            Detached, [].
+        skipped : Tensor or None
+            What ``step`` returned; None where gradients are still being accumulated.
+        """
+        self.pending.append(_Pending(number, ids, loss.float(), skipped))
+
+    @property
+    def is_due(self) -> bool:
+        """Whether it is time to look; on a CPU always, where there is nothing to wait for."""
+        on_host = bool(self.pending) and self.pending[-1].loss.device.type == "cpu"
+        return on_host or len(self.pending) >= STEPS_BETWEEN_LOOKS
+
+    def look(self, mean: float) -> float:
+        """Fetch what is pending, tell what was skipped, and go on with the epoch's mean loss.
+
+        Arguments
+        ---------
+        mean : float
+            Over the batches before.
+
+        Raises
+        ------
+        NotFiniteError
+            If more steps in a row than the patience allows were skipped.
+        """
+        pending, self.pending = self.pending, []
+        if not pending:
+            return mean
+        flags = [entry.skipped for entry in pending if entry.skipped is not None]
+        fetched = torch.stack([*(entry.loss for entry in pending), *flags]).tolist()
+        flags = iter(fetched[len(pending) :])
+        for entry, loss in zip(pending, fetched, strict=False):
+            is_finite = math.isfinite(loss)
+            if is_finite:
+                mean += (loss - mean) / entry.number
+            self._unstepped.append((entry.ids, is_finite))
+            if entry.skipped is not None:
+                self._judge(bool(next(flags)))
+        return mean
+
+    def _judge(self, skipped: bool) -> None:
+        """A step's end: whether it was one, and of which batches it was made."""
+        batches, self._unstepped = self._unstepped, []
+        if not skipped and all(is_finite for _, is_finite in batches):
+            self._in_a_row = []
+            return
+        named = [ids for ids, is_finite in batches if not is_finite] or [i for i, _ in batches]
+        self._in_a_row.append([name for ids in named for name in ids])
+        logger.warning(
+            "loss or gradients are not finite, the step is skipped; its batch: %s",
+            ", ".join(self._in_a_row[-1]),
+        )
+        if len(self._in_a_row) > self.patience:
+            names = [name for batch in self._in_a_row for name in batch]
+            more = f" and {len(names) - 9} more, which the log names" if len(names) > 9 else ""
+            raise NotFiniteError(
+                f"loss or gradients are not finite in {len(self._in_a_row)} steps in a row, with "
+                f"{', '.join(names[:9])}{more}. Listen to these; if nothing is wrong with them, "
+                f"give a lower learning_rate, a max_grad_norm, or --precision=fp32"
+            )

@@ -1,0 +1,50 @@
+"""What "auto" becomes, and what it refuses."""
+
+import pytest
+import torch
+from speechbrain.utils.run_opts import RunOptions
+
+from camser.automatic import resolve
+
+AUTO = {"precision": "auto", "compiled": "auto"}
+
+
+@pytest.fixture
+def gpu(monkeypatch):
+    """A GPU, as far as questions go; the function says whether it has bfloat16."""
+
+    def pretend(has_bf16):
+        monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+        monkeypatch.setattr(torch.cuda, "_lazy_init", lambda: None)
+        monkeypatch.setattr(torch.cuda, "device", lambda device: torch.no_grad())
+        monkeypatch.setattr(torch.cuda, "is_bf16_supported", lambda including_emulation: has_bf16)
+
+    return pretend
+
+
+def test_a_cpu_computes_in_float32_and_compiles_nothing():
+    found = resolve({**AUTO, "device": "cpu"})
+    assert found == {"precision": "fp32", "compiled": False}
+    asked = resolve({"device": "cpu", "precision": "bf16", "compiled": True})
+    assert asked == {"precision": "bf16", "compiled": True}
+
+
+@pytest.mark.parametrize("has_bf16, precision", [(True, "bf16"), (False, "fp32")])
+def test_a_gpu_compiles_and_takes_bfloat16_where_it_has_it(gpu, has_bf16, precision):
+    gpu(has_bf16)
+    options = RunOptions.from_dictionary({"device": "cuda:0"})
+    assert resolve(AUTO, options) == {"precision": precision, "compiled": True}
+
+
+def test_the_command_line_goes_before_the_recipe():
+    _, options, _ = RunOptions.from_command_line_args(["x", "--precision=bf16", "--device=cpu"])
+    assert resolve({**AUTO, "device": "cuda"}, options) == {"precision": "bf16", "compiled": False}
+
+
+def test_what_contradicts_is_refused():
+    with pytest.raises(ValueError, match="compiled is 'yes'; allowed: auto, true, false"):
+        resolve({"device": "cpu", "compiled": "yes"})
+    options = RunOptions.from_dictionary({"device": "cpu", "compile": True})
+    with pytest.raises(ValueError, match=r"--compile is SpeechBrain's.*--compiled=false"):
+        resolve({"compiled": True}, options)
+    assert resolve({"compiled": False}, options)["compiled"] is False

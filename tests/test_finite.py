@@ -1,0 +1,219 @@
+"""Steps only where all is finite, losses that nobody waits for, and a step that never waits."""
+
+import copy
+import logging
+import math
+from types import SimpleNamespace
+
+import pytest
+import torch
+from speechbrain import Brain, Stage
+from torch import nn
+from torch.utils._python_dispatch import TorchDispatchMode
+
+from camser import finite, results
+from camser.finite import LossWatch, NotFiniteError
+
+NO_SCALER = torch.GradScaler("cpu", enabled=False)
+
+
+def model():
+    torch.manual_seed(1)
+    return nn.Sequential(nn.Linear(3, 4), nn.Tanh(), nn.Linear(4, 1))
+
+
+def train(net, optimizer, batches, max_norm=math.inf):
+    flags = []
+    for batch in batches:
+        finite.backward(net(batch).square().mean())
+        flags.append(float(finite.step([optimizer], NO_SCALER, max_norm)))
+    return flags
+
+
+@pytest.mark.parametrize("fused", [True, False])
+def test_a_step_that_is_not_finite_leaves_everything_as_it_was(fused):
+    good, bad = torch.randn(5, 3), torch.full((5, 3), math.nan)
+    spared, disturbed = model(), model()
+    states = []
+    for net, batches in ((spared, [good, good]), (disturbed, [good, bad, good])):
+        optimizer = torch.optim.AdamW(net.parameters(), lr=0.1, fused=fused)
+        flags = train(net, optimizer, batches)
+        assert flags == [float(batch is bad) for batch in batches]
+        assert all(p.grad is None for p in net.parameters())
+        states.append(optimizer.state_dict()["state"])
+    for one, other in zip(spared.parameters(), disturbed.parameters(), strict=True):
+        assert torch.equal(one, other)
+    for key, values in states[0].items():
+        assert all(torch.equal(values[name], states[1][key][name]) for name in values)
+
+
+def test_a_part_steps_only_with_all_others():
+    parts = nn.ModuleList([nn.Linear(1, 1), nn.Linear(1, 1)])
+    before = copy.deepcopy(parts.state_dict())
+    parts[0](torch.ones(1, 1)).sum().backward()
+    parts[1](torch.full((1, 1), math.inf)).sum().backward()
+    optimizers = [torch.optim.AdamW(p.parameters(), lr=0.1, fused=True) for p in parts]
+    assert finite.step(optimizers, NO_SCALER, math.inf) == 1
+    assert all(torch.equal(before[name], value) for name, value in parts.state_dict().items())
+
+
+def test_a_loss_that_is_not_finite_has_no_finite_gradient():
+    weight = nn.Parameter(torch.ones(3))
+    finite.backward(weight.sum() + math.inf)  # whose gradient would be 1
+    assert weight.grad.isnan().all()
+
+
+def test_fused_adamw_is_adamw():
+    fused, plain = model(), model()
+    batches = [torch.randn(5, 3) for _ in range(20)]
+    for net, options in ((fused, {"fused": True}), (plain, {"foreach": False})):
+        train(net, torch.optim.AdamW(net.parameters(), lr=0.01, **options), batches)
+    for one, other in zip(fused.parameters(), plain.parameters(), strict=True):
+        assert torch.allclose(one, other, atol=1e-6)  # rounding, over 20 steps
+
+
+@pytest.mark.parametrize("fused", [True, False])
+def test_a_scaler_goes_on_looking_for_its_scale_and_is_not_told_of(fused):
+    net, scaler = model(), torch.GradScaler("cpu", init_scale=2.0**10)
+    optimizer = torch.optim.AdamW(net.parameters(), lr=0.1, fused=fused)
+    for batch, scale, moves in ((torch.randn(5, 3), 1024, True), (torch.ones(1) / 0, 512, False)):
+        before = copy.deepcopy(net.state_dict())
+        finite.backward(scaler.scale((net(torch.ones(5, 3)) * batch.mean()).sum()))
+        assert finite.step([optimizer], scaler, math.inf) == 0
+        assert scaler.get_scale() == scale
+        assert moves == any(not torch.equal(before[n], p) for n, p in net.state_dict().items())
+
+
+def test_clipping_bounds_each_optimisers_gradients_and_equals_torchs():
+    ours, torchs = model(), model()
+    batch = 100 * torch.randn(5, 3)
+    optimizers = [torch.optim.SGD(net.parameters(), lr=1.0) for net in (ours, torchs)]
+    train(ours, optimizers[0], [batch], max_norm=0.5)
+    torchs(batch).square().mean().backward()
+    nn.utils.clip_grad_norm_(torchs.parameters(), 0.5)
+    optimizers[1].step()
+    for one, other in zip(ours.parameters(), torchs.parameters(), strict=True):
+        assert torch.allclose(one, other)
+
+
+def test_the_mean_is_speechbrains_whenever_it_is_looked_at():
+    losses = torch.rand(47)
+    losses[7] = math.nan
+    brain, wanted = SimpleNamespace(step=0), 0.0
+    for loss in losses:
+        brain.step += 1
+        wanted = Brain.update_average(brain, loss, wanted)
+    for looks in ({47}, {1, 2, 30, 47}, set(range(1, 48))):
+        watch, mean = LossWatch(patience=3), 0.0
+        for number, loss in enumerate(losses, start=1):
+            watch.add(number, [f"u{number}"], loss, torch.tensor(0.0))
+            if number in looks:
+                mean = watch.look(mean)
+        assert mean == pytest.approx(wanted, rel=1e-12)
+
+
+def feed(watch, steps):
+    """Each step a pair: losses of its batches, and whether it was skipped."""
+    number = 0
+    for losses, skipped in steps:
+        for position, loss in enumerate(losses, start=1):
+            number += 1
+            last = position == len(losses)
+            flag = torch.tensor(float(skipped)) if last else None
+            watch.add(number, [f"u{number}"], torch.tensor(loss), flag)
+    return watch.look(0.0)
+
+
+def test_what_is_skipped_is_told_with_its_utterances(caplog):
+    with caplog.at_level(logging.WARNING):
+        feed(LossWatch(3), [([1.0, math.nan], True), ([3.0, 2.0], True), ([2.0], False)])
+    told = [record.message.rpartition("batch: ")[2] for record in caplog.records]
+    assert told == ["u2", "u3, u4"]  # by the loss where that tells, else the whole step
+
+
+def test_more_in_a_row_than_the_patience_stop_the_run():
+    bad, good = ([math.inf], True), ([1.0], False)
+    feed(LossWatch(2), [bad, bad, good, bad, bad])
+    with pytest.raises(NotFiniteError, match=r"3 steps in a row, with u3, u4, u5\. Listen to"):
+        feed(LossWatch(2), [bad, good, bad, bad, bad])
+    with pytest.raises(NotFiniteError, match=r"u9 and 3 more, which the log names"):
+        feed(LossWatch(11), [bad] * 12)
+
+
+class NoWaiting(TorchDispatchMode):
+    """Fails where the host asks the device for a value."""
+
+    def __torch_dispatch__(self, function, types, args=(), kwargs=None):
+        assert function is not torch.ops.aten._local_scalar_dense.default, "a value is fetched"
+        assert function is not torch.ops.aten.nonzero.default, "a size is fetched"
+        return function(*args, **(kwargs or {}))
+
+
+NOISY = [
+    "--encoders={wav2vec2: {mask_time_prob: 0.3, mask_feature_prob: 0.2, layer_drop: 0.3}, "
+    "mfcc: {standardise: true}}",
+    "--keep_features=false",
+    "--batch_size=2",
+    "--ckpt_interval_minutes=1",
+]
+
+
+def a_batch(job):
+    from camser import data
+
+    dataset = job._dataset(data.segment_dataset, job.fold.train)
+    loader = job.brain.make_dataloader(dataset, Stage.TRAIN, batch_size=job.hparams["batch_size"])
+    return next(iter(loader))
+
+
+@pytest.mark.parametrize("options", [[], ["--max_grad_norm=1.0", "--fusion=low_rank"]])
+def test_a_step_waits_for_nothing(start, monkeypatch, options):
+    job = start(*NOISY, *options)
+    monkeypatch.setattr(LossWatch, "is_due", False)
+    job.brain.on_fit_start()
+    job.brain.modules.train()
+    batch, job.brain.step = a_batch(job), 1
+    with NoWaiting():
+        for _ in range(2):
+            assert job.brain.fit_batch(batch) == 0.0
+    assert not job.brain._should_save_intra_epoch_ckpt(0.0, 1)  # for which processes wait
+    assert 0 < job.brain.losses.look(0.0) < 10
+    assert job.brain._should_save_intra_epoch_ckpt(0.0, 1)
+
+
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a GPU")
+def test_a_step_on_a_gpu_waits_for_nothing(start):
+    job = start(*NOISY, "--device=cuda")
+    job.brain.on_fit_start()
+    job.brain.modules.train()
+    batch, job.brain.step = a_batch(job).to("cuda"), 1
+    for _ in range(3):  # what is compiled and tuned before
+        job.brain.fit_batch(batch)
+    torch.cuda.set_sync_debug_mode("error")
+    try:
+        job.brain.fit_batch(batch)
+    finally:
+        torch.cuda.set_sync_debug_mode("default")
+
+
+def test_a_run_goes_on_after_a_bad_batch_and_stops_at_too_many(start):
+    settings = ["--modalities=[mfcc]", "--fusion=concat", "--batch_size=8"]
+    job = start(*settings)
+    forward, spoilt = job.brain.compute_forward, {2}
+
+    def compute_forward(batch, stage):
+        scores = forward(batch, stage)
+        return scores * math.nan if stage.name == "TRAIN" and job.brain.step in spoilt else scores
+
+    job.brain.compute_forward = compute_forward
+    job.train()
+    told = (job.output_folder / "log.txt").read_text()
+    assert told.count("not finite, the step is skipped; its batch: iemocap/") == 1
+    (row,) = results.read_history(job.output_folder)
+    assert math.isfinite(float(row["train_loss"])) and math.isfinite(float(row["valid_loss"]))
+    assert all(p.isfinite().all() for p in job.brain.modules.parameters())
+    again = start(*settings, "--nonfinite_patience=2", folder="again")
+    forward = again.brain.compute_forward
+    again.brain.compute_forward = lambda batch, stage: forward(batch, stage) * math.nan
+    with pytest.raises(NotFiniteError, match=r"in 3 steps in a row, with iemocap/Ses"):
+        again.train()
