@@ -64,6 +64,7 @@ ALLOWED = {
         "export",
         "files",
         "inference",
+        "metrics",
         "model",
         "provenance",
         "results",
