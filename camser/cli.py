@@ -40,6 +40,9 @@ def _parser() -> argparse.ArgumentParser:
     export.add_argument("run_folder", metavar="RUN", help="its output folder")
     export.add_argument("folder", metavar="DIR", help="a folder that does not exist yet")
     export.add_argument("--onnx", action="store_true", help="write model.onnx too")
+    export.add_argument(
+        "--int8", action="store_true", help="and model.int8.onnx; measures what that costs"
+    )
     export.add_argument("--data_folder", help="where the run's corpus lies now, if elsewhere")
     export.add_argument(
         "--no-verify", action="store_true", help="do not compare with the run's predictions"
@@ -92,6 +95,10 @@ def _add_classify(commands: argparse._SubParsersAction) -> None:
     command.add_argument("--threshold", type=float, default=0.0, help="the least confidence, 0 … 1")
     command.add_argument("--batch-size", type=int, default=16, help="segments at once")
     command.add_argument("--device", help="cpu, cuda, cuda:1; by default a GPU if there is one")
+    command.add_argument(
+        "--engine", default="auto", help="torch, onnx, onnx-int8; by default what suits the device"
+    )
+    command.add_argument("--threads", type=int, help="of the CPU")
     command.set_defaults(run=_classify, form="table")
 
 
@@ -157,7 +164,14 @@ def _export(arguments: argparse.Namespace) -> None:
 
     data_folder = yaml.safe_load(arguments.data_folder or "null")  # of several corpora a table
     given = arguments.run_folder, arguments.folder, data_folder
-    print(export_run(*given, verified=not arguments.no_verify, onnx=arguments.onnx))
+    chosen = {"onnx": arguments.onnx, "int8": arguments.int8}
+    folder = export_run(*given, verified=not arguments.no_verify, **chosen)
+    if arguments.int8:
+        from camser.export.int8 import tell
+        from camser.inference.folder import read_config
+
+        print(tell(read_config(folder)["int8"]))
+    print(folder)
 
 
 def _push(arguments: argparse.Namespace) -> None:
@@ -190,7 +204,9 @@ def _classify(arguments: argparse.Namespace) -> None:
 
     from camser.inference import EmotionClassifier
 
-    model = EmotionClassifier.from_pretrained(given.model, given.device, given.batch_size)
+    model = EmotionClassifier.from_pretrained(
+        given.model, given.device, given.batch_size, engine=given.engine, threads=given.threads
+    )
     if classify.classify(model, files, given.form, given.threshold, timeline):
         sys.exit(1)
 

@@ -131,6 +131,15 @@ def export(trained):
 
 
 @pytest.fixture(scope="session")
+def graphs(trained, tmp_path_factory):
+    """The export of ``trained`` with both ONNX files: never to be changed, copy it."""
+    from camser.export.write import export_run
+
+    place = tmp_path_factory.mktemp("graphs") / "export"
+    return export_run(trained.output_folder, place, verified=False, int8=True)
+
+
+@pytest.fixture(scope="session")
 def classifier(export):
     """The export, loaded."""
     from camser.inference import EmotionClassifier

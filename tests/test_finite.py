@@ -159,11 +159,8 @@ NOISY = [
 
 
 def a_batch(job):
-    from camser import data
-
-    dataset = job._dataset(data.segment_dataset, job.fold.train)
-    loader = job.brain.make_dataloader(dataset, Stage.TRAIN, batch_size=job.hparams["batch_size"])
-    return next(iter(loader))
+    dataset, loader = job._dataset(job.fold.train), job._loader("batch_size")
+    return next(iter(job.brain.make_dataloader(dataset, Stage.TRAIN, **loader)))
 
 
 @pytest.mark.parametrize("options", [[], ["--max_grad_norm=1.0", "--fusion=low_rank"]])

@@ -84,6 +84,7 @@ ALLOWED = {
         "export",
         "files",
         "inference",
+        "metrics",
         "model",
         "provenance",
         "results",

@@ -83,10 +83,12 @@ class Exported:
     def check(self, wavs, lens):
         """Both say the same, and return what PyTorch says."""
         feeds = {"wavs": wavs.numpy(), "lens": lens.numpy()}
-        theirs = torch.from_numpy(self.session.run(["log_probabilities"], feeds)[0])
+        names = ["log_probabilities", "embeddings"]
+        theirs, means = map(torch.from_numpy, self.session.run(names, feeds))
         self.model.eval(), self.head.eval()
         with torch.no_grad():
             ours = self.head(self.model(wavs, lens))
+            assert (self.head(means) - theirs).abs().max() <= 1e-5
         assert theirs.shape == ours.shape and theirs.dtype == ours.dtype
         # Float32 through two implementations; decisions are made by far larger differences.
         assert (theirs - ours).abs().max() <= 1e-4
@@ -151,8 +153,10 @@ def test_the_file_says_what_it_takes_and_gives(paper):
         "wavs": ("tensor(float)", ["utterances", "samples"]),
         "lens": ("tensor(float)", ["utterances"]),
     }
-    (output,) = paper.session.get_outputs()
-    assert (output.name, output.shape) == ("log_probabilities", ["utterances", 4])
+    assert {output.name: output.shape for output in paper.session.get_outputs()} == {
+        "log_probabilities": ["utterances", 4],
+        "embeddings": ["utterances", 128],
+    }
     metadata = paper.session.get_modelmeta().custom_metadata_map
     assert json.loads(metadata["labels"]) == LABELS and metadata["sample_rate"] == "16000"
 

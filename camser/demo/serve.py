@@ -148,7 +148,7 @@ def run(
 
     place = find(folder)
     config = read_config(place)
-    classifier = EmotionClassifier.from_pretrained(place, device=device)
+    classifier = EmotionClassifier.from_pretrained(place, device=device, engine="torch")
     # So that the folder of uploads goes when a container is stopped, too.
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
     with serving(classifier, config, limits, host, port, open_browser) as address:

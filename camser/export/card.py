@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
+from camser.export.int8 import tell
 from camser.export.run import TrainedRun
+from camser.inference.contents import INT8, ONNX
 from camser.model import parameter_table
 
 TEXT = """\
@@ -39,7 +41,7 @@ log_probabilities, score, index, labels = classifier.classify_file("speech.wav")
 
 The classes are, in this order: {labels}.
 
-## What it was trained and tested on
+{graphs}## What it was trained and tested on
 
 | | |
 |---|---|
@@ -117,6 +119,7 @@ def card(config: dict[str, Any], run: TrainedRun) -> str:
         corpus=trained["corpus"],
         camser=config["camser"],
         labels=", ".join(labels),
+        graphs=_graphs(config),
         labels_sentence=f"It hears which of {len(labels)} emotions a voice expresses: "
         f"{', '.join(labels)}.",
         number=len(labels),
@@ -132,6 +135,22 @@ def card(config: dict[str, Any], run: TrainedRun) -> str:
         provenance=_rows(_provenance(config)),
     )
     return f"---\n{_metadata(config)}\n---\n\n{text}"
+
+
+def _graphs(config: dict[str, Any]) -> str:
+    """What ``model.onnx`` and ``model.int8.onnx`` are for, where they are here."""
+    if ONNX not in config.get("onnx", {}):
+        return ""
+    text = (
+        f"`{ONNX}` is the same model for ONNX runtimes; where onnxruntime is installed "
+        f'(`pip install "camser[onnx]"`), `from_pretrained` runs it on CPUs.\n'
+    )
+    if INT8 in config["onnx"]:
+        text += (
+            f"`{INT8}`, its linear layers in eight bits, is faster and is run by "
+            f'`from_pretrained(…, engine="onnx-int8")`: {tell(config["int8"])}.\n'
+        )
+    return f"{text}\n"
 
 
 def _metadata(config: dict[str, Any]) -> str:

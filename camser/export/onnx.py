@@ -1,4 +1,4 @@
-"""The whole model, front ends included, as one ONNX file: samples in, log-probabilities out."""
+"""The whole model, front ends included, as one ONNX file: samples in, decisions out."""
 
 from __future__ import annotations
 
@@ -24,6 +24,9 @@ if TYPE_CHECKING:
 OPSET = 20  # the first with GELU, which every transformer here has
 LARGEST = 2**31 - 2**24  # bytes of weights inside a file; protobuf ends at 2 GiB
 ALIGNMENT = 4096  # bytes; weights in a file of their own can then be mapped into memory
+OUTPUTS = ["log_probabilities", "embeddings"]
+LINEAR = "linear:"  # how the nodes of linear layers are called, but for that of the classifier
+HEAD = "classifier.linear.weight"
 SMALL = 1024  # bytes; sizes and axes must be where the graph is, for its shapes to be inferred
 
 
@@ -36,8 +39,9 @@ def write_onnx(
     """Write a model that any ONNX runtime runs as PyTorch does, in evaluation mode.
 
     Its inputs are ``wavs`` [utterances, samples] and ``lens`` [utterances], both float32 and as
-    ``UtteranceEncoder.forward`` takes them; its output is ``log_probabilities``
-    [utterances, classes]. Utterances and samples are free. The metadata has ``labels`` (JSON) and
+    ``UtteranceEncoder.forward`` takes them; its outputs are ``log_probabilities``
+    [utterances, classes] and ``embeddings`` [utterances, embedding_size], the means over the
+    segments. Utterances and samples are free. The metadata has ``labels`` (JSON) and
     ``sample_rate`` (Hz).
 
     Arguments
@@ -92,8 +96,9 @@ class Whole(nn.Module):
         super().__init__()
         self.embedding_model, self.classifier = embedding_model, classifier
 
-    def forward(self, wavs: Tensor, lens: Tensor) -> Tensor:
-        return self.classifier(self.embedding_model(wavs, lens))
+    def forward(self, wavs: Tensor, lens: Tensor) -> tuple[Tensor, Tensor]:
+        embeddings = self.embedding_model(wavs, lens)
+        return self.classifier(embeddings), embeddings
 
 
 def _translate(whole: Whole) -> ModelProto:
@@ -137,7 +142,7 @@ def _export(
         verbose=False,
         opset_version=OPSET,
         input_names=["wavs", "lens"],
-        output_names=["log_probabilities"],
+        output_names=OUTPUTS,
         custom_translation_table=dict(table),
     ).model_proto
 
@@ -148,6 +153,10 @@ def _describe(model: ModelProto, metadata: Mapping[str, str]) -> None:
 
     set_model_props(model, dict(metadata))
     for node in model.graph.node:
+        noted = {entry.key: entry.value for entry in node.metadata_props}
+        is_product = node.op_type in ("MatMul", "Gemm") and HEAD not in node.input
+        if is_product and "aten.linear" in noted.get("pkg.torch.onnx.fx_node", ""):
+            node.name = f"{LINEAR}{node.name}"
         del node.metadata_props[:]  # the exporting machine's paths among them
     model.graph.doc_string = ""
     del model.graph.metadata_props[:], model.graph.value_info[:]

@@ -8,16 +8,26 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from camser.export.refusals import LOG_IN, PushError, explain
-from camser.inference.folder import CARD, CONFIG, ONNX, RECIPE, WEIGHTS, read
+from camser.inference.contents import (
+    CARD,
+    CONFIG,
+    INT8,
+    ONNX,
+    ONNX_DATA,
+    RECIPE,
+    WEIGHTS,
+    check_file,
+    graph_files,
+)  # fmt: skip
+from camser.inference.folder import read
 from camser.inference.hub import HUB_ID, status_of
 
 if TYPE_CHECKING:
     from huggingface_hub import HfApi, ModelInfo
 
-ONNX_DATA = f"{ONNX}.data"
-OWN = CONFIG, WEIGHTS, RECIPE, CARD, ONNX, ONNX_DATA
+OWN = CONFIG, WEIGHTS, RECIPE, CARD, ONNX, ONNX_DATA, INT8
 # Beside other weights than their own, these would contradict them.
-DERIVED = RECIPE, ONNX, ONNX_DATA
+DERIVED = RECIPE, ONNX, ONNX_DATA, INT8
 BRANCH = re.compile(r"[A-Za-z0-9](?!.*(?:\.\.|//))[\w./-]*(?<![./])")
 # Seconds without a sign of life. The hub may take long to answer a commit.
 LIMITS = {"connect": 10.0, "read": 60.0, "write": 60.0, "pool": 10.0}
@@ -64,7 +74,10 @@ def plan(folder: str | Path, repo: str, revision: str | None = None) -> Plan:
         If ``repo`` or ``revision`` cannot be a name on the hub.
     """
     _check_names(repo, revision)
-    read(folder)
+    config, _ = read(folder)
+    for graph in (ONNX, INT8):
+        for name, expected in graph_files(config, graph).items():
+            check_file(Path(folder) / name, expected)
     inside = sorted(Path(folder).iterdir())
     own = {path.name: path for path in inside if path.name in OWN and path.is_file()}
     left_out = tuple(path.name for path in inside if path.name not in own)

@@ -14,6 +14,7 @@ from torch import nn
 from camser import results
 from camser.build import build_model
 from camser.checkpoints import CheckpointError, WholeCheckpointer
+from camser.inference.unfilled import Unfilled
 from camser.model import EmotionHead
 from camser.provenance import check_installed, warn_of_differences
 from camser.resuming import ARCHITECTURE
@@ -65,7 +66,8 @@ def read_run(folder: str | Path) -> TrainedRun:
     found = results.read_results(path)
     architecture = _read_architecture(folder)
     check_installed(found["plugins"], str(path))
-    model = build_model(**architecture)
+    with Unfilled():
+        model = build_model(**architecture)
     warn_of_differences(found["plugins"], model.plugins)
     modules = {
         "embedding_model": model,

@@ -1,5 +1,7 @@
 """What torch.onnx would write badly: an LSTM is kept whole, STFT and group norm are made exact.
 
+Those two have files of their own, ``spectra`` and ``norms``.
+
 Everything else of a model is left to torch.onnx. Only ``onnx.py`` imports this, as it needs
 onnxscript.
 """
@@ -15,6 +17,9 @@ from onnxscript import ir
 from onnxscript import opset18 as op
 from torch import Tensor
 from torch.overrides import TorchFunctionMode
+
+from camser.export.norms import write_group_norm
+from camser.export.spectra import write_stft
 
 
 @torch.library.custom_op("camser::lstm", mutates_args=())
@@ -105,71 +110,8 @@ def _stack(values: Sequence[Any]) -> Any:
     return op.Concat(*(op.Unsqueeze(value, [0]) for value in values), axis=0)
 
 
-def _write_stft(
-    self: Any,
-    n_fft: int,
-    hop_length: int | None = None,
-    win_length: int | None = None,
-    window: Any = None,
-    normalized: bool = False,
-    onesided: bool | None = None,
-    return_complex: bool | None = None,
-    align_to_window: bool | None = None,
-) -> Any:
-    """A convolution with the windowed waves of the DFT.
-
-    ONNX has an operator for it, but onnxruntime's is a hundred times less exact where ``n_fft``
-    is no power of two (5e-4 where float32 allows 5e-6), and ten times slower.
-    """
-    if window is None or normalized or onesided is False or align_to_window or len(self.shape) != 2:
-        raise ValueError(
-            "an stft is exported only of [items, samples], one-sided, with a window, "
-            "not normalised and not aligned to the window"
-        )
-    bins, length = n_fft // 2 + 1, int(window.shape[0])
-    # Whole turns are taken off in integers, where nothing is rounded.
-    angles = 2 * np.pi / n_fft * (np.outer(np.arange(bins), np.arange(n_fft)) % n_fft)
-    before = (n_fft - length) // 2
-    waves = np.concatenate([np.cos(angles), -np.sin(angles)])[:, None, before : before + length]
-    kernel = op.Mul(op.Constant(value=ir.tensor(waves.astype(np.float32))), window)
-    after = n_fft - before - length
-    signal = op.Slice(op.Unsqueeze(self, [1]), [before], [-after if after else 2**62], [2])
-    parts = op.Conv(signal, kernel, strides=[hop_length or n_fft // 4])
-    # torch.onnx keeps a complex number as two real ones on the last axis.
-    return op.Transpose(op.Reshape(parts, [0, 2, bins, -1]), perm=[0, 2, 3, 1])
-
-
-def _mean(values: Any) -> Any:
-    mean = op.ReduceMean(op.Cast(values, to=ir.DataType.DOUBLE), [2])
-    return op.Cast(mean, to=ir.DataType.FLOAT)
-
-
-def _write_group_norm(
-    input: Any,
-    num_groups: int,
-    weight: Any = None,
-    bias: Any = None,
-    eps: float = 1e-5,
-    cudnn_enabled: bool = True,
-) -> Any:
-    """Group normalisation by its definition, on [items, channels, ...], with sums in float64.
-
-    onnxruntime adds up in float32, one value after the other. Over a segment's thousands of
-    frames, as in wav2vec2's first layer, and where silence makes most of them equal, that is off
-    by 1e-5 of the result, a hundred times what it is in PyTorch.
-    """
-    groups = op.Reshape(input, [0, num_groups, -1])
-    centred = op.Sub(groups, _mean(groups))
-    deviation = op.Sqrt(op.Add(_mean(op.Mul(centred, centred)), eps))
-    output = op.Reshape(op.Div(centred, deviation), op.Shape(input))
-    per_channel = [-1, *[1] * (len(input.shape) - 2)]
-    if weight is not None:
-        output = op.Mul(output, op.Reshape(weight, per_channel))
-    return output if bias is None else op.Add(output, op.Reshape(bias, per_channel))
-
-
 TABLE: dict[Callable, Callable] = {
     torch.ops.camser.lstm.default: _write_lstm,
-    torch.ops.aten.stft.default: _write_stft,
-    torch.ops.aten.group_norm.default: _write_group_norm,
+    torch.ops.aten.stft.default: write_stft,
+    torch.ops.aten.group_norm.default: write_group_norm,
 }

@@ -5,16 +5,18 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from camser.corpus import DataFolder, locate, read_manifest
 from camser.export.run import TrainedRun
-from camser.inference.folder import ExportError
+from camser.inference.contents import ExportError
 
 # How far a repeated computation may be off: a GPU rounds its products to TF32.
 TOLERANCES = {"cpu": 1e-4, "cuda": 3e-2}
 COUNT = 12
+Rows = Sequence[Mapping[str, str]]
 
 
 def verify(folder: Path, run: TrainedRun, data_folder: DataFolder) -> dict[str, Any]:
@@ -40,14 +42,7 @@ def verify(folder: Path, run: TrainedRun, data_folder: DataFolder) -> dict[str, 
         If the recordings are not there, or the export decides otherwise than its run.
     """
     labels, rows = run.results["labels"], _spread(run.tested, COUNT)
-    manifest = {row.id: row for row in read_manifest(run.folder / "manifest.csv")}
-    paths = [str(locate(data_folder, manifest[row["id"]])) for row in rows]
-    missing = [path for path in paths if not Path(path).is_file()]
-    if missing:
-        raise ExportError(
-            f"the export cannot be verified: {missing[0]} is not there; say where the corpus lies "
-            f"with --data_folder, or give --no-verify"
-        )
+    paths = recordings(run, rows, data_folder)
     got = _in_another_process(folder, paths)
     wanted = [[float(row[label]) for label in labels] for row in rows]
     largest = max(
@@ -65,7 +60,26 @@ def verify(folder: Path, run: TrainedRun, data_folder: DataFolder) -> dict[str, 
     return {"utterances": len(rows), "largest_difference": largest}
 
 
-def _spread(rows: list, count: int) -> list:
+def recordings(run: TrainedRun, rows: Rows, data_folder: DataFolder) -> list[str]:
+    """Where the utterances of some rows of ``predictions.csv`` lie.
+
+    Raises
+    ------
+    ExportError
+        If one of them is not there.
+    """
+    manifest = {row.id: row for row in read_manifest(run.folder / "manifest.csv")}
+    paths = [str(locate(data_folder, manifest[row["id"]])) for row in rows]
+    missing = [path for path in paths if not Path(path).is_file()]
+    if missing:
+        raise ExportError(
+            f"the export cannot be verified: {missing[0]} is not there; say where the corpus lies "
+            f"with --data_folder, or give --no-verify"
+        )
+    return paths
+
+
+def _spread(rows: Rows, count: int) -> Rows:
     """``count`` of the rows at even distances, the first among them."""
     return rows[:: max(1, len(rows) // count)][:count]
 
@@ -87,7 +101,7 @@ def main() -> None:
     """Log-probabilities of the recordings whose paths come on standard input, as JSON."""
     from camser.inference import EmotionClassifier
 
-    classifier = EmotionClassifier.from_pretrained(sys.argv[1], device="cpu")
+    classifier = EmotionClassifier.from_pretrained(sys.argv[1], device="cpu", engine="torch")
     print(json.dumps(classifier.log_probabilities(json.load(sys.stdin)).tolist()))
 
 

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 from camser.corpus import DataFolder
 from camser.export.card import card
 from camser.export.describe import configuration, recipe
-from camser.export.run import read_run
-from camser.export.verify import verify
+from camser.export.run import TrainedRun, read_run
+from camser.export.verify import recordings, verify
 from camser.files import replacing_folder
-from camser.inference.folder import CARD, ONNX, RECIPE, write, write_config
+from camser.inference.contents import CARD, INT8, ONNX, ONNX_DATA, RECIPE, described
+from camser.inference.folder import write, write_config
 from camser.settings import read_arguments
 
 
@@ -21,6 +23,7 @@ def export_run(
     verified: bool = True,
     onnx: bool = False,
     replace: bool = False,
+    int8: bool = False,
 ) -> Path:
     """Write a trained run as a folder that loads anywhere.
 
@@ -33,11 +36,14 @@ def export_run(
     data_folder : str, Path or mapping of str to those, optional
         Where the run's corpus lies now; by default where it lay.
     verified : bool
-        Whether the export is loaded in a new process and compared with the run's predictions.
+        Whether the export is loaded in a new process and compared with the run's predictions, and
+        the cost of int8 is measured.
     onnx : bool
         Whether ``model.onnx`` is written too.
     replace : bool
         Whether ``folder`` may exist, and is then replaced.
+    int8 : bool
+        Whether ``model.onnx`` and ``model.int8.onnx`` are written too.
 
     Returns
     -------
@@ -59,15 +65,37 @@ def export_run(
     with replacing_folder(folder, replace) as new:
         write(new, config, run.modules)
         _write(new / RECIPE, recipe(config, model.embedding_size))
-        if onnx:
-            from camser.export.onnx import write_onnx
-
-            write_onnx(model, run.modules["classifier"], new / ONNX, config["labels"])
+        if onnx or int8:
+            config["onnx"] = _write_graphs(new, run, int8)
+            write_config(new, config)
         if verified:
             config["verified"] = verify(new, run, data_folder)
-            write_config(new, config)
+        if int8:
+            config["int8"] = _cost(new, run, data_folder) if verified else None
+        write_config(new, config)
         _write(new / CARD, card(config, run))
     return Path(folder)
+
+
+def _write_graphs(folder: Path, run: TrainedRun, int8: bool) -> dict[str, Any]:
+    """The model as ONNX; what ``config.json`` says of the files."""
+    from camser.export.int8 import write_int8
+    from camser.export.onnx import write_onnx
+
+    modules, labels = run.modules, run.results["labels"]
+    write_onnx(modules["embedding_model"], modules["classifier"], folder / ONNX, labels)
+    if int8:
+        write_int8(folder / ONNX, folder / INT8)
+    names = (ONNX, ONNX_DATA, INT8)
+    return {name: described(folder / name) for name in names if (folder / name).is_file()}
+
+
+def _cost(folder: Path, run: TrainedRun, data_folder: DataFolder) -> dict[str, Any]:
+    """What int8 changes in the run's test."""
+    from camser.export.int8 import measure
+
+    paths = recordings(run, run.tested, data_folder)
+    return measure(folder, paths, [row["label"] for row in run.tested])
 
 
 def _write(path: Path, text: str) -> None:

@@ -14,7 +14,7 @@ from torch import Tensor, nn
 
 from camser import audio
 from camser.audio import SAMPLE_RATE
-from camser.inference import folder
+from camser.inference.engines import GRAPHS, load
 from camser.inference.hub import find
 from camser.inference.means import Mean, OnError, means
 from camser.inference.prediction import Prediction, check_threshold, decide
@@ -58,14 +58,15 @@ class EmotionClassifier(EncoderClassifier):
         batch_size: int = 16,
         compile: bool = False,
         revision: str | None = None,
+        engine: str = "auto",
+        threads: int | None = None,
     ) -> EmotionClassifier:
         """Load an export.
 
         Arguments
         ---------
         source : str or Path
-            A folder made by ``camser export``, or such a folder on the Hugging Face hub:
-            "user/name".
+            A folder made by ``camser export``, or such a one on the Hugging Face hub: "user/name".
         device : str, optional
             "cpu", "cuda", "cuda:1"; by default the GPU where there is one.
         batch_size : int
@@ -74,18 +75,19 @@ class EmotionClassifier(EncoderClassifier):
             Whether ``torch.compile`` compiles the model: slow to start, faster afterwards.
         revision : str, optional
             On the hub: a branch, a tag or a commit.
+        engine, threads : optional
+            What computes: "torch", "onnx", "onnx-int8" or "auto", see ``engines.load``.
 
         Raises
         ------
         ExportError
-            If the folder is not there, damaged, newer, or needs a plugin that is not installed.
+            If the folder is not there, damaged, newer, or needs what is not installed.
         """
-        config, modules = folder.read(find(source, revision))
-        modules, hparams = interface(config, modules)
-        run_opts = {"device": device} if device else {}
-        if compile:
-            run_opts |= {"compile": True, "compile_module_keys": ["embedding_model"]}
-        return cls(modules, hparams, batch_size=batch_size, run_opts=run_opts)
+        place = find(source, revision, GRAPHS.get(engine))
+        config, modules, device = load(place, engine, device, threads, compile)
+        compiled = {"compile": True, "compile_module_keys": ["embedding_model"]} if compile else {}
+        run_opts = {"device": device, **compiled}
+        return cls(*interface(config, modules), batch_size=batch_size, run_opts=run_opts)
 
     def load_audio(self, path: str | Path, savedir: str | None = None) -> Tensor:
         """A whole recording, [samples]: any format, rate and number of channels."""
@@ -168,7 +170,7 @@ class EmotionClassifier(EncoderClassifier):
         """The weight of each frame by attended modality: [segments, frames].
 
         A segment is ``segment_samples`` long and its frames divide it evenly; the last one is
-        padded with silence. Empty where the fusion weighs nothing.
+        padded with silence. Empty where the fusion weighs nothing. ``engine="torch"`` alone knows.
         """
         size, found = self.segment_samples, defaultdict(list)
         parts = blocks(recording, name_of(recording, 0), sample_rate, size)

@@ -13,21 +13,19 @@ from importlib import metadata
 from pathlib import Path
 from typing import Any
 
-from safetensors import SafetensorError
-from safetensors.torch import load_file, save_file
-from torch import Tensor, nn
+from safetensors.torch import save_file
+from torch import nn
 
 from camser import registry
 from camser.audio import SAMPLE_RATE
 from camser.build import build_model
-from camser.files import digest
+from camser.inference.contents import AGAIN, CONFIG, WEIGHTS, ExportError, described
+from camser.inference.unfilled import Unfilled
+from camser.inference.weights import load_weights, state_of
 from camser.model import EmotionHead
-from camser.provenance import check_installed, warn_of_differences
+from camser.provenance import check_installed
 
 FORMAT = 1
-CONFIG, WEIGHTS, CARD, RECIPE, ONNX = (
-    "config.json", "model.safetensors", "README.md", "hyperparams.yaml", "model.onnx",
-)  # fmt: skip
 REQUIRED = {
     "labels": list,
     "sample_rate": int,
@@ -37,11 +35,6 @@ REQUIRED = {
     "temperature": (int, float),
 }
 ORIGIN = ("kind", "plugin", "distribution", "version")
-AGAIN = "make it again with `camser export RUN DIR`, or fetch it again"
-
-
-class ExportError(ValueError):
-    """A folder that is no export, or one that is damaged, newer, or needs what is not there."""
 
 
 def read_config(folder: str | Path) -> dict[str, Any]:
@@ -120,7 +113,7 @@ def _check_plugins(plugins: Mapping[str, Any], where: str) -> None:
 
 
 def build(config: Mapping[str, Any], where: str) -> dict[str, nn.Module]:
-    """The modules that a checked ``config`` describes, with random weights.
+    """The modules that a checked ``config`` describes, with weights that mean nothing yet.
 
     Arguments
     ---------
@@ -135,75 +128,12 @@ def build(config: Mapping[str, Any], where: str) -> dict[str, nn.Module]:
         ``embedding_model`` and ``classifier``.
     """
     try:
-        model = build_model(**config["architecture"])
+        with Unfilled():
+            model = build_model(**config["architecture"])
     except (ValueError, TypeError, KeyError, AttributeError) as error:
         raise ExportError(f"{where}: the model cannot be built: {error}; {AGAIN}") from error
     head = EmotionHead(model.embedding_size, len(config["labels"]))
     return {"embedding_model": model, "classifier": head}
-
-
-def state_of(modules: Mapping[str, nn.Module]) -> dict[str, Tensor]:
-    """All weights by name, each module's under its own: ``classifier.linear.weight``."""
-    return {
-        f"{name}.{key}": value.detach()
-        for name, module in modules.items()
-        for key, value in module.state_dict().items()
-    }
-
-
-def load_weights(modules: Mapping[str, nn.Module], path: Path, config: Mapping[str, Any]) -> None:
-    """Load all weights, or raise: nothing is left random, nothing is left over.
-
-    A plugin of another version than the one that trained them is a ``PluginVersionWarning``.
-
-    Arguments
-    ---------
-    modules : mapping of str to Module
-        As from ``build``.
-    path : Path
-        A safetensors file.
-    config : mapping
-        From ``read_config``: its ``weights`` tell ``bytes`` and ``digest``.
-
-    Raises
-    ------
-    ExportError
-        If the file is missing or not the one that is described, or a tensor is missing, left
-        over, or of another shape.
-    """
-    expected = config["weights"]
-    if not path.is_file():
-        raise ExportError(f"{path} is missing; {AGAIN}")
-    if path.stat().st_size != expected.get("bytes") or digest(path) != expected.get("digest"):
-        raise ExportError(
-            f"{path} is not the file that {CONFIG} describes ({expected.get('bytes')} bytes, "
-            f"{path.stat().st_size} there): cut off, damaged, or of another export; {AGAIN}"
-        )
-    try:
-        state = load_file(path)
-    except (SafetensorError, OSError, ValueError) as error:
-        raise ExportError(f"{path} is damaged ({error}); {AGAIN}") from error
-    _check_state(state, state_of(modules), path)
-    for name, module in modules.items():
-        prefix = f"{name}."
-        own = {k.removeprefix(prefix): v for k, v in state.items() if k.startswith(prefix)}
-        module.load_state_dict(own, strict=True)
-    warn_of_differences(config["plugins"], modules["embedding_model"].plugins)
-
-
-def _check_state(state: Mapping[str, Tensor], wanted: Mapping[str, Tensor], path: Path) -> None:
-    problems = {
-        "lacks": sorted(set(wanted) - set(state)),
-        "has, besides,": sorted(set(state) - set(wanted)),
-        "has in another shape": [
-            f"{k} {list(state[k].shape)} instead of {list(wanted[k].shape)}"
-            for k in sorted(set(state) & set(wanted))
-            if state[k].shape != wanted[k].shape
-        ],
-    }
-    found = [f"{what} {', '.join(names[:5])}" for what, names in problems.items() if names]
-    if found:
-        raise ExportError(f"{path} does not fit its {CONFIG}: it {'; it '.join(found)}; {AGAIN}")
 
 
 def read(folder: str | Path) -> tuple[dict[str, Any], dict[str, nn.Module]]:
@@ -215,9 +145,14 @@ def read(folder: str | Path) -> tuple[dict[str, Any], dict[str, nn.Module]]:
         If anything is missing, damaged, or does not fit.
     """
     config = read_config(folder)
+    return config, read_modules(folder, config)
+
+
+def read_modules(folder: str | Path, config: Mapping[str, Any]) -> dict[str, nn.Module]:
+    """The trained modules of an export whose ``config`` was read."""
     modules = build(config, str(Path(folder) / CONFIG))
     load_weights(modules, Path(folder) / WEIGHTS, config)
-    return config, modules
+    return modules
 
 
 def write(folder: str | Path, config: dict[str, Any], modules: Mapping[str, nn.Module]) -> None:
@@ -235,7 +170,7 @@ def write(folder: str | Path, config: dict[str, Any], modules: Mapping[str, nn.M
     path = Path(folder) / WEIGHTS
     state = {name: value.contiguous() for name, value in state_of(modules).items()}
     save_file(state, path, metadata={"format": "pt"})
-    config["weights"] = {"bytes": path.stat().st_size, "digest": digest(path)}
+    config["weights"] = described(path)
     write_config(folder, config)
 
 

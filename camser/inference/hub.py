@@ -7,14 +7,15 @@ import re
 from collections.abc import Iterator
 from pathlib import Path
 
-from camser.inference.folder import CONFIG, WEIGHTS, ExportError
+from camser.inference.contents import CONFIG, WEIGHTS, ExportError, graph_files
+from camser.inference.folder import read_config
 
 HUB_ID = re.compile(r"[A-Za-z0-9][\w.-]*/[A-Za-z0-9][\w.-]*")
 logger = logging.getLogger(__name__)
 
 
-def find(source: str | Path, revision: str | None = None) -> Path:
-    """The folder that ``source`` names; of one on the hub only two files are fetched.
+def find(source: str | Path, revision: str | None = None, graph: str | None = None) -> Path:
+    """The folder that ``source`` names; of one on the hub only what is needed is fetched.
 
     A hub that does not answer is given up after ``HF_HUB_ETAG_TIMEOUT`` seconds (10 by default);
     what its cache holds is then used.
@@ -25,6 +26,8 @@ def find(source: str | Path, revision: str | None = None) -> Path:
         A folder, or "user/name" on the hub.
     revision : str, optional
         On the hub: a branch, a tag or a commit.
+    graph : str, optional
+        The ONNX file that is needed besides description and weights.
 
     Returns
     -------
@@ -45,7 +48,7 @@ def find(source: str | Path, revision: str | None = None) -> Path:
         )
     refusal = _ask(source, revision)
     try:
-        found = _fetch(source, revision, cached=refusal is not None)
+        found = _fetch(source, revision, graph, cached=refusal is not None)
     except _failures() as error:
         raise ExportError(_explain(refusal or error, source, revision)) from (refusal or error)
     if refusal is not None and not _offline(refusal):
@@ -78,13 +81,15 @@ def _ask(source: str, revision: str | None) -> Exception | None:
     return None
 
 
-def _fetch(source: str, revision: str | None, cached: bool) -> Path:
-    """Both files of one commit: a branch may move between the two requests."""
+def _fetch(source: str, revision: str | None, graph: str | None, cached: bool) -> Path:
+    """The files of one commit: a branch may move between the requests."""
     from huggingface_hub import hf_hub_download
 
     config = hf_hub_download(source, CONFIG, revision=revision, local_files_only=cached)
     folder = Path(config).parent
-    hf_hub_download(source, WEIGHTS, revision=folder.name, local_files_only=cached)
+    more = graph_files(read_config(folder), graph) if graph else ()
+    for name in (WEIGHTS, *more):
+        hf_hub_download(source, name, revision=folder.name, local_files_only=cached)
     return folder
 
 

@@ -11,7 +11,9 @@ from speechbrain.nnet.containers import LengthsCapableSequential
 from speechbrain.utils.fetching import fetch
 from torch import nn
 
-from camser.inference.folder import CONFIG, WEIGHTS, load_weights, read_config
+from camser.inference.contents import CONFIG, WEIGHTS
+from camser.inference.folder import read_config
+from camser.inference.weights import load_weights
 
 
 class StrictPretrainer:
@@ -55,7 +57,7 @@ class StrictPretrainer:
         Raises
         ------
         ExportError
-            As ``folder.load_weights``.
+            As ``weights.load_weights``.
         """
         load_weights(self.modules, self.weights, read_config(self.config.parent))
 

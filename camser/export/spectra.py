@@ -1,0 +1,103 @@
+"""The short-time Fourier transform as products of small matrices, for ONNX.
+
+A DFT of ``N = P Q`` samples is two rounds of shorter ones (Cooley and Tukey, 1965). With
+``n = Q p + q`` and ``k = a + P b``
+
+    X[a + P b] = sum_q e(q a / N + q b / Q) sum_p e(p a / P) x[Q p + q],   e(t) = exp(-2 pi i t)
+
+The inner sum is one product for all q; the outer is a product for each a, with both of its factors
+in the matrix. Of a real signal's bins k, those up to N / 2 are wanted, so b ends at Q / 2.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import numpy as np
+from onnxscript import ir
+from onnxscript import opset18 as op
+
+
+def write_stft(
+    self: Any,
+    n_fft: int,
+    hop_length: int | None = None,
+    win_length: int | None = None,
+    window: Any = None,
+    normalized: bool = False,
+    onesided: bool | None = None,
+    return_complex: bool | None = None,
+    align_to_window: bool | None = None,
+) -> Any:
+    """``torch.stft`` of [items, samples]; a complex number is two real ones on the last axis.
+
+    ONNX has an operator for it, but onnxruntime's is a hundred times less exact where ``n_fft``
+    is no power of two (5e-4 where float32 allows 5e-6), and slower.
+    """
+    if window is None or normalized or onesided is False or align_to_window or len(self.shape) != 2:
+        raise ValueError(
+            "an stft is exported only of [items, samples], one-sided, with a window, "
+            "not normalised and not aligned to the window"
+        )
+    hop = hop_length or n_fft // 4
+    rows, columns = _factors(n_fft, hop)
+    wanted = columns // 2 + 1  # of the indices b
+    before = (n_fft - int(window.shape[0])) // 2
+    after = n_fft - before - int(window.shape[0])
+    window = op.Reshape(op.Pad(window, [before, after]), [rows, columns])
+    frames = op.Mul(_frames(self, n_fft, hop, columns), window)  # [items, frames, p, q]
+    inner = op.MatMul(_constant(_inner(rows)), frames)  # [items, frames, a (re, im), q]
+    inner = op.Transpose(op.Reshape(inner, [0, 0, rows, 2 * columns]), perm=[0, 2, 1, 3])
+    outer = op.MatMul(inner, _constant(_outer(rows, columns, wanted)))
+    outer = op.Reshape(outer, [0, rows, -1, wanted, 2])  # [items, a, frames, b, (re, im)]
+    bins = op.Reshape(op.Transpose(outer, perm=[0, 3, 1, 2, 4]), [0, wanted * rows, -1, 2])
+    return op.Slice(bins, [0], [n_fft // 2 + 1], [1])
+
+
+def _factors(n_fft: int, hop: int) -> tuple[int, int]:
+    """P and Q, as equal as can be where a hop is whole rows of Q samples.
+
+    Example
+    -------
+    >>> _factors(2048, 160), _factors(800, 160), _factors(401, 100)
+    ((64, 32), (25, 32), (401, 1))
+    """
+    common = math.gcd(n_fft, hop)
+    divisors = (q for q in range(1, common + 1) if common % q == 0)
+    columns = min(divisors, key=lambda q: q + n_fft // q)
+    return n_fft // columns, columns
+
+
+def _frames(waves: Any, size: int, hop: int, columns: int) -> Any:
+    """[items, samples] -> [items, frames, rows, columns]"""
+    count = (int(waves.shape[1]) - size) // hop + 1
+    used = op.Slice(waves, [0], [(count - 1) * hop + size], [1])
+    starts = np.arange(count)[:, None] * (hop // columns)
+    indices = starts + np.arange(size // columns)
+    return op.Gather(op.Reshape(used, [0, -1, columns]), _constant(indices), axis=1)
+
+
+def _turns(numerators: np.ndarray, whole: int) -> np.ndarray:
+    """e(numerators / whole); whole turns are taken off in integers, where nothing is rounded."""
+    return np.exp(-2j * np.pi * (numerators % whole) / whole)
+
+
+def _inner(rows: int) -> np.ndarray:
+    """[a (re, im), p]"""
+    turns = _turns(np.outer(np.arange(rows), np.arange(rows)), rows)
+    return np.stack([turns.real, turns.imag], axis=1).reshape(-1, rows)
+
+
+def _outer(rows: int, columns: int, wanted: int) -> np.ndarray:
+    """[a, (re, im) q, b (re, im)]"""
+    a, q, b = np.ogrid[:rows, :columns, :wanted]
+    turns = _turns(q * a + rows * q * b, rows * columns)
+    of_real = np.stack([turns.real, turns.imag], axis=3)
+    of_imaginary = np.stack([-turns.imag, turns.real], axis=3)
+    return np.concatenate([of_real, of_imaginary], axis=1).reshape(rows, 2 * columns, -1)
+
+
+def _constant(values: np.ndarray) -> Any:
+    kind = np.float32 if values.dtype == np.float64 else values.dtype
+    return op.Constant(value=ir.tensor(values.astype(kind)))

@@ -1,0 +1,118 @@
+"""What computes an export: PyTorch, or onnxruntime from the export's ONNX file."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import torch
+from speechbrain.utils.distributed import infer_device
+from torch import nn
+from torch.nn.utils import parametrize
+
+from camser.inference import folder
+from camser.inference.contents import INT8, ONNX, WEIGHTS, ExportError, check_file, graph_files
+from camser.inference.onnx import OnnxEncoder
+from camser.inference.weights import load_head
+
+GRAPHS = {"onnx": ONNX, "onnx-int8": INT8}
+ENGINES = ("auto", "torch", *GRAPHS)
+OPTIONS = {"onnx": "--onnx", "onnx-int8": "--int8"}  # of ``camser export``
+
+
+class Loaded(NamedTuple):
+    """An export, ready to compute: ``embedding_model`` and ``classifier`` on their device."""
+
+    config: dict[str, Any]
+    modules: dict[str, nn.Module]
+    device: str
+
+
+def load(
+    place: Path,
+    engine: str = "auto",
+    device: str | None = None,
+    threads: int | None = None,
+    compiles: bool = False,
+) -> Loaded:
+    """Load an export for an engine.
+
+    Arguments
+    ---------
+    place : Path
+        The export.
+    engine : str
+        One of ``ENGINES``. "auto" is onnxruntime where the device is the CPU, the export has
+        ``model.onnx`` and onnxruntime is installed, and PyTorch elsewhere.
+    device : str, optional
+        By default the GPU where there is one; onnxruntime has the CPU alone.
+    threads : int, optional
+        By default as many as PyTorch has; for PyTorch it is a setting of the whole process.
+    compiles : bool
+        Whether the model is going to be compiled, which only PyTorch's can be.
+
+    Raises
+    ------
+    ExportError
+        If the export is damaged, or lacks what the engine needs.
+    ValueError
+        If there is no such engine, or it does not go with the other arguments.
+    """
+    if engine not in ENGINES:
+        raise ValueError(f"engine is {engine!r}; allowed: {', '.join(ENGINES)}")
+    if threads is not None and threads < 1:
+        raise ValueError(f"threads is {threads}; allowed: 1 and more")
+    config = folder.read_config(place)
+    where = device or (infer_device() if engine in ("auto", "torch") else "cpu")
+    if engine == "auto":
+        engine = "torch" if compiles or not _has_onnx(place, config, where) else "onnx"
+    if engine == "torch":
+        if threads is not None:
+            torch.set_num_threads(threads)
+        return Loaded(config, _load_torch(place, config), where)
+    if where != "cpu" or compiles:
+        raise ValueError(
+            f"engine {engine!r} computes on the CPU, and compiles nothing; give engine='torch' for "
+            f"{'compile=True' if compiles else where}"
+        )
+    return Loaded(config, _load_graph(place, config, engine, threads), where)
+
+
+def _has_onnx(place: Path, config: Mapping[str, Any], device: str) -> bool:
+    there = graph_files(config, ONNX)
+    whole = ONNX in there and all((place / name).is_file() for name in there)
+    return device == "cpu" and whole and find_spec("onnxruntime") is not None
+
+
+def _load_torch(place: Path, config: dict[str, Any]) -> dict[str, nn.Module]:
+    modules = folder.read_modules(place, config)
+    for module in modules.values():
+        _settle(module.eval())
+    return modules
+
+
+def _settle(model: nn.Module) -> None:
+    """Compute once what a parametrisation, such as a weight norm, makes of trained weights."""
+    for module in model.modules():
+        if parametrize.is_parametrized(module):
+            for name in list(module.parametrizations):
+                parametrize.remove_parametrizations(module, name, leave_parametrized=True)
+
+
+def _load_graph(
+    place: Path, config: Mapping[str, Any], engine: str, threads: int | None
+) -> dict[str, nn.Module]:
+    """PyTorch's model is not built and, but for the head's, its weights are not read."""
+    graph = GRAPHS[engine]
+    there = graph_files(config, graph)
+    if graph not in there:
+        raise ExportError(
+            f"{place} has no {graph}; make it with `camser export RUN DIR {OPTIONS[engine]}`, or "
+            f"give engine='torch'"
+        )
+    for name, expected in there.items():
+        check_file(place / name, expected)
+    head = load_head(place / WEIGHTS, config)
+    return {"embedding_model": OnnxEncoder(place / graph, threads), "classifier": head}

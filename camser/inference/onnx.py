@@ -1,0 +1,70 @@
+"""An export's ONNX file in the place of its PyTorch model."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any, NoReturn
+
+import torch
+from torch import Tensor, nn
+
+from camser.inference.contents import AGAIN, ExportError
+
+TAKES, GIVES = {"wavs", "lens"}, "embeddings"
+
+
+class OnnxEncoder(nn.Module):
+    """Utterances to embeddings as ``UtteranceEncoder``, by onnxruntime on the CPU.
+
+    A graph is data: onnxruntime refuses operators that it does not know, and weights outside of
+    the file's folder.
+
+    Arguments
+    ---------
+    path : Path
+        Written by ``camser export --onnx`` or ``--int8``.
+    threads : int, optional
+        For a single operator; by default as many as PyTorch has.
+
+    Raises
+    ------
+    ExportError
+        If onnxruntime is not installed, or the file is not such a model.
+    """
+
+    def __init__(self, path: Path, threads: int | None = None) -> None:
+        super().__init__()
+        self.path = path
+        self.session = _session(path, threads or torch.get_num_threads())
+        outputs = {output.name for output in self.session.get_outputs()}
+        if {given.name for given in self.session.get_inputs()} != TAKES or GIVES not in outputs:
+            raise ExportError(f"{path} does not turn wavs and lens into {GIVES}; {AGAIN}")
+
+    def forward(self, wavs: Tensor, lens: Tensor) -> Tensor:
+        """[utterances, samples], relative lengths [utterances] -> [utterances, embedding_size]"""
+        feeds = {"wavs": wavs.float().cpu().numpy(), "lens": lens.float().cpu().numpy()}
+        return torch.from_numpy(self.session.run([GIVES], feeds)[0])
+
+    def inspect(self, wavs: Tensor, lens: Tensor) -> NoReturn:
+        """Raise a ValueError: a graph gives nothing of what it computes on its way."""
+        raise ValueError(
+            f"{self.path.name} gives embeddings, and nothing of what leads to them; load the model "
+            f"with engine='torch'"
+        )
+
+
+def _session(path: Path, threads: int) -> Any:
+    try:
+        import onnxruntime
+    except ImportError as error:
+        raise ExportError(
+            f"{path.name} needs onnxruntime, which is not installed: "
+            f'pip install "camser[onnx]", or give engine="torch"'
+        ) from error
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = threads
+    options.log_severity_level = 3  # errors
+    try:
+        return onnxruntime.InferenceSession(path, options, providers=["CPUExecutionProvider"])
+    except Exception as error:  # onnxruntime's own have no common class
+        raise ExportError(f"{path} is no model that onnxruntime runs: {error}; {AGAIN}") from error

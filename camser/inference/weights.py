@@ -1,0 +1,95 @@
+"""All weights of a model from one file, or an error: nothing is left random, nothing left over."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import load_file
+from torch import Tensor, nn
+
+from camser.inference.contents import AGAIN, CONFIG, ExportError, check_file
+from camser.model import EmotionHead
+from camser.provenance import warn_of_differences
+
+
+def state_of(modules: Mapping[str, nn.Module]) -> dict[str, Tensor]:
+    """All weights by name, each module's under its own: ``classifier.linear.weight``."""
+    return {
+        f"{name}.{key}": value.detach()
+        for name, module in modules.items()
+        for key, value in module.state_dict().items()
+    }
+
+
+def load_weights(modules: Mapping[str, nn.Module], path: Path, config: Mapping[str, Any]) -> None:
+    """Load all weights, or raise.
+
+    A plugin of another version than the one that trained them is a ``PluginVersionWarning``.
+
+    Arguments
+    ---------
+    modules : mapping of str to Module
+        As from ``folder.build``.
+    path : Path
+        A safetensors file.
+    config : mapping
+        From ``folder.read_config``: its ``weights`` tell ``bytes`` and ``digest``.
+
+    Raises
+    ------
+    ExportError
+        If the file is missing or not the one that is described, or a tensor is missing, left
+        over, or of another shape.
+    """
+    check_file(path, config["weights"])
+    try:
+        state = load_file(path)
+    except (SafetensorError, OSError, ValueError) as error:
+        raise ExportError(f"{path} is damaged ({error}); {AGAIN}") from error
+    _check_state(state, state_of(modules), path)
+    for name, module in modules.items():
+        prefix = f"{name}."
+        own = {k.removeprefix(prefix): v for k, v in state.items() if k.startswith(prefix)}
+        module.load_state_dict(own, strict=True)
+    warn_of_differences(config["plugins"], modules["embedding_model"].plugins)
+
+
+def load_head(path: Path, config: Mapping[str, Any]) -> EmotionHead:
+    """The trained classifier alone; of the file, nothing else is read.
+
+    Raises
+    ------
+    ExportError
+        If the file is missing, of another length, or holds no such classifier.
+    """
+    check_file(path, config["weights"], whole=False)
+    prefix = "classifier."
+    try:
+        with safe_open(path, framework="pt") as file:
+            names = [name for name in file.keys() if name.startswith(prefix)]  # noqa: SIM118
+            state = {name: file.get_tensor(name) for name in names}
+    except (SafetensorError, OSError, ValueError) as error:
+        raise ExportError(f"{path} is damaged ({error}); {AGAIN}") from error
+    size = state["classifier.linear.weight"].shape[1] if state else 1
+    head = EmotionHead(size, len(config["labels"]))
+    _check_state(state, state_of({"classifier": head}), path)
+    head.load_state_dict({name.removeprefix(prefix): value for name, value in state.items()})
+    return head
+
+
+def _check_state(state: Mapping[str, Tensor], wanted: Mapping[str, Tensor], path: Path) -> None:
+    problems = {
+        "lacks": sorted(set(wanted) - set(state)),
+        "has, besides,": sorted(set(state) - set(wanted)),
+        "has in another shape": [
+            f"{k} {list(state[k].shape)} instead of {list(wanted[k].shape)}"
+            for k in sorted(set(state) & set(wanted))
+            if state[k].shape != wanted[k].shape
+        ],
+    }
+    found = [f"{what} {', '.join(names[:5])}" for what, names in problems.items() if names]
+    if found:
+        raise ExportError(f"{path} does not fit its {CONFIG}: it {'; it '.join(found)}; {AGAIN}")
