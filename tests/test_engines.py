@@ -10,6 +10,7 @@ from torch.nn.utils import parametrize
 
 from camser import cli
 from camser.export.int8 import measure
+from camser.export.push import plan
 from camser.files import digest
 from camser.inference import EmotionClassifier, ExportError, engines, folder
 from camser.inference.onnx import OnnxEncoder
@@ -95,6 +96,14 @@ def test_a_graph_that_is_cut_off_or_missing(damaged):
     with pytest.raises(ExportError, match=r"model\.onnx is missing"):
         EmotionClassifier.from_pretrained(damaged, engine="onnx")
     assert not runs_onnx(damaged, device="cpu")
+
+
+def test_what_is_pushed_is_what_is_described(damaged):
+    sent = {path.name for path in plan(damaged, "user/name").files}
+    assert {"model.onnx", "model.int8.onnx"} <= sent
+    (damaged / "model.int8.onnx").write_bytes(b"another")
+    with pytest.raises(ExportError, match=r"model\.int8\.onnx is not the file that"):
+        plan(damaged, "user/name")
 
 
 def test_an_export_without_the_graph_says_how_to_get_it(export):

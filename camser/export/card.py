@@ -28,9 +28,8 @@ print(classifier.classify("speech.wav"))
 ```
 
 Any format, sampling rate and number of channels, any length; `classifier.timeline("meeting.wav")`
-says how the emotions change. Only `config.json` and `model.safetensors` are read; nothing here is
-run. SpeechBrain's own interface works too; its `hyperparams.yaml` is code, load it only from those
-whom you trust:
+says how the emotions change. Only data are read, nothing here is run. SpeechBrain's own interface
+works too; its `hyperparams.yaml` is code, load it only from those whom you trust:
 
 ```python
 from speechbrain.inference.classifiers import EncoderClassifier

@@ -14,7 +14,8 @@ def write_int8(graph: Path, path: Path) -> None:
     """Write an ONNX file whose linear layers compute in int8.
 
     Their weights are rounded once, a scale for each output; what they are given is rounded as it
-    comes. Front ends, convolutions, LSTMs, attention and the classifier stay in float32.
+    comes, with one scale for all of a batch, so that a result depends a little on what else is in
+    it. Front ends, convolutions, LSTMs, attention and the classifier stay in float32.
 
     Arguments
     ---------

@@ -27,7 +27,7 @@ from camser.segments import num_segments
 class EmotionClassifier(EncoderClassifier):
     """SpeechBrain's ``EncoderClassifier`` for recordings as they come, of any length.
 
-    ``from_pretrained`` reads plain values and tensors alone; nothing in the folder is run. What
+    ``from_pretrained`` reads data alone; nothing in the folder is run as code. What
     SpeechBrain's class offers (``classify_file``, ``classify_batch``, ``encode_batch``) is here
     too, and gives the log-probabilities that the trained system had in its test.
 
