@@ -16,7 +16,7 @@ from pathlib import Path
 from processes import MEGABYTE, peak_megabytes
 
 SECONDS = 0.3  # of an utterance where their number is what grows
-SMALLEST = ["--modalities=[mfcc, wav2vec2]", "--fusion=concat", "--num_workers=0"]
+SMALLEST = ["--modalities=[wav2vec2]", "--fusion=concat"]
 
 
 def preparation(folder: Path, size: float, device: str) -> None:
@@ -30,7 +30,7 @@ def preparation(folder: Path, size: float, device: str) -> None:
 
 
 def building(folder: Path, size: float, device: str) -> None:
-    """The same, and all else that is done before the first step: packed, its features kept."""
+    """The same, and all else that a run does before its first step."""
     import corpus
     import systems
 
