@@ -4,8 +4,10 @@ PYTHON ?= python3
 BIN := .venv/bin
 INSTALLED := .venv/.installed
 DEMO := demo
+BENCH := features training epoch inference startup memory
+BENCH_GPU := features training epoch inference memory
 
-.PHONY: demo test test-slow lint clean
+.PHONY: demo test test-slow lint bench bench-gpu clean
 
 # With 19 utterances to choose the epoch by, the first one is the best of some seeds.
 demo: $(INSTALLED)  ## a synthetic corpus, one fold trained, tested and exported: two minutes on two cores
@@ -19,6 +21,18 @@ test: lint  ## under ten minutes on two cores
 
 test-slow: lint  ## what takes longer
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -m slow --timeout 3600 --numprocesses 2 --dist load
+
+bench: $(INSTALLED)  ## speed and memory on the CPU, into docs/speed.md; wants an idle machine
+	set -e; for name in $(BENCH); do \
+		$(BIN)/python bench/$$name.py --output bench/results/$$name-cpu.json; \
+	done
+	$(BIN)/python bench/tables.py docs/speed.md
+
+bench-gpu: $(INSTALLED)  ## the same on a GPU
+	set -e; for name in $(BENCH_GPU); do \
+		$(BIN)/python bench/$$name.py --device cuda --output bench/results/$$name-gpu.json; \
+	done
+	$(BIN)/python bench/tables.py docs/speed.md
 
 lint: $(INSTALLED)
 	$(BIN)/ruff check .

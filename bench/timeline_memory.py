@@ -12,8 +12,6 @@ from __future__ import annotations
 
 import argparse
 import json
-import resource
-import subprocess
 import sys
 import tempfile
 import time
@@ -21,38 +19,9 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
+from processes import MEGABYTE, in_a_process, peak_megabytes
 
-MEGABYTE = 2**20
 LIMIT = 200  # MB that the longest may need above the shortest
-SMALL = {
-    "modalities": ["mfcc", "spectrogram", "wav2vec2"],
-    "encoders": {
-        "mfcc": {"plugin": "mfcc_bilstm", "hidden_size": 8, "num_layers": 1},
-        "spectrogram": {"plugin": "spectrogram_alexnet", "weights": None},
-        "wav2vec2": {
-            "plugin": "wav2vec2",
-            "config": {
-                "model_type": "wav2vec2",
-                "hidden_size": 16,
-                "num_hidden_layers": 2,
-                "num_attention_heads": 2,
-                "intermediate_size": 32,
-                "conv_dim": [8] * 7,
-                "num_conv_pos_embeddings": 16,
-                "num_conv_pos_embedding_groups": 2,
-            },
-        },
-    },
-    "fusion": "co_attention",
-    "fusions": {
-        "co_attention": {
-            "plugin": "co_attention",
-            "guides": ["mfcc", "spectrogram"],
-            "target": "wav2vec2",
-        }
-    },
-    "segment_seconds": 3.0,
-}
 
 
 def main(argv: Sequence[str] | None = None) -> None:
@@ -68,14 +37,18 @@ def main(argv: Sequence[str] | None = None) -> None:
     arguments = parser.parse_args(argv)
     if arguments.measure:
         return measure(arguments.model, arguments.measure, arguments.hop)
+    from systems import write_export
+
     with tempfile.TemporaryDirectory() as folder:
-        model = arguments.model or write_model(Path(folder) / "model")
+        model = arguments.model or write_export(Path(folder) / "model", "small")
         rows = []
         for seconds in arguments.seconds:
             path = Path(folder) / f"{seconds:g}.flac"
             write_recording(path, seconds, arguments.rate, arguments.channels)
             rows.append({"file_megabytes": path.stat().st_size / MEGABYTE})
-            rows[-1] |= in_a_process(model, path, arguments.hop)
+            rows[-1] |= in_a_process(
+                __file__, "--measure", path, "--model", model, f"--hop={arguments.hop}"
+            )
             print_row(rows[-1])
     grown = rows[-1]["peak_megabytes"] - rows[0]["peak_megabytes"]
     print(f"the longest needs {grown:.0f} MB more than the shortest; allowed: {LIMIT}")
@@ -90,29 +63,6 @@ def main(argv: Sequence[str] | None = None) -> None:
         sys.exit("too much")
 
 
-def write_model(folder: Path) -> Path:
-    """An export with random weights."""
-    from camser.build import build_model
-    from camser.inference.folder import FORMAT, write
-    from camser.model import EmotionHead
-
-    labels = ["angry", "sad", "happy", "neutral"]
-    model = build_model(**SMALL)
-    folder.mkdir()
-    config = {
-        "model_type": "camser",
-        "format": FORMAT,
-        "labels": labels,
-        "sample_rate": 16000,
-        "temperature": 1.0,
-        "architecture": model.architecture,
-        "plugins": {},
-    }
-    head = EmotionHead(model.embedding_size, len(labels))
-    write(folder, config, {"embedding_model": model, "classifier": head})
-    return folder
-
-
 def write_recording(path: Path, seconds: float, rate: int, channels: int) -> None:
     """Noise whose loudness comes and goes, written a second at a time."""
     import soundfile
@@ -123,13 +73,6 @@ def write_recording(path: Path, seconds: float, rate: int, channels: int) -> Non
             count = min(left, rate)
             file.write(rng.uniform(0, 0.3) * rng.uniform(-1, 1, size=(count, channels)))
             left -= count
-
-
-def in_a_process(model: str | Path, path: Path, hop: float) -> dict:
-    """What ``measure`` prints."""
-    command = [sys.executable, __file__, "--measure", str(path), "--model", str(model)]
-    ended = subprocess.run([*command, f"--hop={hop}"], stdout=subprocess.PIPE, check=True)
-    return json.loads(ended.stdout.splitlines()[-1])
 
 
 def measure(model: str, path: str, hop: float) -> None:
@@ -143,7 +86,7 @@ def measure(model: str, path: str, hop: float) -> None:
         "seconds": timeline.seconds,
         "windows": len(timeline.probabilities),
         "took_seconds": time.perf_counter() - start,
-        "peak_megabytes": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024 / MEGABYTE,
+        "peak_megabytes": peak_megabytes(),
     }
     print(json.dumps(found))
 

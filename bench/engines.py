@@ -1,0 +1,41 @@
+"""camser's inference by each engine that is here."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import systems
+import torch
+
+from camser.inference import EmotionClassifier
+
+# The file that an engine runs, and what from_pretrained is told.
+ENGINES: dict[str, tuple[str, dict[str, Any]]] = {
+    "camser, torch": ("model.safetensors", {"engine": "torch"}),
+    "camser, torch, compiled": ("model.safetensors", {"engine": "torch", "compile": True}),
+    "camser, onnx": ("model.onnx", {"engine": "onnx"}),
+    "camser, onnx, int8": ("model.int8.onnx", {"engine": "onnx-int8"}),
+}
+
+
+def available(
+    folder: Path, size: str, device: str, compiled: bool = True
+) -> dict[str, Callable[[list[Path]], Any]]:
+    """By name, what takes paths and gives predictions; ``folder`` gets an export.
+
+    Left out are ONNX Runtime on a GPU, for which its usual package is not made, and, unless
+    ``compiled``, what takes minutes to compile.
+    """
+    systems.write_export(folder, size, onnx=torch.device(device).type == "cpu")
+    taken, found = inspect.signature(EmotionClassifier.from_pretrained).parameters, {}
+    for name, (file, options) in ENGINES.items():
+        known = "engine" in taken or options["engine"] == "torch"
+        if not (folder / file).is_file() or not known or options.get("compile", False) > compiled:
+            continue
+        told = {key: value for key, value in options.items() if key in taken}
+        classifier = EmotionClassifier.from_pretrained(folder, device=device, **told)
+        found[name] = classifier.classify
+    return found

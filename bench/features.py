@@ -1,0 +1,111 @@
+#!/usr/bin/env python3
+"""MFCC and spectrogram image: camser's front ends on batches, librosa's calls on each segment.
+
+    python bench/features.py --output bench/results/features-cpu.json
+
+Both get the same segments of 3 s in memory and must give the same features. camser's run on the
+device, from samples that lie there; librosa's, on the processor, is warm: its compiled parts are
+compiled before.
+"""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Sequence
+from statistics import median
+
+import measuring
+import numpy as np
+import plain
+import torch
+from torch import Tensor, nn
+
+from camser.encoders.mfcc import MFCCBiLSTM
+from camser.encoders.spectrogram import SpectrogramAlexNet
+
+SECONDS = 3
+TOLERANCE = 1e-3  # of features within about 3
+EDGE = 8  # frames; half of the MFCC's window is 6.4
+
+
+class Stop(nn.Module):
+    """In AlexNet's place: keeps what would go into it, and gives on next to nothing."""
+
+    def forward(self, images: Tensor) -> Tensor:
+        self.seen = images
+        return images[..., :1, :1]
+
+
+class FrontEnds:
+    """What camser makes of segments before anything learned."""
+
+    def __init__(self, device: str) -> None:
+        self.mfcc = MFCCBiLSTM(hidden_size=1, num_layers=1).to(device)
+        self.spectrogram = SpectrogramAlexNet(weights=None)
+        self.spectrogram.alexnet = Stop()
+        self.spectrogram.to(device)
+
+    @torch.inference_mode()
+    def picture(self, waves: Tensor) -> Tensor:
+        """[segments, samples] -> [segments, 3, 256, 384]"""
+        self.spectrogram(waves)
+        return self.spectrogram.alexnet.seen
+
+    @torch.inference_mode()
+    def coefficients(self, waves: Tensor) -> Tensor:
+        """[segments, samples] -> [segments, 300, 40]"""
+        return self.mfcc.front_end(waves)
+
+    def __call__(self, waves: Tensor) -> tuple[Tensor, Tensor]:
+        return self.coefficients(waves), self.picture(waves)
+
+
+def by_librosa(waves: np.ndarray) -> list[tuple[Tensor, Tensor]]:
+    """One call after the other, as a Dataset makes them."""
+    return [plain.features(wave)[1:] for wave in waves]
+
+
+def segments(num: int) -> np.ndarray:
+    """Noise that swells, [num, samples]: nothing that a floor or a cut makes easy."""
+    rng = np.random.default_rng(0)
+    loudness = np.linspace(0.01, 0.3, SECONDS * plain.RATE)
+    return (loudness * rng.uniform(-1, 1, (num, len(loudness)))).astype(np.float32)
+
+
+def check(ours: FrontEnds, waves: np.ndarray, device: str) -> None:
+    """Raise unless both give the same, where librosa's extrapolated first sample is not heard."""
+    found = ours(torch.from_numpy(waves).to(device))
+    oracle = [torch.stack(column) for column in zip(*by_librosa(waves), strict=True)]
+    for name, a, b in zip(("MFCC", "spectrogram"), found, oracle, strict=True):
+        heard = (a.cpu() - b)[:, EDGE:] if name == "MFCC" else (a.cpu() - b)[..., EDGE:]
+        if heard.abs().max() > TOLERANCE:
+            raise ValueError(f"{name} differs from librosa's by {heard.abs().max():.2g}")
+
+
+def measure(batch: int, num_rounds: int, device: str) -> list[dict]:
+    """The rows of one batch size."""
+    ours, waves = FrontEnds(device), segments(batch)
+    check(ours, waves[:2], device)
+    there = torch.from_numpy(waves).to(device)
+    times = measuring.rounds(
+        {"camser": lambda: ours(there), "librosa": lambda: by_librosa(waves)}, num_rounds, device
+    )
+    found = measuring.rows(times, "librosa")
+    for row, seconds in zip(found, times.values(), strict=True):
+        row["times real time"] = batch * SECONDS / median(seconds)
+    return [{"segments": batch, **row} for row in found]
+
+
+def main(argv: Sequence[str] | None = None) -> None:
+    """Measure each batch size."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--batches", type=int, nargs="+", default=[1, 8, 64])
+    asked = measuring.read_arguments(parser, argv, rounds=15)
+    if asked.quick:
+        asked.batches, asked.rounds = [1, 2], 2
+    found = [row for n in asked.batches for row in measure(n, asked.rounds, asked.device)]
+    measuring.report(asked, {"features": found}, segment_seconds=SECONDS)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,140 @@
+#!/usr/bin/env python3
+"""Inference: a 3-s clip and a folder of recordings, against what one would use instead.
+
+    python bench/inference.py --output bench/results/inference-cpu.json
+
+All weights are random and all wav2vec2 encoders are of the base size. From a file to a decision:
+camser, by each engine that is here; the plain way (``plain.py``); and two that are a wav2vec2
+encoder and a linear layer alone: transformers' audio-classification pipeline, and the model of
+SpeechBrain's IEMOCAP recipe (its wav2vec2, the mean over frames, a linear layer).
+"""
+
+from __future__ import annotations
+
+import os
+
+os.environ.setdefault("HF_HUB_OFFLINE", "1")  # transformers and SpeechBrain read it when imported
+
+import argparse
+import tempfile
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from statistics import median
+from typing import Any
+
+import corpus
+import engines
+import measuring
+import numpy as np
+import plain
+import soundfile
+import systems
+import torch
+from speechbrain.integrations.huggingface.wav2vec2 import Wav2Vec2
+from speechbrain.nnet.pooling import StatisticsPooling
+from torch import nn
+from transformers import (
+    Wav2Vec2Config,
+    Wav2Vec2FeatureExtractor,
+    Wav2Vec2ForSequenceClassification,
+    Wav2Vec2Model,
+    pipeline,
+)
+
+SECONDS = 3.0
+Decide = Callable[[list[Path]], Any]
+
+
+def plain_way(size: str, device: str) -> Decide:
+    """See ``plain.py``; a recording after the other."""
+    model = plain.Plain(**systems.plain_sizes(size)).to(device).eval()
+    return lambda paths: [plain.classify(model, path, device) for path in paths]
+
+
+def transformers_pipeline(config: Wav2Vec2Config, device: str) -> Decide:
+    """transformers' own way from samples to labels, which takes arrays where there is no ffmpeg."""
+    found = pipeline(
+        "audio-classification",
+        model=Wav2Vec2ForSequenceClassification(config).eval(),
+        feature_extractor=Wav2Vec2FeatureExtractor(),
+        device=device,
+    )
+    return lambda paths: found([soundfile.read(path, dtype="float32")[0] for path in paths])
+
+
+class SpeechBrainEmotion(nn.Module):
+    """The model of SpeechBrain's IEMOCAP recipe with wav2vec2."""
+
+    def __init__(self, folder: Path, hidden_size: int) -> None:
+        super().__init__()
+        self.wav2vec2 = Wav2Vec2(str(folder), str(folder), output_norm=True, freeze=True)
+        self.pool = StatisticsPooling(return_std=False)
+        self.out = nn.Linear(hidden_size, 4, bias=False)
+
+    @torch.inference_mode()
+    def forward(self, path: Path) -> int:
+        """The emotion of a recording."""
+        samples, _ = soundfile.read(path, dtype="float32")
+        waves = torch.from_numpy(samples).unsqueeze(0).to(self.out.weight.device)
+        frames = self.wav2vec2(waves, torch.ones(1, device=waves.device))
+        return int(self.out(self.pool(frames).squeeze(1)).argmax())
+
+
+def speechbrains(folder: Path, config: Wav2Vec2Config, device: str) -> Decide:
+    """It needs a folder such as the hub's: weights, configuration, preprocessor."""
+    Wav2Vec2Model(config).save_pretrained(folder)
+    Wav2Vec2FeatureExtractor().save_pretrained(folder)
+    model = SpeechBrainEmotion(folder, config.hidden_size).to(device).eval()
+    return lambda paths: [model(path) for path in paths]
+
+
+def candidates(folder: Path, asked: argparse.Namespace) -> dict[str, Decide]:
+    """By name, what takes paths and gives decisions."""
+    config = Wav2Vec2Config(num_labels=4, **systems.plain_sizes(asked.size)["wav2vec2"])
+    return {
+        **engines.available(folder / "export", asked.size, asked.device, asked.compiled),
+        "plain": plain_way(asked.size, asked.device),
+        "transformers pipeline": transformers_pipeline(config, asked.device),
+        "SpeechBrain": speechbrains(folder / "speechbrain", config, asked.device),
+    }
+
+
+def measure(folder: Path, asked: argparse.Namespace) -> dict[str, list[dict]]:
+    """Both tables."""
+    lengths = corpus.iemocap_lengths(asked.files)
+    corpus.write_corpus(folder / "clip", [SECONDS])
+    corpus.write_corpus(folder / "folder", lengths)
+    clip, files = (sorted((folder / n).rglob("*.wav")) for n in ("clip", "folder"))
+    found = candidates(folder, asked)
+    alone = {name: lambda decide=decide: decide(clip) for name, decide in found.items()}
+    latency = measuring.rounds(alone, asked.rounds, asked.device, warm_ups=2)
+    many = {name: lambda decide=decide: decide(files) for name, decide in found.items()}
+    whole = measuring.rounds(many, max(1, asked.rounds // 5), asked.device)
+    throughput = measuring.rows(whole, "plain")
+    for row, seconds in zip(throughput, whole.values(), strict=True):
+        row["files/s"] = len(files) / median(seconds)
+        row["real-time factor"] = median(seconds) / float(np.sum(lengths))
+    clips = measuring.rows(latency, "plain")
+    for row, speed in zip(clips, measuring.ratios(latency, "plain").values(), strict=True):
+        del row["times as fast as plain"]
+        row["of plain's time"] = 1 / speed
+        row["real-time factor"] = row["median ms"] / 1000 / SECONDS
+    return {"clip": clips, "folder": throughput}
+
+
+def main(argv: Sequence[str] | None = None) -> None:
+    """Measure a clip, then a folder."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--files", type=int, default=32, help="in the folder")
+    parser.add_argument("--no-compiled", dest="compiled", action="store_false")
+    asked = measuring.read_arguments(parser, argv, rounds=15)
+    asked.size = "paper"
+    if asked.quick:
+        asked.size, asked.files, asked.rounds, asked.compiled = "small", 3, 2, False
+    with tempfile.TemporaryDirectory() as folder:
+        found = measure(Path(folder), asked)
+    measuring.report(asked, found, size=asked.size, files=asked.files)
+
+
+if __name__ == "__main__":
+    main()
