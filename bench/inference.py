@@ -125,7 +125,7 @@ def measure(folder: Path, asked: argparse.Namespace) -> dict[str, list[dict]]:
 def main(argv: Sequence[str] | None = None) -> None:
     """Measure a clip, then a folder."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--files", type=int, default=32, help="in the folder")
+    parser.add_argument("--files", type=int, default=16, help="in the folder")
     parser.add_argument("--no-compiled", dest="compiled", action="store_false")
     asked = measuring.read_arguments(parser, argv, rounds=15)
     asked.size = "paper"

@@ -23,10 +23,8 @@ import plain
 import systems
 import torch
 from features import FrontEnds
+from flops import forward_flops
 from stepping import Clock, Epochs
-from torch import nn
-from torch.nn.attention import SDPBackend, sdpa_kernel
-from torch.utils.flop_counter import FlopCounterMode
 
 from camser.experiment import Run
 from camser.settings import KEYS
@@ -38,38 +36,22 @@ OPTIONS = {
     "cuda": {
         "camser, eager, fp32": {"compiled": "false", "precision": "fp32"},
         "camser, eager, bf16": {"compiled": "false", "precision": "bf16"},
-        "camser, compiled, bf16": {"compiled": "true", "precision": "bf16"},
-        "camser": {},  # the recipe's own settings
+        "camser": {},  # the recipe's own settings: compiled too
     },
 }
 
 
-def forward_flops(model: nn.Module, head: nn.Module) -> int:
-    """Floating-point operations of one segment's forward pass."""
-    wave, whole = torch.randn(1, model.segment_samples), torch.ones(1)
-    lstms, handles = [], []
-    for module in model.modules():
-        if isinstance(module, nn.LSTM):
-            handles.append(module.register_forward_hook(lambda m, i, o: lstms.append(_lstm(m, *i))))
-    # The counter knows attention as the two matrix products that it is.
-    counter = FlopCounterMode(display=False)
-    with torch.no_grad(), sdpa_kernel(SDPBackend.MATH), counter:
-        head(model(wave, whole))
-    for handle in handles:
-        handle.remove()
-    return counter.get_total_flops() + sum(lstms)
-
-
-def _lstm(lstm: nn.LSTM, frames: torch.Tensor, *state: object) -> int:
-    """Four gates of each unit, from input and state, at each frame; the counter knows no LSTM."""
-    weights = [p for name, p in lstm.named_parameters() if name.startswith("weight")]
-    return 2 * frames.shape[1] * sum(p.numel() for p in weights)
-
-
 class PlainEpochs:
-    """The plain way, an epoch at each call; the same clock as camser's."""
+    """The plain way, an epoch at each call; the same clock as camser's.
 
-    def __init__(self, size: str, segments: Sequence, asked: argparse.Namespace) -> None:
+    ``precision`` is that of float32's matrix products: torch's own default is "highest", and
+    SpeechBrain, for all that runs beside it, "high" (TF32 on a GPU).
+    """
+
+    def __init__(
+        self, size: str, segments: Sequence, asked: argparse.Namespace, precision: str = "highest"
+    ) -> None:
+        self.precision = precision
         self.device, pinned = asked.device, asked.device != "cpu"
         self.model = plain.Plain(**systems.plain_sizes(size)).to(self.device).train()
         self.optimizer = torch.optim.AdamW(self.model.parameters(), lr=1e-5)
@@ -77,9 +59,12 @@ class PlainEpochs:
         self.clock = Clock(plain.step, self.device, asked.skip)
 
     def __call__(self) -> float:
+        before = torch.get_float32_matmul_precision()
+        torch.set_float32_matmul_precision(self.precision)
         self.clock.begin()
         for batch in self.loader:
             self.clock(self.model, self.optimizer, batch, self.device)
+        torch.set_float32_matmul_precision(before)
         return self.clock.seconds_a_call()
 
 
@@ -132,9 +117,9 @@ def parts_of_a_step(epochs: Epochs, asked: argparse.Namespace, step: float) -> l
 
 def candidates(folder: Path, asked: argparse.Namespace) -> dict[str, Callable]:
     """camser with each set of options, and the plain way, on the same segments."""
-    # Eight speakers of ten are trained on.
-    per_speaker = -(-(asked.skip + asked.steps) * asked.batch_size // 8)
-    audio = corpus.write_corpus(folder / "corpus", [SECONDS] * (10 * max(4, per_speaker)))
+    # Eight speakers of ten are trained on; each needs four utterances, one an emotion.
+    per_speaker = (asked.skip + asked.steps) * asked.batch_size // 8
+    audio = corpus.write_corpus(folder / "corpus", [SECONDS] * (10 * per_speaker))
     found: dict[str, Callable] = {}
     for name, options in OPTIONS[torch.device(asked.device).type].items():
         if not set(options) <= KEYS | {"precision"}:
@@ -144,7 +129,10 @@ def candidates(folder: Path, asked: argparse.Namespace) -> dict[str, Callable]:
         where = folder / str(len(found))
         run = systems.start(asked.size, where, audio, corpus.scan, asked.device, *overrides)
         found[name] = Epochs(run, asked.skip)
-    found["plain"] = PlainEpochs(asked.size, plain_segments(run, audio), asked)
+    segments = plain_segments(run, audio)
+    found["plain"] = PlainEpochs(asked.size, segments, asked)
+    if torch.device(asked.device).type == "cuda":
+        found["plain, TF32"] = PlainEpochs(asked.size, segments, asked, "high")
     modules = run.brain.modules
     plain.check_same_size(found["plain"].model, modules.embedding_model, modules.classifier)
     return found
@@ -169,16 +157,18 @@ def main(argv: Sequence[str] | None = None) -> None:
     """Measure a step, and its parts."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--batch_size", type=int, help="by default 64 on a GPU, 8 elsewhere")
-    parser.add_argument("--steps", type=int, help="a round's; by default 40 on a GPU, 2 elsewhere")
+    parser.add_argument("--steps", type=int, help="a round's; by default 40 on a GPU, 3 elsewhere")
     parser.add_argument("--skip", type=int, help="not counted; by default 5 on a GPU, 1 elsewhere")
     workers = torch.get_num_threads()  # one a core, the most that helps
     parser.add_argument("--workers", type=int, default=workers, help="of the plain way's loader")
-    asked = measuring.read_arguments(parser, argv, rounds=5)
+    asked = measuring.read_arguments(parser, argv, rounds=3)
     gpu, asked.size = torch.device(asked.device).type == "cuda", "paper"
     asked.batch_size = asked.batch_size or (64 if gpu else 8)
-    asked.steps, asked.skip = asked.steps or (40 if gpu else 2), asked.skip or (5 if gpu else 1)
+    asked.steps, asked.skip = asked.steps or (40 if gpu else 3), asked.skip or (5 if gpu else 1)
     if asked.quick:
         asked.size, asked.rounds, asked.batch_size, asked.steps = "small", 2, 16, 1
+    if asked.batch_size % 8 or (asked.skip + asked.steps) * asked.batch_size < 32:
+        parser.error("batch_size must be a multiple of 8, and all steps see 32 segments or more")
     with tempfile.TemporaryDirectory() as folder:
         found = measure(Path(folder), asked)
     told = ("size", "batch_size", "steps", "skip", "workers", "forward_gflop")

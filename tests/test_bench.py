@@ -14,6 +14,7 @@ from conftest import ROOT
 sys.path.insert(0, str(ROOT / "bench"))  # its scripts import each other as they do when they run
 
 import corpus
+import flops
 import measuring
 import plain
 import systems
@@ -60,6 +61,12 @@ def test_the_plain_model_is_as_large_as_ours(size, monkeypatch):
     assert plain.check_same_size(theirs, *ours.values()) > 1_000_000
     with pytest.raises(ValueError, match="the plain model has 4 parameters, camser's 2"):
         plain.check_same_size(torch.nn.Linear(3, 1), torch.nn.Linear(1, 1))
+
+
+def test_an_lstm_is_counted_with_its_model():
+    lstm = torch.nn.LSTM(3, 5, batch_first=True, bidirectional=True)
+    # Four gates of five units, of three inputs and five states; each weight multiplies and adds.
+    assert flops.lstm_flops(lstm, torch.zeros(1, 7, 3)) == 2 * 7 * 2 * 4 * 5 * (3 + 5)
 
 
 def test_the_corpus_has_iemocaps_lengths():
