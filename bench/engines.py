@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import inspect
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -30,12 +29,10 @@ def available(
     ``compiled``, what takes minutes to compile.
     """
     systems.write_export(folder, size, onnx=torch.device(device).type == "cpu")
-    taken, found = inspect.signature(EmotionClassifier.from_pretrained).parameters, {}
+    found = {}
     for name, (file, options) in ENGINES.items():
-        known = "engine" in taken or options["engine"] == "torch"
-        if not (folder / file).is_file() or not known or options.get("compile", False) > compiled:
+        if not (folder / file).is_file() or options.get("compile", False) > compiled:
             continue
-        told = {key: value for key, value in options.items() if key in taken}
-        classifier = EmotionClassifier.from_pretrained(folder, device=device, **told)
+        classifier = EmotionClassifier.from_pretrained(folder, device=device, **options)
         found[name] = classifier.classify
     return found

@@ -18,10 +18,11 @@ import measuring
 import numpy as np
 import plain
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from camser.encoders.mfcc import MFCCBiLSTM
 from camser.encoders.spectrogram import SpectrogramAlexNet
+from camser.encoders.waveform import preemphasise
 
 SECONDS = 3
 # Of features within about 3; a GPU may round what it multiplies to 10 bits (TF32).
@@ -29,28 +30,17 @@ TOLERANCE = {"cpu": 1e-3, "cuda": 1e-2}
 EDGE = 8  # frames; half of the MFCC's window is 6.4
 
 
-class Stop(nn.Module):
-    """In AlexNet's place: keeps what would go into it, and gives on next to nothing."""
-
-    def forward(self, images: Tensor) -> Tensor:
-        self.seen = images
-        return images[..., :1, :1]
-
-
 class FrontEnds:
     """What camser makes of segments before anything learned."""
 
     def __init__(self, device: str) -> None:
         self.mfcc = MFCCBiLSTM(hidden_size=1, num_layers=1).to(device)
-        self.spectrogram = SpectrogramAlexNet(weights=None)
-        self.spectrogram.alexnet = Stop()
-        self.spectrogram.to(device)
+        self.spectrogram = SpectrogramAlexNet(weights=None).to(device)
 
     @torch.inference_mode()
     def picture(self, waves: Tensor) -> Tensor:
-        """[segments, samples] -> [segments, 3, 256, 384]"""
-        self.spectrogram(waves)
-        return self.spectrogram.alexnet.seen
+        """[segments, samples] -> [segments, 200, 300]"""
+        return self.spectrogram.image(preemphasise(waves, self.spectrogram.preemphasis))
 
     @torch.inference_mode()
     def coefficients(self, waves: Tensor) -> Tensor:
@@ -63,7 +53,8 @@ class FrontEnds:
 
 def by_librosa(waves: np.ndarray) -> list[tuple[Tensor, Tensor]]:
     """One call after the other, as a Dataset makes them."""
-    return [plain.features(wave)[1:] for wave in waves]
+    emphasised = map(plain.emphasised, waves)
+    return [(plain.mfcc(wave), plain.spectrogram(wave)) for wave in emphasised]
 
 
 def segments(num: int) -> np.ndarray:

@@ -25,27 +25,36 @@ RATE, SEGMENT = 16000, 48000
 Features = tuple[Tensor, Tensor, Tensor]
 
 
+def emphasised(wave: np.ndarray) -> np.ndarray:
+    """[samples] -> [samples]"""
+    return librosa.effects.preemphasis(wave, coef=0.97).astype(np.float32)
+
+
 def mfcc(wave: np.ndarray) -> Tensor:
     """[samples] -> [frames, 40], frames of unit length"""
     found = librosa.feature.mfcc(y=wave, sr=RATE, n_mfcc=40, htk=True, hop_length=160)
     return torch.from_numpy(librosa.util.normalize(found[:, : len(wave) // 160], norm=2, axis=0).T)
 
 
-def picture(wave: np.ndarray) -> Tensor:
-    """[samples] -> [3, 256, width]: the spectrogram as AlexNet wants its images"""
+def spectrogram(wave: np.ndarray) -> Tensor:
+    """[samples] -> [200, frames]: decibels below the loudest, scaled to [0, 1]"""
     spectrum = librosa.stft(
         wave, n_fft=800, win_length=640, hop_length=160, window="hamming", pad_mode="constant"
     )
     magnitude = np.abs(spectrum)[:200, : len(wave) // 160]
     decibels = librosa.amplitude_to_db(magnitude, ref=np.max, top_db=80)
-    grey = torch.from_numpy((decibels / 80 + 1)[::-1].copy()).unsqueeze(0)
-    image = resize(grey, [256], antialias=False).expand(3, -1, -1)
+    return torch.from_numpy((decibels / 80 + 1)[::-1].copy())
+
+
+def picture(wave: np.ndarray) -> Tensor:
+    """[samples] -> [3, 256, width]: the spectrogram as AlexNet wants its images"""
+    image = resize(spectrogram(wave).unsqueeze(0), [256], antialias=False).expand(3, -1, -1)
     return normalize(image, [0.485, 0.456, 0.406], [0.229, 0.224, 0.225])
 
 
 def features(wave: np.ndarray) -> Features:
     """A segment [samples] -> what the three encoders take."""
-    wave = librosa.effects.preemphasis(wave, coef=0.97).astype(np.float32)
+    wave = emphasised(wave)
     standard = (wave - wave.mean()) / np.sqrt(wave.var() + 1e-7)
     return torch.from_numpy(standard), mfcc(wave), picture(wave)
 

@@ -10,7 +10,8 @@ from torch import nn
 
 from camser.build import build_model
 from camser.experiment import Run
-from camser.inference.folder import FORMAT, ONNX, write
+from camser.inference.contents import INT8, ONNX, described
+from camser.inference.folder import FORMAT, write, write_config
 from camser.model import EmotionHead
 from camser.prepare import Scanner
 from camser.settings import Settings, read_arguments
@@ -86,7 +87,11 @@ def write_export(folder: Path, size: str, onnx: bool = False) -> Path:
     }
     write(folder, config, parts)
     if onnx:
+        from camser.export.int8 import write_int8
         from camser.export.onnx import write_onnx
 
         write_onnx(*parts.values(), folder / ONNX, config["labels"])
+        write_int8(folder / ONNX, folder / INT8)
+        config["onnx"] = {name: described(folder / name) for name in (ONNX, INT8)}
+        write_config(folder, config)
     return folder
