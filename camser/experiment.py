@@ -11,7 +11,12 @@ from typing import Any
 import speechbrain as sb
 import torch
 from hyperpyyaml import load_hyperpyyaml
-from speechbrain.utils.distributed import ddp_init_group, if_main_process, run_on_main
+from speechbrain.utils.distributed import (
+    ddp_barrier,
+    ddp_init_group,
+    if_main_process,
+    run_on_main,
+)
 from speechbrain.utils.train_logger import TensorboardLogger
 
 from camser import folds, inspection, results
@@ -135,6 +140,7 @@ class Run:
         if self.fold.valid == self.fold.test:
             del parts[results.VALID_PREDICTIONS]
         scored = {name: self._score(part) for name, part in parts.items()}  # the test part last
+        ddp_barrier()  # the first to end takes the folder of --debug with it
         if if_main_process() and not self.brain.debug:
             self._inspect()
             for name, part in parts.items():
