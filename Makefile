@@ -4,8 +4,8 @@ PYTHON ?= python3
 BIN := .venv/bin
 INSTALLED := .venv/.installed
 DEMO := demo
-BENCH := features training epoch inference startup memory
-BENCH_GPU := features training epoch inference memory
+BENCH := limits features training epoch inference startup memory
+BENCH_GPU := limits features training epoch inference memory
 
 .PHONY: demo test test-slow lint bench bench-gpu clean
 

@@ -12,11 +12,35 @@ they are right.
 from __future__ import annotations
 
 import argparse
-import json
 import sys
 from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import measuring
+
+from camser.corpus import locate, read_manifest
+from camser.export.int8 import measure, tell
+from camser.inference.folder import read_config
 
 LIMIT = 3 / 339  # of the decisions
+
+
+def row(config: dict[str, Any], cost: dict[str, Any]) -> dict[str, Any]:
+    """The line of the table."""
+    scores = {
+        f"{name}, {engine}, %": 100 * cost[engine][name]
+        for name in ("WA", "UA")
+        for engine in ("float32", "int8")
+    }
+    return {
+        "corpus": config["trained"]["corpus"],
+        "modalities": ", ".join(config["architecture"]["modalities"]),
+        "utterances": cost["utterances"],
+        "decisions changed": cost["changed"],
+        **scores,
+        "largest change of a probability": cost["largest_difference"],
+    }
 
 
 def main(argv: Sequence[str] | None = None) -> None:
@@ -25,25 +49,13 @@ def main(argv: Sequence[str] | None = None) -> None:
     parser.add_argument("model", help="an export with model.onnx and model.int8.onnx")
     parser.add_argument("--manifest", required=True, help="of a run: its manifest.csv")
     parser.add_argument("--data_folder", required=True, help="where the corpus lies")
-    parser.add_argument("--output", help="a JSON file")
-    arguments = parser.parse_args(argv)
-
-    from pathlib import Path
-
-    from camser.corpus import locate, read_manifest
-    from camser.export.int8 import measure, tell
-    from camser.files import replacing
-    from camser.inference.folder import read_config
-
-    labels = read_config(arguments.model)["labels"]
-    rows = [row for row in read_manifest(arguments.manifest) if row.emotion in labels]
-    paths = [str(locate(arguments.data_folder, row)) for row in rows]
-    cost = measure(Path(arguments.model), paths, [row.emotion for row in rows])
+    asked = measuring.read_arguments(parser, argv, rounds=1)
+    config = read_config(asked.model)
+    rows = [u for u in read_manifest(asked.manifest) if u.emotion in config["labels"]]
+    paths = [str(locate(asked.data_folder, u)) for u in rows]
+    cost = measure(Path(asked.model), paths, [u.emotion for u in rows])
     print(f"{tell(cost)}; allowed: {int(LIMIT * len(rows))} decisions")
-    if arguments.output:
-        with replacing(arguments.output) as file:
-            json.dump(cost, file, indent=2)
-            file.write("\n")
+    measuring.report(asked, {"decisions": [row(config, cost)]})
     if cost["changed"] > LIMIT * len(rows):
         sys.exit("too many")
 

@@ -22,7 +22,7 @@ import tables
 
 from camser.prepare import prepare
 
-SCRIPTS = ("features", "training", "epoch", "inference", "startup", "memory")
+SCRIPTS = ("limits", "features", "training", "epoch", "inference", "startup", "memory")
 
 
 def test_a_ratio_is_the_median_over_rounds_not_the_ratio_of_medians():

@@ -1,0 +1,66 @@
+#!/usr/bin/env python3
+"""What the processor multiplies at most: no step and no clip can be faster than its arithmetic.
+
+python bench/limits.py --output bench/results/limits-cpu.json
+"""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Sequence
+from statistics import median
+
+import measuring
+import systems
+import torch
+from flops import forward_flops
+
+# rows, inner size, columns
+PRODUCTS = {
+    "large square matrices": (4096, 4096, 4096),
+    "a layer of wav2vec2 on one segment": (149, 768, 3072),
+}
+
+
+def product(sizes: tuple[int, int, int], dtype: torch.dtype, device: str, repeats: int) -> float:
+    """Seconds of one matrix product, the mean of several."""
+    rows, inner, columns = sizes
+    a = torch.randn(rows, inner, device=device, dtype=dtype)
+    b = torch.randn(columns, inner, device=device, dtype=dtype)
+
+    def work() -> None:
+        for _ in range(repeats):
+            torch.nn.functional.linear(a, b)
+
+    return measuring.timed(work, device)[1] / repeats
+
+
+def main(argv: Sequence[str] | None = None) -> None:
+    """Measure each product in each precision."""
+    asked = measuring.read_arguments(argparse.ArgumentParser(description=__doc__), argv, rounds=9)
+    gpu = torch.device(asked.device).type == "cuda"
+    size = "small" if asked.quick else "paper"
+    forward = forward_flops(*systems.modules(size).values())
+    rows = []
+    for what, sizes in PRODUCTS.items():
+        work = 2 * sizes[0] * sizes[1] * sizes[2]
+        repeats = 1 if work > 1e11 and not gpu else 50
+        for dtype in (torch.float32, torch.bfloat16) if gpu else (torch.float32,):
+            given = sizes, dtype, asked.device, 1 if asked.quick else repeats
+            times = measuring.rounds(
+                {what: lambda given=given: product(*given)}, asked.rounds, asked.device
+            )
+            speed = work / median(times[what])
+            rows.append(
+                {
+                    "product": what,
+                    "precision": str(dtype).removeprefix("torch."),
+                    "TFLOP/s": speed / 1e12,
+                    "ms for a segment forward": 1000 * forward / speed,
+                }
+            )
+    measuring.report(asked, {"limits": rows}, size=size, forward_gflop=forward / 1e9)
+
+
+if __name__ == "__main__":
+    main()
