@@ -5,9 +5,9 @@
     python bench/epoch.py --device cuda --output bench/results/epoch-gpu.json
 
 The lengths of the utterances are as ``corpus.py`` says. On a GPU the paper's system trains, with
-the recipe's own settings. Elsewhere its steps would take hours: a small model trains on a part of
-the corpus, which tells what lies between the steps, and ``--training``, the file of training.py,
-tells how long the paper's steps are beside it. A step on a GPU is waited for, so that what would
+the recipe's own settings. Elsewhere its steps would take hours: a small model trains, which tells
+what lies between the steps, and ``--training``, the file of training.py, tells how long the paper's
+steps are beside it. A step on a GPU is waited for, so that what would
 overlap it counts in full.
 """
 
@@ -136,14 +136,13 @@ def costs(once: Times, epoch: Times, epochs: int) -> list[dict]:
 def main(argv: Sequence[str] | None = None) -> None:
     """Train two epochs, and tell of the second."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--utterances", type=int, help="all 5531 on a GPU, 1000 elsewhere")
+    parser.add_argument("--utterances", type=int, default=corpus.UTTERANCES, help="of 5531")
     parser.add_argument("--epochs", type=int, default=20, help="until training stops early")
     results = Path(__file__).parent / "results"
     parser.add_argument("--training", type=Path, default=results / "training-cpu.json")
     asked = measuring.read_arguments(parser, argv, rounds=1)
     gpu = torch.device(asked.device).type == "cuda"
     asked.size = "paper" if gpu else "small"
-    asked.utterances = asked.utterances or (corpus.UTTERANCES if gpu else 1000)
     if asked.quick:
         asked.size, asked.utterances = "small", 80
     with tempfile.TemporaryDirectory() as folder:
