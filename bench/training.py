@@ -27,14 +27,13 @@ from flops import forward_flops
 from stepping import Clock, Epochs
 
 from camser.experiment import Run
-from camser.settings import KEYS
 
 SECONDS = 3.0
 # What is measured of camser, by what the command line would say: the options one by one on a GPU.
 OPTIONS = {
     "cpu": {"camser": {}},
     "cuda": {
-        "camser, eager, fp32": {"compiled": "false", "precision": "fp32"},
+        "camser, eager, TF32": {"compiled": "false", "precision": "fp32"},
         "camser, eager, bf16": {"compiled": "false", "precision": "bf16"},
         "camser": {},  # the recipe's own settings: compiled too
     },
@@ -122,8 +121,6 @@ def candidates(folder: Path, asked: argparse.Namespace) -> dict[str, Callable]:
     audio = corpus.write_corpus(folder / "corpus", [SECONDS] * (10 * per_speaker))
     found: dict[str, Callable] = {}
     for name, options in OPTIONS[torch.device(asked.device).type].items():
-        if not set(options) <= KEYS | {"precision"}:
-            continue
         options = {"batch_size": asked.batch_size, **options}
         overrides = [f"--{key}={value}" for key, value in options.items()]
         where = folder / str(len(found))
@@ -163,8 +160,10 @@ def main(argv: Sequence[str] | None = None) -> None:
     parser.add_argument("--workers", type=int, default=workers, help="of the plain way's loader")
     asked = measuring.read_arguments(parser, argv, rounds=3)
     gpu, asked.size = torch.device(asked.device).type == "cuda", "paper"
-    asked.batch_size = asked.batch_size or (64 if gpu else 8)
-    asked.steps, asked.skip = asked.steps or (40 if gpu else 3), asked.skip or (5 if gpu else 1)
+    usual = {"batch_size": (8, 64), "steps": (3, 40), "skip": (1, 5)}
+    for name, values in usual.items():
+        if getattr(asked, name) is None:
+            setattr(asked, name, values[gpu])
     if asked.quick:
         asked.size, asked.rounds, asked.batch_size, asked.steps = "small", 2, 16, 1
     if asked.batch_size % 8 or (asked.skip + asked.steps) * asked.batch_size < 32:

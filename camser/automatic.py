@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
+import dataclasses
+import logging
+import os
+import shutil
 from collections.abc import Mapping
 from typing import Any
 
 import torch
-from speechbrain.utils.distributed import infer_device
+from speechbrain.utils.distributed import get_local_rank, infer_device
 from speechbrain.utils.run_opts import RunOptions
+from torch.utils._triton import has_triton
 
+logger = logging.getLogger(__name__)
 COMPILED = ("auto", True, False)
 
 
@@ -26,7 +32,7 @@ def resolve(hparams: Mapping[str, Any], run_opts: RunOptions | None = None) -> d
     -------
     dict
         ``precision``: "auto" becomes bf16 on a GPU that has it, else fp32. ``compiled``: "auto"
-        becomes true on a GPU.
+        becomes true on a GPU, where what the compiler needs is installed.
 
     Raises
     ------
@@ -46,7 +52,7 @@ def resolve(hparams: Mapping[str, Any], run_opts: RunOptions | None = None) -> d
         precision = "bf16" if _has_bf16(device) else "fp32"
     if compiled not in COMPILED:
         raise ValueError(f"compiled is {compiled!r}; allowed: auto, true, false")
-    compiled = device.type == "cuda" if compiled == "auto" else compiled
+    compiled = _can_compile(device) if compiled == "auto" else compiled
     if compiled and given.get("compile"):
         raise ValueError(
             "--compile is SpeechBrain's and takes the whole model, whose regions are compiled "
@@ -61,3 +67,22 @@ def _has_bf16(device: torch.device) -> bool:
         return False
     with torch.cuda.device(device):
         return torch.cuda.is_bf16_supported(including_emulation=False)
+
+
+def _can_compile(device: torch.device) -> bool:
+    """Whether a device is a GPU, and Triton and a C compiler are there to write for it."""
+    if device.type != "cuda":
+        return False
+    compiler = os.environ.get("CC") or any(map(shutil.which, ("gcc", "clang", "cc")))
+    if not (compiler and has_triton()):
+        logger.info("nothing is compiled: that needs Triton and a C compiler, such as gcc")
+        return False
+    return True
+
+
+def own_device(run_opts: RunOptions) -> RunOptions:
+    """Where ``--device=cuda`` names no GPU, each process of torchrun takes its own."""
+    rank = get_local_rank()
+    if rank is None or run_opts.device != "cuda":
+        return run_opts
+    return dataclasses.replace(run_opts, device=f"cuda:{rank}")

@@ -61,7 +61,7 @@ class EmotionBrain(sb.Brain):
 
     def compute_forward(self, batch: Batch, stage: Stage) -> Tensor:
         """Log-probabilities of segments, [segments, classes]"""
-        return self.modules.classifier(self._embed(batch, stage))
+        return self.modules.classifier(self._embed(batch))
 
     def compute_objectives(self, predictions: Tensor, batch: Batch, stage: Stage) -> Tensor:
         """Cross-entropy."""
@@ -69,8 +69,8 @@ class EmotionBrain(sb.Brain):
 
     def evaluate_batch(self, batch: Batch, stage: Stage) -> Tensor:
         """Embed segments; what is scored are utterances, at the stage's end, and so is the loss."""
-        with self.evaluation_ctx:
-            self.means.add(self._embed(batch, stage), batch.owner)
+        with self.evaluation_ctx, at_fixed_size(len(batch) == self.hparams.eval_batch_size):
+            self.means.add(self._embed(batch), batch.owner)
         return torch.zeros(())
 
     def inspect(self, batch: Batch) -> Inspection:
@@ -78,10 +78,8 @@ class EmotionBrain(sb.Brain):
         with self.evaluation_ctx, at_fixed_size(False):
             return self._unwrapped("embedding_model").inspect(*self._inputs(batch))
 
-    def _embed(self, batch: Batch, stage: Stage) -> Tensor:
-        size = "batch_size" if stage == Stage.TRAIN else "eval_batch_size"
-        with at_fixed_size(len(batch) == getattr(self.hparams, size)):
-            return self.modules.embedding_model(*self._inputs(batch))
+    def _embed(self, batch: Batch) -> Tensor:
+        return self.modules.embedding_model(*self._inputs(batch))
 
     def _inputs(self, batch: Batch) -> tuple[Tensor, Tensor, dict[str, Tensor]]:
         batch.to(self.device)
@@ -145,7 +143,9 @@ class EmotionBrain(sb.Brain):
         """
         full = self.step % self.grad_accumulation_factor == 0
         should_step = full or self.step == self.num_train_batches
-        with self.no_sync(not should_step):
+        # Around the way back too: with gradient checkpointing, layers run there once more.
+        fixed_size = at_fixed_size(len(batch) == self.hparams.batch_size)
+        with self.no_sync(not should_step), fixed_size:
             with self.training_ctx:
                 loss = self.compute_objectives(
                     self.compute_forward(batch, Stage.TRAIN), batch, Stage.TRAIN
@@ -168,9 +168,9 @@ class EmotionBrain(sb.Brain):
     def _should_save_intra_epoch_ckpt(self, *args: Any) -> bool:
         # Between two steps of the optimiser there are gradients that no checkpoint holds; and
         # processes wait for each other to agree, so they do it where they have waited anyway.
-        if self.step % self.grad_accumulation_factor or (
-            self.losses.pending and self.ckpt_interval_minutes > 0
-        ):
+        factor = self.grad_accumulation_factor
+        late = len(self.losses.pending) >= factor and self.ckpt_interval_minutes > 0
+        if self.step % factor or late:
             return False
         return super()._should_save_intra_epoch_ckpt(*args)
 
@@ -189,6 +189,7 @@ class EmotionBrain(sb.Brain):
         """Score the utterances; after validation also log, stop early and keep a checkpoint."""
         if stage == Stage.TRAIN:
             self.train_loss = self.losses.look(stage_loss)
+            finite.check_scale(self.scaler)
             return
         dataset, classifier = self.datasets[stage], self._unwrapped("classifier")
         with self.evaluation_ctx:

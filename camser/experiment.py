@@ -19,7 +19,7 @@ from speechbrain.utils.distributed import (
 )
 from speechbrain.utils.train_logger import TensorboardLogger
 
-from camser import folds, inspection, results
+from camser import automatic, folds, inspection, results
 from camser.audio import AudioError
 from camser.brain import EmotionBrain
 from camser.build import NAMED, check_names
@@ -52,6 +52,7 @@ def main(scan: Scanner | Mapping[str, Scanner], recipe_folder: str | Path) -> No
     """
     try:
         settings = read_arguments(sys.argv[1:], recipe_folder)
+        settings = settings._replace(run_opts=automatic.own_device(settings.run_opts))
         ddp_init_group(settings.run_opts)
         run = Run(settings, scan)
     except ValueError as error:

@@ -73,6 +73,15 @@ def step(optimizers: Iterable[Optimizer], scaler: torch.GradScaler, max_norm: fl
     return torch.zeros_like(skipped) if scaler.is_enabled() else skipped
 
 
+def check_scale(scaler: torch.GradScaler) -> None:
+    """Raise a NotFiniteError where fp16 has looked for a scale that fits, and there is none."""
+    if scaler.is_enabled() and scaler.get_scale() < 1:
+        raise NotFiniteError(
+            f"gradients are not finite in fp16 at any scale (now {scaler.get_scale():.1e}); give a "
+            f"lower learning_rate, a max_grad_norm, or --precision=bf16 or fp32"
+        )
+
+
 def _step_unless(found: Tensor, optimizer: Optimizer) -> None:
     if all(group.get("fused") for group in optimizer.param_groups):
         optimizer.found_inf = found  # as GradScaler tells it

@@ -1,12 +1,15 @@
 """What tests share: a small synthetic corpus, and running a recipe in this process."""
 
+import atexit
 import contextlib
 import importlib.util
 import itertools
 import logging
+import os
 import shutil
 import subprocess
 import sys
+import tempfile
 from pathlib import Path
 
 import numpy as np
@@ -18,6 +21,9 @@ from distributions import installed
 from camser.synthetic import synthesize_corpus
 
 ROOT = Path(__file__).parent.parent
+# Two processes that compile the same at once could read each other's half-written files.
+os.environ["TORCHINDUCTOR_CACHE_DIR"] = tempfile.mkdtemp(prefix="camser-inductor-")
+atexit.register(shutil.rmtree, os.environ["TORCHINDUCTOR_CACHE_DIR"], ignore_errors=True)
 TINY = str(ROOT / "tests/hparams/tiny.yaml")
 TINY_WAV2VEC2 = {
     "model_type": "wav2vec2",

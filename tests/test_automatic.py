@@ -4,7 +4,8 @@ import pytest
 import torch
 from speechbrain.utils.run_opts import RunOptions
 
-from camser.automatic import resolve
+from camser import automatic
+from camser.automatic import own_device, resolve
 
 AUTO = {"precision": "auto", "compiled": "auto"}
 
@@ -18,6 +19,8 @@ def gpu(monkeypatch):
         monkeypatch.setattr(torch.cuda, "_lazy_init", lambda: None)
         monkeypatch.setattr(torch.cuda, "device", lambda device: torch.no_grad())
         monkeypatch.setattr(torch.cuda, "is_bf16_supported", lambda including_emulation: has_bf16)
+        monkeypatch.setattr(automatic, "has_triton", lambda: True)
+        monkeypatch.setenv("CC", "cc")
 
     return pretend
 
@@ -34,6 +37,23 @@ def test_a_gpu_compiles_and_takes_bfloat16_where_it_has_it(gpu, has_bf16, precis
     gpu(has_bf16)
     options = RunOptions.from_dictionary({"device": "cuda:0"})
     assert resolve(AUTO, options) == {"precision": precision, "compiled": True}
+
+
+def test_without_a_compiler_nothing_is_compiled_unless_told_to(gpu, monkeypatch):
+    gpu(True)
+    monkeypatch.delenv("CC")
+    monkeypatch.setattr(automatic.shutil, "which", lambda name: None)
+    assert resolve({**AUTO, "device": "cuda:0"})["compiled"] is False
+    assert resolve({**AUTO, "device": "cuda:0", "compiled": True})["compiled"] is True
+
+
+def test_each_process_takes_a_gpu_of_its_own(monkeypatch):
+    _, options, _ = RunOptions.from_command_line_args(["x", "--device=cuda"])
+    assert own_device(options) is options
+    monkeypatch.setenv("LOCAL_RANK", "1")
+    own = own_device(options)
+    assert own.device == "cuda:1" and own.overridden_args == options.overridden_args
+    assert own_device(RunOptions(device="cpu")).device == "cpu"
 
 
 def test_the_command_line_goes_before_the_recipe():

@@ -128,6 +128,20 @@ def test_a_run_compiles_its_full_batches_alone_and_learns_the_same(start, monkey
     assert all(torch.allclose(one[name], other[name], atol=1e-6) for name in one)
 
 
+@pytest.mark.slow
+def test_recomputed_layers_are_those_of_the_first_pass(start, monkeypatch):
+    """The last batch of an epoch, uncompiled, is so on its way back too."""
+    from camser import brain
+
+    settings = ["--modalities=[wav2vec2]", "--fusion=concat", "--batch_size=32", "--compiled=true"]
+    settings += ["--encoders={wav2vec2: {gradient_checkpointing: true}}", "--number_of_epochs=1"]
+    job = start(*settings)
+    monkeypatch.setattr(brain, "compile_regions", lambda m: compile_regions(m, "aot_eager"))
+    assert len(job.fold.train) % 32
+    job.train()
+    assert 0 < job.brain.train_loss < 10
+
+
 @pytest.mark.parametrize("cls, config", [(Wav2Vec2, TINY_WAV2VEC2), (Whisper, TINY_WHISPER)])
 def test_noise_traces_into_whole_graphs(cls, config):
     _same_as_plain(subject(cls, config=config, **NOISE), "eager", tolerance=1e-6)
@@ -145,6 +159,8 @@ def test_generated_code_gives_the_same_outputs_and_gradients(label):
     (kind,) = (k for k, n in BUILT_INS if n == name)
     # So that it draws as torch does; by default it has its own random numbers.
     with torch._inductor.config.patch(fallback_random=True):
+        if kind == "fusion":  # whose parts may come in another order, and draw in it
+            params = {**params, "dropout": 0.0}
         # A share of the largest value: other orders of summation, through a few layers.
         _same_as_plain(subject(registry.load(kind, name), **params), "inductor", tolerance=1e-3)
 
@@ -169,4 +185,5 @@ def _same_as_plain(case, backend, tolerance):
 
 def _distance(one, other):
     one, other = one.detach(), other.detach()
-    return float((one - other).abs().max() / other.abs().max().clamp_min(1e-6))
+    # Gradients that cancel are nothing but rounding.
+    return float((one - other).abs().max() / other.abs().max().clamp_min(1e-5))

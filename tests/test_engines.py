@@ -13,6 +13,8 @@ from camser.export.int8 import measure
 from camser.export.push import plan
 from camser.files import digest
 from camser.inference import EmotionClassifier, ExportError, engines, folder
+from camser.inference import onnx as onnx_engine
+from camser.inference.engines import wanted_graph
 from camser.inference.onnx import OnnxEncoder
 from camser.inference.unfilled import Unfilled
 
@@ -49,7 +51,7 @@ def test_both_engines_say_the_same(classifier, by_onnx, wave):
 def test_a_cpu_takes_onnx_where_it_can(graphs, export, monkeypatch):
     assert runs_onnx(graphs, device="cpu") and not runs_onnx(export, device="cpu")
     assert not runs_onnx(graphs, device="cpu", engine="torch")
-    monkeypatch.setattr(engines, "find_spec", lambda name: None)
+    monkeypatch.setattr(engines, "obstacle", lambda: "onnxruntime is not installed")
     assert not runs_onnx(graphs, device="cpu")
 
 
@@ -70,6 +72,25 @@ def test_onnx_builds_no_model(graphs, monkeypatch):
 def test_arguments_that_do_not_go_together(graphs, options, message):
     with pytest.raises(ValueError, match=message):
         EmotionClassifier.from_pretrained(graphs, **options)
+
+
+@pytest.mark.parametrize("found", [None, "1.23.2"])
+def test_an_onnxruntime_that_is_too_old_is_as_good_as_none(graphs, monkeypatch, found):
+    def version(name):
+        if found is None:
+            raise onnx_engine.metadata.PackageNotFoundError(name)
+        return found
+
+    monkeypatch.setattr(onnx_engine.metadata, "version", version)
+    assert wanted_graph("auto", "cpu") is None
+    with pytest.raises(ExportError, match=r"model\.onnx cannot be run: .*engine=.torch."):
+        onnx_engine.OnnxEncoder(graphs / "model.onnx")
+
+
+def test_the_graph_that_is_fetched_is_the_one_that_will_run():
+    assert wanted_graph("auto", "cpu") == wanted_graph("onnx") == "model.onnx"
+    assert wanted_graph("onnx-int8") == "model.int8.onnx"
+    assert wanted_graph("auto", "cpu", compiles=True) is wanted_graph("torch") is None
 
 
 def test_what_only_pytorch_knows(by_onnx, wave):
@@ -104,6 +125,10 @@ def test_what_is_pushed_is_what_is_described(damaged):
     (damaged / "model.int8.onnx").write_bytes(b"another")
     with pytest.raises(ExportError, match=r"model\.int8\.onnx is not the file that"):
         plan(damaged, "user/name")
+    config = json.loads((damaged / "config.json").read_text())
+    del config["onnx"]["model.int8.onnx"]
+    (damaged / "config.json").write_text(json.dumps(config))
+    assert "model.int8.onnx" in plan(damaged, "user/name").left_out
 
 
 def test_an_export_without_the_graph_says_how_to_get_it(export):

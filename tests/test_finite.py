@@ -140,6 +140,12 @@ def test_more_in_a_row_than_the_patience_stop_the_run():
         feed(LossWatch(11), [bad] * 12)
 
 
+def test_a_scaler_without_a_scale_is_told_of():
+    finite.check_scale(torch.GradScaler("cpu", init_scale=0.5, enabled=False))
+    with pytest.raises(NotFiniteError, match=r"fp16 at any scale \(now 5\.0e-01\)"):
+        finite.check_scale(torch.GradScaler("cpu", init_scale=0.5))
+
+
 class NoWaiting(TorchDispatchMode):
     """Fails where the host asks the device for a value."""
 

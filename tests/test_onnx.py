@@ -88,7 +88,7 @@ class Exported:
         self.model.eval(), self.head.eval()
         with torch.no_grad():
             ours = self.head(self.model(wavs, lens))
-            assert (self.head(means) - theirs).abs().max() <= 1e-5
+            assert (self.head(means) - theirs).abs().max() <= 2e-5
         assert theirs.shape == ours.shape and theirs.dtype == ours.dtype
         # Float32 through two implementations; decisions are made by far larger differences.
         assert (theirs - ours).abs().max() <= 1e-4

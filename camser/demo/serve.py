@@ -148,6 +148,7 @@ def run(
 
     place = find(folder)
     config = read_config(place)
+    # The page shows frame weights, which only PyTorch gives.
     classifier = EmotionClassifier.from_pretrained(place, device=device, engine="torch")
     # So that the folder of uploads goes when a container is stopped, too.
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))

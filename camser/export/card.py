@@ -147,7 +147,8 @@ def _graphs(config: dict[str, Any]) -> str:
     if INT8 in config["onnx"]:
         text += (
             f"`{INT8}`, its linear layers in eight bits, is faster and is run by "
-            f'`from_pretrained(…, engine="onnx-int8")`: {tell(config["int8"])}.\n'
+            f'`from_pretrained(…, engine="onnx-int8")`: {tell(config["int8"])}. Its results depend '
+            f"a little on what else is in a batch.\n"
         )
     return f"{text}\n"
 
@@ -221,6 +222,8 @@ def _provenance(config: dict[str, Any]) -> list[tuple]:
             f"loaded in a new process, {verified['utterances']} test utterances: log-probabilities "
             f"within {verified['largest_difference']:.1e} of the test's"
         )
+        if "largest_difference_onnx" in verified:
+            checked += f", by onnxruntime within {verified['largest_difference_onnx']:.1e}"
     weights = f"{config['weights']['bytes']:,} bytes, SHA-256 {config['weights']['digest']}…"
     return [*plugins, *versions, ("weights", weights), ("export", checked)]
 

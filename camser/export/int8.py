@@ -40,6 +40,7 @@ def write_int8(graph: Path, path: Path) -> None:
 
     nodes = onnx.load(graph, load_external_data=False).graph.node
     kept = [n.name for n in nodes if not n.name.startswith(LINEAR)]
+    before = logging.root.manager.disable
     logging.disable(logging.WARNING)  # it advises what was done when the graph was written
     try:
         quantize_dynamic(
@@ -52,7 +53,7 @@ def write_int8(graph: Path, path: Path) -> None:
             per_channel=True,
         )
     finally:
-        logging.disable(logging.NOTSET)
+        logging.disable(before)
 
 
 def measure(folder: Path, paths: Sequence[str], truths: Sequence[str]) -> dict[str, Any]:
@@ -81,7 +82,7 @@ def measure(folder: Path, paths: Sequence[str], truths: Sequence[str]) -> dict[s
         found[name] = classifier.calibrate(classifier.log_probabilities(paths))
         answers = [classifier.labels.index(truth) for truth in truths]
         decided = metrics.scores(answers, found[name].argmax(1).tolist(), classifier.labels)
-        scores[name] = {measure: decided[measure] for measure in ("WA", "UA")}
+        scores[name] = {score: decided[score] for score in ("WA", "UA")}
     before, after = found.values()
     return {
         "utterances": len(paths),

@@ -18,7 +18,7 @@ from camser.inference.contents import (
     WEIGHTS,
     check_file,
     graph_files,
-)  # fmt: skip
+)
 from camser.inference.folder import read
 from camser.inference.hub import HUB_ID, status_of
 
@@ -75,11 +75,14 @@ def plan(folder: str | Path, repo: str, revision: str | None = None) -> Plan:
     """
     _check_names(repo, revision)
     config, _ = read(folder)
-    for graph in (ONNX, INT8):
-        for name, expected in graph_files(config, graph).items():
-            check_file(Path(folder) / name, expected)
+    graphs = {**graph_files(config, ONNX), **graph_files(config, INT8)}
+    for name, expected in graphs.items():
+        check_file(Path(folder) / name, expected)
     inside = sorted(Path(folder).iterdir())
-    own = {path.name: path for path in inside if path.name in OWN and path.is_file()}
+    # What the first versions exported describes no graph.
+    unknown = {ONNX, ONNX_DATA, INT8} - set(graphs) if "onnx" in config else {INT8}
+    wanted = set(OWN) - unknown
+    own = {path.name: path for path in inside if path.name in wanted and path.is_file()}
     left_out = tuple(path.name for path in inside if path.name not in own)
     return Plan(repo, revision, tuple(own[name] for name in OWN if name in own), left_out)
 

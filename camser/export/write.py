@@ -13,6 +13,7 @@ from camser.export.verify import recordings, verify
 from camser.files import replacing_folder
 from camser.inference.contents import CARD, INT8, ONNX, ONNX_DATA, RECIPE, described
 from camser.inference.folder import write, write_config
+from camser.inference.onnx import obstacle
 from camser.settings import read_arguments
 
 
@@ -70,6 +71,9 @@ def export_run(
             write_config(new, config)
         if verified:
             config["verified"] = verify(new, run, data_folder)
+            if "onnx" in config and not obstacle():
+                by_onnx = verify(new, run, data_folder, "onnx")["largest_difference"]
+                config["verified"]["largest_difference_onnx"] = by_onnx
         if int8:
             config["int8"] = _cost(new, run, data_folder) if verified else None
         write_config(new, config)

@@ -14,7 +14,7 @@ from torch import Tensor, nn
 
 from camser import audio
 from camser.audio import SAMPLE_RATE
-from camser.inference.engines import GRAPHS, load
+from camser.inference.engines import load, wanted_graph
 from camser.inference.hub import find
 from camser.inference.means import Mean, OnError, means
 from camser.inference.prediction import Prediction, check_threshold, decide
@@ -83,7 +83,7 @@ class EmotionClassifier(EncoderClassifier):
         ExportError
             If the folder is not there, damaged, newer, or needs what is not installed.
         """
-        place = find(source, revision, GRAPHS.get(engine))
+        place = find(source, revision, wanted_graph(engine, device, compile))
         config, modules, device = load(place, engine, device, threads, compile)
         compiled = {"compile": True, "compile_module_keys": ["embedding_model"]} if compile else {}
         run_opts = {"device": device, **compiled}

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -14,7 +13,7 @@ from torch.nn.utils import parametrize
 
 from camser.inference import folder
 from camser.inference.contents import INT8, ONNX, WEIGHTS, ExportError, check_file, graph_files
-from camser.inference.onnx import OnnxEncoder
+from camser.inference.onnx import OnnxEncoder, obstacle
 from camser.inference.weights import load_head
 
 GRAPHS = {"onnx": ONNX, "onnx-int8": INT8}
@@ -60,14 +59,12 @@ def load(
     ValueError
         If there is no such engine, or it does not go with the other arguments.
     """
-    if engine not in ENGINES:
-        raise ValueError(f"engine is {engine!r}; allowed: {', '.join(ENGINES)}")
     if threads is not None and threads < 1:
         raise ValueError(f"threads is {threads}; allowed: 1 and more")
-    config = folder.read_config(place)
-    where = device or (infer_device() if engine in ("auto", "torch") else "cpu")
+    config, where = folder.read_config(place), _device(engine, device)
     if engine == "auto":
-        engine = "torch" if compiles or not _has_onnx(place, config, where) else "onnx"
+        graph = wanted_graph(engine, device, compiles)
+        engine = "onnx" if graph and _has(place, config, graph) else "torch"
     if engine == "torch":
         if threads is not None:
             torch.set_num_threads(threads)
@@ -80,10 +77,22 @@ def load(
     return Loaded(config, _load_graph(place, config, engine, threads), where)
 
 
-def _has_onnx(place: Path, config: Mapping[str, Any], device: str) -> bool:
-    there = graph_files(config, ONNX)
-    whole = ONNX in there and all((place / name).is_file() for name in there)
-    return device == "cpu" and whole and find_spec("onnxruntime") is not None
+def wanted_graph(engine: str, device: str | None = None, compiles: bool = False) -> str | None:
+    """The ONNX file that an engine runs, where the export has it; arguments as ``load``'s."""
+    if engine not in ENGINES:
+        raise ValueError(f"engine is {engine!r}; allowed: {', '.join(ENGINES)}")
+    if engine == "auto" and (compiles or _device(engine, device) != "cpu" or obstacle()):
+        return None
+    return ONNX if engine == "auto" else GRAPHS.get(engine)
+
+
+def _device(engine: str, device: str | None) -> str:
+    return device or (infer_device() if engine in ("auto", "torch") else "cpu")
+
+
+def _has(place: Path, config: Mapping[str, Any], graph: str) -> bool:
+    there = graph_files(config, graph)
+    return graph in there and all((place / name).is_file() for name in there)
 
 
 def _load_torch(place: Path, config: dict[str, Any]) -> dict[str, nn.Module]:

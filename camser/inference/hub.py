@@ -49,6 +49,8 @@ def find(source: str | Path, revision: str | None = None, graph: str | None = No
     refusal = _ask(source, revision)
     try:
         found = _fetch(source, revision, graph, cached=refusal is not None)
+    except ExportError:
+        raise
     except _failures() as error:
         raise ExportError(_explain(refusal or error, source, revision)) from (refusal or error)
     if refusal is not None and not _offline(refusal):
@@ -87,9 +89,10 @@ def _fetch(source: str, revision: str | None, graph: str | None, cached: bool) -
 
     config = hf_hub_download(source, CONFIG, revision=revision, local_files_only=cached)
     folder = Path(config).parent
-    more = graph_files(read_config(folder), graph) if graph else ()
-    for name in (WEIGHTS, *more):
-        hf_hub_download(source, name, revision=folder.name, local_files_only=cached)
+    options = {"revision": folder.name, "local_files_only": cached}
+    hf_hub_download(source, WEIGHTS, **options)
+    for name in graph_files(read_config(folder), graph) if graph else ():
+        hf_hub_download(source, name, **options)
     return folder
 
 

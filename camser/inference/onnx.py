@@ -2,15 +2,27 @@
 
 from __future__ import annotations
 
+from importlib import metadata
 from pathlib import Path
 from typing import Any, NoReturn
 
 import torch
+from packaging.version import Version
 from torch import Tensor, nn
 
 from camser.inference.contents import AGAIN, ExportError
 
 TAKES, GIVES = {"wavs", "lens"}, "embeddings"
+LEAST = Version("1.24.4")  # before, a graph could name any file of the machine as its weights
+
+
+def obstacle() -> str | None:
+    """Why onnxruntime cannot be used here; None where it can."""
+    try:
+        found = Version(metadata.version("onnxruntime"))
+    except metadata.PackageNotFoundError:
+        return "onnxruntime is not installed"
+    return f"onnxruntime is {found}; at least {LEAST} is needed" if found < LEAST else None
 
 
 class OnnxEncoder(nn.Module):
@@ -54,13 +66,13 @@ class OnnxEncoder(nn.Module):
 
 
 def _session(path: Path, threads: int) -> Any:
-    try:
-        import onnxruntime
-    except ImportError as error:
+    if told := obstacle():
         raise ExportError(
-            f"{path.name} needs onnxruntime, which is not installed: "
-            f'pip install "camser[onnx]", or give engine="torch"'
-        ) from error
+            f'{path.name} cannot be run: {told}; pip install "onnxruntime>={LEAST}", or give '
+            f'engine="torch"'
+        )
+    import onnxruntime
+
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = threads
     options.log_severity_level = 3  # errors

@@ -73,7 +73,8 @@ def load_head(path: Path, config: Mapping[str, Any]) -> EmotionHead:
             state = {name: file.get_tensor(name) for name in names}
     except (SafetensorError, OSError, ValueError) as error:
         raise ExportError(f"{path} is damaged ({error}); {AGAIN}") from error
-    size = state["classifier.linear.weight"].shape[1] if state else 1
+    weight = state.get("classifier.linear.weight")
+    size = weight.shape[1] if weight is not None and weight.ndim == 2 else 1
     head = EmotionHead(size, len(config["labels"]))
     _check_state(state, state_of({"classifier": head}), path)
     head.load_state_dict({name.removeprefix(prefix): value for name, value in state.items()})
