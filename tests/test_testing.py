@@ -20,7 +20,6 @@ from camser.testing import (
     run_checks,
 )
 
-
 # What is in no state is in no export either, and loading one draws nothing at random.
 ALSO = {"state": ["export"]}
 
