@@ -13,6 +13,7 @@ from torch.utils.data import Dataset
 from camser.arrays import MappedArray
 from camser.corpus import Utterance
 from camser.packed import PackedAudio, num_samples
+from camser.segments import num_segments
 
 
 @dataclass
@@ -81,9 +82,8 @@ class SegmentIndex:
         self.total = int(ends[-1])
 
     def counts(self, utterances: Sequence[Utterance]) -> np.ndarray:
-        """How many segments each has, as ``segments.num_segments`` says: [utterances]"""
-        lengths = np.array([num_samples(u) for u in utterances])
-        return np.maximum(1, -(-lengths // self.segment_samples))
+        """How many segments each has: [utterances]"""
+        return np.array([num_segments(num_samples(u), self.segment_samples) for u in utterances])
 
 
 class SegmentDataset(Dataset):

@@ -31,7 +31,7 @@ ALLOWED = {
     "build": {"registry", "audio", "encoders", "fusion.base", "model"},
     "arrays": {"files"},
     "packed": {"arrays", "audio", "corpus", "files"},
-    "data": {"arrays", "corpus", "packed"},
+    "data": {"arrays", "corpus", "packed", "segments"},
     "kept": {"arrays", "corpus", "data", "encoders.base", "packed"},
     "prepared": {"arrays", "corpus", "data", "kept", "model", "packed"},
     "scoring": set(),

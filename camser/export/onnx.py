@@ -16,6 +16,7 @@ from torch import Tensor, nn
 from camser.audio import SAMPLE_RATE
 from camser.export import parity
 from camser.files import replacing
+from camser.inference.contents import data_of
 from camser.model import EmotionHead, UtteranceEncoder
 
 if TYPE_CHECKING:
@@ -78,7 +79,7 @@ def write_onnx(
         model = _translate(whole)
         _describe(model, {"labels": json.dumps(labels), "sample_rate": str(SAMPLE_RATE)})
         if sum(len(tensor.raw_data) for tensor in model.graph.initializer) > LARGEST:
-            _move_weights(model, path.with_name(f"{path.name}.data"))
+            _move_weights(model, path.with_name(data_of(path.name)))
         written = model.SerializeToString()
         parity.check(written, path.parent, whole)
     finally:

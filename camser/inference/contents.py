@@ -12,12 +12,20 @@ CONFIG, WEIGHTS, CARD, RECIPE, ONNX, INT8 = (
     "config.json", "model.safetensors", "README.md", "hyperparams.yaml",
     "model.onnx", "model.int8.onnx",
 )  # fmt: skip
-ONNX_DATA = f"{ONNX}.data"  # weights that a file of ONNX has no room for
+
 AGAIN = "make it again with `camser export RUN DIR`, or fetch it again"
 
 
 class ExportError(ValueError):
     """A folder that is no export, or one that is damaged, newer, or needs what is not there."""
+
+
+def data_of(graph: str) -> str:
+    """The name of the file with the weights for which an ONNX file has no room."""
+    return f"{graph}.data"
+
+
+ONNX_DATA = data_of(ONNX)
 
 
 def described(path: Path) -> dict[str, Any]:
@@ -59,4 +67,4 @@ def graph_files(config: Mapping[str, Any], graph: str) -> dict[str, Any]:
     """
     there = config.get("onnx")
     there = there if isinstance(there, Mapping) else {}
-    return {name: there[name] for name in (graph, f"{graph}.data") if name in there}
+    return {name: there[name] for name in (graph, data_of(graph)) if name in there}
