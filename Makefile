@@ -6,8 +6,9 @@ INSTALLED := .venv/.installed
 DEMO := demo
 BENCH := limits features training epoch inference startup memory
 BENCH_GPU := limits features training epoch inference memory
+FAULTS := kills damage sweeps resources numbers fuzz trust load
 
-.PHONY: demo test test-slow lint bench bench-gpu clean
+.PHONY: demo test test-slow lint bench bench-gpu faults clean
 
 # With 19 utterances to choose the epoch by, the first one is the best of some seeds.
 demo: $(INSTALLED)  ## a synthetic corpus, one fold trained, tested and exported: two minutes on two cores
@@ -33,6 +34,12 @@ bench-gpu: $(INSTALLED)  ## the same on a GPU
 		$(BIN)/python bench/$$name.py --device cuda --output bench/results/$$name-gpu.json; \
 	done
 	$(BIN)/python bench/tables.py docs/speed.md
+
+faults: $(INSTALLED)  ## what killing, damage, hostile input and load do, into docs/faults.md; an hour
+	set -e; for name in $(FAULTS); do \
+		$(BIN)/python faults/$$name.py --output faults/results/$$name.json; \
+	done
+	$(BIN)/python faults/pages.py docs/faults.md
 
 lint: $(INSTALLED)
 	$(BIN)/ruff check .

@@ -1,0 +1,42 @@
+#!/usr/bin/env python3
+"""The tables of docs/faults.md, made from the campaigns' files.
+
+    python faults/pages.py docs/faults.md
+
+Between ``<!-- NAME -->`` and ``<!-- end -->`` stands the table of ``faults/results/NAME.json``.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+import sys
+from pathlib import Path
+
+from campaign import RESULTS, tables
+
+BLOCK = re.compile(r"(<!-- ([\w-]+) -->\n).*?(<!-- end -->)", re.DOTALL)
+
+
+def filled(text: str, folder: Path = RESULTS) -> str:
+    """``text`` with what the files say between its marks."""
+    return BLOCK.sub(lambda m: f"{m[1]}\n{_block(folder / f'{m[2]}.json')}\n\n{m[3]}", text)
+
+
+def _block(path: Path) -> str:
+    if not path.is_file():
+        return "Not tried yet; run `make faults`."
+    found = json.loads(path.read_text(encoding="utf-8"))
+    return tables.markdown([row | {"by": f"`{found['command']}`"} for row in found["rows"]])
+
+
+def main() -> None:
+    """Fill in the page that the command line names."""
+    if len(sys.argv) != 2:
+        sys.exit("usage: python faults/pages.py docs/faults.md")
+    page = Path(sys.argv[1])
+    page.write_text(filled(page.read_text(encoding="utf-8")), encoding="utf-8")
+
+
+if __name__ == "__main__":
+    main()

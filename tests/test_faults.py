@@ -1,0 +1,43 @@
+"""The campaigns: their counting, their page, and that nothing was lost in any of them."""
+
+import json
+import sys
+
+import pytest
+from conftest import ROOT
+
+sys.path.insert(0, str(ROOT / "faults"))  # its scripts import each other as they do when they run
+
+import campaign
+import pages
+
+
+def test_what_happened_is_counted_and_what_is_lost_ends_with_an_error(tmp_path, capsys):
+    def run(asked, tally):
+        for _ in range(asked.number):
+            tally.add("a kill", "same weights")
+        tally.add("a flip", "named", times=4)
+
+    campaign.main(run, 3, ["--output", str(tmp_path / "a.json")])
+    told = json.loads((tmp_path / "a.json").read_text())
+    assert told["command"] == "python faults/test_faults.py --number 3 --seed 0"
+    assert told["rows"] == [
+        {"fault": "a kill", "tried": 3, "what happened": "same weights: 3", "lost": 0},
+        {"fault": "a flip", "tried": 4, "what happened": "named: 4", "lost": 0},
+    ]
+    lost = lambda asked, tally: tally.lose("a kill", "other weights", "seed 3")  # noqa: E731
+    with pytest.raises(SystemExit, match="1 lost"):
+        campaign.main(lost, 1, [])
+    assert "seed 3" in capsys.readouterr().err
+
+
+def test_the_page_says_what_the_files_say():
+    page = (ROOT / "docs/faults.md").read_text(encoding="utf-8")
+    assert pages.filled(page) == page
+
+
+@pytest.mark.parametrize("path", sorted(campaign.RESULTS.glob("*.json")), ids=lambda p: p.stem)
+def test_nothing_was_lost(path):
+    rows = json.loads(path.read_text(encoding="utf-8"))["rows"]
+    assert rows and all(row["tried"] > 0 and row["lost"] == 0 for row in rows)
+    assert f"<!-- {path.stem} -->" in (ROOT / "docs/faults.md").read_text(encoding="utf-8")
