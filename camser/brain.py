@@ -3,30 +3,29 @@
 from __future__ import annotations
 
 import logging
-import math
 import time
 from typing import Any
 
 import speechbrain as sb
 import torch
-from speechbrain.dataio.sampler import ReproducibleRandomSampler
-from speechbrain.utils.distributed import ddp_broadcast, get_rank, if_main_process
+from speechbrain.utils.distributed import ddp_broadcast, if_main_process
 from torch import Tensor, nn
 
 from camser import automatic, finite, metrics, results
 from camser.checkpoints import CheckpointError, RandomState, WholeCheckpointer
 from camser.compiling import at_fixed_size, compile_regions
-from camser.data import Batch, SegmentDataset
+from camser.data import Batch
 from camser.folds import caution
 from camser.model import Inspection
 from camser.optimizers import build_optimizers, learning_rates
 from camser.scoring import UtteranceMeans, score
+from camser.trainer import Trainer
 
 logger = logging.getLogger(__name__)
 Stage = sb.Stage
 
 
-class EmotionBrain(sb.Brain):
+class EmotionBrain(Trainer):
     """Fits ``embedding_model`` and ``classifier``.
 
     What it reads from ``hparams``: ``seed``, ``labels``, ``selection``, ``batch_size``,
@@ -44,10 +43,6 @@ class EmotionBrain(sb.Brain):
     def __init__(self, modules: dict, **kwargs: Any) -> None:
         suited = automatic.resolve(kwargs["hparams"], kwargs.get("run_opts"))
         super().__init__(modules=modules, **{**kwargs, "hparams": {**kwargs["hparams"], **suited}})
-        self.datasets: dict[Stage, SegmentDataset] = {}
-        self.losses = finite.LossWatch(self.nonfinite_patience)
-        if self.max_grad_norm <= 0:  # SpeechBrain would then climb the gradient
-            self.max_grad_norm = math.inf
         self.rates = learning_rates(
             self._parts(), self.hparams.learning_rate, self.hparams.learning_rates
         )
@@ -69,7 +64,8 @@ class EmotionBrain(sb.Brain):
 
     def evaluate_batch(self, batch: Batch, stage: Stage) -> Tensor:
         """Embed segments; what is scored are utterances, at the stage's end, and so is the loss."""
-        with self.evaluation_ctx, at_fixed_size(len(batch) == self.hparams.eval_batch_size):
+        fixed_size = at_fixed_size(len(batch) == self.hparams.eval_batch_size)
+        with self.memory_to_evaluate(len(batch)), self.evaluation_ctx, fixed_size:
             self.means.add(self._embed(batch), batch.owner)
         return torch.zeros(())
 
@@ -107,76 +103,12 @@ class EmotionBrain(sb.Brain):
         module = getattr(module, "module", module)  # under DistributedDataParallel
         return getattr(module, "_orig_mod", module)  # under torch.compile
 
-    # The loop ------------------------------------------------------------------------------
-
-    def make_dataloader(self, dataset: Any, stage: Stage, *args: Any, **kwargs: Any) -> Any:
-        """SpeechBrain's; order and workers' seeds are drawn apart from the model's noise."""
-        self.datasets[stage] = dataset
-        kwargs["generator"] = torch.Generator().manual_seed(self.hparams.seed)
-        if stage == Stage.TRAIN:
-            self.train_sampler = ReproducibleRandomSampler(dataset, seed=self.hparams.seed)
-            kwargs["sampler"] = self.train_sampler
-        loader = super().make_dataloader(dataset, stage, *args, **kwargs)
-        if stage == Stage.TRAIN:
-            self.num_train_batches = len(loader)
-        return loader
-
-    def on_fit_start(self) -> None:
-        """Every process draws noise of its own, the same whatever was computed before."""
-        torch.manual_seed(self.hparams.seed + (get_rank() or 0))
-        if self.checkpointer is not None:
-            self.checkpointer.check_processes()
-        super().on_fit_start()
-
     def _compile(self) -> None:
         super()._compile()
         if self.hparams.compiled:
             compile_regions(self._unwrapped("embedding_model"))
 
-    def fit_batch(self, batch: Any) -> float:
-        """A step; the last batches of an epoch step too where they are less than a full set.
-
-        Returns
-        -------
-        float
-            The epoch's mean loss, as far as it is known without waiting for the device.
-        """
-        full = self.step % self.grad_accumulation_factor == 0
-        should_step = full or self.step == self.num_train_batches
-        # Around the way back too: with gradient checkpointing, layers run there once more.
-        fixed_size = at_fixed_size(len(batch) == self.hparams.batch_size)
-        with self.no_sync(not should_step), fixed_size:
-            with self.training_ctx:
-                loss = self.compute_objectives(
-                    self.compute_forward(batch, Stage.TRAIN), batch, Stage.TRAIN
-                )
-            finite.backward(self.scaler.scale(loss / self.grad_accumulation_factor))
-        skipped = self.optimizers_step() if should_step else None
-        self.losses.add(self.step, batch.id, loss.detach(), skipped)
-        return self.losses.look(self.avg_train_loss) if self.losses.is_due else self.avg_train_loss
-
-    def optimizers_step(self) -> Tensor:
-        """See ``finite.step``."""
-        self.optimizer_step += 1
-        optimizers = self.freeze_optimizers(self.optimizers_dict).values()
-        return finite.step(optimizers, self.scaler, self.max_grad_norm)
-
-    def update_average(self, loss: Tensor | float, avg_loss: float) -> float:
-        """See SpeechBrain's; ``fit_batch`` returns the average itself."""
-        return loss if isinstance(loss, float) else super().update_average(loss, avg_loss)
-
-    def _should_save_intra_epoch_ckpt(self, *args: Any) -> bool:
-        # Between two steps of the optimiser there are gradients that no checkpoint holds; and
-        # processes wait for each other to agree, so they do it where they have waited anyway.
-        factor = self.grad_accumulation_factor
-        late = len(self.losses.pending) >= factor and self.ckpt_interval_minutes > 0
-        if self.step % factor or late:
-            return False
-        return super()._should_save_intra_epoch_ckpt(*args)
-
-    def _save_intra_epoch_ckpt(self) -> None:
-        self.avg_train_loss = self.losses.look(self.avg_train_loss)
-        super()._save_intra_epoch_ckpt()
+    # The stages ------------------------------------------------------------------------------
 
     def on_stage_start(self, stage: Stage, epoch: int | None = None) -> None:
         """Begin the clock of an epoch, or the means of what is to be scored."""
@@ -189,6 +121,7 @@ class EmotionBrain(sb.Brain):
         """Score the utterances; after validation also log, stop early and keep a checkpoint."""
         if stage == Stage.TRAIN:
             self.train_loss = self.losses.look(stage_loss)
+            self.skipped_steps, self.losses.skipped = self.losses.skipped, 0
             finite.check_scale(self.scaler)
             return
         dataset, classifier = self.datasets[stage], self._unwrapped("classifier")
@@ -209,7 +142,7 @@ class EmotionBrain(sb.Brain):
             # Only a better epoch carries the key, so a tie cannot displace the first best.
             meta[WholeCheckpointer.best_key] = float(score)
         if self.checkpointer is not None:
-            self.checkpointer.save_and_keep_only(meta=meta)
+            self.save_checkpoint(meta=meta)
 
     def _log(self, epoch: int, valid_loss: float) -> None:
         scores = {"loss": valid_loss, "WA": self.scores["WA"], "UA": self.scores["UA"]}
@@ -219,7 +152,8 @@ class EmotionBrain(sb.Brain):
             logger.info("epoch %d is scored for %s", epoch, told)
             row["note"] = told
         row |= {f"valid_{name}": value for name, value in scores.items()}
-        row |= {**rates, "seconds": round(time.monotonic() - self.epoch_start, 3)}
+        row |= {**rates, "skipped_steps": self.skipped_steps}
+        row |= {"seconds": round(time.monotonic() - self.epoch_start, 3)}
         if if_main_process() and not self.debug:
             results.add_history(self.hparams.output_folder, row)
         for log in self.hparams.loggers:  # each writes on the main process, but all must call it

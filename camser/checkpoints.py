@@ -62,9 +62,7 @@ class WholeCheckpointer(Checkpointer):
         super().__init__(*args, **kwargs)
         self.plugins: Plugins = {}
         self._told: set[str] = set()
-        if if_main_process():
-            for left in self.checkpoints_dir.glob(f"{PARTIAL}*"):
-                shutil.rmtree(left, ignore_errors=True)
+        remove_partial(self.checkpoints_dir)
 
     def check_processes(self) -> None:
         """Raise a CheckpointError if as many processes as now did not save the newest one."""
@@ -123,6 +121,13 @@ class WholeCheckpointer(Checkpointer):
     def _new_checkpoint_dirpath(self) -> Path:
         place = super()._new_checkpoint_dirpath()
         return place.with_name(PARTIAL + place.name)
+
+
+def remove_partial(folder: Path) -> None:
+    """Remove what saving began and did not end."""
+    if if_main_process():
+        for left in folder.glob(f"{PARTIAL}*"):
+            shutil.rmtree(left, ignore_errors=True)
 
 
 def check_plugins(folder: str | Path) -> None:

@@ -11,32 +11,34 @@ from typing import Any
 import speechbrain as sb
 import torch
 from hyperpyyaml import load_hyperpyyaml
-from speechbrain.utils.distributed import (
-    ddp_barrier,
-    ddp_init_group,
-    if_main_process,
-    run_on_main,
-)
+from speechbrain.utils.distributed import ddp_barrier, ddp_init_group, if_main_process
 from speechbrain.utils.train_logger import TensorboardLogger
 
-from camser import automatic, folds, inspection, results
+from camser import automatic, determinism, folds, inspection, results
 from camser.audio import AudioError
 from camser.brain import EmotionBrain
 from camser.build import NAMED, check_names
 from camser.checkpoints import CheckpointError, WholeCheckpointer, check_plugins
 from camser.corpus import Utterance, fingerprint
 from camser.data import SegmentDataset
+from camser.endings import told_as_a_line
 from camser.export.write import export_run
 from camser.finite import NotFiniteError
 from camser.inference.folder import ExportError
+from camser.interrupts import INTERRUPTS
+from camser.locking import FolderLock, InUseError
 from camser.model import parameter_table
 from camser.prepare import OPTIONS, Scanner, prepare
 from camser.prepared import PreparedData
 from camser.resuming import check_same_corpus, check_same_run, decisive, leave_recipe
 from camser.settings import Settings, arguments_checked, read_arguments
+from camser.shortages import NoMemoryError, let_logs_fail
+from camser.together import on_main
 
 logger = logging.getLogger(__name__)
-STOPPED = (AudioError, CheckpointError, ExportError, NotFiniteError, results.ResultsError)
+STOPPED = (
+    AudioError, CheckpointError, ExportError, NoMemoryError, NotFiniteError, results.ResultsError,
+)  # fmt: skip
 
 
 def main(scan: Scanner | Mapping[str, Scanner], recipe_folder: str | Path) -> None:
@@ -50,18 +52,18 @@ def main(scan: Scanner | Mapping[str, Scanner], recipe_folder: str | Path) -> No
     recipe_folder : str or Path
         Where the YAMLs of the command line are looked for.
     """
-    try:
+    INTERRUPTS.install()
+    with told_as_a_line(ValueError):
         settings = read_arguments(sys.argv[1:], recipe_folder)
         settings = settings._replace(run_opts=automatic.own_device(settings.run_opts))
         ddp_init_group(settings.run_opts)
-        run = Run(settings, scan)
-    except ValueError as error:
-        sys.exit(f"error: {error}")
-    try:
-        run.train()
-        run.test()
-    except STOPPED as error:
-        sys.exit(f"error: {error}")
+    folder = Path(settings.values["output_folder"])
+    with told_as_a_line(InUseError, folder=folder), FolderLock(folder):
+        with told_as_a_line(ValueError, folder=folder):
+            run = Run(settings, scan)
+        with told_as_a_line(*STOPPED, folder=folder):
+            run.train()
+            run.test()
 
 
 class Run:
@@ -77,16 +79,19 @@ class Run:
 
     def __init__(self, settings: Settings, scan: Scanner | Mapping[str, Scanner]) -> None:
         self.settings, values = settings, settings.values
+        if values["deterministic"]:
+            determinism.require()
         self.output_folder = Path(values["output_folder"])
         check_plugins(self.output_folder / "save")
         check_names(*(values[name] for name in NAMED))
         check_same_run(self.output_folder, values)
         asked = {name: values[name] for name in OPTIONS}
-        self.utterances = run_on_main(prepare, kwargs={"scan": scan, **asked})
+        self.utterances = on_main(prepare, scan=scan, **asked)
         check_same_corpus(self.output_folder, self.utterances)
         self.fold = choose_fold(self.utterances, values)
         self.hparams = _build_objects(settings.text)
         sb.create_experiment_directory(str(self.output_folder), save_env_desc=False)
+        let_logs_fail()
         self.hparams["loggers"] = [self.hparams["train_logger"]]
         if self.hparams["tensorboard"]:
             self.hparams["loggers"].append(
@@ -95,8 +100,7 @@ class Run:
         self.brain = self._build_brain()
         self.data = self._prepare_data()
         architecture = self.hparams["embedding_model"].architecture
-        left = [self.output_folder, settings.text, self.utterances, architecture]
-        run_on_main(leave_recipe, args=left)
+        on_main(leave_recipe, self.output_folder, settings.text, self.utterances, architecture)
 
     def _build_brain(self) -> EmotionBrain:
         hparams, model = self.hparams, self.hparams["embedding_model"]
@@ -127,13 +131,14 @@ class Run:
         """Fit on the fold's training part; the epoch is chosen on its validation part."""
         hparams = self.hparams
         logger.info(folds.describe(self.fold, hparams["selection"]))
-        self.brain.fit(
-            hparams["epoch_counter"],
-            self._dataset(self.fold.train),
-            self._dataset(self.fold.valid),
-            train_loader_kwargs=self._loader("batch_size"),
-            valid_loader_kwargs=self._loader("eval_batch_size"),
-        )
+        with INTERRUPTS.deferred():
+            self.brain.fit(
+                hparams["epoch_counter"],
+                self._dataset(self.fold.train),
+                self._dataset(self.fold.valid),
+                train_loader_kwargs=self._loader("batch_size"),
+                valid_loader_kwargs=self._loader("eval_batch_size"),
+            )
 
     def test(self) -> None:
         """Score the best epoch on the fold's test part, write the results, and export."""
@@ -213,6 +218,8 @@ class Run:
                 "epochs": len(history),
                 "seconds": sum(float(row["seconds"]) for row in history),
                 "device": str(brain.device),
+                "skipped_steps": sum(int(row.get("skipped_steps") or 0) for row in history),
+                "determinism": determinism.described(),
                 "resolved": {"precision": brain.precision, "compiled": brain.hparams.compiled},
                 "versions": results.versions(),
                 "plugins": brain.plugins,

@@ -110,6 +110,11 @@ class LossWatch:
     patience : int
         Steps in a row that may be skipped because something is not finite.
 
+    Attributes
+    ----------
+    skipped : int
+        Steps, of those looked at.
+
     Example
     -------
     >>> watch = LossWatch(patience=3)
@@ -120,7 +125,7 @@ class LossWatch:
     """
 
     def __init__(self, patience: int) -> None:
-        self.patience = patience
+        self.patience, self.skipped = patience, 0
         self.pending: list[_Pending] = []
         self._unstepped: list[tuple[Sequence[str], bool]] = []
         self._in_a_row: list[list[str]] = []
@@ -181,6 +186,7 @@ class LossWatch:
         if not skipped and all(is_finite for _, is_finite in batches):
             self._in_a_row = []
             return
+        self.skipped += 1
         named = [ids for ids, is_finite in batches if not is_finite] or [i for i, _ in batches]
         self._in_a_row.append([name for ids in named for name in ids])
         logger.warning(

@@ -36,8 +36,8 @@ KEYS = frozenset(
         "valid_fraction", "target", "segment_seconds", "modalities", "encoders", "fusion",
         "fusions", "embedding_model", "classifier", "batch_size", "eval_batch_size",
         "num_workers", "keep_features", "learning_rate", "learning_rates", "compiled",
-        "opt_class", "epoch_counter", "checkpointer", "train_logger", "tensorboard",
-        "save_embeddings", "save_attention", "export_folder",
+        "deterministic", "opt_class", "epoch_counter", "checkpointer", "train_logger",
+        "tensorboard", "save_embeddings", "save_attention", "export_folder",
     )
 )  # fmt: skip
 KNOWN = KEYS | RUN_OPTIONS | {"variants"}

@@ -1,0 +1,34 @@
+"""Whether the same seed gives the same weights: what decides it, as set and as recorded."""
+
+from __future__ import annotations
+
+import os
+from typing import Any
+
+import torch
+
+WORKSPACE = "CUBLAS_WORKSPACE_CONFIG"
+
+
+def require() -> None:
+    """Allow only what computes the same each time: on a GPU some of that is slower.
+
+    What has no such form is then an error that names it. To be called before a GPU is used: of
+    cuBLAS's sums the order is fixed only where its workspace was, from the beginning.
+    """
+    os.environ.setdefault(WORKSPACE, ":4096:8")
+    torch.use_deterministic_algorithms(True)
+    torch.backends.cudnn.benchmark = False
+
+
+def described() -> dict[str, Any]:
+    """What decides, beside the seed, whether a run repeats to the last bit, by name."""
+    return {
+        "deterministic_algorithms": torch.are_deterministic_algorithms_enabled(),
+        "cudnn_deterministic": torch.backends.cudnn.deterministic,
+        "cudnn_benchmark": torch.backends.cudnn.benchmark,
+        "float32_matmul_precision": torch.get_float32_matmul_precision(),
+        "tf32_convolutions": torch.backends.cudnn.allow_tf32,
+        "threads": torch.get_num_threads(),
+        WORKSPACE: os.environ.get(WORKSPACE),
+    }

@@ -1,0 +1,82 @@
+"""SIGINT and SIGTERM: what is under way ends at once, training at its next whole state."""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from types import FrameType
+
+HANDLED = (signal.SIGINT, signal.SIGTERM)
+SAME_WITHIN = 1.0  # seconds; a terminal and a launcher both pass on one Ctrl-C
+
+
+class Interrupts:
+    """What this process was asked by signals.
+
+    The first one ends the process with 128 + its number, as a shell tells it; where that is
+    deferred, it is only noted. A second one ends it outright.
+
+    Attributes
+    ----------
+    asked : int
+        The first signal's number; 0: none came.
+    """
+
+    def __init__(self) -> None:
+        self.asked, self._at, self._deferring = 0, 0.0, False
+
+    def install(self) -> None:
+        """Begin to listen. A signal that is ignored, as in the background of a shell, stays so."""
+        if threading.current_thread() is not threading.main_thread():
+            return  # only that one may; whoever runs camser in another has handlers of its own
+        self.__init__()
+        for number in HANDLED:
+            if signal.getsignal(number) is not signal.SIG_IGN:
+                signal.signal(number, self._receive)
+
+    @contextmanager
+    def deferred(self) -> Iterator[None]:
+        """While this lasts, a signal is noted, and whoever works looks at ``asked``."""
+        self._deferring = True
+        try:
+            yield
+        finally:
+            self._deferring = False
+
+    def _receive(self, number: int, frame: FrameType | None) -> None:
+        now = time.monotonic()
+        if self.asked and now - self._at < SAME_WITHIN:
+            return
+        if self.asked:
+            signal.signal(number, signal.SIG_DFL)
+            os.kill(os.getpid(), number)
+        self.asked, self._at = number, now
+        if not self._deferring:
+            sys.exit(status(number))
+        name = signal.Signals(number).name
+        # A print could be what the signal interrupts.
+        os.write(2, f"\n{name}: ends after a checkpoint; once more, and it ends now\n".encode())
+
+
+INTERRUPTS = Interrupts()  # signals are a process's
+
+
+def status(number: int) -> int:
+    """The exit status of a process that ends for a signal.
+
+    Example
+    -------
+    >>> status(signal.SIGINT), status(signal.SIGTERM)
+    (130, 143)
+    """
+    return 128 + number
+
+
+def leave_to_main(worker: int) -> None:
+    """The ``worker_init_fn`` of a loader: Ctrl-C, which all of a terminal's get, is not for it."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)

@@ -1,0 +1,142 @@
+"""What a machine lacks, said so that one can go on: room on a disk, memory, a process that died."""
+
+from __future__ import annotations
+
+import errno
+import logging
+import os
+import shutil
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import torch
+
+NO_ROOM = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
+NOT_WRITABLE = {errno.EROFS, errno.EACCES, errno.EPERM}
+# How others name their troubles; they have no errors of their own for them.
+WRITER = ("PytorchStreamWriter", "inline_container", "iostream error")
+MEMORY = ("can't allocate memory", "bad_alloc", "ALLOC_FAILED", "Cannot allocate memory")
+WORKER = ("DataLoader worker",)
+PEER = (
+    "Connection closed by peer", "Connection reset by peer", "Broken pipe", "Timed out waiting",
+    "Socket closed", "application bind timeout", "remote process exited", "NCCL",
+)  # fmt: skip
+GO_ON = "then the same command goes on"
+
+
+class NoMemoryError(ValueError):
+    """A batch that is too large for the memory there is."""
+
+
+@contextmanager
+def of_memory(advice: Callable[[], str]) -> Iterator[None]:
+    """Raise a NoMemoryError where memory does not suffice; ``advice`` says for what, what to do."""
+    try:
+        yield
+    except (MemoryError, RuntimeError) as error:  # PyTorch's own are RuntimeErrors
+        if not is_of_memory(error):
+            raise
+        raise NoMemoryError(f"no memory for {advice()}") from error
+
+
+def is_of_memory(error: BaseException) -> bool:
+    """Whether an error is of memory that could not be had, a GPU's or the machine's."""
+    return isinstance(error, (MemoryError, torch.OutOfMemoryError)) or _says(error, MEMORY)
+
+
+def is_of_worker(error: BaseException) -> bool:
+    """Whether an error is of a loader's worker that is no more."""
+    return _says(error, WORKER)
+
+
+def smaller_batch(size: int, factor: int) -> tuple[int, int] | None:
+    """A smaller batch and more accumulation, whose product is the same; None for a batch of one.
+
+    Example
+    -------
+    >>> smaller_batch(64, 1), smaller_batch(15, 2), smaller_batch(1, 4)
+    ((32, 2), (5, 6), None)
+    """
+    parts = next((n for n in range(2, size + 1) if size % n == 0), None)
+    return None if parts is None else (size // parts, factor * parts)
+
+
+def explained(error: BaseException, folder: str | Path = ".") -> str | None:
+    """What an error of the machine means and what to do, in one line; None for any other.
+
+    Arguments
+    ---------
+    error : BaseException
+        What ended the work.
+    folder : str or Path
+        Where was written what the error does not name.
+    """
+    if is_of_memory(error) or getattr(error, "errno", None) == errno.ENOMEM:
+        return f"no memory is left ({_first_line(error)}); give it more, {GO_ON}"
+    if isinstance(error, OSError):
+        return _of_file(error, folder)
+    if _says(error, WRITER):
+        return _no_room(folder, "could not be written")
+    if is_of_worker(error):
+        return (
+            f"a worker of the data loader died ({_first_line(error)}), often for lack of memory; "
+            f"give --num_workers=0 or more memory, {GO_ON}"
+        )
+    if isinstance(error, torch.distributed.DistError) or _says(error, PEER):
+        return (
+            f"another process of this run has ended ({_first_line(error)}); what it said itself "
+            f"tells why. That mended, the same command goes on"
+        )
+    return None
+
+
+def _of_file(error: OSError, folder: str | Path) -> str:
+    name = error.filename or folder
+    if error.errno in NO_ROOM:
+        return _no_room(name, f"could not be written ({error.strerror})")
+    if error.errno in NOT_WRITABLE:
+        return f"{name} may not be read or written ({error.strerror}); mend that, {GO_ON}"
+    return str(error)
+
+
+def _no_room(path: str | Path, what: str) -> str:
+    place = next(p for p in (Path(path).absolute(), *Path(path).absolute().parents) if p.exists())
+    free = shutil.disk_usage(place).free
+    return (
+        f"{path} {what}; {free / 1e6:.1f} MB are free there. What was finished before is whole: "
+        f"make room, {GO_ON}"
+    )
+
+
+def _says(error: BaseException, phrases: tuple[str, ...]) -> bool:
+    told = str(error) if isinstance(error, RuntimeError) else ""
+    return any(phrase in told for phrase in phrases)
+
+
+def _first_line(error: BaseException) -> str:
+    """Without what PyTorch puts around it: where in its sources that was, and a stack."""
+    lines = (str(error) or type(error).__name__).splitlines()
+    return lines[0].split("] ", 1)[-1][:200] if lines else type(error).__name__
+
+
+def let_logs_fail() -> None:
+    """From now on a log file that cannot be written is an error, as any other file is."""
+    for handler in logging.getLogger().handlers:
+        if isinstance(handler, logging.FileHandler):
+            handler.handleError = _raise  # it would print a traceback, and go on
+
+
+def _raise(record: logging.LogRecord) -> None:
+    raise  # what is being handled when this is called
+
+
+@contextmanager
+def naming(path: str | os.PathLike) -> Iterator[None]:
+    """Have a system's error say which file it is about: that of a write does not."""
+    try:
+        yield
+    except OSError as error:
+        if error.filename is None:
+            error.filename = os.fspath(path)
+        raise

@@ -1,0 +1,205 @@
+"""SpeechBrain's loop with what ours adds: orders, steps, and how it is cut off and goes on."""
+
+from __future__ import annotations
+
+import logging
+import math
+import signal
+import sys
+from contextlib import AbstractContextManager
+from pathlib import Path
+from typing import Any
+
+import speechbrain as sb
+import torch
+import yaml
+from speechbrain.dataio.sampler import ReproducibleRandomSampler
+from speechbrain.utils.checkpoints import mark_as_loader, mark_as_saver, register_checkpoint_hooks
+from speechbrain.utils.distributed import get_rank, if_main_process, is_distributed_initialized
+from torch import Tensor
+
+from camser import finite, shortages
+from camser.checkpoints import remove_partial
+from camser.compiling import at_fixed_size
+from camser.data import SegmentDataset
+from camser.interrupts import INTERRUPTS, leave_to_main, status
+from camser.together import largest
+
+logger = logging.getLogger(__name__)
+Stage = sb.Stage
+
+
+@register_checkpoint_hooks
+class Trainer(sb.Brain):
+    """Takes steps that are finite, in an order of its own, and ends for a signal when all is saved.
+
+    What it reads from ``hparams``: ``seed``, ``batch_size`` and ``eval_batch_size``.
+
+    Arguments
+    ---------
+    **kwargs
+        SpeechBrain's.
+    """
+
+    def __init__(self, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.datasets: dict[Stage, SegmentDataset] = {}
+        self.losses = finite.LossWatch(self.nonfinite_patience)
+        if self.max_grad_norm <= 0:  # SpeechBrain would then climb the gradient
+            self.max_grad_norm = math.inf
+
+    def make_dataloader(self, dataset: Any, stage: Stage, *args: Any, **kwargs: Any) -> Any:
+        """SpeechBrain's; order and workers' seeds are drawn apart from the model's noise."""
+        self.datasets[stage] = dataset
+        kwargs["generator"] = torch.Generator().manual_seed(self.hparams.seed)
+        if kwargs.get("num_workers"):
+            kwargs["worker_init_fn"] = leave_to_main
+        if stage == Stage.TRAIN:
+            self.train_sampler = ReproducibleRandomSampler(dataset, seed=self.hparams.seed)
+            kwargs["sampler"] = self.train_sampler
+        loader = super().make_dataloader(dataset, stage, *args, **kwargs)
+        if stage == Stage.TRAIN:
+            self.num_train_batches = len(loader)
+        return loader
+
+    def on_fit_start(self) -> None:
+        """Every process draws noise of its own, the same whatever was computed before."""
+        torch.manual_seed(self.hparams.seed + (get_rank() or 0))
+        if self.checkpointer is not None:
+            self.checkpointer.check_processes()
+        super().on_fit_start()
+
+    def fit_batch(self, batch: Any) -> float:
+        """A step; the last batches of an epoch step too where they are less than a full set.
+
+        Returns
+        -------
+        float
+            The epoch's mean loss, as far as it is known without waiting for the device.
+        """
+        full = self.step % self.grad_accumulation_factor == 0
+        should_step = full or self.step == self.num_train_batches
+        # Around the way back too: with gradient checkpointing, layers run there once more.
+        fixed_size = at_fixed_size(len(batch) == self.hparams.batch_size)
+        with self._memory_to_train(len(batch)):
+            with self.no_sync(not should_step), fixed_size:
+                with self.training_ctx:
+                    outputs = self.compute_forward(batch, Stage.TRAIN)
+                    loss = self.compute_objectives(outputs, batch, Stage.TRAIN)
+                finite.backward(self.scaler.scale(loss / self.grad_accumulation_factor))
+            skipped = self.optimizers_step() if should_step else None
+        self.losses.add(self.step, batch.id, loss.detach(), skipped)
+        return self.losses.look(self.avg_train_loss) if self.losses.is_due else self.avg_train_loss
+
+    def optimizers_step(self) -> Tensor:
+        """See ``finite.step``."""
+        self.optimizer_step += 1
+        optimizers = self.freeze_optimizers(self.optimizers_dict).values()
+        return finite.step(optimizers, self.scaler, self.max_grad_norm)
+
+    def update_average(self, loss: Tensor | float, avg_loss: float) -> float:
+        """See SpeechBrain's; ``fit_batch`` returns the average itself."""
+        return loss if isinstance(loss, float) else super().update_average(loss, avg_loss)
+
+    # Saving, and ending before the end ---------------------------------------------------------
+
+    def save_checkpoint(self, **kwargs: Any) -> None:
+        """See ``WholeCheckpointer.save_and_keep_only``; ends here where a signal asked for it.
+
+        Raises
+        ------
+        SystemExit
+            With 128 + the signal's number, in all processes.
+        """
+        folder = Path(self.checkpointer.checkpoints_dir)
+        try:
+            with shortages.naming(folder):
+                self.checkpointer.save_and_keep_only(**kwargs)
+        except (OSError, RuntimeError):
+            remove_partial(folder)  # it takes the room that there is not
+            raise
+        if asked := largest(INTERRUPTS.asked, self.device):
+            self._end_for(asked)
+
+    def _end_for(self, number: int) -> None:
+        saved = self.checkpointer.find_checkpoint()
+        if if_main_process():
+            name, epoch = signal.Signals(number).name, self.hparams.epoch_counter.current
+            where = f"step {self.step} of {self.num_train_batches}" if self.step else "its end"
+            told = f"{name}: saved {saved.path} (epoch {epoch}, {where})"
+            print(f"{told}; the same command goes on from there", file=sys.stderr)
+        sys.exit(status(number))
+
+    def _should_save_intra_epoch_ckpt(self, *args: Any) -> bool:
+        # Between two steps of the optimiser there are gradients that no checkpoint holds.
+        factor = self.grad_accumulation_factor
+        if self.checkpointer is None or self.step % factor:
+            return False
+        # Processes wait for each other to agree, so they do it where they have waited anyway.
+        late = len(self.losses.pending) >= factor
+        if not (late and is_distributed_initialized()) and largest(INTERRUPTS.asked, self.device):
+            return True
+        if late and self.ckpt_interval_minutes > 0:
+            return False
+        return super()._should_save_intra_epoch_ckpt(*args)
+
+    def _save_intra_epoch_ckpt(self) -> None:
+        self.avg_train_loss = self.losses.look(self.avg_train_loss)
+        self.save_checkpoint(end_of_epoch=False, verbosity=logging.DEBUG)
+
+    def _fit_train(self, train_set: Any, epoch: int, enable: bool) -> None:
+        try:
+            super()._fit_train(train_set, epoch, enable)
+        except RuntimeError as error:
+            # Whoever stops all of a job's processes stops the loader's workers too.
+            alone = not is_distributed_initialized()
+            if not (INTERRUPTS.asked and alone and shortages.is_of_worker(error)):
+                raise
+            if self.step % self.grad_accumulation_factor or self.checkpointer is None:
+                sys.exit(status(INTERRUPTS.asked))
+            self._save_intra_epoch_ckpt()
+
+    @mark_as_saver
+    def _save(self, path: str | Path) -> None:
+        state = {
+            "step": self.step,
+            "avg_train_loss": self.avg_train_loss,
+            "optimizer_step": self.optimizer_step,
+            "skipped_steps": self.losses.skipped,
+        }
+        Path(path).write_text(yaml.safe_dump(state), encoding="utf-8")
+
+    @mark_as_loader
+    def _recover(self, path: str | Path, end_of_epoch: bool) -> None:
+        state = yaml.safe_load(Path(path).read_text(encoding="utf-8"))
+        self.step, self.avg_train_loss = state["step"], state["avg_train_loss"]
+        self.optimizer_step, self.losses.skipped = state["optimizer_step"], state["skipped_steps"]
+
+    # Memory ------------------------------------------------------------------------------------
+
+    def _memory_to_train(self, size: int) -> AbstractContextManager[None]:
+        return shortages.of_memory(
+            lambda: f"a batch of {size} segments to train on; {self._advice()}"
+        )
+
+    def _advice(self) -> str:
+        factor = self.grad_accumulation_factor
+        smaller = shortages.smaller_batch(self.hparams.batch_size, factor)
+        if smaller is None:
+            return "give --precision=bf16, freeze what need not be trained, or take fewer encoders"
+        begun = self.checkpointer is not None and self.checkpointer.list_checkpoints()
+        return (
+            f"give --batch_size={smaller[0]} --grad_accumulation_factor={smaller[1]}, the same "
+            f"{self.hparams.batch_size * factor} segments a step"
+            f"{', and another output_folder' if begun else ''}"
+        )
+
+    def memory_to_evaluate(self, size: int) -> AbstractContextManager[None]:
+        """While segments are scored: what to do where memory does not suffice."""
+        less = max(1, self.hparams.eval_batch_size // 2)
+        return shortages.of_memory(
+            lambda: (
+                f"a batch of {size} segments to score; give --eval_batch_size={less}, and the same "
+                f"command goes on"
+            )
+        )
