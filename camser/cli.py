@@ -6,14 +6,15 @@ import argparse
 import sys
 from collections.abc import Sequence
 
+from camser.endings import printing, told_as_a_line
+from camser.shortages import of_memory
+
 
 def main(argv: Sequence[str] | None = None) -> None:
     """Run a subcommand; a mistake is one line on standard error and exit status 1."""
     arguments = _parser().parse_args(argv)
-    try:
+    with told_as_a_line(ValueError, before="camser"), printing():
         arguments.run(arguments)
-    except (ValueError, OSError) as error:
-        sys.exit(f"camser: {error}")
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -207,8 +208,10 @@ def _classify(arguments: argparse.Namespace) -> None:
     model = EmotionClassifier.from_pretrained(
         given.model, given.device, given.batch_size, engine=given.engine, threads=given.threads
     )
-    if classify.classify(model, files, given.form, given.threshold, timeline):
-        sys.exit(1)
+    less = max(1, given.batch_size // 2)
+    with of_memory(lambda: f"{given.batch_size} segments at once; give --batch-size={less}"):
+        if classify.classify(model, files, given.form, given.threshold, timeline):
+            sys.exit(1)
 
 
 def _doctor(arguments: argparse.Namespace) -> None:

@@ -1,17 +1,21 @@
-"""How a run ends before its end: one line that says what to do, and a status."""
+"""How a program ends before its end: one line that says what to do, and a status."""
 
 from __future__ import annotations
 
+import errno
+import os
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from camser.shortages import explained
+from camser.shortages import NO_ROOM, explained
 
 
 @contextmanager
-def told_as_a_line(*mistakes: type[Exception], folder: str | Path = ".") -> Iterator[None]:
+def told_as_a_line(
+    *mistakes: type[Exception], folder: str | Path = ".", before: str = "error"
+) -> Iterator[None]:
     """End with ``error: …`` and status 1 for what a user, or the machine, did wrong.
 
     Arguments
@@ -20,6 +24,8 @@ def told_as_a_line(*mistakes: type[Exception], folder: str | Path = ".") -> Iter
         Whose messages are for users. Beside them the machine's shortages are explained.
     folder : str or Path
         The run's.
+    before : str
+        What the line begins with.
 
     Raises
     ------
@@ -29,9 +35,33 @@ def told_as_a_line(*mistakes: type[Exception], folder: str | Path = ".") -> Iter
     try:
         yield
     except mistakes as error:
-        sys.exit(f"error: {error}")
+        sys.exit(f"{before}: {error}")
     except (MemoryError, OSError, RuntimeError) as error:
         told = explained(error, folder)
         if told is None:
             raise
-        sys.exit(f"error: {told}")
+        sys.exit(f"{before}: {told}")
+
+
+@contextmanager
+def printing() -> Iterator[None]:
+    """While a command prints: whoever reads may leave, its disk may be full, Ctrl-C may come.
+
+    Raises
+    ------
+    SystemExit
+        With 141 or 130, as a shell tells of SIGPIPE and SIGINT, or one line of what is lacking.
+    """
+    try:
+        yield
+        sys.stdout.flush()  # at the interpreter's end it would be too late to tell
+    except KeyboardInterrupt:
+        sys.exit(130)
+    except OSError as error:
+        if error.filename is not None or error.errno not in {errno.EPIPE, *NO_ROOM}:
+            raise
+        # What could not be printed is not to be tried again.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        if error.errno == errno.EPIPE:
+            sys.exit(141)
+        raise OSError(error.errno, error.strerror, "standard output") from error

@@ -10,13 +10,17 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-import torch
-
 NO_ROOM = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
 NOT_WRITABLE = {errno.EROFS, errno.EACCES, errno.EPERM}
 # How others name their troubles; they have no errors of their own for them.
 WRITER = ("PytorchStreamWriter", "inline_container", "iostream error")
-MEMORY = ("can't allocate memory", "bad_alloc", "ALLOC_FAILED", "Cannot allocate memory")
+MEMORY = (
+    "out of memory",
+    "can't allocate memory",
+    "bad_alloc",
+    "ALLOC_FAILED",
+    "Cannot allocate memory",
+)
 WORKER = ("DataLoader worker",)
 PEER = (
     "Connection closed by peer", "Connection reset by peer", "Broken pipe", "Timed out waiting",
@@ -42,7 +46,7 @@ def of_memory(advice: Callable[[], str]) -> Iterator[None]:
 
 def is_of_memory(error: BaseException) -> bool:
     """Whether an error is of memory that could not be had, a GPU's or the machine's."""
-    return isinstance(error, (MemoryError, torch.OutOfMemoryError)) or _says(error, MEMORY)
+    return isinstance(error, MemoryError) or _says(error, MEMORY)
 
 
 def is_of_worker(error: BaseException) -> bool:
@@ -83,7 +87,8 @@ def explained(error: BaseException, folder: str | Path = ".") -> str | None:
             f"a worker of the data loader died ({_first_line(error)}), often for lack of memory; "
             f"give --num_workers=0 or more memory, {GO_ON}"
         )
-    if isinstance(error, torch.distributed.DistError) or _says(error, PEER):
+    # By its name: whoever asks may not have imported PyTorch, which takes seconds.
+    if any(kind.__name__ == "DistError" for kind in type(error).__mro__) or _says(error, PEER):
         return (
             f"another process of this run has ended ({_first_line(error)}); what it said itself "
             f"tells why. That mended, the same command goes on"
