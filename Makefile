@@ -6,7 +6,7 @@ INSTALLED := .venv/.installed
 DEMO := demo
 BENCH := limits features training epoch inference startup memory
 BENCH_GPU := limits features training epoch inference memory
-FAULTS := kills damage sweeps resources numbers fuzz trust load
+FAULTS := kills damage sweeps resources extremes fuzz trust load
 
 .PHONY: demo test test-slow lint bench bench-gpu faults clean
 

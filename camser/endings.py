@@ -36,7 +36,7 @@ def told_as_a_line(
         yield
     except mistakes as error:
         sys.exit(f"{before}: {error}")
-    except (MemoryError, OSError, RuntimeError) as error:
+    except (ImportError, MemoryError, OSError, RuntimeError) as error:
         told = explained(error, folder)
         if told is None:
             raise

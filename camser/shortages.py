@@ -15,12 +15,9 @@ NOT_WRITABLE = {errno.EROFS, errno.EACCES, errno.EPERM}
 # How others name their troubles; they have no errors of their own for them.
 WRITER = ("PytorchStreamWriter", "inline_container", "iostream error")
 MEMORY = (
-    "out of memory",
-    "can't allocate memory",
-    "bad_alloc",
-    "ALLOC_FAILED",
-    "Cannot allocate memory",
-)
+    "out of memory", "can't allocate memory", "bad_alloc", "ALLOC_FAILED", "Cannot allocate memory",
+    "failed to map segment", "can't start new thread",
+)  # fmt: skip
 WORKER = ("DataLoader worker",)
 PEER = (
     "Connection closed by peer", "Connection reset by peer", "Broken pipe", "Timed out waiting",
@@ -115,7 +112,7 @@ def _no_room(path: str | Path, what: str) -> str:
 
 
 def _says(error: BaseException, phrases: tuple[str, ...]) -> bool:
-    told = str(error) if isinstance(error, RuntimeError) else ""
+    told = str(error) if isinstance(error, (ImportError, RuntimeError)) else ""
     return any(phrase in told for phrase in phrases)
 
 

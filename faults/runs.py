@@ -188,3 +188,8 @@ def outcome(folder: Path) -> tuple:
 def parts(folder: Path) -> list[Path]:
     """What is half-written: temporary files and folders."""
     return [p for p in folder.rglob("*") if p.name.startswith(("partial-", "."))]
+
+
+def scan_of(root: Path) -> Callable:
+    """IEMOCAP's reading of a data folder, from its recipe."""
+    return runpy.run_path(str(root / "recipes/IEMOCAP/iemocap_prepare.py"))["scan"]

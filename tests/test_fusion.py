@@ -243,10 +243,19 @@ def test_each_pooling_equals_its_definition():
         assert PooledPart(FrameSpec(5, 3, name), 4, 0.0)(x).shape == (2, 4)
 
 
-def test_statistics_of_constant_frames_have_a_finite_gradient():
-    x = torch.ones(1, 5, 3, requires_grad=True)
-    POOLINGS["statistics"](x).sum().backward()
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float16, torch.bfloat16])
+@pytest.mark.parametrize("level", [0.0, 1.0, 1000.0])
+def test_statistics_of_constant_frames_have_a_finite_gradient(dtype, level):
+    x = torch.full((1, 5, 3), level, dtype=dtype, requires_grad=True)
+    pooled = POOLINGS["statistics"](x)
+    pooled.sum().backward()
+    assert pooled.dtype == dtype and pooled.isfinite().all()
     assert x.grad.isfinite().all()
+
+
+def test_statistics_in_half_precision_have_squares_beyond_its_range():
+    x = torch.tensor([[[-1000.0], [1000.0]]])
+    assert POOLINGS["statistics"](x.half()).tolist() == [[0.0, 1000.0]]
 
 
 def test_pooling_is_the_encoders_own_unless_the_fusion_says_otherwise(frames):

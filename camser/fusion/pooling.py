@@ -27,8 +27,11 @@ def last(frames: Tensor) -> Tensor:
 
 def statistics(frames: Tensor) -> Tensor:
     """Mean and deviation over frames: [segments, frames, channels] -> [segments, 2 * channels]"""
-    # The square root has no finite gradient at 0, which silence reaches.
-    deviation = frames.var(dim=1, unbiased=False).add(1e-8).sqrt()
+    # The square root has no finite gradient at 0, which silence reaches; half precision takes 1e-8
+    # for 0, and has no squares beyond 256.
+    wide = frames.to(torch.promote_types(frames.dtype, torch.float32))
+    variance = wide.var(dim=1, unbiased=False)
+    deviation = variance.add(1e-8).sqrt().to(frames.dtype)
     return torch.cat([frames.mean(dim=1), deviation], dim=1)
 
 
