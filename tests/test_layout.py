@@ -76,6 +76,7 @@ ALLOWED = {
         "build",
         "corpus",
         "folds",
+        "interrupts",
         "prepare",
         "results",
         "resuming",

@@ -7,12 +7,14 @@ import sys
 import time
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
 import torch
 
 from camser.folds import caution
+from camser.interrupts import INTERRUPTS
 from camser.prepare import Scanner
 from camser.results import ResultsError
 from camser.settings import SettingsError, read_arguments
@@ -47,12 +49,12 @@ def main(scan: Scanner | Mapping[str, Scanner], recipe_folder: str | Path) -> No
     if options.dry_run:
         print("\n".join(f"{job.name}: {job.folder}" for job in todo))
         return
+    INTERRUPTS.install()
     try:
-        failed = _wait(todo, LAUNCH[options.launcher](todo, share, num_gpus))
+        with closing(LAUNCH[options.launcher](todo, share, num_gpus)) as ended:
+            failed = _wait(todo, ended)
     except SettingsError as error:
         sys.exit(f"error: {error}")
-    except KeyboardInterrupt:
-        sys.exit(130)  # the terminal interrupts the jobs as well
     print(_summary(jobs))
     if failed:
         lines = "".join(

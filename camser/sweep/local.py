@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import multiprocessing
 import os
+import sys
 from collections import deque
 from collections.abc import Iterator, Sequence
 from multiprocessing.connection import wait
@@ -49,8 +50,12 @@ def launch(jobs: Sequence[Job], share: Resources, num_gpus: int) -> Iterator[tup
                 slots.append(slot)
                 yield job, process.exitcode
     finally:
+        if running:
+            print(f"{len(running)} runs end, each after a checkpoint", file=sys.stderr, flush=True)
         for _, _, process in running.values():
             process.terminate()
+        for _, _, process in running.values():
+            process.join()
 
 
 def _visible(number: int) -> str:
