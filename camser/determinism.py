@@ -10,12 +10,21 @@ import torch
 WORKSPACE = "CUBLAS_WORKSPACE_CONFIG"
 
 
-def require() -> None:
-    """Allow only what computes the same each time: on a GPU some of that is slower.
+def apply(asked: bool) -> None:
+    """Where asked for, allow only what computes the same each time, on a GPU often slower.
 
     What has no such form is then an error that names it. To be called before a GPU is used: of
     cuBLAS's sums the order is fixed only where its workspace was, from the beginning.
+
+    Raises
+    ------
+    ValueError
+        If it is neither true nor false.
     """
+    if not isinstance(asked, bool):
+        raise ValueError(f"deterministic is {asked!r}; allowed: true, false")
+    if not asked:
+        return
     os.environ.setdefault(WORKSPACE, ":4096:8")
     torch.use_deterministic_algorithms(True)
     torch.backends.cudnn.benchmark = False

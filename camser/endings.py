@@ -36,7 +36,7 @@ def told_as_a_line(
         yield
     except mistakes as error:
         sys.exit(f"{before}: {error}")
-    except (ImportError, MemoryError, OSError, RuntimeError) as error:
+    except Exception as error:
         told = explained(error, folder)
         if told is None:
             raise
@@ -50,7 +50,7 @@ def printing() -> Iterator[None]:
     Raises
     ------
     SystemExit
-        With 141 or 130, as a shell tells of SIGPIPE and SIGINT, or one line of what is lacking.
+        With 141 or 130, as a shell tells of SIGPIPE and SIGINT, or with one line.
     """
     try:
         yield
@@ -64,4 +64,4 @@ def printing() -> Iterator[None]:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         if error.errno == errno.EPIPE:
             sys.exit(141)
-        raise OSError(error.errno, error.strerror, "standard output") from error
+        sys.exit(f"camser: standard output could not be written ({error.strerror})")

@@ -79,8 +79,7 @@ class Run:
 
     def __init__(self, settings: Settings, scan: Scanner | Mapping[str, Scanner]) -> None:
         self.settings, values = settings, settings.values
-        if values["deterministic"]:
-            determinism.require()
+        determinism.apply(values["deterministic"])
         self.output_folder = Path(values["output_folder"])
         check_plugins(self.output_folder / "save")
         check_names(*(values[name] for name in NAMED))
@@ -131,14 +130,13 @@ class Run:
         """Fit on the fold's training part; the epoch is chosen on its validation part."""
         hparams = self.hparams
         logger.info(folds.describe(self.fold, hparams["selection"]))
-        with INTERRUPTS.deferred():
-            self.brain.fit(
-                hparams["epoch_counter"],
-                self._dataset(self.fold.train),
-                self._dataset(self.fold.valid),
-                train_loader_kwargs=self._loader("batch_size"),
-                valid_loader_kwargs=self._loader("eval_batch_size"),
-            )
+        self.brain.fit(
+            hparams["epoch_counter"],
+            self._dataset(self.fold.train),
+            self._dataset(self.fold.valid),
+            train_loader_kwargs=self._loader("batch_size"),
+            valid_loader_kwargs=self._loader("eval_batch_size"),
+        )
 
     def test(self) -> None:
         """Score the best epoch on the fold's test part, write the results, and export."""

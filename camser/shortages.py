@@ -13,11 +13,12 @@ from pathlib import Path
 NO_ROOM = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
 NOT_WRITABLE = {errno.EROFS, errno.EACCES, errno.EPERM}
 # How others name their troubles; they have no errors of their own for them.
-WRITER = ("PytorchStreamWriter", "inline_container", "iostream error")
+WRITER = ("PytorchStreamWriter", "inline_container", "iostream error", "No space left on device")
 MEMORY = (
     "out of memory", "can't allocate memory", "bad_alloc", "ALLOC_FAILED", "Cannot allocate memory",
-    "failed to map segment", "can't start new thread",
+    "Failed to allocate memory", "failed to map segment", "can't start new thread",
 )  # fmt: skip
+ORDER = ("does not have a deterministic implementation",)
 WORKER = ("DataLoader worker",)
 PEER = (
     "Connection closed by peer", "Connection reset by peer", "Broken pipe", "Timed out waiting",
@@ -35,7 +36,7 @@ def of_memory(advice: Callable[[], str]) -> Iterator[None]:
     """Raise a NoMemoryError where memory does not suffice; ``advice`` says for what, what to do."""
     try:
         yield
-    except (MemoryError, RuntimeError) as error:  # PyTorch's own are RuntimeErrors
+    except Exception as error:
         if not is_of_memory(error):
             raise
         raise NoMemoryError(f"no memory for {advice()}") from error
@@ -84,6 +85,8 @@ def explained(error: BaseException, folder: str | Path = ".") -> str | None:
             f"a worker of the data loader died ({_first_line(error)}), often for lack of memory; "
             f"give --num_workers=0 or more memory, {GO_ON}"
         )
+    if _says(error, ORDER):
+        return f"{_first_line(error)}; give --deterministic=false, {GO_ON}"
     # By its name: whoever asks may not have imported PyTorch, which takes seconds.
     if any(kind.__name__ == "DistError" for kind in type(error).__mro__) or _says(error, PEER):
         return (
@@ -94,7 +97,7 @@ def explained(error: BaseException, folder: str | Path = ".") -> str | None:
 
 
 def _of_file(error: OSError, folder: str | Path) -> str:
-    name = error.filename or folder
+    name = error.filename2 or error.filename or folder  # of a copy the second is what is written
     if error.errno in NO_ROOM:
         return _no_room(name, f"could not be written ({error.strerror})")
     if error.errno in NOT_WRITABLE:
@@ -112,8 +115,7 @@ def _no_room(path: str | Path, what: str) -> str:
 
 
 def _says(error: BaseException, phrases: tuple[str, ...]) -> bool:
-    told = str(error) if isinstance(error, (ImportError, RuntimeError)) else ""
-    return any(phrase in told for phrase in phrases)
+    return any(phrase in str(error) for phrase in phrases)
 
 
 def _first_line(error: BaseException) -> str:

@@ -13,6 +13,7 @@ from typing import Any
 import speechbrain as sb
 import torch
 import yaml
+from speechbrain.core import INTRA_EPOCH_CKPT_FLAG
 from speechbrain.dataio.sampler import ReproducibleRandomSampler
 from speechbrain.utils.checkpoints import mark_as_loader, mark_as_saver, register_checkpoint_hooks
 from speechbrain.utils.distributed import get_rank, if_main_process, is_distributed_initialized
@@ -62,6 +63,18 @@ class Trainer(sb.Brain):
             self.num_train_batches = len(loader)
         return loader
 
+    def fit(self, *args: Any, **kwargs: Any) -> None:
+        """See SpeechBrain's; where a signal asks for it, it ends after a checkpoint.
+
+        Raises
+        ------
+        SystemExit
+            With 128 + the signal's number, in all processes.
+        """
+        with INTERRUPTS.deferred():
+            super().fit(*args, **kwargs)
+        self._end_if_asked()  # what came after the last checkpoint
+
     def on_fit_start(self) -> None:
         """Every process draws noise of its own, the same whatever was computed before."""
         torch.manual_seed(self.hparams.seed + (get_rank() or 0))
@@ -104,13 +117,7 @@ class Trainer(sb.Brain):
     # Saving, and ending before the end ---------------------------------------------------------
 
     def save_checkpoint(self, **kwargs: Any) -> None:
-        """See ``WholeCheckpointer.save_and_keep_only``; ends here where a signal asked for it.
-
-        Raises
-        ------
-        SystemExit
-            With 128 + the signal's number, in all processes.
-        """
+        """See ``WholeCheckpointer.save_and_keep_only``; ends here where a signal asked for it."""
         folder = Path(self.checkpointer.checkpoints_dir)
         try:
             with shortages.naming(folder):
@@ -118,12 +125,14 @@ class Trainer(sb.Brain):
         except (OSError, RuntimeError):
             remove_partial(folder)  # it takes the room that there is not
             raise
-        if asked := largest(INTERRUPTS.asked, self.device):
-            self._end_for(asked)
+        self._end_if_asked()
 
-    def _end_for(self, number: int) -> None:
-        saved = self.checkpointer.find_checkpoint()
-        if if_main_process():
+    def _end_if_asked(self) -> None:
+        number = largest(INTERRUPTS.asked, self.device)
+        if not number:
+            return
+        saved = self.checkpointer and self.checkpointer.find_checkpoint()
+        if saved and if_main_process():
             name, epoch = signal.Signals(number).name, self.hparams.epoch_counter.current
             where = f"step {self.step} of {self.num_train_batches}" if self.step else "its end"
             told = f"{name}: saved {saved.path} (epoch {epoch}, {where})"
@@ -145,7 +154,8 @@ class Trainer(sb.Brain):
 
     def _save_intra_epoch_ckpt(self) -> None:
         self.avg_train_loss = self.losses.look(self.avg_train_loss)
-        self.save_checkpoint(end_of_epoch=False, verbosity=logging.DEBUG)
+        meta = {INTRA_EPOCH_CKPT_FLAG: True}
+        self.save_checkpoint(meta=meta, end_of_epoch=False, verbosity=logging.DEBUG)
 
     def _fit_train(self, train_set: Any, epoch: int, enable: bool) -> None:
         try:

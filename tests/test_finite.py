@@ -213,6 +213,7 @@ def test_a_run_goes_on_after_a_bad_batch_and_stops_at_too_many(start):
     told = (job.output_folder / "log.txt").read_text()
     assert told.count("not finite, the step is skipped; its batch: iemocap/") == 1
     (row,) = results.read_history(job.output_folder)
+    assert row["skipped_steps"] == "1"
     assert math.isfinite(float(row["train_loss"])) and math.isfinite(float(row["valid_loss"]))
     assert all(p.isfinite().all() for p in job.brain.modules.parameters())
     again = start(*settings, "--nonfinite_patience=2", folder="again")

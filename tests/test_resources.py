@@ -1,20 +1,18 @@
-"""Signals, locks, full disks, no memory, lost workers: each ends a run with one line."""
+"""Signals, locks, two runs at once, determinism."""
 
-import errno
-import logging
 import os
 import re
 import signal
 import subprocess
 import sys
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 import torch
-from conftest import ROOT, TINY
+from conftest import close_logs, start_run
 from test_training import NOISY, same, weights
 
-from camser import determinism, interrupts, results, shortages
-from camser.endings import told_as_a_line
+from camser import determinism, interrupts, results
 from camser.interrupts import INTERRUPTS
 from camser.locking import FolderLock, InUseError
 from camser.together import on_main
@@ -132,82 +130,24 @@ def test_what_fails_on_the_main_process_is_raised_there():
         on_main(int, "a")
 
 
-# Shortages ----------------------------------------------------------------------------------
+# Two at once --------------------------------------------------------------------------------
 
 
-def no_room(*args, **kwargs):
-    raise OSError(errno.ENOSPC, "No space left on device")
+def test_two_runs_prepare_the_same_folder_at_once(corpus, iemocap, tmp_path):
+    def prepare(name):
+        where = corpus, tmp_path / "prepared", tmp_path / name
+        return start_run(iemocap.scan, *where, "--modalities=[mfcc]", "--fusion=concat")
 
-
-@pytest.mark.parametrize(
-    "error, told",
-    [
-        (OSError(errno.ENOSPC, "No space left", "a/b"), r"a/b could not be .* MB are free there"),
-        (OSError(errno.EDQUOT, "Quota exceeded"), r"run could not be written \(Quota exceeded\)"),
-        (OSError(errno.EROFS, "Read-only file system", "b"), r"b may not be read or written"),
-        (RuntimeError("basic_ios::clear: iostream error"), r"run could not be written; .* free"),
-        (RuntimeError("DataLoader worker (pid 9) is killed by signal: Killed."), r"pid 9.*workers"),
-        (RuntimeError("[x.cc:1] Connection closed by peer [::1]:2"), r"another process of this"),
-        (MemoryError(), r"no memory is left \(MemoryError\)"),
-    ],
-)
-def test_a_shortage_is_one_line_that_says_what_to_do(error, told):
-    with pytest.raises(SystemExit) as ended, told_as_a_line(folder="run"):
-        raise error
-    assert re.match(f"error: .*{told}", ended.value.code)
-    assert "\n" not in ended.value.code and "the same command goes on" in ended.value.code
-
-
-def test_a_mistake_of_ours_keeps_its_traceback():
-    with pytest.raises(RuntimeError), told_as_a_line(ValueError):
-        raise RuntimeError("shapes differ")
-
-
-def test_a_log_that_cannot_be_written_is_an_error(tmp_path, monkeypatch):
-    handler = logging.FileHandler(tmp_path / "log.txt")
-    monkeypatch.setattr(logging.getLogger(), "handlers", [handler])
-    shortages.let_logs_fail()
-    monkeypatch.setattr(handler, "flush", no_room)
-    with pytest.raises(OSError, match="No space"):
-        logging.getLogger("x").error("told")
-
-
-def test_no_memory_to_train_or_to_score_says_which_batch_would_do(start, monkeypatch):
-    job = start("--batch_size=16", "--grad_accumulation_factor=3")
-
-    def forward(batch, stage):
-        raise torch.OutOfMemoryError("CUDA out of memory.")
-
-    monkeypatch.setattr(job.brain, "compute_forward", forward)
-    told = "a batch of 16 .* --batch_size=8 --grad_accumulation_factor=6, the same 48 segments"
-    with pytest.raises(shortages.NoMemoryError, match=told):
-        job.train()
-    again = start("--eval_batch_size=8")
-    monkeypatch.setattr(again.brain, "_embed", lambda batch: torch.empty(1 << 45))
-    monkeypatch.setattr(again.brain, "fit_batch", lambda batch: 0.0)
-    with pytest.raises(shortages.NoMemoryError, match=r"to score; give --eval_batch_size=4"):
-        again.train()
-
-
-def test_a_full_disk_leaves_no_part_of_a_checkpoint(start, monkeypatch):
-    job = start()
-    monkeypatch.setattr("camser.checkpoints.flush", no_room)
-    with pytest.raises(OSError, match="No space") as raised:
-        job.train()
-    assert raised.value.filename == str(job.output_folder / "save")
-    assert not list((job.output_folder / "save").iterdir())
-
-
-def test_a_read_only_place_is_one_line(corpus, tmp_path):
-    (tmp_path / "file").write_text("")
-    command = [
-        sys.executable, "recipes/IEMOCAP/train.py", TINY, "--device=cpu",
-        f"--data_folder={corpus}", f"--output_folder={tmp_path / 'file/run'}",
-        f"--prepared_folder={tmp_path / 'prepared'}",
-    ]  # fmt: skip
-    ended = subprocess.run(command, cwd=ROOT, capture_output=True, text=True)
-    assert ended.returncode == 1 and "Traceback" not in ended.stderr
-    assert ended.stderr.splitlines()[-1].startswith("error: ")
+    with ThreadPoolExecutor(2) as pool:
+        one, other = pool.map(prepare, ("one", "other"))
+    (tmp_path / "prepared").rename(tmp_path / "before")
+    alone = prepare("third")
+    for job in (one, other):
+        assert (job.data.audio.samples.host == alone.data.audio.samples.host).all()
+        assert (job.data.kept["mfcc"].host == alone.data.kept["mfcc"].host).all()
+    close_logs()
+    names = {p.name for p in (tmp_path / "prepared").rglob("*")}
+    assert not [name for name in names if name.startswith(".")]
 
 
 # Determinism --------------------------------------------------------------------------------
@@ -217,6 +157,8 @@ def test_determinism_can_be_required_and_is_recorded(start, monkeypatch):
     monkeypatch.setenv(determinism.WORKSPACE, "")
     monkeypatch.delenv(determinism.WORKSPACE)
     try:
+        with pytest.raises(ValueError, match=r"deterministic is 'yes'; allowed: true, false"):
+            start("--deterministic=yes")
         start("--deterministic=true")
         told = determinism.described()
         assert told["deterministic_algorithms"] and not told["cudnn_benchmark"]

@@ -45,6 +45,34 @@ def test_a_run_killed_at_random_moments_ends_with_the_same_weights(
     assert same(weights(run(*longer)), undisturbed)
 
 
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_sweep_that_is_told_to_end_saves_and_goes_on(corpus, tmp_path, number):
+    command = [
+        sys.executable, ROOT / "recipes/IEMOCAP/crossval.py", TINY, "--folds", "0", "--device=cpu",
+        "--number_of_epochs=12", "--patience=12", "--noprogressbar", f"--data_folder={corpus}",
+    ]  # fmt: skip
+    process = subprocess.Popen(command, cwd=tmp_path)
+    deadline = time.monotonic() + 300
+    while not list(tmp_path.rglob("CKPT*")) and time.monotonic() < deadline:
+        time.sleep(0.05)
+        assert process.poll() is None, "it ended before it could be told to"
+    process.send_signal(number)
+    assert process.wait(120) == 128 + number
+    (log,) = tmp_path.rglob("job.log")
+    assert "SIGTERM: saved" in log.read_text() and "Traceback" not in log.read_text()
+    assert not list(tmp_path.rglob("results.json")) and not list(tmp_path.rglob(".lock"))
+    subprocess.run(command, cwd=tmp_path, check=True)
+    (row,) = tmp_path.rglob("history.csv")
+    assert len(row.read_text().splitlines()) == 13
+
+
+@pytest.mark.parametrize("script", ["resources.py", "extremes.py"])
+def test_a_campaign_loses_nothing(script):
+    command = [sys.executable, f"faults/{script}", "--number", "1"]
+    ended = subprocess.run(command, cwd=ROOT, capture_output=True, text=True)
+    assert ended.returncode == 0, ended.stderr[-3000:]
+
+
 def test_the_papers_sizes_train_a_step(start):
     job = start(
         "--encoders={spectrogram: {weights: null}, "
