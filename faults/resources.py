@@ -41,19 +41,20 @@ def ended_well(tally: Tally, fault: str, end: Ended, status: int) -> str | None:
 
 
 def signals(tally: Tally, bench: Bench, number: int) -> None:
-    """SIGINT and SIGTERM, to the run alone and to its whole group, as a terminal sends them."""
+    """SIGINT and SIGTERM, for the run alone, or with its workers, as a terminal sends them."""
+    grouped = "--num_workers=1" in bench.options
+    target, send = (", for its workers too", os.killpg) if grouped else ("", os.kill)
     for name in ("SIGINT", "SIGTERM"):
         asked = signal.Signals[name]
-        for target, send in (("", os.kill), (", to all its processes", os.killpg)):
-            for trial in range(number):
-                fault = f"{name} at a random moment{target}"
-                folder = bench.work / f"{name}{len(target)}-{trial}"
-                (run,) = bench.start(folder)
-                if not run.wait(bench.moment()):
-                    send(run.pid, asked)
-                happened = ended_well(tally, fault, run.ended(), 128 + asked)
-                if happened:
-                    judge(tally, fault, happened, bench, folder)
+        for trial in range(number):
+            fault = f"{name} at a random moment{target}"
+            folder = bench.work / f"{name}{grouped:d}-{trial}"
+            (run,) = bench.start(folder)
+            if not run.wait(bench.moment()):
+                send(run.pid, asked)
+            happened = ended_well(tally, fault, run.ended(), 128 + asked)
+            if happened:
+                judge(tally, fault, happened, bench, folder)
 
 
 def second_runs(tally: Tally, bench: Bench, number: int) -> None:
@@ -65,12 +66,17 @@ def second_runs(tally: Tally, bench: Bench, number: int) -> None:
             continue
         while not (folder / "run/.lock").exists() and not first.wait(0.05):
             pass
-        refused = Bench.start(bench, folder)[0].ended()
+        refused = bench.start(folder)[0].ended()
         fault = "a second run in the same folder"
         if "is in use by another run" in refused.said and refused.in_a_line:
             end = first.ended()
             happened = "refused" if end.status == 0 else f"the first ended with {end.status}"
             judge(tally, fault, happened, bench, folder)
+        elif refused.status == 0 and not first.wait(0):
+            tally.lose(fault, "two at once", refused.said[-1500:])
+            first.ended()
+        elif refused.status == 0:
+            tally.add(fault, "the first had ended")
         else:
             tally.lose(fault, f"status {refused.status}", refused.said[-1500:])
             first.ended()
@@ -225,22 +231,33 @@ def _send(run: Run, number: int) -> None:
         os.kill(run.pid, number)
 
 
+KINDS = {
+    "signals": (signals, 0),
+    "second": (second_runs, 0),
+    "disks": (disks, 0),
+    "memory": (no_memory, 0),
+    "groups": (signals, 1),
+    "workers": (workers, 1),
+    "lost": (lost_processes, 0),
+}  # what to do, with how many loader's workers
+
+
 def run(asked: argparse.Namespace, tally: Tally) -> None:
-    """All of them."""
-    kinds = asked.kinds.split(",") if asked.kinds else []
-    alone = {"signals": signals, "second": second_runs, "disks": disks, "memory": no_memory}
-    for name, options, environments, try_them in (
-        *((name, ["--num_workers=0"], [{}], one) for name, one in alone.items()),
-        ("groups", ["--num_workers=1"], [{}], signals),
-        ("workers", ["--num_workers=1"], [{}], workers),
-        ("lost", ["--distributed_backend=gloo"], distributed(), lost_processes),
-    ):
-        if kinds and name not in kinds:
+    """All of them, or those that are asked for."""
+    kinds = asked.kinds.split(",") if asked.kinds else list(KINDS)
+    for together in (False, True):
+        chosen = [name for name in kinds if (name == "lost") == together]
+        if not chosen:
             continue
-        bench = Bench(asked.seed, options, environments)
+        environments = distributed() if together else [{}]
+        backend = ["--distributed_backend=gloo"] if together else []
+        bench = Bench(asked.seed, backend, environments)
         try:
-            if name != "disks" or can_mount(bench):
-                try_them(tally, bench, asked.number)
+            for name in chosen:
+                try_them, num_workers = KINDS[name]
+                bench.options = [*backend, f"--num_workers={num_workers}"]
+                if name != "disks" or can_mount(bench):
+                    try_them(tally, bench, asked.number)
         finally:
             bench.close()
 

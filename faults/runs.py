@@ -136,6 +136,7 @@ class Bench:
         self.rng = random.Random(seed)
         self.work = Path(tempfile.mkdtemp(prefix="camser-faults-"))
         self.options, self.environments = list(options), list(environments)
+        self.started = 0
         synthesize_corpus(self.work / "corpus", 2, 8, mean_seconds=0.8)
         begun = time.monotonic()
         ended = self.whole(self.work / "undisturbed")
@@ -150,9 +151,10 @@ class Bench:
             f"--prepared_folder={folder / 'prepared'}",
         ]  # fmt: skip
         arguments = [*SMALL, *paths, *self.options, *more]
-        logs = [self.work / f"{folder.name}.{n}.log" for n in range(len(self.environments))]
+        self.started += 1
+        logs = [f"{folder.name}.{self.started}.{n}.log" for n in range(len(self.environments))]
         return [
-            Run(arguments, log, environment, before)
+            Run(arguments, self.work / log, environment, before)
             for log, environment in zip(logs, self.environments, strict=True)
         ]
 
