@@ -6,8 +6,8 @@ import logging
 import time
 from typing import Any
 
-import speechbrain as sb
 import torch
+from speechbrain import Stage
 from speechbrain.utils.distributed import ddp_broadcast, if_main_process
 from torch import Tensor, nn
 
@@ -22,7 +22,6 @@ from camser.scoring import UtteranceMeans, score
 from camser.trainer import Trainer
 
 logger = logging.getLogger(__name__)
-Stage = sb.Stage
 
 
 class EmotionBrain(Trainer):
@@ -98,7 +97,7 @@ class EmotionBrain(Trainer):
         parts = dict(self._unwrapped("embedding_model").named_parts())
         return {**parts, "head": self._unwrapped("classifier")}
 
-    def _unwrapped(self, name: str) -> nn.Module:
+    def _unwrapped(self, name: str) -> Any:
         module = self.modules[name]
         module = getattr(module, "module", module)  # under DistributedDataParallel
         return getattr(module, "_orig_mod", module)  # under torch.compile
@@ -131,6 +130,7 @@ class EmotionBrain(Trainer):
         labels = self.scored.labels.tolist()
         self.scores = metrics.scores(labels, predictions.tolist(), self.hparams.labels)
         if stage == Stage.VALID:
+            assert epoch is not None, "SpeechBrain numbers them"
             self._end_epoch(epoch, self.scored.loss)
 
     def _end_epoch(self, epoch: int, valid_loss: float) -> None:
@@ -147,7 +147,7 @@ class EmotionBrain(Trainer):
     def _log(self, epoch: int, valid_loss: float) -> None:
         scores = {"loss": valid_loss, "WA": self.scores["WA"], "UA": self.scores["UA"]}
         rates = {f"lr_{name}": self.rates[name] for name in self.optimizers_dict}
-        row = {"epoch": epoch, "train_loss": self.train_loss}
+        row: dict[str, Any] = {"epoch": epoch, "train_loss": self.train_loss}
         if told := caution(self.hparams.selection):
             logger.info("epoch %d is scored for %s", epoch, told)
             row["note"] = told

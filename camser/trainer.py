@@ -13,6 +13,7 @@ from typing import Any
 import speechbrain as sb
 import torch
 import yaml
+from speechbrain import Stage
 from speechbrain.core import INTRA_EPOCH_CKPT_FLAG
 from speechbrain.dataio.sampler import ReproducibleRandomSampler
 from speechbrain.utils.checkpoints import mark_as_loader, mark_as_saver, register_checkpoint_hooks
@@ -27,7 +28,6 @@ from camser.interrupts import INTERRUPTS, leave_to_main, status
 from camser.together import largest
 
 logger = logging.getLogger(__name__)
-Stage = sb.Stage
 
 
 @register_checkpoint_hooks
@@ -47,7 +47,7 @@ class Trainer(sb.Brain):
         self.datasets: dict[Stage, SegmentDataset] = {}
         self.losses = finite.LossWatch(self.nonfinite_patience)
         if self.max_grad_norm <= 0:  # SpeechBrain would then climb the gradient
-            self.max_grad_norm = math.inf
+            self.max_grad_norm: float = math.inf
 
     def make_dataloader(self, dataset: Any, stage: Stage, *args: Any, **kwargs: Any) -> Any:
         """SpeechBrain's; order and workers' seeds are drawn apart from the model's noise."""
@@ -153,7 +153,7 @@ class Trainer(sb.Brain):
         return super()._should_save_intra_epoch_ckpt(*args)
 
     def _save_intra_epoch_ckpt(self) -> None:
-        self.avg_train_loss = self.losses.look(self.avg_train_loss)
+        self.avg_train_loss: float = self.losses.look(self.avg_train_loss)
         meta = {INTRA_EPOCH_CKPT_FLAG: True}
         self.save_checkpoint(meta=meta, end_of_epoch=False, verbosity=logging.DEBUG)
 
