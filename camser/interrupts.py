@@ -28,13 +28,17 @@ class Interrupts:
     """
 
     def __init__(self) -> None:
+        self.forget()
+
+    def forget(self) -> None:
+        """Be as if none had come."""
         self.asked, self._at, self._deferring = 0, 0.0, False
 
     def install(self) -> None:
         """Begin to listen. A signal that is ignored, as in the background of a shell, stays so."""
         if threading.current_thread() is not threading.main_thread():
             return  # only that one may; whoever runs camser in another has handlers of its own
-        self.__init__()
+        self.forget()
         for number in HANDLED:
             if signal.getsignal(number) is not signal.SIG_IGN:
                 signal.signal(number, self._receive)

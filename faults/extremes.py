@@ -35,7 +35,9 @@ SYSTEMS = {  # modalities, fusion and more; each encoder and each fusion at leas
         "spectrogram", "attentive", "--fusions={attentive: {statistics: true}}",
     ],
     "wav2vec2, gated": ["wav2vec2", "gated", "--encoders={wav2vec2: {pooling: statistics}}"],
-    "whisper, low_rank": ["whisper", "low_rank", "--encoders={whisper: {standardise: true}}"],
+    "MFCC and whisper, low_rank": [
+        "mfcc, whisper", "low_rank", "--encoders={whisper: {standardise: true}}",
+    ],
     "the paper's": ["mfcc, spectrogram, wav2vec2", "co_attention"],
     "all, softmax co-attention": [
         "mfcc, spectrogram, whisper", "co_attention",

@@ -26,7 +26,7 @@ def listening():
     yield
     for number, handler in before.items():
         signal.signal(number, handler)
-    INTERRUPTS.__init__()
+    INTERRUPTS.forget()
 
 
 # Signals ------------------------------------------------------------------------------------
