@@ -14,7 +14,7 @@ from camser.together import on_main
 try:
     import fcntl
 except ImportError:  # Windows
-    fcntl = None
+    fcntl = None  # type: ignore[assignment]  # a module, wherever it is used
 
 logger = logging.getLogger(__name__)
 NAME = ".lock"

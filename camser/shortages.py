@@ -128,7 +128,8 @@ def let_logs_fail() -> None:
     """From now on a log file that cannot be written is an error, as any other file is."""
     for handler in logging.getLogger().handlers:
         if isinstance(handler, logging.FileHandler):
-            handler.handleError = _raise  # it would print a traceback, and go on
+            # It would print a traceback, and go on.
+            handler.handleError = _raise  # type: ignore[method-assign]
 
 
 def _raise(record: logging.LogRecord) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Sequence
 from typing import Any
 
 from camser.arguments import SettingsError
@@ -12,7 +12,9 @@ from camser.sweep.plan import Job
 from camser.sweep.process import run_process
 
 
-def launch(jobs: Sequence[Job], share: Resources, num_gpus: int) -> Iterator[tuple[Job, int]]:
+def launch(
+    jobs: Sequence[Job], share: Resources, num_gpus: int
+) -> Generator[tuple[Job, int], None, None]:
     """Run jobs; gives each with its exit status as it ends. Arguments as for ``local.launch``.
 
     Every node must see the working folder, the corpus and the output folders under the same paths.

@@ -11,7 +11,7 @@ import multiprocessing
 import os
 import sys
 from collections import deque
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Sequence
 from multiprocessing.connection import wait
 from typing import Any
 
@@ -20,7 +20,9 @@ from camser.sweep.plan import Job
 from camser.sweep.process import run_here
 
 
-def launch(jobs: Sequence[Job], share: Resources, num_gpus: int) -> Iterator[tuple[Job, int]]:
+def launch(
+    jobs: Sequence[Job], share: Resources, num_gpus: int
+) -> Generator[tuple[Job, int], None, None]:
     """Run jobs; gives each with its exit status as it ends.
 
     Arguments
