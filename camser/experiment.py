@@ -32,7 +32,13 @@ from camser.inference.folder import ExportError
 from camser.model import parameter_table
 from camser.prepare import OPTIONS, Scanner, prepare
 from camser.prepared import PreparedData
-from camser.resuming import check_same_corpus, check_same_run, decisive, leave_recipe
+from camser.resuming import (
+    check_checkpoints,
+    check_same_corpus,
+    check_same_run,
+    decisive,
+    leave_recipe,
+)
 from camser.settings import Settings, arguments_checked, read_arguments
 
 logger = logging.getLogger(__name__)
@@ -78,6 +84,7 @@ class Run:
     def __init__(self, settings: Settings, scan: Scanner | Mapping[str, Scanner]) -> None:
         self.settings, values = settings, settings.values
         self.output_folder = Path(values["output_folder"])
+        check_checkpoints(self.output_folder)
         check_plugins(self.output_folder / "save")
         check_names(*(values[name] for name in NAMED))
         check_same_run(self.output_folder, values)
@@ -165,10 +172,10 @@ class Run:
         chosen = inspection.choose(self.fold.test, values["labels"], values["save_attention"])
         if values["save_embeddings"]:
             seen = inspection.embeddings(self.brain, self._batches(self.fold.test))
-            results.write_arrays(folder / "embeddings.npz", seen)
+            results.write_arrays(folder / results.EMBEDDINGS, seen)
         if chosen:
             seen = inspection.attention(self.brain, self._batches(chosen), chosen, self.data.audio)
-            results.write_arrays(folder / "attention.npz", seen)
+            results.write_arrays(folder / results.ATTENTION, seen)
 
     def _batches(self, part: tuple[Utterance, ...]) -> Any:
         loader = self._loader("eval_batch_size")

@@ -15,6 +15,7 @@ from camser.files import digest
 from camser.inference import EmotionClassifier, ExportError, engines, folder
 from camser.inference import onnx as onnx_engine
 from camser.inference.engines import wanted_graph
+from camser.inference.folder import write_config
 from camser.inference.onnx import OnnxEncoder
 from camser.inference.unfilled import Unfilled
 
@@ -105,7 +106,7 @@ def describe(place):
     """Have the description say what is there."""
     config, path = json.loads((place / "config.json").read_text()), place / "model.onnx"
     config["onnx"]["model.onnx"] = {"bytes": path.stat().st_size, "digest": digest(path)}
-    (place / "config.json").write_text(json.dumps(config))
+    write_config(place, config)
 
 
 def test_a_graph_that_is_cut_off_or_missing(damaged):
@@ -127,7 +128,7 @@ def test_what_is_pushed_is_what_is_described(damaged):
         plan(damaged, "user/name")
     config = json.loads((damaged / "config.json").read_text())
     del config["onnx"]["model.int8.onnx"]
-    (damaged / "config.json").write_text(json.dumps(config))
+    write_config(damaged, config)
     assert "model.int8.onnx" in plan(damaged, "user/name").left_out
 
 
@@ -172,7 +173,7 @@ def test_a_graph_is_data(damaged, change, message):
 def test_the_head_is_checked_though_it_is_all_that_is_read(damaged):
     config = json.loads((damaged / "config.json").read_text())
     config["labels"] = ["angry", "sad", "happy"]
-    (damaged / "config.json").write_text(json.dumps(config))
+    write_config(damaged, config)
     with pytest.raises(ExportError, match=r"linear.bias \[4\] instead of \[3\]"):
         EmotionClassifier.from_pretrained(damaged, "cpu")
     (damaged / "model.safetensors").write_bytes(b"cut")

@@ -12,6 +12,7 @@ from speechbrain.inference.classifiers import EncoderClassifier
 
 from camser.files import digest
 from camser.inference import EmotionClassifier, ExportError
+from camser.inference.folder import write_config
 from camser.inference.hub import find
 
 
@@ -24,7 +25,7 @@ def folder(export, tmp_path):
 def change_config(folder, change):
     config = json.loads((folder / "config.json").read_text())
     change(config)
-    (folder / "config.json").write_text(json.dumps(config))
+    write_config(folder, config)
 
 
 def change_weights(folder, change):
