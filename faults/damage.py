@@ -61,8 +61,7 @@ def again(place: trials.Place, whole: dict[str, Any]) -> str:
     """Give the run's command again."""
     if told := trials.ended(place):
         return "clear error" if told.startswith("error: ") else told
-    different = trials.differences(whole, trials.outcome(place))
-    return f"LOST: another {different}" if different else "same weights and results"
+    return trials.lost(place, whole) or "same weights and results"
 
 
 def reported(place: trials.Place) -> Any:

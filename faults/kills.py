@@ -145,8 +145,8 @@ def trial(
             times += killed_after(place, rng.uniform(0, latest))
     if told := trials.ended(place):
         return told if told.startswith("LOST") else f"LOST: {told}"
-    if different := trials.differences(whole, trials.outcome(place)):
-        return f"LOST: another {different}"
+    if different := trials.lost(place, whole):
+        return different
     if left := trials.left_over(place):
         return f"LOST: left {', '.join(left)}"
     return "same weights and results" if times else "ended before the kill"

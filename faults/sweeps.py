@@ -34,8 +34,9 @@ def sweep(place: trials.Place) -> None:
     kept = ("output_folder", "export_folder", "number_of_epochs")
     rest = [a for a in arguments if not a.startswith(tuple(f"--{name}=" for name in kept))]
     folds = ["--folds", *map(str, FOLDS), "--workers", "2"]
-    where = f"--output_folder={place.output}/<variant>/<selection>/<fold>-<seed>"
-    sys.argv = ["crossval.py", recipe, *folds, *rest, where, "--number_of_epochs=1"]
+    sys.argv = ["crossval.py", recipe, *folds, *rest, "--number_of_epochs=1"]
+    place.output.mkdir(exist_ok=True)
+    os.chdir(place.output)  # jobs write below it, in folders of their own
     # Jobs are forked from here, where all is imported, and not from a server that imports it.
     local.multiprocessing = _Forking()
     crossval.main(trials.scan, trials.RECIPE)
@@ -121,11 +122,9 @@ def run(asked: argparse.Namespace, tally: campaign.Tally) -> None:
     with tempfile.TemporaryDirectory() as folder:
         corpus = trials.begin(Path(folder))
         whole = trials.Place(Path(folder) / "undisturbed", corpus)
-        whole.folder.mkdir()
+        trials.undisturbed(trials.Place(Path(folder) / "first", corpus), sweep)
         begun = time.monotonic()
-        assert trials.wait(trials.start(lambda: sweep(whole), whole.log)) == 0, (
-            whole.log.read_text()
-        )
+        trials.undisturbed(whole, sweep)
         seconds, expected = time.monotonic() - begun, outcome(whole)
         for name, disturb in kinds.items():
             for number in range(asked.number):

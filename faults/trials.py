@@ -7,6 +7,7 @@ CPU thread, so that the same steps give the same weights to the last bit.
 from __future__ import annotations
 
 import contextlib
+import ctypes
 import hashlib
 import importlib
 import os
@@ -30,6 +31,7 @@ from camser.synthetic import synthesize_corpus
 RECIPE = ROOT / "recipes/IEMOCAP"
 TINY = ROOT / "tests/hparams/tiny.yaml"
 SECONDS = 300  # after which a run hangs
+PR_SET_CHILD_SUBREAPER = 36  # of Linux's prctl
 sys.path.append(str(RECIPE))
 
 from iemocap_prepare import scan  # noqa: E402
@@ -76,6 +78,8 @@ class Place(NamedTuple):
 def begin(folder: Path) -> Path:
     """What all trials of a campaign share: a small corpus."""
     torch.set_num_threads(1)
+    if sys.platform == "linux":  # orphans of killed processes become children of this one
+        ctypes.CDLL(None).prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
     synthesize_corpus(folder / "corpus", 2, 8, mean_seconds=0.8)
     return folder / "corpus"
 
@@ -124,21 +128,19 @@ def start(act: Callable[[], Any], log: Path) -> int:
 def wait(number: int, seconds: float = SECONDS) -> int | None:
     """Wait for a process and all that it began; its status, or None where it had to be killed."""
     deadline, status = time.monotonic() + seconds, None
-    while status is None and time.monotonic() < deadline:
-        done, code = os.waitpid(number, os.WNOHANG)
-        status = os.waitstatus_to_exitcode(code) if done else None
-        time.sleep(0.005)
-    if status is None:
-        os.killpg(number, signal.SIGKILL)
-        os.waitpid(number, 0)
-        return None
-    while time.monotonic() < deadline:  # what it began
+    while time.monotonic() < deadline:
         try:
-            os.killpg(number, 0)
-        except ProcessLookupError:
+            done, code = os.waitpid(-number, os.WNOHANG)
+        except ChildProcessError:
             return status
-        time.sleep(0.01)
+        if done == number:
+            status = os.waitstatus_to_exitcode(code)
+        if not done:
+            time.sleep(0.005)
     os.killpg(number, signal.SIGKILL)
+    with contextlib.suppress(ChildProcessError):
+        while True:
+            os.waitpid(-number, 0)
     return None
 
 
@@ -194,11 +196,16 @@ def left_over(place: Place) -> list[str]:
     return [str(p) for p in (*place.output.glob("save/partial-*"), *place.output.glob(".*.part"))]
 
 
-def differences(one: dict[str, Any], other: dict[str, Any]) -> str:
-    """The names of what differs between two outcomes; of the results, too."""
-    pairs = {name: (one.get(name), other.get(name)) for name in {*one, *other}}
-    inner = {k: (a, other["results"].get(k)) for k, a in one["results"].items()}
-    return ", ".join(sorted(n for n, (a, b) in {**pairs, **inner}.items() if a != b))
+def lost(place: Place, whole: dict[str, Any]) -> str:
+    """How an ended run differs from the undisturbed one's outcome; "" where it does not."""
+    try:
+        found = outcome(place)
+    except (ValueError, OSError) as error:
+        return f"LOST: it ended, but {error}"
+    pairs = {name: (found[name], whole[name]) for name in whole}
+    pairs |= {n: (found["results"].get(n), told) for n, told in whole["results"].items()}
+    different = sorted(name for name, (one, other) in pairs.items() if one != other)
+    return f"LOST: another {', '.join(different)}" if different else ""
 
 
 def _weights(path: Path) -> str:

@@ -6,6 +6,7 @@ import shutil
 import numpy as np
 import pytest
 import torch
+from safetensors.torch import load_file, save_file
 from torch.nn.utils import parametrize
 
 from camser import cli
@@ -168,6 +169,15 @@ def test_a_graph_is_data(damaged, change, message):
     describe(damaged)
     with pytest.raises(ExportError, match=message):
         EmotionClassifier.from_pretrained(damaged, "cpu")
+
+
+def test_a_changed_digit_of_the_head_is_found_though_the_file_is_not_read_whole(damaged):
+    path = damaged / "model.safetensors"
+    state = load_file(path)
+    state["classifier.linear.weight"][0, 0] += 1
+    save_file(state, path, {"format": "pt"})
+    with pytest.raises(ExportError, match=r"its classifier is not what config\.json tells"):
+        EmotionClassifier.from_pretrained(damaged, "cpu", engine="onnx")
 
 
 def test_the_head_is_checked_though_it_is_all_that_is_read(damaged):

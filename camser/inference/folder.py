@@ -22,7 +22,7 @@ from camser.build import build_model
 from camser.files import described
 from camser.inference.contents import AGAIN, CONFIG, WEIGHTS, ExportError
 from camser.inference.unfilled import Unfilled
-from camser.inference.weights import load_weights, state_of
+from camser.inference.weights import digest_of, load_weights, state_of
 from camser.model import EmotionHead
 from camser.provenance import check_installed
 from camser.sealed import SEAL, is_whole, sealed
@@ -177,7 +177,8 @@ def write(folder: str | Path, config: dict[str, Any], modules: Mapping[str, nn.M
     path = Path(folder) / WEIGHTS
     state = {name: value.contiguous() for name, value in state_of(modules).items()}
     save_file(state, path, metadata={"format": "pt"})
-    config["weights"] = described(path)
+    head = {name: value for name, value in state.items() if name.startswith("classifier.")}
+    config["weights"] = {**described(path), "head": digest_of(head)}
     write_config(folder, config)
 
 
