@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import os
 import shutil
 import tempfile
 import time
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
 from pathlib import Path
 from typing import IO, Any
 
@@ -16,7 +16,7 @@ DAY = 86400  # seconds
 PART = ".part"  # how the names of temporary files end
 
 
-@contextmanager
+@contextlib.contextmanager
 def replacing(path: str | os.PathLike, mode: str = "w") -> Iterator[IO]:
     """Open a new file that takes ``path``'s place when the block ends without an error.
 
@@ -48,7 +48,7 @@ def replacing(path: str | os.PathLike, mode: str = "w") -> Iterator[IO]:
         raise
 
 
-@contextmanager
+@contextlib.contextmanager
 def replacing_folder(path: str | os.PathLike, replace: bool = False) -> Iterator[Path]:
     """A new folder that appears at ``path``, whole, when the block ends without an error.
 
@@ -105,12 +105,13 @@ def remove_parts(folder: str | os.PathLike, name: str = "", seconds: float = 0) 
         How old it must be: others may be writing there now.
     """
     for left in Path(folder).glob(f".{name or '*'}.*{PART}"):
-        if time.time() - left.stat().st_mtime < seconds:
-            continue
-        if left.is_dir():
-            shutil.rmtree(left, ignore_errors=True)
-        else:
-            left.unlink(missing_ok=True)
+        with contextlib.suppress(FileNotFoundError):  # another process put it in its place
+            if time.time() - left.stat().st_mtime < seconds:
+                continue
+            if left.is_dir():
+                shutil.rmtree(left)
+            else:
+                left.unlink()
 
 
 def flush(path: str | os.PathLike) -> None:

@@ -84,8 +84,7 @@ def exported(place: trials.Place) -> Any:
 def decided(place: trials.Place, name: str = "export") -> Any:
     """What the export says of some recordings."""
     classifier = EmotionClassifier.from_pretrained(place.folder / name, device="cpu")
-    paths = sorted(map(str, place.corpus.rglob("*.wav")))[:2]
-    paths = [path for path in paths if "sentences" in path] or paths
+    paths = sorted(str(p) for p in place.corpus.glob("Session1/sentences/wav/*/Ses*.wav"))[:2]
     found = classifier.classify_file(paths[0])
     return np.asarray(classifier.log_probabilities(paths)).tolist(), str(found)
 

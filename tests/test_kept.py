@@ -173,3 +173,21 @@ def test_a_disk_without_room_is_an_error_before_anything_is_computed(
     with pytest.raises(ValueError, match=r"0\.0 GB are to be kept, 0\.0 GB are free; make"):
         keep({"whisper": encoder}, utterances, tmp_path)
     assert not list((tmp_path / "frames").iterdir())
+
+
+def flip(path):
+    content = bytearray(path.read_bytes())
+    content[-1] ^= 1
+    path.write_bytes(content)
+
+
+@pytest.mark.parametrize("harm", [flip, lambda path: path.unlink()])
+@pytest.mark.parametrize("suffix", [".npy", ".json"])
+def test_what_is_damaged_is_computed_again(utterances, encoder, tmp_path, caplog, suffix, harm):
+    kept, _, _ = keep({"whisper": encoder}, utterances, tmp_path)
+    whole = np.array(kept["whisper"].host)
+    harm(kept["whisper"].path.with_suffix(suffix))
+    kept, _, _ = keep({"whisper": encoder}, utterances, tmp_path)
+    assert np.array_equal(kept["whisper"].host, whole)
+    gone = suffix == ".json" and harm is not flip  # as from a version that wrote no index
+    assert ("is damaged: it is made again" in caplog.text) == (not gone)
