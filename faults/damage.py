@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """A file of a run is damaged: what reads it next gives what it should, or one clear error.
 
-    python faults/damage.py --number 12
+    python faults/damage.py --number 8
 
 A file, drawn at random, is cut off, emptied, deleted, or one of its bits is flipped; then the
 run's command is given again, or the run is read for a report, exported, or its export is loaded.
@@ -160,4 +160,4 @@ def _expected(act: Callable[[trials.Place], Any], whole: trials.Place) -> Any:
 
 
 if __name__ == "__main__":
-    campaign.main(run, number=12)
+    campaign.main(run, number=8)

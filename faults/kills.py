@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Training is killed by SIGKILL and started again, until it ends: it must end as if undisturbed.
 
-    python faults/kills.py --number 25
+    python faults/kills.py --number 12
 
 Killed at any moment, or at a chosen write: before or after any call that changes a file, or in the
 midst of saving a tensor, while the run prepares, trains, or writes its results and its export. A
@@ -179,4 +179,4 @@ def run(asked: argparse.Namespace, tally: campaign.Tally) -> None:
 
 
 if __name__ == "__main__":
-    campaign.main(run, number=25)
+    campaign.main(run, number=12)

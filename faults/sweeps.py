@@ -1,7 +1,9 @@
 #!/usr/bin/env python3
 """A sweep is killed, one of its jobs is, or a file of one is damaged: run again, it ends the same.
 
-python faults/sweeps.py --number 8
+    python faults/sweeps.py --number 8
+
+Two jobs run at a time, and each is tied to the sweep that began it.
 """
 
 from __future__ import annotations
