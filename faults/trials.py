@@ -30,7 +30,7 @@ from camser.synthetic import synthesize_corpus
 
 RECIPE = ROOT / "recipes/IEMOCAP"
 TINY = ROOT / "tests/hparams/tiny.yaml"
-SECONDS = 300  # after which a run hangs
+SECONDS = 900  # after which a run hangs
 PR_SET_CHILD_SUBREAPER = 36  # of Linux's prctl
 sys.path.append(str(RECIPE))
 

@@ -28,7 +28,7 @@ from camser.provenance import check_installed
 from camser.sealed import SEAL, is_whole, sealed
 
 FORMAT = 1
-REQUIRED = {
+REQUIRED: dict[str, type | tuple[type, ...]] = {
     "labels": list,
     "sample_rate": int,
     "architecture": dict,

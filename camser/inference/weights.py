@@ -35,7 +35,7 @@ def digest_of(state: Mapping[str, Tensor]) -> str:
     return sha.hexdigest()[:16]
 
 
-def load_weights(modules: Mapping[str, nn.Module], path: Path, config: Mapping[str, Any]) -> None:
+def load_weights(modules: Mapping[str, Any], path: Path, config: Mapping[str, Any]) -> None:
     """Load all weights, or raise.
 
     A plugin of another version than the one that trained them is a ``PluginVersionWarning``.
