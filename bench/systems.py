@@ -10,7 +10,8 @@ from torch import nn
 
 from camser.build import build_model
 from camser.experiment import Run
-from camser.inference.contents import INT8, ONNX, described
+from camser.files import described
+from camser.inference.contents import INT8, ONNX
 from camser.inference.folder import FORMAT, write, write_config
 from camser.model import EmotionHead
 from camser.prepare import Scanner

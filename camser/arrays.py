@@ -1,17 +1,22 @@
-"""Arrays on disk: written whole or not at all, mapped into memory, or copied to a device."""
+"""Arrays on disk: written whole or not at all, mapped into memory, or copied to a device.
+
+Beside what is kept for long lies an index, written last: what the array is of, and its digest.
+"""
 
 from __future__ import annotations
 
+import contextlib
+import json
 import logging
-import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
 from torch import Tensor
 
-from camser.files import replacing
+from camser.files import DAY, described, remove_parts, replacing
 
 logger = logging.getLogger(__name__)
 BLOCK = 1 << 26  # bytes copied at a time
@@ -35,9 +40,7 @@ def write_array(
     blocks : iterable of array
         [rows, …] each; together they fill ``shape``.
     """
-    for left in path.parent.glob(".*.npy.*"):
-        if time.time() - left.stat().st_mtime > 86400:
-            left.unlink(missing_ok=True)
+    remove_parts(path.parent, "*.npy", DAY)
     header = {
         "descr": np.lib.format.dtype_to_descr(np.dtype(dtype)),
         "fortran_order": False,
@@ -62,6 +65,35 @@ def open_array(
         return None
     fits = array.host.shape == tuple(shape) and array.host.dtype in [np.dtype(d) for d in dtypes]
     return array if fits else None
+
+
+def write_index(path: Path, about: Mapping[str, Any]) -> None:
+    """Write, beside an array that is there, what it is of; last, so that it says: it is whole.
+
+    Arguments
+    ---------
+    path : Path
+        The ``.npy`` file.
+    about : mapping
+        What JSON can hold.
+    """
+    with replacing(path.with_suffix(".json")) as file:
+        json.dump({**about, **described(path)}, file)
+
+
+def is_whole(path: Path, about: Mapping[str, Any]) -> bool:
+    """Whether an array is there to the last bit, and is of what ``about`` says.
+
+    One that is not, though it has an index, is named in a warning.
+    """
+    index = path.with_suffix(".json")
+    if not index.is_file():
+        return False
+    with contextlib.suppress(OSError, ValueError, RecursionError):
+        if json.loads(index.read_text(encoding="utf-8")) == {**about, **described(path)}:
+            return True
+    logger.warning("%s is damaged: it is made again", path)
+    return False
 
 
 class MappedArray:

@@ -12,12 +12,14 @@ from speechbrain.utils.distributed import ddp_broadcast, if_main_process
 from torch import Tensor, nn
 
 from camser import automatic, finite, metrics, results
-from camser.checkpoints import CheckpointError, RandomState, WholeCheckpointer
+from camser.checkpoints import WholeCheckpointer
 from camser.compiling import at_fixed_size, compile_regions
 from camser.data import Batch
 from camser.folds import caution
+from camser.history import History
 from camser.model import Inspection
 from camser.optimizers import build_optimizers, learning_rates
+from camser.random_state import RandomState
 from camser.scoring import UtteranceMeans, score
 from camser.trainer import Trainer
 
@@ -42,11 +44,13 @@ class EmotionBrain(Trainer):
     def __init__(self, modules: dict, **kwargs: Any) -> None:
         suited = automatic.resolve(kwargs["hparams"], kwargs.get("run_opts"))
         super().__init__(modules=modules, **{**kwargs, "hparams": {**kwargs["hparams"], **suited}})
+        self.history = History()
         self.rates = learning_rates(
             self._parts(), self.hparams.learning_rate, self.hparams.learning_rates
         )
         if self.checkpointer is not None:
-            self.checkpointer.add_recoverable("random_state", RandomState())
+            kept = {"random_state": RandomState(), "history": self.history}
+            self.checkpointer.add_recoverables(kept)
             self.checkpointer.plugins = self._unwrapped("embedding_model").plugins
             # Under --debug SpeechBrain gives every process a temporary folder of its own.
             self.checkpointer.checkpoints_dir = ddp_broadcast(self.checkpointer.checkpoints_dir)
@@ -102,6 +106,11 @@ class EmotionBrain(Trainer):
         module = getattr(module, "module", module)  # under DistributedDataParallel
         return getattr(module, "_orig_mod", module)  # under torch.compile
 
+    def on_fit_start(self) -> None:
+        """See ``Trainer``; the history's file may be older than the checkpoint, or damaged."""
+        super().on_fit_start()
+        self._write_history()
+
     def _compile(self) -> None:
         super()._compile()
         if self.hparams.compiled:
@@ -143,6 +152,7 @@ class EmotionBrain(Trainer):
             meta[WholeCheckpointer.best_key] = float(score)
         if self.checkpointer is not None:
             self.save_checkpoint(meta=meta)
+        self._write_history()
 
     def _log(self, epoch: int, valid_loss: float) -> None:
         scores = {"loss": valid_loss, "WA": self.scores["WA"], "UA": self.scores["UA"]}
@@ -154,29 +164,22 @@ class EmotionBrain(Trainer):
         row |= {f"valid_{name}": value for name, value in scores.items()}
         row |= {**rates, "skipped_steps": self.skipped_steps}
         row |= {"seconds": round(time.monotonic() - self.epoch_start, 3)}
-        if if_main_process() and not self.debug:
-            results.add_history(self.hparams.output_folder, row)
+        self.history.add(row)
         for log in self.hparams.loggers:  # each writes on the main process, but all must call it
             meta = {"epoch": epoch} | rates
             log.log_stats(meta, train_stats={"loss": self.train_loss}, valid_stats=scores)
 
+    def _write_history(self) -> None:
+        if self.history.rows and if_main_process() and not self.debug:
+            results.write_history(self.hparams.output_folder, self.history.rows)
+
     # The test ------------------------------------------------------------------------------
 
     def on_evaluate_start(self, max_key: str | None = None, min_key: str | None = None) -> None:
-        """Load the best epoch; without any, there is nothing to test.
-
-        Raises
-        ------
-        CheckpointError
-            If no checkpoint carries a score.
-        """
+        """Load the best epoch, see ``WholeCheckpointer.recover``."""
         if self.checkpointer is None:
             return
-        found = self.checkpointer.recover_if_possible(max_key=max_key, min_key=min_key)
-        if found is None:
-            raise CheckpointError(
-                f"{self.checkpointer.checkpoints_dir} holds no checkpoint with a score; train first"
-            )
+        found = self.checkpointer.recover(max_key=max_key, min_key=min_key)
         self.best_epoch = int(found.meta["epoch"])
         # Those that trained it, which need not be those that are here to test it.
         self.plugins = found.meta.get("plugins", self._unwrapped("embedding_model").plugins)

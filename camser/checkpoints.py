@@ -1,49 +1,119 @@
-"""Checkpoints that are whole or absent, and the random state as a part of them."""
+"""Checkpoints that are whole or absent, and held against their index before they are used."""
 
 from __future__ import annotations
 
+import json
 import logging
 import os
-import random
 import shutil
-from collections.abc import Mapping
-from functools import partial
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import torch
-from speechbrain.utils.checkpoints import (
-    Checkpoint,
-    Checkpointer,
-    ckpt_recency,
-    mark_as_loader,
-    mark_as_saver,
-    register_checkpoint_hooks,
-)
+from speechbrain.utils.checkpoints import METAFNAME, Checkpoint, Checkpointer, ckpt_recency
 from speechbrain.utils.distributed import (
     ddp_barrier,
-    get_rank,
     if_main_process,
     is_distributed_initialized,
 )
 
-from camser.files import flush
+from camser.files import described, difference, flush
 from camser.provenance import Plugins, check_installed, differences
+from camser.sealed import read_whole, sealed
+from camser.together import on_main
 
 logger = logging.getLogger(__name__)
 PARTIAL = "partial-"
+INDEX = "index.json"  # of a checkpoint's files
+BEST_SCORE, BEST_EPOCH = "best_score", "best_epoch"  # in the meta: its own; which one is the best
+KEPT = 2  # of the newest
 
 
 class CheckpointError(ValueError):
-    """A checkpoint that is not there, or that does not fit this run."""
+    """A checkpoint that is not there, is damaged, or does not fit this run."""
+
+
+def read_checkpoints(folder: str | Path) -> list[Checkpoint]:
+    """The checkpoints of a run, the one from which it can go on first, then older ones.
+
+    Every file is read and held against the checkpoint's index; a damaged checkpoint is named in a
+    warning. One whose best epoch so far is damaged or gone cannot be gone on from either, for in
+    the end a worse epoch would be tested: then it is the one before it.
+
+    Arguments
+    ---------
+    folder : str or Path
+        Where they are.
+
+    Raises
+    ------
+    CheckpointError
+        If there are some, but the run can go on from none of them.
+    """
+    whole, told = [], []
+    for path in sorted(Path(folder).glob("CKPT*")):
+        if found := damage(path):
+            told.append(f"{path}: {found}")
+            logger.warning("%s; this checkpoint is not used", told[-1])
+        else:
+            whole.append(path)
+    newest_first = _by_recency(Checkpointer._construct_checkpoint_objects(whole))
+    for number, one in enumerate(newest_first):
+        if best_of(one, newest_first) or not one.meta[BEST_EPOCH]:
+            return newest_first[number:]
+        told.append(f"{one.path}: the best epoch before it, {one.meta[BEST_EPOCH]:.0f}, is lost")
+    if told:
+        raise CheckpointError(
+            f"{folder}: no checkpoint is left from which this run can go on:\n  "
+            + "\n  ".join(told)
+            + "\nDelete the output folder to train anew, or give another one"
+        )
+    return []
+
+
+def best_of(one: Checkpoint, among: Sequence[Checkpoint]) -> Checkpoint | None:
+    """The checkpoint of the epoch that was the best when ``one`` was saved."""
+    epoch = one.meta[BEST_EPOCH]
+    scored = (c for c in among if BEST_SCORE in c.meta and c.meta["epoch"] == epoch)
+    return next(scored, None)
+
+
+def damage(folder: Path, names: Sequence[str] = ()) -> str | None:
+    """What is wrong with a checkpoint's files, or None.
+
+    Arguments
+    ---------
+    folder : Path
+        The checkpoint's.
+    names : sequence of str
+        Which of its files are read; by default, all.
+    """
+    told = read_whole(folder / INDEX)
+    if told is None:
+        return f"{INDEX} is damaged or missing (earlier versions wrote none)"
+    files = told["files"]
+    for name in names or files:
+        if found := difference(folder / name, files.get(name)):
+            return found
+    there = {path.name for path in folder.iterdir() if not path.name.startswith(".")}
+    more = sorted(there - {*files, INDEX})
+    return f"{more[0]} does not belong to it" if more else None
+
+
+def check_plugins(folder: str | Path) -> None:
+    """Raise a PluginError if what trained the newest checkpoint, if any, is not installed."""
+    whole = [path for path in Path(folder).glob("CKPT*") if not damage(path, [METAFNAME])]
+    for newest in _by_recency(Checkpointer._construct_checkpoint_objects(whole))[:1]:
+        check_installed(newest.meta.get("plugins", {}), str(newest.path))
 
 
 class WholeCheckpointer(Checkpointer):
     """SpeechBrain's Checkpointer, each checkpoint written beside its place and renamed.
 
     The stock one writes in place, so a job killed while it saves (or deletes) leaves a folder
-    that the next start takes for a checkpoint.
+    that the next start takes for a checkpoint; nor does it see that a file was damaged later.
+    What is there is read once, when it is first asked for.
 
     Arguments
     ---------
@@ -56,13 +126,23 @@ class WholeCheckpointer(Checkpointer):
         The model's, which every checkpoint's meta holds.
     """
 
-    best_key = "best_score"
+    best_key = BEST_SCORE
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self.plugins: Plugins = {}
         self._told: set[str] = set()
         remove_partial(self.checkpoints_dir)
+        self._known: dict[Path, list[Checkpoint]] = {}  # the main process's, by folder
+
+    def list_checkpoints(self) -> list[Checkpoint]:
+        """See ``read_checkpoints``; all processes must ask together."""
+        return list(on_main(self._read_once))
+
+    def _read_once(self) -> list[Checkpoint]:
+        if self.checkpoints_dir not in self._known:
+            self._known[self.checkpoints_dir] = read_checkpoints(self.checkpoints_dir)
+        return self._known[self.checkpoints_dir]
 
     def check_processes(self) -> None:
         """Raise a CheckpointError if as many processes as now did not save the newest one."""
@@ -76,17 +156,17 @@ class WholeCheckpointer(Checkpointer):
     def save_checkpoint(
         self, meta: Mapping[str, Any] | None = None, *args: Any, **kwargs: Any
     ) -> Checkpoint | None:
-        """See SpeechBrain's; the number of processes and the plugins are a part of the meta."""
+        """See SpeechBrain's; the meta has the number of processes, the plugins, the best epoch."""
+        before, meta = self.list_checkpoints(), dict(meta or {})
         plugins = {name: dict(origin) for name, origin in self.plugins.items()}
-        meta = {**(meta or {}), "processes": _num_processes(), "plugins": plugins}
+        meta |= {"processes": _num_processes(), "plugins": plugins}
+        best = before[0].meta[BEST_EPOCH] if before else 0.0
+        meta[BEST_EPOCH] = meta["epoch"] if BEST_SCORE in meta else best
         saved = super().save_checkpoint(meta, *args, **kwargs)
         ddp_barrier()  # every process has written its share
         if saved is not None:
-            place = saved.path.with_name(saved.path.name.removeprefix(PARTIAL))
-            _flush(saved.path)
-            os.rename(saved.path, place)
-            files = {name: place / file.name for name, file in saved.paramfiles.items()}
-            saved = Checkpoint(place, saved.meta, files)
+            saved = _put_in_place(saved)
+            self._known[self.checkpoints_dir] = [saved, *before]
         ddp_barrier()
         return saved
 
@@ -98,6 +178,15 @@ class WholeCheckpointer(Checkpointer):
             self._told.add(told)
         super().load_checkpoint(checkpoint)
 
+    def recover(self, **which: Any) -> Checkpoint:
+        """As ``recover_if_possible``, but it is a CheckpointError if there is none."""
+        found = self.recover_if_possible(**which)
+        if found is None:
+            raise CheckpointError(
+                f"{self.checkpoints_dir} holds no checkpoint with a score; train first"
+            )
+        return found
+
     def save_and_keep_only(
         self,
         meta: Mapping[str, Any] | None = None,
@@ -105,17 +194,20 @@ class WholeCheckpointer(Checkpointer):
         verbosity: int = logging.INFO,
         **ignored: Any,
     ) -> None:
-        """Save, then keep the newest checkpoint and the best one, by ``best_key`` in the meta."""
+        """Save, then keep the newest two and what was the best epoch when each was saved.
+
+        Should the newest be damaged, the run goes on from the one before it to the same weights.
+        """
         self.save_checkpoint(meta, end_of_epoch, verbosity=verbosity)
         if if_main_process():
-            found = self.list_checkpoints()
-            scored = [c for c in found if self.best_key in c.meta]
-            kept = {max(found, key=ckpt_recency).path}
-            if scored:
-                kept.add(max(scored, key=lambda c: c.meta[self.best_key]).path)
-            for checkpoint in found:
-                if checkpoint.path not in kept:
-                    _discard(checkpoint.path)
+            known = self._known[self.checkpoints_dir]
+            newest = known[:KEPT]
+            needed = [*newest, *filter(None, (best_of(c, known) for c in newest))]
+            kept = [c for c in known if any(c is one for one in needed)]
+            self._known[self.checkpoints_dir] = kept
+            for path in self.checkpoints_dir.glob("CKPT*"):
+                if path not in [c.path for c in kept]:
+                    _discard(path)
         ddp_barrier()
 
     def _new_checkpoint_dirpath(self) -> Path:
@@ -130,64 +222,27 @@ def remove_partial(folder: Path) -> None:
             shutil.rmtree(left, ignore_errors=True)
 
 
-def check_plugins(folder: str | Path) -> None:
-    """Raise a PluginError if what trained the newest checkpoint, if any, is not installed."""
-    newest = Checkpointer(folder).find_checkpoint() if Path(folder).is_dir() else None
-    if newest is not None:
-        check_installed(newest.meta.get("plugins", {}), str(newest.path))
+def _by_recency(checkpoints: Sequence[Checkpoint]) -> list[Checkpoint]:
+    return sorted(checkpoints, key=ckpt_recency, reverse=True)
 
 
 def _num_processes() -> float:
     return float(torch.distributed.get_world_size() if is_distributed_initialized() else 1)
 
 
-def _flush(folder: Path) -> None:
-    for path in [*folder.iterdir(), folder]:
+def _put_in_place(saved: Checkpoint) -> Checkpoint:
+    """Give a checkpoint that is complete its index and its name, all of it flushed."""
+    files = {path.name: described(path) for path in sorted(saved.path.iterdir())}
+    (saved.path / INDEX).write_text(json.dumps(sealed({"files": files})), encoding="utf-8")
+    for path in [*saved.path.iterdir(), saved.path]:
         flush(path)
+    place = saved.path.with_name(saved.path.name.removeprefix(PARTIAL))
+    os.rename(saved.path, place)
+    flush(place.parent)
+    return Checkpoint(place, saved.meta, {n: place / f.name for n, f in saved.paramfiles.items()})
 
 
 def _discard(folder: Path) -> None:
     aside = folder.with_name(PARTIAL + folder.name)
     os.rename(folder, aside)
     shutil.rmtree(aside)
-
-
-@partial(register_checkpoint_hooks, save_on_main_only=False)
-class RandomState:
-    """The states of torch's, CUDA's, numpy's and Python's generators, as a recoverable.
-
-    Every process of a distributed run keeps its own beside the main one's.
-    """
-
-    @mark_as_saver
-    def save(self, path: str | Path) -> None:
-        """Write this process's states."""
-        drawn: Any = np.random.get_state()
-        kind, keys, *rest = drawn
-        version, internal, gauss = random.getstate()
-        state = {
-            "torch": torch.get_rng_state(),
-            "cuda": torch.cuda.get_rng_state_all() if torch.cuda.is_available() else [],
-            "numpy": [kind, torch.from_numpy(keys.astype(np.int64)), *rest],
-            "python": [version, list(internal), gauss],
-        }
-        torch.save(state, self._own(path))
-
-    @mark_as_loader
-    def load(self, path: str | Path, end_of_epoch: bool) -> None:
-        """Restore this process's states; a process that did not save any keeps its own."""
-        if not self._own(path).exists():
-            return  # only to evaluate: ``check_processes`` guards training
-        state = torch.load(self._own(path), weights_only=True)
-        torch.set_rng_state(state["torch"])
-        if torch.cuda.is_available() and len(state["cuda"]) == torch.cuda.device_count():
-            torch.cuda.set_rng_state_all(state["cuda"])
-        kind, keys, *rest = state["numpy"]
-        np.random.set_state((kind, keys.numpy().astype(np.uint32), *rest))
-        version, internal, gauss = state["python"]
-        random.setstate((version, tuple(internal), gauss))
-
-    @staticmethod
-    def _own(path: str | Path) -> Path:
-        rank, path = get_rank() or 0, Path(path)
-        return path.with_name(f"{path.name}.rank{rank}") if rank else path

@@ -14,7 +14,7 @@ from hyperpyyaml import load_hyperpyyaml
 from speechbrain.utils.distributed import ddp_barrier, ddp_init_group, if_main_process
 from speechbrain.utils.train_logger import TensorboardLogger
 
-from camser import automatic, determinism, folds, inspection, results
+from camser import automatic, determinism, folds, inspection, results, resuming
 from camser.audio import AudioError
 from camser.brain import EmotionBrain
 from camser.build import NAMED, check_names
@@ -30,7 +30,6 @@ from camser.locking import FolderLock, InUseError
 from camser.model import parameter_table
 from camser.prepare import OPTIONS, Scanner, prepare
 from camser.prepared import PreparedData
-from camser.resuming import check_same_corpus, check_same_run, decisive, leave_recipe
 from camser.settings import Settings, arguments_checked, read_arguments
 from camser.shortages import NoMemoryError, let_logs_fail
 from camser.together import on_main
@@ -81,12 +80,13 @@ class Run:
         self.settings, values = settings, settings.values
         determinism.apply(values["deterministic"])
         self.output_folder = Path(values["output_folder"])
+        resuming.check_checkpoints(self.output_folder)
         check_plugins(self.output_folder / "save")
         check_names(*(values[name] for name in NAMED))
-        check_same_run(self.output_folder, values)
+        resuming.check_same_run(self.output_folder, values)
         asked = {name: values[name] for name in OPTIONS}
         self.utterances = on_main(prepare, scan=scan, **asked)
-        check_same_corpus(self.output_folder, self.utterances)
+        resuming.check_same_corpus(self.output_folder, self.utterances)
         self.fold = choose_fold(self.utterances, values)
         self.hparams = _build_objects(settings.text)
         sb.create_experiment_directory(str(self.output_folder), save_env_desc=False)
@@ -99,7 +99,9 @@ class Run:
         self.brain = self._build_brain()
         self.data = self._prepare_data()
         architecture = self.hparams["embedding_model"].architecture
-        on_main(leave_recipe, self.output_folder, settings.text, self.utterances, architecture)
+        on_main(
+            resuming.leave_recipe, self.output_folder, settings.text, self.utterances, architecture
+        )
 
     def _build_brain(self) -> EmotionBrain:
         hparams, model = self.hparams, self.hparams["embedding_model"]
@@ -168,10 +170,10 @@ class Run:
         chosen = inspection.choose(self.fold.test, values["labels"], values["save_attention"])
         if values["save_embeddings"]:
             seen = inspection.embeddings(self.brain, self._batches(self.fold.test))
-            results.write_arrays(folder / "embeddings.npz", seen)
+            results.write_arrays(folder / results.EMBEDDINGS, seen)
         if chosen:
             seen = inspection.attention(self.brain, self._batches(chosen), chosen, self.data.audio)
-            results.write_arrays(folder / "attention.npz", seen)
+            results.write_arrays(folder / results.ATTENTION, seen)
 
     def _batches(self, part: tuple[Utterance, ...]) -> Any:
         loader = self._loader("eval_batch_size")
@@ -209,7 +211,7 @@ class Run:
                 **{name: values[name] for name in copied},
                 "fold_name": self.fold.name,
                 **({"note": folds.OPTIMISTIC} if caution else {}),
-                "settings": decisive(values),
+                "settings": resuming.decisive(values),
                 "parts": {p: len(getattr(self.fold, p)) for p in ("train", "valid", "test")},
                 **brain.scores,
                 "best_epoch": brain.best_epoch,

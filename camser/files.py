@@ -2,22 +2,27 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import os
 import shutil
 import tempfile
-from collections.abc import Iterator
-from contextlib import contextmanager
+import time
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import IO, Any
 
+DAY = 86400  # seconds
+PART = ".part"  # how the names of temporary files end
 
-@contextmanager
+
+@contextlib.contextmanager
 def replacing(path: str | os.PathLike, mode: str = "w") -> Iterator[IO]:
     """Open a new file that takes ``path``'s place when the block ends without an error.
 
     Readers see the old file or the new one, never a part; a killed process leaves only a
-    temporary file, whose name begins with a dot, that nothing reads.
+    temporary file, whose name begins with a dot, that nothing reads. The file and its name are on
+    the disk when the block has ended.
 
     Arguments
     ---------
@@ -28,7 +33,7 @@ def replacing(path: str | os.PathLike, mode: str = "w") -> Iterator[IO]:
     """
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
-    handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+    handle, temporary = tempfile.mkstemp(PART, f".{path.name}.", path.parent)
     try:
         text: dict[str, Any] = {} if "b" in mode else {"encoding": "utf-8", "newline": ""}
         with os.fdopen(handle, mode, **text) as file:
@@ -37,6 +42,7 @@ def replacing(path: str | os.PathLike, mode: str = "w") -> Iterator[IO]:
             os.fsync(file.fileno())
         os.chmod(temporary, 0o666 & ~_umask())
         os.replace(temporary, path)
+        flush(path.parent)
     except BaseException as error:
         Path(temporary).unlink(missing_ok=True)
         if isinstance(error, OSError) and error.filename is None:
@@ -44,11 +50,12 @@ def replacing(path: str | os.PathLike, mode: str = "w") -> Iterator[IO]:
         raise
 
 
-@contextmanager
+@contextlib.contextmanager
 def replacing_folder(path: str | os.PathLike, replace: bool = False) -> Iterator[Path]:
     """A new folder that appears at ``path``, whole, when the block ends without an error.
 
-    A killed process leaves only a folder whose name begins with a dot, that nothing reads.
+    A killed process leaves only a folder whose name begins with a dot, that nothing reads; those
+    of more than a day ago are removed.
 
     Arguments
     ---------
@@ -66,22 +73,47 @@ def replacing_folder(path: str | os.PathLike, replace: bool = False) -> Iterator
     if path.exists() and not (replace and path.is_dir()):
         raise FileExistsError(f"{path} exists; give another folder, or remove that one")
     path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = Path(tempfile.mkdtemp(dir=path.parent, prefix=f".{path.name}."))
+    remove_parts(path.parent, path.name, DAY)
+    temporary = Path(tempfile.mkdtemp(PART, f".{path.name}.", path.parent))
     try:
         yield temporary
         for file in [*sorted(temporary.rglob("*")), temporary]:
             os.chmod(file, (0o777 if file.is_dir() else 0o666) & ~_umask())
             flush(file)
         if path.exists():
-            aside = Path(tempfile.mkdtemp(dir=path.parent, prefix=f".{path.name}."))
+            aside = Path(tempfile.mkdtemp(PART, f".{path.name}.", path.parent))
             os.rename(path, aside / path.name)
             os.rename(temporary, path)
+            flush(path.parent)
             shutil.rmtree(aside)
         else:
             os.rename(temporary, path)
+            flush(path.parent)
     except BaseException:
         shutil.rmtree(temporary, ignore_errors=True)
         raise
+
+
+def remove_parts(folder: str | os.PathLike, name: str = "", seconds: float = 0) -> None:
+    """Remove what killed processes left of files that were being written.
+
+    Arguments
+    ---------
+    folder : str or Path
+        Where it is.
+    name : str
+        Of the file or folder that was being written; by default, of any file.
+    seconds : float
+        How old it must be: others may be writing there now.
+    """
+    for left in Path(folder).glob(f".{name or '*'}.*{PART}"):
+        with contextlib.suppress(FileNotFoundError):  # another process put it in its place
+            if time.time() - left.stat().st_mtime < seconds:
+                continue
+            if left.is_dir():
+                shutil.rmtree(left)
+            else:
+                left.unlink()
 
 
 def flush(path: str | os.PathLike) -> None:
@@ -106,3 +138,18 @@ def digest(path: str | os.PathLike) -> str:
         while block := file.read(1 << 20):
             sha.update(block)
     return sha.hexdigest()[:16]
+
+
+def described(path: Path) -> dict[str, Any]:
+    """What is kept of a file to know it by: its ``bytes`` and its ``digest``."""
+    return {"bytes": path.stat().st_size, "digest": digest(path)}
+
+
+def difference(path: Path, told: Any) -> str | None:
+    """How a file differs from what ``described`` said of it; None where it does not."""
+    told = told if isinstance(told, Mapping) else {}
+    if not path.is_file():
+        return f"{path.name} is missing"
+    if path.stat().st_size != told.get("bytes"):
+        return f"{path.name} has {path.stat().st_size} bytes instead of {told.get('bytes')}"
+    return None if digest(path) == told.get("digest") else f"{path.name} has changed"

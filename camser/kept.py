@@ -3,7 +3,8 @@
 These are the frames of frozen encoders and the features of front ends that have nothing to learn.
 A file holds a row for every segment of a manifest under one encoder; its name is made of the
 encoder's fixed weights, settings and versions and of the manifest's fingerprint, which covers the
-audio, so all runs that share both share the file, and nothing stale is ever read.
+audio, so all runs that share both share the file, and nothing stale is ever read. Like packed
+audio it is read whole at a start, against the digest in the index beside it.
 """
 
 from __future__ import annotations
@@ -24,13 +25,14 @@ from speechbrain.utils.distributed import ddp_barrier, if_main_process
 from torch import Tensor
 from tqdm import tqdm
 
-from camser.arrays import MappedArray, open_array, write_array
+from camser.arrays import MappedArray, is_whole, open_array, write_array, write_index
 from camser.corpus import Utterance, fingerprint
 from camser.data import SegmentDataset, SegmentIndex
 from camser.encoders.base import Encoder
 from camser.packed import PackedAudio
 
 logger = logging.getLogger(__name__)
+FORMAT = "camser kept features, 1"
 SEGMENTS = 32  # computed at a time: enough for a GPU, and 2 GB for a large transformer on a CPU
 LARGEST_ROW = 1 << 20  # bytes of a segment; on a GPU more is sooner computed than read
 
@@ -90,12 +92,14 @@ def keep_features(
             logger.info("%s is not kept: %.1f MB a segment", name, row_size / 1e6)
             continue
         path = Path(folder) / f"{_key(encoder, plugins.get(name, {}), index, utterances)}.npy"
-        if if_main_process() and open_array(path, shape, [np.float32]) is None:
+        about = {"format": FORMAT, "shape": list(shape)}
+        if if_main_process() and not is_whole(path, about):
             size = row_size * index.total
             logger.info("computing what is kept of %s, %.2f GB, into %s", name, size / 1e9, path)
             _check_room(path, size)
             waves = _waves(utterances, index, packed, progress)
             write_array(path, np.float32, shape, _compute(encoder.to(device), waves, device))
+            write_index(path, about)
         ddp_barrier()
         array = open_array(path, shape, [np.float32])
         if array is None:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
-import json
 import logging
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -16,12 +14,11 @@ from torch import Tensor
 from tqdm import tqdm
 
 from camser import audio
-from camser.arrays import MappedArray, open_array, write_array
+from camser.arrays import MappedArray, is_whole, open_array, write_array, write_index
 from camser.corpus import DataFolder, Utterance, fingerprint, locate
-from camser.files import digest, replacing
 
 logger = logging.getLogger(__name__)
-FORMAT = "camser packed audio, 1"
+FORMAT = "camser packed audio, 2"
 FULL_SCALE = 32768  # of 16-bit samples
 
 
@@ -90,7 +87,7 @@ class PackedAudio:
         for u in utterances:
             self.first[u.id] = self.total
             self.total += num_samples(u)
-        if if_main_process() and not self._is_whole(utterances):
+        if if_main_process() and not is_whole(self.path, self._about(utterances)):
             self._pack(utterances, data_folder, progress)
         ddp_barrier()
         samples = self._open()
@@ -141,26 +138,13 @@ class PackedAudio:
     def _open(self) -> MappedArray | None:
         return open_array(self.path, (self.total,), (np.int16, np.float32))
 
-    def _describe(self, utterances: Sequence[Utterance]) -> dict[str, Any]:
-        """What the index says of an array that is there."""
+    def _about(self, utterances: Sequence[Utterance]) -> dict[str, Any]:
+        """What the index says beside the array's digest."""
         return {
             "format": FORMAT,
             "manifest": fingerprint(utterances),
-            "dtype": str(np.load(self.path, mmap_mode="r").dtype),
             "utterances": {u.id: [self.first[u.id], num_samples(u)] for u in utterances},
-            "digest": digest(self.path),
         }
-
-    def _is_whole(self, utterances: Sequence[Utterance]) -> bool:
-        index = self.path.with_suffix(".json")
-        if not index.is_file():
-            return False
-        with contextlib.suppress(OSError, ValueError):
-            told = json.loads(index.read_text(encoding="utf-8"))
-            if self._open() is not None and told == self._describe(utterances):
-                return True
-        logger.warning("%s is damaged: it is packed again", self.path)
-        return False
 
     def _pack(
         self, utterances: Sequence[Utterance], data_folder: DataFolder, progress: bool
@@ -172,8 +156,7 @@ class PackedAudio:
         except _Inexact:
             decoded = _decode(utterances, data_folder, progress)
             write_array(self.path, np.float32, (self.total,), decoded)
-        with replacing(self.path.with_suffix(".json")) as file:
-            json.dump(self._describe(utterances), file)
+        write_index(self.path, self._about(utterances))
 
 
 def _decode(

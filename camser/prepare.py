@@ -14,6 +14,7 @@ from typing import NamedTuple
 from camser import audio
 from camser.corpus import DataFolder, ManifestError, Utterance, locate, write_manifest
 from camser.files import digest, replacing
+from camser.sealed import read_whole, sealed
 
 logger = logging.getLogger(__name__)
 OPTIONS = ("data_folder", "prepared_folder", "labels", "merge", "allow_missing")
@@ -186,7 +187,7 @@ def _check_audio(
     utterances: Sequence[Utterance], data_folder: Path, cache: Path
 ) -> tuple[list[Utterance], list[str]]:
     """The utterances with their lengths and digests, and what is wrong with the others."""
-    known = _read_cache(cache)
+    known = (read_whole(cache) or {"files": {}})["files"]  # it only saves time
     checked, good, problems = {}, [], []
     for u in utterances:
         path = locate(data_folder, u)
@@ -202,7 +203,7 @@ def _check_audio(
         good.append(replace(u, seconds=entry[2], digest=entry[3]))
     if not checked.items() <= known.items():
         with replacing(cache) as file:
-            json.dump({**known, **checked}, file)
+            json.dump(sealed({"files": {**known, **checked}}), file)
     return good, problems
 
 
@@ -212,14 +213,6 @@ def _state(path: Path) -> list[int]:
     except OSError:
         raise audio.AudioError(f"{path}: there is no such file") from None
     return [status.st_size, status.st_mtime_ns]
-
-
-def _read_cache(path: Path) -> dict[str, list]:
-    try:
-        known = json.loads(path.read_text(encoding="utf-8"))
-        return {k: v for k, v in known.items() if len(v) == 4 and v[2] > 0}
-    except (OSError, ValueError, AttributeError, TypeError):
-        return {}  # it only saves time
 
 
 def _compare(

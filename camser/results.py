@@ -16,9 +16,11 @@ from typing import Any
 import numpy as np
 
 from camser.corpus import Utterance
-from camser.files import replacing
+from camser.files import described, difference, replacing
+from camser.sealed import SEAL, is_whole, sealed
 
-FORMAT = 2
+FORMAT = 3
+UNSEALED = 2  # the format before, without digests: still read
 REQUIRED = (
     "format", "corpus", "protocol", "selection", "fold", "fold_name", "seed", "variant", "settings",
     "labels", "parts", "WA", "UA", "macro_F1", "recall", "precision", "confusion", "absent",
@@ -28,6 +30,10 @@ REQUIRED = (
 PACKAGES = ("camser", "torch", "torchaudio", "torchvision", "speechbrain", "transformers", "numpy")
 DESCRIPTION = ("id", "corpus", "speaker", "gender", "style", "seconds", "text_in_train")
 PREDICTIONS, VALID_PREDICTIONS = "predictions.csv", "valid_predictions.csv"
+EMBEDDINGS, ATTENTION, HISTORY = "embeddings.npz", "attention.npz", "history.csv"
+RESULTS, ARCHITECTURE = "results.json", "architecture.json"
+FILES = (PREDICTIONS, VALID_PREDICTIONS, HISTORY, EMBEDDINGS, ATTENTION, ARCHITECTURE)
+AGAIN = "give the run's command again, which writes it anew"
 NOT_IN_A_WORD = re.compile(r"[\W_]+")
 
 
@@ -41,7 +47,9 @@ def versions() -> dict[str, str]:
 
 
 def write_results(folder: str | Path, results: Mapping[str, Any]) -> Path:
-    """Write ``results.json``; every field of ``REQUIRED`` must be there.
+    """Write ``results.json``, the last of a run's files; every field of ``REQUIRED`` must be there.
+
+    It has a digest of its own content, and tells the bytes and digests of the files beside it.
 
     Returns
     -------
@@ -50,34 +58,45 @@ def write_results(folder: str | Path, results: Mapping[str, Any]) -> Path:
     """
     results = {"format": FORMAT, **results}
     _check(results, "these results")
-    path = Path(folder) / "results.json"
-    with replacing(path) as file:
-        json.dump(results, file, indent=2, allow_nan=False)
+    folder = Path(folder)
+    there = [folder / name for name in FILES if (folder / name).is_file()]
+    results = sealed({**results, "files": {path.name: described(path) for path in there}})
+    with replacing(folder / RESULTS) as file:
+        json.dump(results, file, indent=2)
         file.write("\n")
-    return path
+    return folder / RESULTS
 
 
 def read_results(path: str | Path) -> dict[str, Any]:
-    """Read and check a ``results.json``.
+    """Read and check a ``results.json``, and whether the files beside it are those of its run.
 
     Raises
     ------
     ResultsError
-        If it is missing, damaged, lacks a field, or has a newer format.
+        If it or one of them is missing or damaged, or if it lacks a field or has a newer format.
     """
+    path = Path(path)
     try:
-        results = json.loads(Path(path).read_text(encoding="utf-8"))
+        results = json.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError:
         raise ResultsError(f"{path} is missing; the run has not ended") from None
-    except (ValueError, OSError) as error:
+    except (ValueError, OSError, RecursionError) as error:
         raise ResultsError(f"{path} is damaged ({error}); delete it and run again") from error
     _check(results, str(path))
+    if results["format"] == FORMAT or SEAL in results:
+        if not is_whole(results):
+            raise ResultsError(f"{path} is damaged: it has changed since the run; {AGAIN}")
+        files = results.pop("files")
+        for name in (name for name in FILES if name in files):
+            if found := difference(path.with_name(name), files[name]):
+                raise ResultsError(f"{path.with_name(name)} is damaged: {found}; {AGAIN}")
+        del results[SEAL]
     return results
 
 
 def _check(results: Any, where: str) -> None:
-    if not isinstance(results, dict) or results.get("format") != FORMAT:
-        found = results.get("format") if isinstance(results, dict) else type(results).__name__
+    found = results.get("format") if isinstance(results, dict) else type(results).__name__
+    if found not in (FORMAT, UNSEALED):
         raise ResultsError(f"{where}: format is {found!r}; this version reads {FORMAT}")
     missing = [name for name in REQUIRED if name not in results]
     if missing:
@@ -173,23 +192,17 @@ def read_arrays(path: Path) -> dict[str, np.ndarray]:
         raise ResultsError(f"{path} is damaged ({error}); delete it and run again") from error
 
 
-def add_history(folder: str | Path, row: Mapping[str, float]) -> None:
-    """Add an epoch to ``history.csv``; rows of this epoch and later ones are replaced.
-
-    So a resumed run, which repeats the epoch that was cut off, leaves one row an epoch.
-    """
-    path = Path(folder) / "history.csv"
-    rows = [old for old in read_history(folder) if int(old["epoch"]) < row["epoch"]]
-    columns = list(row)
-    with replacing(path) as file:
-        writer = csv.DictWriter(file, columns)
+def write_history(folder: str | Path, rows: Sequence[Mapping[str, Any]]) -> None:
+    """Write ``history.csv``: a row an epoch."""
+    with replacing(Path(folder) / HISTORY) as file:
+        writer = csv.DictWriter(file, dict.fromkeys(name for row in rows for name in row))
         writer.writeheader()
-        writer.writerows([*rows, row])
+        writer.writerows(rows)
 
 
 def read_history(folder: str | Path) -> list[dict[str, str]]:
     """The rows of a ``history.csv``, as strings by column; none if it is not there yet."""
-    path = Path(folder) / "history.csv"
+    path = Path(folder) / HISTORY
     if not path.exists():
         return []
     with open(path, encoding="utf-8", newline="") as file:

@@ -9,7 +9,8 @@ from typing import Any
 from speechbrain.utils.run_opts import RunOptions
 
 from camser.corpus import Utterance, fingerprint, read_manifest, write_manifest
-from camser.files import replacing
+from camser.files import remove_parts, replacing
+from camser.results import ARCHITECTURE, HISTORY, RESULTS
 from camser.settings import DECISIVE, SettingsError, read_arguments
 
 # Where things lie, how they are read, when they are saved, how fast: no part of what a run is.
@@ -19,7 +20,6 @@ NEUTRAL = (
     "save_embeddings", "save_attention", "export_folder", "compiled", "skip_nonfinite_grads",
     "deterministic",
 )  # fmt: skip
-ARCHITECTURE = "architecture.json"
 RUN_DEFAULTS = {name: RunOptions()[name] for name in DECISIVE}
 
 
@@ -37,15 +37,28 @@ def decisive(values: dict[str, Any]) -> dict[str, Any]:
 
 def _has_begun(folder: Path) -> bool:
     """Whether there is something that a run would go on from, or that it would replace."""
-    return (folder / "results.json").is_file() or any((folder / "save").glob("CKPT*"))
+    return _has_told(folder) or any((folder / "save").glob("CKPT*"))
+
+
+def _has_told(folder: Path) -> bool:
+    """Whether there is what a run writes only after a checkpoint."""
+    return any((folder / name).is_file() for name in (RESULTS, HISTORY))
+
+
+def check_checkpoints(folder: Path) -> None:
+    """Raise a SettingsError if ``folder`` holds a run that has lost all its checkpoints."""
+    if _has_told(folder) and not any((folder / "save").glob("CKPT*")):
+        raise SettingsError(
+            f"{folder} holds a run whose checkpoints are gone, so it cannot go on. Delete that "
+            f"folder to train anew, or give another output_folder"
+        )
 
 
 def check_same_run(folder: Path, values: dict[str, Any]) -> None:
     """Raise a SettingsError if ``folder`` holds a run with other settings than ``values``."""
-    path = folder / "hyperparams.yaml"
-    if not (_has_begun(folder) and path.is_file()):
+    if not _has_begun(folder):
         return
-    saved = RUN_DEFAULTS | decisive(read_arguments([str(path)]).values)
+    saved = RUN_DEFAULTS | _saved(folder / "hyperparams.yaml")
     values = RUN_DEFAULTS | decisive(values)
     names = {*saved, *values} - {"number_of_epochs"}  # a run may go on for longer
     for settings in (saved, values):
@@ -60,10 +73,21 @@ def check_same_run(folder: Path, values: dict[str, Any]) -> None:
         )
 
 
+def _saved(path: Path) -> dict[str, Any]:
+    """The decisive settings that a run left."""
+    try:
+        return decisive(read_arguments([str(path)]).values)
+    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+        raise SettingsError(
+            f"{path} cannot be read ({error}), so nobody knows which run this is. Mend it, delete "
+            f"the folder to train anew, or give another output_folder"
+        ) from error
+
+
 def check_same_corpus(folder: Path, utterances: list[Utterance]) -> None:
     """Raise a SettingsError if ``folder`` holds a run on other utterances, or other audio."""
     path = folder / "manifest.csv"
-    if not (_has_begun(folder) and path.is_file()):
+    if not _has_begun(folder):
         return
     if fingerprint(read_manifest(path)) != fingerprint(utterances):
         raise SettingsError(
@@ -77,8 +101,10 @@ def leave_recipe(
 ) -> None:
     """Put the recipe and the manifest into the run's folder: run again, it is the same run.
 
-    Beside them lies the architecture, which builds the model without pretrained weights.
+    Beside them lies the architecture, which builds the model without pretrained weights. What
+    killed processes left half written goes.
     """
+    remove_parts(folder)
     write_manifest(folder / "manifest.csv", utterances)
     with replacing(folder / "hyperparams.yaml") as file:
         file.write(text)

@@ -197,7 +197,8 @@ class Trainer(sb.Brain):
         smaller = shortages.smaller_batch(self.hparams.batch_size, factor)
         if smaller is None:
             return "give --precision=bf16, freeze what need not be trained, or take fewer encoders"
-        begun = self.checkpointer is not None and self.checkpointer.list_checkpoints()
+        folder = self.checkpointer and Path(self.checkpointer.checkpoints_dir)
+        begun = folder and any(folder.glob("CKPT*"))  # asks no other process, which may be well
         return (
             f"give --batch_size={smaller[0]} --grad_accumulation_factor={smaller[1]}, the same "
             f"{self.hparams.batch_size * factor} segments a step"

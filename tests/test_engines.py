@@ -6,6 +6,7 @@ import shutil
 import numpy as np
 import pytest
 import torch
+from safetensors.torch import load_file, save_file
 from torch.nn.utils import parametrize
 
 from camser import cli
@@ -15,6 +16,7 @@ from camser.files import digest
 from camser.inference import EmotionClassifier, ExportError, engines, folder
 from camser.inference import onnx as onnx_engine
 from camser.inference.engines import wanted_graph
+from camser.inference.folder import write_config
 from camser.inference.onnx import OnnxEncoder
 from camser.inference.unfilled import Unfilled
 
@@ -105,7 +107,7 @@ def describe(place):
     """Have the description say what is there."""
     config, path = json.loads((place / "config.json").read_text()), place / "model.onnx"
     config["onnx"]["model.onnx"] = {"bytes": path.stat().st_size, "digest": digest(path)}
-    (place / "config.json").write_text(json.dumps(config))
+    write_config(place, config)
 
 
 def test_a_graph_that_is_cut_off_or_missing(damaged):
@@ -127,7 +129,7 @@ def test_what_is_pushed_is_what_is_described(damaged):
         plan(damaged, "user/name")
     config = json.loads((damaged / "config.json").read_text())
     del config["onnx"]["model.int8.onnx"]
-    (damaged / "config.json").write_text(json.dumps(config))
+    write_config(damaged, config)
     assert "model.int8.onnx" in plan(damaged, "user/name").left_out
 
 
@@ -169,10 +171,19 @@ def test_a_graph_is_data(damaged, change, message):
         EmotionClassifier.from_pretrained(damaged, "cpu")
 
 
+def test_a_changed_digit_of_the_head_is_found_though_the_file_is_not_read_whole(damaged):
+    path = damaged / "model.safetensors"
+    state = load_file(path)
+    state["classifier.linear.weight"][0, 0] += 1
+    save_file(state, path, {"format": "pt"})
+    with pytest.raises(ExportError, match=r"its classifier is not what config\.json tells"):
+        EmotionClassifier.from_pretrained(damaged, "cpu", engine="onnx")
+
+
 def test_the_head_is_checked_though_it_is_all_that_is_read(damaged):
     config = json.loads((damaged / "config.json").read_text())
     config["labels"] = ["angry", "sad", "happy"]
-    (damaged / "config.json").write_text(json.dumps(config))
+    write_config(damaged, config)
     with pytest.raises(ExportError, match=r"linear.bias \[4\] instead of \[3\]"):
         EmotionClassifier.from_pretrained(damaged, "cpu")
     (damaged / "model.safetensors").write_bytes(b"cut")

@@ -12,6 +12,7 @@ from speechbrain.inference.classifiers import EncoderClassifier
 
 from camser.files import digest
 from camser.inference import EmotionClassifier, ExportError
+from camser.inference.folder import write_config
 from camser.inference.hub import find
 
 
@@ -24,7 +25,7 @@ def folder(export, tmp_path):
 def change_config(folder, change):
     config = json.loads((folder / "config.json").read_text())
     change(config)
-    (folder / "config.json").write_text(json.dumps(config))
+    write_config(folder, config)
 
 
 def change_weights(folder, change):
@@ -169,3 +170,16 @@ def test_a_path_that_is_not_there_is_not_asked_of_the_hub(source, monkeypatch):
     monkeypatch.setattr(huggingface_hub, "snapshot_download", None)
     with pytest.raises(ExportError, match="there is no such folder, and it is no hub id"):
         find(source)
+
+
+@pytest.mark.parametrize("name", ["temperature", "calibration", "labels", "trained"])
+def test_a_changed_description_is_refused_though_it_reads_well(folder, name):
+    path = folder / "config.json"
+    config = json.loads(path.read_text())
+    others = {"temperature": 7.5, "calibration": {}, "labels": config["labels"][::-1]}
+    path.write_text(json.dumps(config | {name: others.get(name, {"seed": 3})}))
+    with pytest.raises(ExportError, match=r"config\.json has changed since the export was made"):
+        EmotionClassifier.from_pretrained(folder)
+    del config["digest"]  # the first exports had none
+    path.write_text(json.dumps(config))
+    EmotionClassifier.from_pretrained(folder)

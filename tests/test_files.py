@@ -8,7 +8,7 @@ import sys
 
 import pytest
 
-from camser.files import digest, replacing
+from camser.files import described, difference, digest, remove_parts, replacing
 
 
 @pytest.fixture
@@ -98,3 +98,38 @@ def test_digest_is_the_start_of_sha256(tmp_path, size):
     content = bytes(range(251)) * (size // 251 + 1)
     (tmp_path / "file").write_bytes(content[:size])
     assert digest(tmp_path / "file") == hashlib.sha256(content[:size]).hexdigest()[:16]
+
+
+def test_what_killed_processes_left_goes_and_nothing_else(tmp_path):
+    with replacing(tmp_path / "whole.json") as file:
+        file.write("{}")
+    for name in (".a.json.x1.part", ".b.npy.x2.part", ".hidden", "c.part"):
+        (tmp_path / name).write_text("x")
+    remove_parts(tmp_path, seconds=60)  # as old as that is none of them
+    assert len(list(tmp_path.iterdir())) == 5
+    remove_parts(tmp_path, "*.npy")
+    assert not (tmp_path / ".b.npy.x2.part").exists()
+    remove_parts(tmp_path)
+    assert {p.name for p in tmp_path.iterdir()} == {"whole.json", ".hidden", "c.part"}
+
+
+def test_the_folder_is_flushed_after_the_new_name_stands_in_it(tmp_path, monkeypatch):
+    seen = []
+    monkeypatch.setattr(
+        "camser.files.flush", lambda p: seen.append((p, sorted(tmp_path.iterdir())))
+    )
+    with replacing(tmp_path / "file") as file:
+        file.write("x")
+    assert seen == [(tmp_path, [tmp_path / "file"])]
+
+
+def test_a_file_is_told_from_another(tmp_path):
+    path = tmp_path / "file"
+    path.write_bytes(b"abc")
+    told = described(path)
+    assert difference(path, told) is None
+    path.write_bytes(b"abd")
+    assert difference(path, told) == "file has changed"
+    assert difference(path, None) == "file has 3 bytes instead of None"
+    path.unlink()
+    assert difference(path, told) == "file is missing"

@@ -94,14 +94,14 @@ def test_a_change_of_what_frames_depend_on_is_another_file(utterances, encoder, 
     else:
         keep({"whisper": encoder}, utterances, tmp_path, segment_samples=8000)
     keep({"whisper": encoder}, utterances, tmp_path)
-    assert len(list((tmp_path / "frames").iterdir())) == 2
+    assert len(list((tmp_path / "frames").glob("*.npy"))) == 2
 
 
 def test_what_another_version_of_a_plugin_gave_is_not_read(utterances, encoder, tmp_path):
     for version, expected in (("1.4", 1), ("1.5", 2), ("1.4", 2)):
         plugins = {"whisper": {"distribution": "acme-ser", "version": version}}
         keep({"whisper": encoder}, utterances, tmp_path, plugins=plugins)
-        assert len(list((tmp_path / "frames").iterdir())) == expected
+        assert len(list((tmp_path / "frames").glob("*.npy"))) == expected
 
 
 def test_what_its_package_computed_with_another_version_of_a_library_is_not_read(
@@ -113,7 +113,7 @@ def test_what_its_package_computed_with_another_version_of_a_library_is_not_read
     for version, expected in (("2.0", 1), ("2.1", 2), ("2.0", 2)):
         monkeypatch.setattr("camser.kept._version", {"smile": version, "pytest": expected}.get)
         keep({"whisper": encoder}, utterances, tmp_path, plugins=plugins)
-        assert len(list((tmp_path / "frames").iterdir())) == expected
+        assert len(list((tmp_path / "frames").glob("*.npy"))) == expected
 
 
 def test_what_another_version_of_its_base_class_gave_is_not_read(
@@ -123,7 +123,7 @@ def test_what_another_version_of_its_base_class_gave_is_not_read(
     for version, expected in (("0.1", 1), ("0.2", 2), ("0.1", 2)):
         monkeypatch.setattr("camser.kept._version", {"camser": version}.get)
         keep({"whisper": encoder}, utterances, tmp_path)
-        assert len(list((tmp_path / "frames").iterdir())) == expected
+        assert len(list((tmp_path / "frames").glob("*.npy"))) == expected
 
 
 def test_what_a_front_end_gives_is_kept_whatever_the_layers_behind_it_learn(utterances, tmp_path):
@@ -132,11 +132,11 @@ def test_what_a_front_end_gives_is_kept_whatever_the_layers_behind_it_learn(utte
     with torch.no_grad():
         encoder.lstm.weight_ih_l0 += 0.1
     again, index, packed = keep({"mfcc": encoder}, utterances, tmp_path)
-    assert len(list((tmp_path / "frames").iterdir())) == 1
+    assert len(list((tmp_path / "frames").glob("*.npy"))) == 1
     batch = SegmentDataset(utterances, index, LABELS, packed, again).__getitems__(range(5))
     assert torch.allclose(encoder.go_on(batch.kept["mfcc"]), encoder(batch.wav), atol=1e-5)
     keep({"mfcc": MFCCBiLSTM(4, num_mels=64)}, utterances, tmp_path)
-    assert len(list((tmp_path / "frames").iterdir())) == 2
+    assert len(list((tmp_path / "frames").glob("*.npy"))) == 2
 
 
 @pytest.mark.parametrize(("cls", "config"), [(Wav2Vec2, TINY_WAV2VEC2), (Whisper, TINY_WHISPER)])
@@ -147,7 +147,7 @@ def test_of_a_frozen_mixture_all_layers_are_kept(utterances, tmp_path, cls, conf
     with torch.no_grad():
         encoder.mixture.logits += torch.arange(4.0)
     kept, _, _ = keep({"it": encoder}, utterances, tmp_path)
-    assert len(list((tmp_path / "frames").iterdir())) == 1
+    assert len(list((tmp_path / "frames").glob("*.npy"))) == 1
     assert kept["it"].host.shape[:2] == (5, 4)
     batch = SegmentDataset(utterances, index, LABELS, packed, kept).__getitems__(range(5))
     assert torch.allclose(encoder.go_on(batch.kept["it"]), encoder(batch.wav), atol=1e-5)
@@ -173,3 +173,21 @@ def test_a_disk_without_room_is_an_error_before_anything_is_computed(
     with pytest.raises(ValueError, match=r"0\.0 GB are to be kept, 0\.0 GB are free; make"):
         keep({"whisper": encoder}, utterances, tmp_path)
     assert not list((tmp_path / "frames").iterdir())
+
+
+def flip(path):
+    content = bytearray(path.read_bytes())
+    content[-1] ^= 1
+    path.write_bytes(content)
+
+
+@pytest.mark.parametrize("harm", [flip, lambda path: path.unlink()])
+@pytest.mark.parametrize("suffix", [".npy", ".json"])
+def test_what_is_damaged_is_computed_again(utterances, encoder, tmp_path, caplog, suffix, harm):
+    kept, _, _ = keep({"whisper": encoder}, utterances, tmp_path)
+    whole = np.array(kept["whisper"].host)
+    harm(kept["whisper"].path.with_suffix(suffix))
+    kept, _, _ = keep({"whisper": encoder}, utterances, tmp_path)
+    assert np.array_equal(kept["whisper"].host, whole)
+    gone = suffix == ".json" and harm is not flip  # as from a version that wrote no index
+    assert ("is damaged: it is made again" in caplog.text) == (not gone)

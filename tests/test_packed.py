@@ -142,7 +142,7 @@ def test_damage_is_told_by_name_and_mended(pack, utterances, tmp_path, damage, c
     damage(path)
     decoded.clear()
     packed = pack()
-    assert f"{path} is damaged: it is packed again" in caplog.text
+    assert f"{path} is damaged: it is made again" in caplog.text
     assert len(decoded) == len(LENGTHS)
     assert_equal_to_the_files(packed, utterances, tmp_path)
 
@@ -168,7 +168,7 @@ def test_a_killed_packing_leaves_nothing_that_is_taken_for_whole(
 
     with monkeypatch.context() as patched, pytest.raises(Killed):
         if at == "index":
-            patched.setattr("camser.packed.json.dump", kill)
+            patched.setattr("camser.arrays.json.dump", kill)
         else:
             load = audio.load
             patched.setattr(

@@ -257,3 +257,13 @@ def test_a_scan_without_expectations_only_counts(corpus, iemocap, tmp_path):
         return Scan(iemocap.scan(folder).utterances, [])
 
     assert prepare(scan, corpus, tmp_path, LABELS, {"excited": "happy"})
+
+
+def test_a_damaged_cache_of_lengths_is_read_by_nobody(copy, go, tmp_path):
+    before, path = go(copy), tmp_path / "prepared/audio.json"
+    whole = path.read_text()
+    seconds = f" {before[3].seconds}, "
+    assert seconds in whole
+    for damaged in (whole.replace(seconds, " 9.5, "), whole[:-7], "", "[]", '{"files": {}}'):
+        path.write_text(damaged)
+        assert go(copy) == before and path.read_text() == whole

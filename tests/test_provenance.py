@@ -208,10 +208,15 @@ def test_a_missing_plugin_is_named_with_its_package_and_version(made, folder, st
 def test_what_the_first_versions_left_still_loads(folder, tmp_path, install):
     install(*ACME, version="1.4", fake_acme=ENERGY)
     change(meta_of(folder), lambda m: m.pop("plugins"), yaml.safe_load, yaml.safe_dump)
-    change(
-        folder / "results.json",
-        lambda found: [origin.pop("kind") for origin in found["plugins"].values()],
-    )
+    meta_of(folder).with_name("index.json").unlink()
+
+    def first(found):
+        del found["digest"], found["files"]
+        found["format"] = 2
+        for origin in found["plugins"].values():
+            del origin["kind"]
+
+    change(folder / "results.json", first)
 
     def plain(architecture):
         for table in ("encoders", "fusions"):
@@ -225,6 +230,7 @@ def test_what_the_first_versions_left_still_loads(folder, tmp_path, install):
     assert config["plugins"]["energy"] == {"kind": "encoder", **origin}
     assert config["architecture"]["encoders"]["energy"]["plugin"] == "acme-ser:energy"
     change(export / "config.json", lambda config: plain(config["architecture"]))
+    change(export / "config.json", lambda config: config.pop("digest"))
     EmotionClassifier.from_pretrained(export, "cpu")
 
 
@@ -260,9 +266,9 @@ def test_a_checkpointer_warns_once_of_each_difference(tmp_path, caplog):
 
     checkpointer = WholeCheckpointer(tmp_path)
     checkpointer.plugins = origins("1")
-    checkpointer.save_and_keep_only(meta={"best_score": 1.0})
+    checkpointer.save_and_keep_only(meta={"epoch": 1.0, "best_score": 1.0})
     checkpointer.plugins = origins("2")
-    checkpointer.save_and_keep_only(meta={"best_score": 0.5})
+    checkpointer.save_and_keep_only(meta={"epoch": 2.0})
     checkpointer.recover_if_possible()
     assert not [r for r in caplog.records if r.name == "camser.checkpoints"]
     for _ in range(2):

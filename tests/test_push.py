@@ -20,9 +20,10 @@ from speechbrain.inference.classifiers import EncoderClassifier
 from camser.cli import main
 from camser.export import push
 from camser.export.describe import recipe
+from camser.files import described
 from camser.inference import EmotionClassifier
-from camser.inference.contents import ExportError, described
-from camser.inference.folder import read_config
+from camser.inference.contents import ExportError
+from camser.inference.folder import read_config, write_config
 from camser.inference.hub import find
 
 REPO = "anna/emotions"
@@ -311,7 +312,7 @@ def test_a_new_commit_replaces_what_the_cache_holds(hub, folder):
     main(["push", str(folder), REPO])
     assert EmotionClassifier.from_pretrained(REPO, device="cpu").temperature == 0.1
     config = json.loads((folder / "config.json").read_text())
-    (folder / "config.json").write_text(json.dumps(config | {"temperature": 2.5}))
+    write_config(folder, config | {"temperature": 2.5})
     main(["push", str(folder), REPO])
     assert EmotionClassifier.from_pretrained(REPO, device="cpu").temperature == 2.5
 
@@ -320,7 +321,7 @@ def test_a_graph_is_fetched_only_where_it_is_needed(hub, folder):
     (folder / "model.onnx").write_bytes(b"graph")
     config = json.loads((folder / "config.json").read_text())
     config["onnx"] = {"model.onnx": described(folder / "model.onnx")}
-    (folder / "config.json").write_text(json.dumps(config))
+    write_config(folder, config)
     main(["push", str(folder), REPO])
     assert not (find(REPO) / "model.onnx").exists()
     assert (find(REPO, graph="model.onnx") / "model.onnx").read_bytes() == b"graph"

@@ -82,9 +82,11 @@ def make(
             "version": "1"}}, "manifest": manifest,
         },
     )  # fmt: skip
-    for epoch in (1, 2, 3):
-        row = {"train_loss": 1 / epoch, "valid_loss": 1.2 / epoch, "valid_WA": 0.5, "valid_UA": 0.5}
-        results.add_history(place, {"epoch": epoch, **row})
+    rows = [
+        {"epoch": n, "train_loss": 1 / n, "valid_loss": 1.2 / n, "valid_WA": 0.5, "valid_UA": 0.5}
+        for n in (1, 2, 3)
+    ]
+    results.write_history(place, rows)
     return place
 
 
@@ -273,6 +275,11 @@ def test_damage_and_absence_are_one_message(tmp_path, capsys):
     place = make(tmp_path, "a")
     lines = (place / "predictions.csv").read_text().splitlines(keepends=True)
     (place / "predictions.csv").write_text("".join(lines[:-1]))
+    with pytest.raises(SystemExit, match=r"predictions\.csv is damaged: .* bytes instead of"):
+        main(["report", str(tmp_path)])
+    old = json.loads((place / "results.json").read_text()) | {"format": 2}  # which had no digests
+    del old["digest"], old["files"]
+    (place / "results.json").write_text(json.dumps(old))
     with pytest.raises(SystemExit, match=r"has 11 rows, results.json 12 utterances"):
         main(["report", str(tmp_path)])
     (place / "results.json").write_text("{")

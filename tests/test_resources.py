@@ -157,7 +157,7 @@ def test_determinism_can_be_required_and_is_recorded(start, monkeypatch):
     monkeypatch.setenv(determinism.WORKSPACE, "")
     monkeypatch.delenv(determinism.WORKSPACE)
     try:
-        with pytest.raises(ValueError, match=r"deterministic is 'yes'; allowed: true, false"):
+        with pytest.raises(ValueError, match=r"deterministic is .yes.; it must be true or false"):
             start("--deterministic=yes")
         start("--deterministic=true")
         told = determinism.described()

@@ -1,5 +1,6 @@
 """A run's files: what is written is read, and what is damaged is refused by name."""
 
+import contextlib
 import csv
 import json
 import math
@@ -15,11 +16,11 @@ from camser.results import (
     PACKAGES,
     REQUIRED,
     ResultsError,
-    add_history,
     read_history,
     read_predictions,
     read_results,
     versions,
+    write_history,
     write_predictions,
     write_results,
 )
@@ -164,27 +165,71 @@ def test_log_probabilities_are_one_a_class(tmp_path, count):
     assert not list(tmp_path.iterdir())
 
 
-def epochs(folder):
-    return [(int(row["epoch"]), float(row["UA"])) for row in read_history(folder)]
-
-
-def test_history_starts_empty_and_grows_by_the_epoch(tmp_path):
-    assert read_history(tmp_path / "run") == []
-    for epoch in range(1, 12):
-        add_history(tmp_path / "run", {"epoch": epoch, "UA": epoch / 7})
-    assert epochs(tmp_path / "run") == [(epoch, epoch / 7) for epoch in range(1, 12)]
-
-
-@pytest.mark.parametrize("repeated", [1, 7, 10, 11])
-def test_an_epoch_repeated_after_a_resume_replaces_itself_and_all_later_ones(tmp_path, repeated):
-    for epoch in range(1, 12):
-        add_history(tmp_path, {"epoch": epoch, "UA": 0.0})
-    add_history(tmp_path, {"epoch": repeated, "UA": 1.0})
-    expected = [(epoch, 0.0) for epoch in range(1, repeated)] + [(repeated, 1.0)]
-    assert epochs(tmp_path) == expected
-
-
 def test_history_is_csv_with_the_rows_columns_in_order(tmp_path):
-    add_history(tmp_path, {"epoch": 1, "train_loss": 0.5, "UA": 0.25})
+    assert read_history(tmp_path / "run") == []
+    rows = [{"epoch": n, "train_loss": n / 7, "UA": 0.25} for n in (1, 2)]
+    write_history(tmp_path, rows)
+    assert [float(row["train_loss"]) for row in read_history(tmp_path)] == [1 / 7, 2 / 7]
     with open(tmp_path / "history.csv", encoding="utf-8", newline="") as file:
-        assert list(csv.reader(file)) == [["epoch", "train_loss", "UA"], ["1", "0.5", "0.25"]]
+        assert next(csv.reader(file)) == ["epoch", "train_loss", "UA"]
+
+
+def change(path, old, new):
+    content = path.read_bytes()
+    assert content.count(old) >= 1
+    path.write_bytes(content.replace(old, new, 1))
+
+
+@pytest.mark.parametrize(
+    ("old", "new"),
+    [
+        (b"0.3333", b"0.3332"), (b'"format": 3', b'"format": 2'), (b'"digest"', b'"digesu"'),
+        (b'"predictions.csv"', b'"predictions.csw"'), (b'"<device>"', b'"<devicf>"'),
+    ],
+)  # fmt: skip
+def test_one_changed_digit_of_results_is_an_error(tmp_path, old, new):
+    path = write_results(tmp_path, results()).parent / "results.json"
+    write_predictions(tmp_path, utterances(2), [[-1.0, -2.0, -3.0]] * 2, LABELS)
+    write_results(tmp_path, results())
+    change(path, old, new)
+    with pytest.raises(ResultsError, match="give the run's command again, which writes it anew"):
+        read_results(path)
+
+
+def test_every_flipped_bit_of_results_is_an_error_or_harmless(tmp_path):
+    path = write_results(tmp_path, results())
+    whole, read = path.read_bytes(), read_results(path)
+    rng = random.Random(0)
+    for _ in range(500):
+        content = bytearray(whole)
+        content[rng.randrange(len(content))] ^= 1 << rng.randrange(8)
+        path.write_bytes(content)
+        with contextlib.suppress(ResultsError):
+            assert read_results(path) == read  # a blank for another, at most
+
+
+@pytest.mark.parametrize(
+    ("harm", "told"),
+    [
+        (lambda path: change(path, b"-1.0", b"-1.5"), "has changed"),
+        (lambda path: path.write_bytes(path.read_bytes()[:-2]), "has 227 bytes instead of 229"),
+        (lambda path: path.write_bytes(b""), "has 0 bytes instead of"),
+        (lambda path: path.unlink(), "is missing"),
+    ],
+    ids=["changed", "cut", "emptied", "gone"],
+)
+def test_predictions_are_those_that_the_results_describe(tmp_path, harm, told):
+    table = write_predictions(tmp_path, utterances(2), [[-1.0, -2.0, -3.0]] * 2, LABELS)
+    path = write_results(tmp_path, results())
+    read_results(path)
+    harm(table)
+    with pytest.raises(
+        ResultsError, match=rf"predictions\.csv is damaged: predictions\.csv {told}"
+    ):
+        read_results(path)
+
+
+def test_results_of_the_format_before_are_read(tmp_path):
+    path, old = tmp_path / "results.json", {**results(), "format": 2}
+    path.write_text(json.dumps(old))
+    assert read_results(path) == old

@@ -1,7 +1,6 @@
 """Training: every declarative variant, resuming, what a run leaves, and what it refuses."""
 
 import csv
-import json
 import math
 import os
 import signal
@@ -123,9 +122,7 @@ def test_the_same_seed_is_the_same_run_and_what_it_leaves_is_too(run, tmp_path):
     again = run(folder="third", recipe=first.output_folder / "hyperparams.yaml")
     assert same(weights(first), weights(again))
     assert not same(weights(first), weights(run("--seed=99", folder="fourth")))
-    one, other = (
-        json.loads((tmp_path / f / "results.json").read_text()) for f in ("first", "third")
-    )
+    one, other = (results.read_results(tmp_path / f / "results.json") for f in ("first", "third"))
     assert one | {"seconds": 0} == other | {"seconds": 0}
 
 

@@ -8,16 +8,15 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import torch
-from speechbrain.utils.checkpoints import Checkpointer
+from speechbrain.utils.checkpoints import Checkpoint, Checkpointer
 from torch import nn
 
 from camser import results
 from camser.build import build_model
-from camser.checkpoints import CheckpointError, WholeCheckpointer
+from camser.checkpoints import BEST_SCORE, CheckpointError, best_of, read_checkpoints
 from camser.inference.unfilled import Unfilled
 from camser.model import EmotionHead
 from camser.provenance import check_installed, warn_of_differences
-from camser.resuming import ARCHITECTURE
 
 
 class TrainedRun(NamedTuple):
@@ -73,7 +72,7 @@ def read_run(folder: str | Path) -> TrainedRun:
         "embedding_model": model,
         "classifier": EmotionHead(model.embedding_size, len(found["labels"])),
     }
-    _load_best(folder / "save", modules)
+    _load(_best(folder / "save", found), modules)
     tested = results.read_predictions(folder / results.PREDICTIONS)
     # Where the epoch was chosen on the test part, that is the validation part.
     optimistic = found["selection"] == "test_fold"
@@ -82,7 +81,7 @@ def read_run(folder: str | Path) -> TrainedRun:
 
 
 def _read_architecture(folder: Path) -> dict[str, Any]:
-    path = folder / ARCHITECTURE
+    path = folder / results.ARCHITECTURE
     try:
         return json.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
@@ -97,18 +96,25 @@ def _read_validated(folder: Path) -> list[dict[str, str]]:
         raise results.ResultsError(f"{path} cannot be read ({error}). {REPEAT}") from error
 
 
-def _load_best(folder: Path, modules: dict[str, nn.Module]) -> None:
-    best = None
-    if folder.is_dir():
-        best = Checkpointer(folder).find_checkpoint(max_key=WholeCheckpointer.best_key)
-    if best is None:
-        raise CheckpointError(f"{folder} holds no checkpoint with a score. {REPEAT}")
+def _best(folder: Path, found: dict[str, Any]) -> Checkpoint:
+    if found["format"] == results.UNSEALED:  # whose checkpoints have no index
+        best = Checkpointer(folder).find_checkpoint(max_key=BEST_SCORE) if folder.is_dir() else None
+    else:
+        there = read_checkpoints(folder)
+        best = best_of(there[0], there) if there else None
+    if best is None or best.meta["epoch"] != found["best_epoch"]:
+        epoch = found["best_epoch"]
+        raise CheckpointError(f"{folder} holds no checkpoint of the best epoch, {epoch}. {REPEAT}")
+    return best
+
+
+def _load(best: Checkpoint, modules: dict[str, nn.Module]) -> None:
     for name, module in modules.items():
         path = best.paramfiles.get(name, best.path / f"{name}.ckpt")
         try:
             module.load_state_dict(torch.load(path, map_location="cpu", weights_only=True))
         except (OSError, EOFError, RuntimeError, pickle.UnpicklingError) as error:
-            raise CheckpointError(f"{path} is damaged ({error}). {REPEAT}") from error
+            raise CheckpointError(f"{path} does not fit ({error}). {REPEAT}") from error
 
 
 REPEAT = (

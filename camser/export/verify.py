@@ -9,9 +9,10 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from camser.corpus import DataFolder, locate, read_manifest
+from camser.corpus import DataFolder, fingerprint, locate, read_manifest
 from camser.export.run import TrainedRun
 from camser.inference.contents import ExportError
+from camser.results import AGAIN
 
 # How far a repeated computation may be off: a GPU rounds its products to TF32, and other kernels
 # add up in another order.
@@ -72,9 +73,12 @@ def recordings(run: TrainedRun, rows: Rows, data_folder: DataFolder) -> list[str
     Raises
     ------
     ExportError
-        If one of them is not there.
+        If one of them is not there, or the run's manifest is another one than it was.
     """
-    manifest = {row.id: row for row in read_manifest(run.folder / "manifest.csv")}
+    utterances = read_manifest(run.folder / "manifest.csv")
+    if fingerprint(utterances) != run.results["manifest"]:
+        raise ExportError(f"{run.folder / 'manifest.csv'} has changed since the run; {AGAIN}")
+    manifest = {row.id: row for row in utterances}
     paths = [str(locate(data_folder, manifest[row["id"]])) for row in rows]
     missing = [path for path in paths if not Path(path).is_file()]
     if missing:

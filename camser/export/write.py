@@ -10,8 +10,8 @@ from camser.export.card import card
 from camser.export.describe import configuration, recipe
 from camser.export.run import TrainedRun, read_run
 from camser.export.verify import recordings, verify
-from camser.files import replacing_folder
-from camser.inference.contents import CARD, INT8, ONNX, ONNX_DATA, RECIPE, described
+from camser.files import described, replacing_folder
+from camser.inference.contents import CARD, INT8, ONNX, ONNX_DATA, RECIPE
 from camser.inference.folder import write, write_config
 from camser.inference.onnx import obstacle
 from camser.settings import read_arguments

@@ -28,11 +28,6 @@ def data_of(graph: str) -> str:
 ONNX_DATA = data_of(ONNX)
 
 
-def described(path: Path) -> dict[str, Any]:
-    """What ``config.json`` says of a file: its ``bytes`` and its ``digest``."""
-    return {"bytes": path.stat().st_size, "digest": digest(path)}
-
-
 def check_file(path: Path, expected: Mapping[str, Any], whole: bool = True) -> None:
     """Raise an ExportError unless a file is the one that ``config.json`` describes.
 
@@ -41,7 +36,7 @@ def check_file(path: Path, expected: Mapping[str, Any], whole: bool = True) -> N
     path : Path
         The file.
     expected : mapping
-        From ``described``.
+        From ``files.described``.
     whole : bool
         Whether its bytes are read and compared, or only counted.
     """

@@ -19,11 +19,13 @@ from torch import nn
 from camser import registry
 from camser.audio import SAMPLE_RATE
 from camser.build import build_model
-from camser.inference.contents import AGAIN, CONFIG, WEIGHTS, ExportError, described
+from camser.files import described
+from camser.inference.contents import AGAIN, CONFIG, WEIGHTS, ExportError
 from camser.inference.unfilled import Unfilled
-from camser.inference.weights import load_weights, state_of
+from camser.inference.weights import digest_of, load_weights, state_of
 from camser.model import EmotionHead
 from camser.provenance import check_installed
+from camser.sealed import SEAL, is_whole, sealed
 
 FORMAT = 1
 REQUIRED: dict[str, type | tuple[type, ...]] = {
@@ -55,6 +57,11 @@ def read_config(folder: str | Path) -> dict[str, Any]:
     except (ValueError, OSError, RecursionError) as error:
         raise ExportError(f"{path} is damaged ({error}); {AGAIN}") from error
     check_config(config, str(path))
+    if SEAL in config and not is_whole(config):  # the first exports have none
+        raise ExportError(
+            f"{path} has changed since the export was made: damaged, or edited; {AGAIN}, or remove "
+            f"its {SEAL!r} if the change is yours"
+        )
     return config
 
 
@@ -170,11 +177,12 @@ def write(folder: str | Path, config: dict[str, Any], modules: Mapping[str, nn.M
     path = Path(folder) / WEIGHTS
     state = {name: value.contiguous() for name, value in state_of(modules).items()}
     save_file(state, path, metadata={"format": "pt"})
-    config["weights"] = described(path)
+    head = {name: value for name, value in state.items() if name.startswith("classifier.")}
+    config["weights"] = {**described(path), "head": digest_of(head)}
     write_config(folder, config)
 
 
 def write_config(folder: str | Path, config: Mapping[str, Any]) -> None:
-    """Write ``config.json`` alone."""
-    text = json.dumps(config, indent=2, allow_nan=False) + "\n"
+    """Write ``config.json`` alone, with a digest of its content."""
+    text = json.dumps(sealed(config), indent=2) + "\n"
     (Path(folder) / CONFIG).write_text(text, encoding="utf-8")

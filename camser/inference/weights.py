@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+import torch
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import load_file
 from torch import Tensor, nn
@@ -22,6 +24,15 @@ def state_of(modules: Mapping[str, nn.Module]) -> dict[str, Tensor]:
         for name, module in modules.items()
         for key, value in module.state_dict().items()
     }
+
+
+def digest_of(state: Mapping[str, Tensor]) -> str:
+    """16 hexadecimal digits that change with any name, shape or bit of some tensors."""
+    sha = hashlib.sha256()
+    for name, value in sorted(state.items()):
+        sha.update(f"{name} {list(value.shape)} {value.dtype}".encode())
+        sha.update(value.detach().cpu().contiguous().flatten().view(torch.uint8).numpy().data)
+    return sha.hexdigest()[:16]
 
 
 def load_weights(modules: Mapping[str, Any], path: Path, config: Mapping[str, Any]) -> None:
@@ -63,7 +74,7 @@ def load_head(path: Path, config: Mapping[str, Any]) -> EmotionHead:
     Raises
     ------
     ExportError
-        If the file is missing, of another length, or holds no such classifier.
+        If the file is missing, of another length, or holds no such classifier or another one.
     """
     check_file(path, config["weights"], whole=False)
     prefix = "classifier."
@@ -77,6 +88,9 @@ def load_head(path: Path, config: Mapping[str, Any]) -> EmotionHead:
     size = weight.shape[1] if weight is not None and weight.ndim == 2 else 1
     head = EmotionHead(size, len(config["labels"]))
     _check_state(state, state_of({"classifier": head}), path)
+    told = config["weights"].get("head")  # the first exports do not tell
+    if told is not None and told != digest_of(state):
+        raise ExportError(f"{path} is damaged: its classifier is not what {CONFIG} tells; {AGAIN}")
     head.load_state_dict({name.removeprefix(prefix): value for name, value in state.items()})
     return head
 

@@ -1,0 +1,182 @@
+#!/usr/bin/env python3
+"""Training is killed by SIGKILL and started again, until it ends: it must end as if undisturbed.
+
+    python faults/kills.py --number 12
+
+Killed at any moment, or at a chosen write: before or after any call that changes a file, or in the
+midst of saving a tensor, while the run prepares, trains, or writes its results and its export. A
+trial is killed once to three times.
+"""
+
+from __future__ import annotations
+
+import argparse
+import builtins
+import json
+import os
+import random
+import shutil
+import signal
+import tempfile
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import campaign
+import torch
+import trials
+
+from camser import experiment
+
+PHASES = {
+    "while it prepares, packs and keeps": "prepare",
+    "at a write while it trains": "train",
+    "at a write of results and export": "test",
+}
+CALLS = ("open", "fsync", "replace", "rename", "mkdir", "rmdir", "unlink")  # os's
+
+
+class Writes:
+    """Counts the calls that change files, phase by phase, and kills this process at one of them.
+
+    Arguments
+    ---------
+    phase : str
+        "prepare", "train" or "test".
+    number : int
+        The call at which to kill, from 1; 0: at none.
+    rng : Random
+        Whether before the call, after it or, where a tensor is saved, in its midst.
+    """
+
+    def __init__(self, phase: str, number: int, rng: random.Random) -> None:
+        self.at, self.rng = (phase, number), rng
+        self.phase, self.counts = "prepare", dict.fromkeys(PHASES.values(), 0)
+
+    def watch(self) -> None:
+        """Take the place of what is called."""
+        for name in CALLS:
+            setattr(os, name, self._around(getattr(os, name), name))
+        builtins.open = self._around(builtins.open, "builtins.open")
+        torch.save = self._around(torch.save, "torch.save")
+        for phase in ("train", "test"):
+            setattr(experiment.Run, phase, self._begins(getattr(experiment.Run, phase), phase))
+
+    def _begins(self, act: Callable, phase: str) -> Callable:
+        def begin(run: experiment.Run) -> None:
+            self.phase = phase
+            act(run)
+
+        return begin
+
+    def _around(self, call: Callable, name: str) -> Callable:
+        def counted(*args: Any, **kwargs: Any) -> Any:
+            if not _writes(name, args, kwargs):
+                return call(*args, **kwargs)
+            self.counts[self.phase] += 1
+            is_here = (self.phase, self.counts[self.phase]) == self.at
+            if is_here and self.rng.random() < 0.4:
+                _die()
+            given = call(*args, **kwargs)
+            if is_here and name == "torch.save" and self.rng.random() < 0.7:
+                os.truncate(args[1], self.rng.randrange(os.path.getsize(args[1])))
+            if is_here:
+                _die()
+            return given
+
+        return counted
+
+
+def _writes(name: str, args: tuple, kwargs: dict) -> bool:
+    if name == "builtins.open":
+        mode = args[1] if len(args) > 1 else kwargs.get("mode", "r")
+        return any(letter in mode for letter in "wax+")
+    if name == "open":
+        return bool(args[1] & (os.O_WRONLY | os.O_RDWR))
+    return True
+
+
+def _die() -> None:
+    os.kill(os.getpid(), signal.SIGKILL)
+
+
+def count_writes(place: trials.Place) -> dict[str, int]:
+    """Let a run end undisturbed; how many writes each of its phases has."""
+
+    def act(place: trials.Place) -> None:
+        writes = Writes("", 0, random.Random(0))
+        writes.watch()
+        trials.train(place)
+        (place.folder / "counts").write_text(json.dumps(writes.counts), encoding="utf-8")
+
+    trials.undisturbed(place, act)
+    return json.loads((place.folder / "counts").read_text(encoding="utf-8"))
+
+
+def killed_at(place: trials.Place, phase: str, number: int, rng: random.Random) -> bool:
+    """Kill a run at a write; whether it came so far."""
+    writes = Writes(phase, number, rng)
+
+    def act() -> None:
+        writes.watch()
+        trials.train(place)
+
+    return trials.wait(trials.start(act, place.log)) == -signal.SIGKILL
+
+
+def killed_after(place: trials.Place, seconds: float) -> bool:
+    """Kill a run some time after it began; whether it still ran."""
+    number = trials.start(lambda: trials.train(place), place.log)
+    time.sleep(seconds)
+    os.kill(number, signal.SIGKILL)  # one that has ended is not gone before it is waited for
+    return trials.wait(number) == -signal.SIGKILL
+
+
+def trial(
+    place: trials.Place, phase: str, latest: float, rng: random.Random, whole: dict[str, Any]
+) -> str:
+    """Kill a run once to three times, then let it end; what came of it."""
+    times = 0
+    for _ in range(rng.randint(1, 3)):
+        if phase:
+            times += killed_at(place, phase, rng.randint(1, int(latest)), rng)
+        else:
+            times += killed_after(place, rng.uniform(0, latest))
+    if told := trials.ended(place):
+        return told if told.startswith("LOST") else f"LOST: {told}"
+    if different := trials.lost(place, whole):
+        return different
+    if left := trials.left_over(place):
+        return f"LOST: left {', '.join(left)}"
+    return "same weights and results" if times else "ended before the kill"
+
+
+def run(asked: argparse.Namespace, tally: campaign.Tally) -> None:
+    """All kinds, each as often as asked for."""
+    with tempfile.TemporaryDirectory() as folder:
+        corpus = trials.begin(Path(folder))
+        whole = trials.Place(Path(folder) / "undisturbed", corpus)
+        counts, expected = count_writes(whole), trials.outcome(whole)
+        timed, begun = trials.Place(Path(folder) / "timed", corpus), time.monotonic()
+        trials.undisturbed(timed)
+        seconds = time.monotonic() - begun
+        kinds = {"at any moment": ("", seconds)}
+        kinds |= {name: (phase, counts[phase]) for name, phase in PHASES.items()}
+        for name, (phase, latest) in kinds.items():
+            for number in range(asked.number):
+                place = trials.Place(Path(folder) / "trial", corpus)
+                place.folder.mkdir()
+                if phase not in ("", "prepare"):
+                    shutil.copytree(whole.prepared, place.prepared)
+                seed = f"{asked.seed} {name} {number}"
+                came = trial(place, phase, latest, random.Random(seed), expected)
+                if came.startswith("LOST: "):
+                    tally.lose(name, came[6:].split("\n")[0][:200], f"seed {seed}\n{came}")
+                else:
+                    tally.add(name, came)
+                shutil.rmtree(place.folder)
+
+
+if __name__ == "__main__":
+    campaign.main(run, number=12)

@@ -1,0 +1,145 @@
+#!/usr/bin/env python3
+"""A sweep is killed, one of its jobs is, or a file of one is damaged: run again, it ends the same.
+
+    python faults/sweeps.py --number 8
+
+Two jobs run at a time, and each is tied to the sweep that began it.
+"""
+
+from __future__ import annotations
+
+import argparse
+import multiprocessing
+import os
+import random
+import shutil
+import signal
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+import campaign
+import trials
+from damage import HARM
+
+from camser import results
+from camser.sweep import crossval, local
+
+FOLDS = (0, 1, 2)
+FORK = multiprocessing.get_context("fork")
+
+
+def sweep(place: trials.Place) -> None:
+    """``crossval.py`` over some folds, two jobs at once, in this process."""
+    recipe, *arguments = place.arguments()
+    kept = ("output_folder", "export_folder", "number_of_epochs")
+    rest = [a for a in arguments if not a.startswith(tuple(f"--{name}=" for name in kept))]
+    folds = ["--folds", *map(str, FOLDS), "--workers", "2"]
+    sys.argv = ["crossval.py", recipe, *folds, *rest, "--number_of_epochs=1"]
+    place.output.mkdir(exist_ok=True)
+    os.chdir(place.output)  # jobs write below it, in folders of their own
+    # Jobs are forked from here, where all is imported, and not from a server that imports it.
+    local.multiprocessing = _Forking()
+    crossval.main(trials.scan, trials.RECIPE)
+
+
+class _Forking:
+    """Stands for ``multiprocessing`` where jobs are launched."""
+
+    @staticmethod
+    def get_all_start_methods() -> list[str]:
+        return ["forkserver"]
+
+    @staticmethod
+    def get_context(method: str) -> multiprocessing.context.BaseContext:
+        return FORK
+
+
+def outcome(place: trials.Place) -> dict:
+    """What all jobs come to, by their folder, and the summary that is printed."""
+    found = {}
+    for path in sorted(place.output.rglob(results.RESULTS)):
+        told = results.read_results(path)
+        told.pop("seconds")
+        predictions = results.read_predictions(path.with_name(results.PREDICTIONS))
+        found[str(path.parent.relative_to(place.output))] = told, predictions
+    lines = place.log.read_text(encoding="utf-8").splitlines()
+    begins = next(n for n, line in enumerate(lines) if line.startswith("variant (mean"))
+    return {"jobs": found, "summary": lines[begins:]}
+
+
+def kill_sweep(place: trials.Place, seconds: float, rng: random.Random) -> None:
+    """Kill the sweep; its jobs end by themselves."""
+    number = trials.start(lambda: sweep(place), place.log)
+    time.sleep(rng.uniform(0, seconds))
+    os.kill(number, signal.SIGKILL)
+    assert trials.wait(number) is not None, "its jobs went on"
+
+
+def kill_job(place: trials.Place, seconds: float, rng: random.Random) -> None:
+    """Kill one of the jobs; the sweep goes on with the others."""
+    number = trials.start(lambda: sweep(place), place.log)
+    time.sleep(rng.uniform(0, seconds))
+    children = Path(f"/proc/{number}/task/{number}/children").read_text(encoding="ascii").split()
+    if children:
+        os.kill(int(rng.choice(children)), signal.SIGKILL)
+    assert trials.wait(number) is not None, "the sweep hangs"
+
+
+def harm(place: trials.Place, seconds: float, rng: random.Random) -> None:
+    """Damage a file of a job that has ended, after which the sweep is killed or ends."""
+    if rng.random() < 0.5:
+        kill_sweep(place, seconds, rng)
+    else:
+        assert trials.wait(trials.start(lambda: sweep(place), place.log)) == 0
+    files = [p for p in trials.files_below(place.output) if p.suffix != ".log"]
+    if files:
+        rng.choice(list(HARM.values()))(rng.choice(files), rng)
+
+
+def trial(place: trials.Place, disturb, seconds: float, rng: random.Random, whole: dict) -> str:
+    """Disturb a sweep, then let it end; what came of it."""
+    try:
+        disturb(place, seconds, rng)
+    except AssertionError as error:
+        return f"LOST: {error}"
+    status = trials.wait(trials.start(lambda: sweep(place), place.log))
+    said = place.log.read_text(encoding="utf-8", errors="replace")
+    if status == 0:
+        same = outcome(place) == whole
+        return "same results and summary" if same else "LOST: other results"
+    if status == 1 and "Traceback" not in said and ("error: " in said):
+        return "clear error" if disturb is harm else f"LOST: {said[-2000:]}"
+    return f"LOST: status {status}: {said[-2000:]}"
+
+
+def run(asked: argparse.Namespace, tally: campaign.Tally) -> None:
+    """All kinds, each as often as asked for."""
+    kinds = {
+        "the sweep is killed": kill_sweep,
+        "one of its jobs is killed": kill_job,
+        "a file of a job is damaged": harm,
+    }
+    with tempfile.TemporaryDirectory() as folder:
+        corpus = trials.begin(Path(folder))
+        whole = trials.Place(Path(folder) / "undisturbed", corpus)
+        trials.undisturbed(trials.Place(Path(folder) / "first", corpus), sweep)
+        begun = time.monotonic()
+        trials.undisturbed(whole, sweep)
+        seconds, expected = time.monotonic() - begun, outcome(whole)
+        for name, disturb in kinds.items():
+            for number in range(asked.number):
+                place = trials.Place(Path(folder) / "trial", corpus)
+                place.folder.mkdir()
+                seed = f"{asked.seed} {name} {number}"
+                came = trial(place, disturb, seconds, random.Random(seed), expected)
+                if came.startswith("LOST: "):
+                    tally.lose(name, came[6:].split("\n")[0][:200], f"seed {seed}\n{came}")
+                else:
+                    tally.add(name, came)
+                shutil.rmtree(place.folder)
+
+
+if __name__ == "__main__":
+    campaign.main(run, number=8)
