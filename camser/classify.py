@@ -31,15 +31,38 @@ class Failures:
         tqdm.write(f"camser: {error}", file=sys.stderr)
 
 
+def listed(path: str | None) -> list[str]:
+    """The paths that a file names, one on each line; "-" is standard input.
+
+    There may be more of them than a command line has room for.
+
+    Raises
+    ------
+    ValueError
+        If it names none.
+    """
+    if path is None:
+        return []
+    named = {"encoding": sys.getfilesystemencoding(), "errors": "surrogateescape"}
+    with open(0 if path == "-" else path, closefd=path != "-", **named) as lines:
+        found = [line.rstrip("\n") for line in lines if line.strip()]
+    if not found:
+        raise ValueError(f"{path} names no file; it must hold a path on each line")
+    return found
+
+
 def recordings(paths: Sequence[str]) -> list[str]:
     """The files that are named, and those with sound in the folders that are.
 
     Raises
     ------
     ValueError
-        If a folder has none, at any depth.
+        If nothing is named, or a folder has none, at any depth.
     """
     import soundfile
+
+    if not paths:
+        raise ValueError("nothing to classify; give files, folders, or --list FILE")
 
     suffixes = {f".{name.lower()}" for name in soundfile.available_formats()} | MORE_SUFFIXES
     found = []
