@@ -35,7 +35,7 @@ def _remove_abandoned(folder: Path) -> None:
         found = folder.lstat()
         if folder.is_symlink() or found.st_uid != _user() or _age(found) < STARTING:
             return
-        with open(folder / LOCK, "a") as lock:
+        with open(folder / LOCK, "r+") as lock:
             if _take(lock):
                 shutil.rmtree(folder, ignore_errors=True)
     except OSError:  # of somebody else, or gone meanwhile
@@ -113,13 +113,13 @@ class Uploads:
                     _remove_empty(path.parent)
 
     def _files(self) -> Iterator[tuple[Path, os.stat_result]]:
-        """Files that are there; one that is deleted meanwhile counts nothing."""
-        for path in self.folder.rglob("*"):
-            try:
-                if not path.is_dir():
+        """Files that are there; what is deleted meanwhile counts nothing."""
+        for folder, _, names in os.walk(self.folder):
+            for path in (Path(folder) / name for name in names):
+                try:
                     yield path, path.lstat()
-            except FileNotFoundError:
-                continue
+                except FileNotFoundError:
+                    continue
 
 
 def _remove_empty(folder: Path) -> None:
