@@ -31,7 +31,7 @@ def arriving(uploads: Uploads, length: int) -> Iterator[IO[bytes]]:
     """A file without a name for a body of ``length`` bytes: however this ends, nothing is left."""
     uploads.arriving += length
     try:
-        with tempfile.SpooledTemporaryFile(IN_MEMORY, dir=uploads.folder) as file:
+        with tempfile.SpooledTemporaryFile(IN_MEMORY, dir=str(uploads.folder)) as file:
             yield file
     finally:
         uploads.arriving -= length
