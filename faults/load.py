@@ -96,9 +96,8 @@ def classify(export: Path, root: Path, number: int, tally: Tally) -> None:
         tally.lose(fault, f"grew: {_figures(seen)}", how)
     else:
         rate = len(files) / (time.monotonic() - begun)
-        tally.add(
-            fault, f"complete, in order, broken ones named; {_figures(seen)}; {rate:.0f} files/s"
-        )
+        told = f"{_figures(seen)}; {rate:.0f} files/s"
+        tally.add(fault, f"complete, in order, broken ones named; {told}", times=number)
 
 
 def page(export: Path, root: Path, minutes: float, tally: Tally) -> None:
