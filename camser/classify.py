@@ -17,6 +17,17 @@ ONLY_TIMELINES = ("rttm", "audacity")
 MORE_SUFFIXES = {".aif", ".oga", ".opus", ".snd", ".wave"}  # as their owners also call them
 
 
+def printable(name: str) -> str:
+    """A file's name as a terminal may show it: what would move its cursor is spelt out.
+
+    Example
+    -------
+    >>> printable("a\\x1b[2Jä.wav")
+    'a\\\\x1b[2Jä.wav'
+    """
+    return "".join(c if c.isprintable() else ascii(c)[1:-1] for c in name)
+
+
 class Failures:
     """Tells of each bad file on standard error, and counts them."""
 
@@ -28,7 +39,27 @@ class Failures:
         from tqdm import tqdm
 
         self.count += 1
-        tqdm.write(f"camser: {error}", file=sys.stderr)
+        tqdm.write(f"camser: {printable(str(error))}", file=sys.stderr)
+
+
+def listed(path: str | None) -> list[str]:
+    """The paths that a file names, one on each line; "-" is standard input.
+
+    There may be more of them than a command line has room for.
+
+    Raises
+    ------
+    ValueError
+        If it names none.
+    """
+    if path is None:
+        return []
+    named = {"encoding": sys.getfilesystemencoding(), "errors": "surrogateescape"}
+    with open(0 if path == "-" else path, closefd=path != "-", **named) as lines:
+        found = [line.rstrip("\n") for line in lines if line.strip()]
+    if not found:
+        raise ValueError(f"{path} names no file; it must hold a path on each line")
+    return found
 
 
 def recordings(paths: Sequence[str]) -> list[str]:
@@ -37,9 +68,12 @@ def recordings(paths: Sequence[str]) -> list[str]:
     Raises
     ------
     ValueError
-        If a folder has none, at any depth.
+        If nothing is named, or a folder has none, at any depth.
     """
     import soundfile
+
+    if not paths:
+        raise ValueError("nothing to classify; give files, folders, or --list FILE")
 
     suffixes = {f".{name.lower()}" for name in soundfile.available_formats()} | MORE_SUFFIXES
     found = []
@@ -89,6 +123,8 @@ def classify(
     """
     from tqdm import tqdm
 
+    # Names that are no text are written as the bytes that they are.
+    sys.stdout.reconfigure(errors="surrogateescape")
     failures = Failures()
     bar = tqdm(files, unit="file", disable=None if len(files) > 1 else True)
     if timeline is None:
@@ -120,13 +156,13 @@ def _timelines(
 def _table(
     found: Iterable[Prediction], labels: Sequence[str], files: Sequence[str]
 ) -> Iterator[str]:
-    width = max(len("file"), *map(len, files))
+    width = max(len("file"), *(len(printable(file)) for file in files))
     room = max(len("emotion"), *map(len, labels))
     heads = "".join(f"{label:>{max(8, len(label) + 2)}}" for label in labels)
     yield f"{'file':{width}}  {'seconds':>9}  {'emotion':{room}}{heads}"
     for p in found:
         values = "".join(f"{v:>{max(8, len(k) + 2)}.1%}" for k, v in p.probabilities.items())
-        yield f"{p.source:{width}}  {p.seconds:>9.2f}  {p.emotion or '–':{room}}{values}"
+        yield f"{printable(p.source):{width}}  {p.seconds:>9.2f}  {p.emotion or '–':{room}}{values}"
 
 
 def _json(
@@ -155,7 +191,7 @@ def _along(found: Iterable[Timeline], form: str, threshold: float) -> Iterator[s
         yield from _json_list(formats.as_dict(t, threshold) for t in found)
     elif form == "table":
         for t in found:
-            yield f"{t.source}  ({t.seconds:.2f} s)"
+            yield f"{printable(t.source)}  ({t.seconds:.2f} s)"
             for turn in t.turns(threshold):
                 yield f"{turn.start:>10.2f} {turn.end:>10.2f}  {turn.emotion} {turn.confidence:.1%}"
     else:

@@ -74,6 +74,13 @@ def _parser() -> argparse.ArgumentParser:
     demo.add_argument("--open", action="store_true", help="open a browser")
     demo.add_argument("--max-megabytes", type=float, default=50, help="of an upload")
     demo.add_argument("--max-seconds", type=float, default=3600, help="of a recording")
+    demo.add_argument(
+        "--public-name",
+        action="append",
+        default=[],
+        metavar="NAME",
+        help="as a proxy's visitors say",
+    )
     demo.add_argument("--device", help="cpu, cuda, cuda:1; by default the GPU where there is one")
     demo.set_defaults(run=_demo)
 
@@ -83,7 +90,10 @@ def _parser() -> argparse.ArgumentParser:
 
 def _add_classify(commands: argparse._SubParsersAction) -> None:
     command = commands.add_parser("classify", help="the emotions of recordings")
-    command.add_argument("paths", nargs="+", metavar="FILE|DIR", help="recordings, or folders")
+    command.add_argument("paths", nargs="*", metavar="FILE|DIR", help="recordings, or folders")
+    command.add_argument(
+        "--list", metavar="FILE", help="with a path on each line, '-' for standard input"
+    )
     command.add_argument("--model", required=True, metavar="DIR", help="an export, or user/name")
     form = command.add_mutually_exclusive_group()
     for name in ("json", "csv", "rttm", "audacity"):
@@ -197,7 +207,7 @@ def _classify(arguments: argparse.Namespace) -> None:
     if given.timeline or given.form in classify.ONLY_TIMELINES:
         names = ("window", "hop", "smoothing", "smoothing_seconds")
         timeline = {name: getattr(given, name) for name in names}
-    files = classify.recordings(given.paths)
+    files = classify.recordings([*given.paths, *classify.listed(given.list)])
     if given.form == "audacity" and len(files) > 1:
         raise ValueError(
             f"Audacity's labels do not name their file; give one file, not {len(files)}"
@@ -231,7 +241,8 @@ def _demo(arguments: argparse.Namespace) -> None:
 
     limits = Limits(arguments.max_megabytes, arguments.max_seconds)
     where = arguments.host, arguments.port, arguments.open
-    run(arguments.folder, limits, *where, device=arguments.device)
+    named = {"device": arguments.device, "public_names": arguments.public_name}
+    run(arguments.folder, limits, *where, **named)
 
 
 def _plugins(arguments: argparse.Namespace) -> None:

@@ -2,6 +2,7 @@
 
 import csv
 import json
+import os
 import shutil
 
 import pytest
@@ -119,3 +120,29 @@ def test_export_as_it_is_typed(trained, tmp_path, capfd):
         cli.main(given)
     with pytest.raises(SystemExit, match="the run has not ended"):
         cli.main(["export", str(tmp_path), str(tmp_path / "other")])
+
+
+def test_a_list_names_any_number_of_files(say, files, tmp_path, monkeypatch):
+    folder, bad = files
+    (tmp_path / "list").write_text(f"{folder / 'b.wav'}\n\n{bad}\n{folder / 'deep/a.WAV'}\n")
+    status, out, err = say("--list", tmp_path / "list", "--csv")
+    rows = list(csv.DictReader(out.splitlines()))
+    assert status == 1 and f"camser: {bad}" in err
+    assert [row["source"] for row in rows] == [str(folder / "b.wav"), str(folder / "deep/a.WAV")]
+    (tmp_path / "empty").write_text("\n")
+    assert "names no file; it must hold a path on each line" in say("--list", tmp_path / "empty")[0]
+    assert "nothing to classify; give files, folders, or --list FILE" in say()[0]
+
+
+def test_names_that_are_no_text_or_would_move_the_cursor(say, files, wave_path, tmp_path):
+    odd = tmp_path / "odd"
+    odd.mkdir()
+    for name in (b"a\xff.wav", b"b\x1b[2J.wav"):
+        shutil.copy(wave_path, os.path.join(os.fsencode(odd), name))
+    (odd / "c\x1b[2J.wav").write_bytes(b"no sound")
+    status, out, err = say(odd)
+    assert status == 1 and "\x1b" not in out + err
+    assert "a\\udcff.wav" in out and "b\\x1b[2J.wav" in out and "c\\x1b[2J.wav" in err
+    status, out, _ = say(odd, "--json")
+    assert json.loads(out)[0]["source"] == str(odd / "a\udcff.wav")
+    assert say(odd, "--csv")[0] == 1

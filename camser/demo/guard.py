@@ -1,34 +1,46 @@
 """In front of Gradio: only what the page and the API need, and requests of a bounded size.
 
 Gradio by itself would also fetch any public address that somebody names as a file, relay others,
-and take any number of files in one upload.
+take any number of files in one upload, and answer to whatever name a browser calls it by.
 """
 
 from __future__ import annotations
 
 import json
-import os
+import math
 from collections.abc import Awaitable, Callable, Iterator, MutableMapping
-from pathlib import Path
-from typing import Any
+from typing import IO, Any
+from urllib.parse import urlsplit
 
-from camser.demo.limits import Limits
+from camser.demo import bodies
+from camser.demo.bodies import Receive
+from camser.demo.limits import KEPT_UPLOADS, MOST_JSON, Limits
+from camser.demo.uploads import Uploads
 
 Scope = MutableMapping[str, Any]
 Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
-Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
+Refusal = tuple[int, str]
 
 PREFIX = "/gradio_api/"
 PUBLIC = ("classify", "timeline")  # Gradio would answer to the page's own events by name, too
+FILE = "file="
 ROUTES = (  # below PREFIX
     *(f"call/{version}{name}" for version in ("", "v2/") for name in PUBLIC),
-    "app_id", "cancel", "file=", "heartbeat/", "info", "openapi.json", "queue/", "reset",
+    "app_id", "cancel", FILE, "heartbeat/", "info", "openapi.json", "queue/", "reset",
     "startup-events", "theme.css", "upload", "upload_progress",
 )  # fmt: skip
-MOST_JSON = 1_000_000  # bytes; a request names a file, it does not hold one
+PAGE = ("/", "/config", "/favicon.ico", "/manifest.json", "/robots.txt", "/theme.css")
+PARTS = ("/assets/", "/static/", "/svelte/")  # of the page
+METHODS = ("GET", "HEAD", "POST")
 ENVELOPE = 100_000  # bytes of an upload that are not the file
+LOOPBACK = ("localhost", "127.0.0.1", "::1")
+HEADERS = (  # of every answer
+    (b"x-content-type-options", b"nosniff"),
+    (b"content-security-policy", b"frame-ancestors 'self'"),
+    (b"referrer-policy", b"no-referrer"),
+)
+FIELDS = {"data": list, "event_id": str, "fn_index": int, "session_hash": str}  # of Gradio's
 NOT_UPLOADED = "A file must be one that was sent to /gradio_api/upload, by the path it was answered"
-KEPT_UPLOADS = 20  # of the greatest size, together
 
 
 class Guard:
@@ -40,94 +52,133 @@ class Guard:
         The application behind it.
     limits : Limits
         What an upload may weigh.
-    folder : Path
-        Where uploads are kept.
+    uploads : Uploads
+        Those that are kept.
+    names : sequence of str, optional
+        What the page may be called by its visitors; anything by default. A page of another site
+        reaches this one by a name of its own that it has made to mean this machine.
     """
 
-    def __init__(self, app: Callable[..., Awaitable[None]], limits: Limits, folder: Path) -> None:
-        self.app, self.limits, self.folder = app, limits, folder
+    def __init__(
+        self,
+        app: Callable[..., Awaitable[None]],
+        limits: Limits,
+        uploads: Uploads,
+        names: tuple[str, ...] | None = None,
+    ) -> None:
+        self.app, self.limits, self.uploads, self.names = app, limits, uploads, names
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Pass a request on, or answer it with 404, 400, 411, 413 or 507."""
-        if scope["type"] == "http":
-            route = scope["path"].partition(PREFIX)[2]
-            if PREFIX in scope["path"] and not _known(route):
-                return await _answer(send, 404, "There is nothing here")
-            if scope["method"] == "POST":
-                wrong = self._wrong_size(scope, uploads=route.startswith("upload"))
-                if wrong:
-                    await _drop(receive)  # a client that is still sending hears no answer
-                    return await _answer(send, *wrong)
-                if not route.startswith("upload"):
-                    body = await _read(receive)
-                    if not all(map(self._uploaded, _files(body))):
-                        return await _answer(send, 400, NOT_UPLOADED)
-                    receive = _again(body, receive)
-        return await self.app(scope, receive, send)
+        """Pass a request on, or answer it with 4xx or 507."""
+        if scope["type"] == "lifespan":
+            return await self.app(scope, receive, send)
+        if scope["type"] != "http":
+            raise ValueError(f"there is no {scope['type']} here")
+        send = _with_headers(send)
+        refusal = self._stranger(scope) or self._unknown(scope) or self._wrong_size(scope)
+        if refusal:
+            await bodies.drop(receive)
+            return await _answer(send, *refusal)
+        if scope["method"] != "POST":
+            return await self.app(scope, receive, send)
+        return await self._post(scope, receive, send)
 
-    def _wrong_size(self, scope: Scope, uploads: bool) -> tuple[int, str] | None:
-        lengths = [value for name, value in scope["headers"] if name == b"content-length"]
-        if not lengths:  # the server reads no more than was announced
-            return 411, "The request must say its Content-Length"
-        most = self.limits.bytes + ENVELOPE if uploads else MOST_JSON
-        if int(lengths[0]) > most:
-            allowed = self.limits.bytes if uploads else MOST_JSON
-            return 413, f"The request has {int(lengths[0])} bytes; allowed: {allowed}"
-        if uploads and self._kept() > KEPT_UPLOADS * self.limits.bytes:
+    async def _post(self, scope: Scope, receive: Receive, send: Send) -> None:
+        length = int(_header(scope, b"content-length"))
+        with bodies.arriving(self.uploads, length) as file:
+            try:
+                size = await bodies.read(receive, file, length)
+            except bodies.Aborted as aborted:
+                if aborted.late:
+                    await _answer(send, 408, "The request came too slowly")
+                return None
+            if not _is_upload(scope) and (wrong := self._wrong_json(file)):
+                return await _answer(send, 400, wrong)
+            return await self.app(scope, bodies.again(file, size, receive), send)
+
+    def _wrong_json(self, body: IO[bytes]) -> str | None:
+        body.seek(0)
+        try:
+            given = json.load(body, parse_float=_finite, parse_constant=_finite)
+        except (ValueError, RecursionError) as error:
+            return f"The request is no JSON ({str(error)[:100]})"
+        if not isinstance(given, dict):
+            return "The request must be a JSON object"
+        for name, kind in FIELDS.items():
+            if not isinstance(given.get(name), (kind, type(None))):
+                return f"{name} must be of the type {kind.__name__}"
+        return None if all(map(self.uploads.holds, _files(given))) else NOT_UPLOADED
+
+    def _stranger(self, scope: Scope) -> Refusal | None:
+        """Why a request comes from the page of another site, if it does."""
+        host = _header(scope, b"host").decode("latin-1")
+        if self.names is not None and _name(host) not in self.names:
+            return 403, (
+                f"This page is not called {host!r}; a proxy's name for it is given to "
+                f"`camser demo` with --public-name"
+            )
+        origin = _header(scope, b"origin").decode("latin-1")
+        hosts = {host, _header(scope, b"x-forwarded-host").decode("latin-1")} - {""}
+        if origin and origin.partition("://")[2] not in hosts:
+            return 403, f"The page of {origin!r} may not ask for anything here"
+        return None
+
+    def _unknown(self, scope: Scope) -> Refusal | None:
+        path, route = scope["path"], _route(scope)
+        if scope["method"] not in METHODS:
+            return 405, f"allowed: {', '.join(METHODS)}"
+        there = path in PAGE or path.startswith(PARTS)
+        if PREFIX in path:
+            there = route.startswith(ROUTES)
+        if there and route.startswith(FILE):
+            there = self.uploads.holds(route.removeprefix(FILE))
+        return None if there else (404, "There is nothing here")
+
+    def _wrong_size(self, scope: Scope) -> Refusal | None:
+        if scope["method"] != "POST":
+            return None
+        told = _header(scope, b"content-length")
+        if _header(scope, b"transfer-encoding") or not told.isdigit():
+            return 411, "The request must say its Content-Length, and nothing else of its length"
+        most = self.limits.bytes + ENVELOPE if _is_upload(scope) else MOST_JSON
+        if int(told) > most:
+            allowed = self.limits.bytes if _is_upload(scope) else MOST_JSON
+            return 413, f"The request has {int(told)} bytes; allowed: {allowed}"
+        if _is_upload(scope) and self.uploads.bytes + int(told) > KEPT_UPLOADS * self.limits.bytes:
             return 507, "There are too many uploads here; try again in an hour"
         return None
 
-    def _kept(self) -> int:
-        """Bytes of all uploads; one that is deleted meanwhile counts nothing."""
-        total = 0
-        for path in self.folder.rglob("*"):
-            try:
-                total += path.lstat().st_size
-            except FileNotFoundError:
-                continue
-        return total
 
-    def _uploaded(self, path: str) -> bool:
-        """Whether a path is one that an upload was answered with."""
-        return os.path.realpath(path).startswith(f"{self.folder}{os.sep}")
+def _header(scope: Scope, wanted: bytes) -> bytes:
+    """A header's value, b"" where there is none; of several the first."""
+    return next((value for name, value in scope["headers"] if name == wanted), b"")
 
 
-def _known(route: str) -> bool:
-    return route.startswith(ROUTES) and "://" not in route
-
-
-async def _drop(receive: Receive) -> None:
-    """Take a request's body and keep none of it."""
-    while (message := await receive()).get("more_body"):
-        del message
-
-
-async def _read(receive: Receive) -> bytes:
-    """A request's body."""
-    body, more = b"", True
-    while more:
-        message = await receive()
-        body += message.get("body", b"")
-        more = message.get("more_body", False)
-    return body
-
-
-def _again(body: bytes, receive: Receive) -> Receive:
-    """Gives a body that was read once more, and then what follows it."""
-    messages = [{"type": "http.request", "body": body, "more_body": False}]
-
-    async def replay() -> MutableMapping[str, Any]:
-        return messages.pop() if messages else await receive()
-
-    return replay
-
-
-def _files(body: bytes) -> Iterator[str]:
-    """What a JSON text names as files, at any depth."""
+def _name(host: str) -> str | None:
     try:
-        waiting = [json.loads(body)]
-    except (ValueError, RecursionError):
-        return  # Gradio refuses it
+        return urlsplit(f"//{host}").hostname
+    except ValueError:
+        return None
+
+
+def _route(scope: Scope) -> str:
+    return scope["path"].partition(PREFIX)[2]
+
+
+def _is_upload(scope: Scope) -> bool:
+    return _route(scope).startswith("upload")
+
+
+def _finite(text: str) -> float:
+    """Gradio would answer 500 to what JSON cannot give back."""
+    if not math.isfinite(value := float(text)):
+        raise ValueError(f"{text[:20]} is no finite number")
+    return value
+
+
+def _files(given: dict) -> Iterator[str]:
+    """What a JSON value names as files, at any depth."""
+    waiting: list[Any] = [given]
     while waiting:
         item = waiting.pop()
         if isinstance(item, dict):
@@ -136,6 +187,15 @@ def _files(body: bytes) -> Iterator[str]:
             waiting += item.values()
         elif isinstance(item, list):
             waiting += item
+
+
+def _with_headers(send: Send) -> Send:
+    async def sending(message: MutableMapping[str, Any]) -> None:
+        if message["type"] == "http.response.start":
+            message = {**message, "headers": [*message.get("headers", ()), *HEADERS]}
+        await send(message)
+
+    return sending
 
 
 async def _answer(send: Send, status: int, text: str) -> None:

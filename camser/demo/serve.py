@@ -5,18 +5,18 @@ from __future__ import annotations
 import os
 import signal
 import sys
-import tempfile
 import threading
-from collections.abc import Iterator, Mapping
+import webbrowser
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from pathlib import Path
 from typing import Any
 
 from camser.demo.clips import write_clips
-from camser.demo.guard import Guard
+from camser.demo.guard import LOOPBACK, Guard
 from camser.demo.limits import Limits
 from camser.demo.page import build_page, import_gradio
 from camser.demo.style import CSS, theme
+from camser.demo.uploads import Uploads, temporary_folder
 from camser.inference import EmotionClassifier
 
 HOST, PORT = "127.0.0.1", 7860
@@ -30,6 +30,7 @@ def serving(
     host: str = HOST,
     port: int = PORT,
     open_browser: bool = False,
+    public_names: Sequence[str] = (),
 ) -> Iterator[str]:
     """Serve the page within a block; gives its address.
 
@@ -49,6 +50,8 @@ def serving(
         Likewise.
     open_browser : bool
         Whether a browser is opened.
+    public_names : sequence of str
+        What a proxy's visitors call the page, for example "emotions.example.org".
 
     Raises
     ------
@@ -57,55 +60,64 @@ def serving(
     OSError
         If the port is taken.
     """
-    gr = import_gradio()
-    from starlette.middleware import Middleware
+    import_gradio()
+    from camser.demo.server import listening
 
     limits = limits or Limits()
-    with tempfile.TemporaryDirectory(prefix="camser-demo-") as folder:
-        uploads = Path(folder).resolve() / "uploads"
-        uploads.mkdir()
-        with _environment(GRADIO_TEMP_DIR=str(uploads), GRADIO_ALLOWED_PATHS=""):
-            clips = write_clips(Path(folder) / "clips")
-            page = build_page(classifier, config, limits, clips)
-            guard = Middleware(Guard, limits=limits, folder=uploads)
+    with temporary_folder() as folder:
+        uploads = Uploads(folder / "uploads", limits.kept_seconds)
+        uploads.folder.mkdir()
+        with _environment(GRADIO_TEMP_DIR=str(uploads.folder)), uploads.expiring():
+            page = build_page(classifier, config, limits, write_clips(folder / "clips"))
+            guard = Guard(_application(page, limits), limits, uploads, _names(host, public_names))
             try:
-                _, address, _ = page.launch(
-                    server_name=host,
-                    server_port=port,
-                    inbrowser=open_browser,
-                    max_file_size=limits.bytes,
-                    css=CSS,
-                    theme=theme(gr),
-                    app_kwargs={"middleware": [guard], "docs_url": None, "redoc_url": None},
-                    **_closed(),
-                )
-            except OSError as error:
-                raise OSError(
-                    f"nothing can listen at {host}, port {port}; give another --port or --host"
-                ) from error
-            try:
-                yield address
+                with listening(guard, host, port) as address:
+                    if open_browser:
+                        webbrowser.open(address)
+                    yield address
             finally:
                 page.close(verbose=False)
 
 
-def _closed() -> dict[str, Any]:
-    """Whatever else Gradio could do, switched off, also where its variables say otherwise."""
-    return {
-        "prevent_thread_lock": True,
-        "quiet": True,
-        "inline": False,
-        "share": False,
-        "show_error": False,
-        "allowed_paths": [],
-        "footer_links": ["api"],
-        "run_history": False,
-        "enable_monitoring": False,
-        "mcp_server": False,
-        "ssr_mode": False,
-        "pwa": False,
-        "state_session_capacity": 100,
-    }
+def _names(host: str, public_names: Sequence[str]) -> tuple[str, ...] | None:
+    """What visitors may call the page; None for anything, where it is not for this machine alone.
+
+    Example
+    -------
+    >>> _names("127.0.0.1", ["example.org"])
+    ('localhost', '127.0.0.1', '::1', 'example.org')
+    >>> _names("0.0.0.0", []) is None
+    True
+    """
+    if host in LOOPBACK or public_names:
+        return (*LOOPBACK, *(name.lower() for name in public_names))
+    return None
+
+
+def _application(page: Any, limits: Limits) -> Callable:
+    """Gradio's application for a page; whatever else it could do is switched off, also where its
+    variables say otherwise."""
+    gr = import_gradio()
+    from fastapi import FastAPI
+
+    page.state_session_capacity = 100
+    return gr.mount_gradio_app(
+        FastAPI(docs_url=None, redoc_url=None, openapi_url=None),
+        page,
+        path="/",
+        max_file_size=limits.bytes,
+        css=CSS,
+        theme=theme(gr),
+        app_kwargs={"docs_url": None, "redoc_url": None},
+        show_error=False,
+        allowed_paths=[],
+        footer_links=["api"],
+        run_history=False,
+        enable_monitoring=False,
+        mcp_server=False,
+        ssr_mode=False,
+        pwa=False,
+    )
 
 
 @contextmanager
@@ -130,6 +142,7 @@ def run(
     port: int = PORT,
     open_browser: bool = False,
     device: str | None = None,
+    public_names: Sequence[str] = (),
 ) -> None:
     """Serve an export until the process is told to end.
 
@@ -137,7 +150,7 @@ def run(
     ---------
     folder : str
         An export's, or a hub id.
-    limits, host, port, open_browser
+    limits, host, port, open_browser, public_names
         As for ``serving``.
     device : str, optional
         As for ``EmotionClassifier.from_pretrained``.
@@ -152,7 +165,7 @@ def run(
     classifier = EmotionClassifier.from_pretrained(place, device=device, engine="torch")
     # So that the folder of uploads goes when a container is stopped, too.
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
-    with serving(classifier, config, limits, host, port, open_browser) as address:
+    with serving(classifier, config, limits, host, port, open_browser, public_names) as address:
         print(f"camser demo: {address} (end it with Ctrl+C)", flush=True)
         try:
             threading.Event().wait()

@@ -13,7 +13,14 @@ import numpy as np
 
 from camser import audio
 from camser.audio import SAMPLE_RATE, AudioError
-from camser.demo.limits import LEAST_HOP, LONGEST_WINDOW, MOST_SEGMENTS, Limits, Refused
+from camser.demo.limits import (
+    LEAST_HOP,
+    LONGEST_WINDOW,
+    MOST_SEGMENTS,
+    MOST_VALUES,
+    Limits,
+    Refused,
+)
 from camser.inference import EmotionClassifier, Prediction, Timeline
 from camser.inference.prediction import check_threshold
 from camser.inference.timeline import check_windows
@@ -168,13 +175,18 @@ class Service:
         import soundfile
 
         next(audio.blocks(path, 1))  # a file without a sound header is refused here
-        seconds = soundfile.info(path).duration
-        if seconds > self.limits.seconds:
+        told = soundfile.info(path)
+        if told.duration > self.limits.seconds:
             raise Refused(
-                f"{Path(path).name} lasts {seconds:.0f} s; allowed: {self.limits.seconds:g} s. "
-                f"Send a part of it"
+                f"{Path(path).name} lasts {told.duration:.0f} s; allowed: "
+                f"{self.limits.seconds:g} s. Send a part of it"
             )
-        return seconds
+        if told.frames * told.channels > MOST_VALUES:  # of silence, they are a small file
+            raise Refused(
+                f"{Path(path).name} has {told.frames} samples in {told.channels} channels; "
+                f"allowed: {MOST_VALUES} in all. Send it at a lower rate, or in one channel"
+            )
+        return told.duration
 
     def _check_work(self, seconds: float, window: float, hop: float) -> None:
         if hop < LEAST_HOP or window > LONGEST_WINDOW:

@@ -22,6 +22,8 @@ from typing import Any
 
 from packaging.requirements import Requirement
 
+from camser.child import python
+
 # In this order: each is tried once, and the later ones import the earlier ones.
 IMPORTED = (
     "torch",
@@ -33,11 +35,6 @@ IMPORTED = (
     "huggingface_hub",
     "transformers",
     "speechbrain",
-)
-# The parent's path replaces the child's before anything is imported from it.
-CHILD = (
-    "import os, sys; sys.path[:] = sys.argv.pop(1).split(os.pathsep); "
-    "from camser.doctor.probe import child; child(sys.argv[1:])"
 )
 NO_DEVICE = 100  # of CUDA's error codes: the driver is there, a GPU is not
 
@@ -128,8 +125,12 @@ def ask(steps: Sequence[str]) -> list[dict[str, Any]]:
     """
     answers: list[dict[str, Any]] = []
     while len(answers) < len(steps):
-        command = [sys.executable, "-c", CHILD, os.pathsep.join(sys.path), *steps[len(answers) :]]
-        done = subprocess.run(command, capture_output=True, text=True, errors="replace")
+        done = subprocess.run(
+            python(__name__, *steps[len(answers) :]),
+            capture_output=True,
+            text=True,
+            errors="replace",
+        )
         answers += [json.loads(line) for line in done.stdout.splitlines()]
         if len(answers) < len(steps):
             last = (done.stderr.strip().splitlines() or ["no message"])[-1]
@@ -223,3 +224,7 @@ def _driver() -> dict[str, Any]:
         cuda.cuDeviceTotalMem_v2(ctypes.byref(memory), device)
         found["devices"].append({"name": name.value.decode(), "memory": memory.value})
     return found
+
+
+if __name__ == "__main__":
+    child(sys.argv[1:])

@@ -10,6 +10,12 @@ import torch
 from transformers import AutoConfig, PretrainedConfig
 
 FREEZES = (None, "convolutions", "all")
+# By these transformers would take code, which it may fetch, in place of its own. Configurations
+# come with exports, and those from strangers.
+CHOOSES_CODE = (
+    "attn_implementation", "auto_map", "experts_implementation", "quantization_config",
+    "trust_remote_code", "use_kernels",
+)  # fmt: skip
 
 
 def check_freeze(freeze: str | None, layer_drop: float | None) -> None:
@@ -37,7 +43,8 @@ def resolve_config(
     Raises
     ------
     ValueError
-        If not exactly one of both is given, it cannot be read, or it is of another type.
+        If not exactly one of both is given, it cannot be read, is of another type, or would have
+        transformers run other code than its own.
     """
     if (source is None) == (config is None):
         raise ValueError(
@@ -48,6 +55,11 @@ def resolve_config(
         model_type = config.get("model_type")
         _check_type(model_type, types, "config")
         values = {key: value for key, value in config.items() if key != "model_type"}
+        if wrong := sorted(filter(_chooses_code, values)):
+            raise ValueError(
+                f"config: {', '.join(wrong)} would have transformers run other code than its own; "
+                f"leave it out"
+            )
         return AutoConfig.for_model(model_type, **values)
     assert source is not None
     _check_folder(source)
@@ -93,9 +105,13 @@ def load_weights(cls: Any, source: str, config: PretrainedConfig) -> Any:
 def plain_config(config: PretrainedConfig) -> dict[str, Any]:
     """The configuration as plain values that ``resolve_config`` takes back."""
     values = config.to_diff_dict()
-    dropped = ("transformers_version", "architectures", "dtype", "torch_dtype", "_name_or_path")
-    values = {key: value for key, value in values.items() if key not in dropped}
+    dropped = ("transformers_version", "architectures", "dtype", "torch_dtype")
+    values = {k: v for k, v in values.items() if k not in dropped and not _chooses_code(k)}
     return {**values, "model_type": config.model_type}
+
+
+def _chooses_code(key: str) -> bool:
+    return key in CHOOSES_CODE or str(key).startswith("_")
 
 
 def _check_type(found: str | None, types: Collection[str], where: str) -> None:

@@ -9,6 +9,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from camser.child import python
 from camser.corpus import DataFolder, fingerprint, locate, read_manifest
 from camser.export.run import TrainedRun
 from camser.inference.contents import ExportError
@@ -96,7 +97,7 @@ def _spread(rows: Rows, count: int) -> Rows:
 
 def _in_another_process(folder: Path, paths: list[str], engine: str) -> list[list[float]]:
     ended = subprocess.run(
-        [sys.executable, "-m", "camser.export.verify", str(folder), engine],
+        python("camser.export.verify", str(folder), engine),
         input=json.dumps(paths),
         capture_output=True,
         text=True,

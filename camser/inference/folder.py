@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import math
+import re
 from collections.abc import Mapping
 from importlib import metadata
 from pathlib import Path
@@ -37,6 +38,7 @@ REQUIRED: dict[str, type | tuple[type, ...]] = {
     "temperature": (int, float),
 }
 ORIGIN = ("kind", "plugin", "distribution", "version")
+PLAIN = re.compile(r"\w[\w.+!-]*")  # messages repeat it beside "pip install"
 
 
 def read_config(folder: str | Path) -> dict[str, Any]:
@@ -111,6 +113,9 @@ def _check_plugins(plugins: Mapping[str, Any], where: str) -> None:
         wrong = [key for key in ORIGIN if not (told.get(key) and isinstance(told[key], str))]
         if wrong:
             raise ExportError(f"{where}: of the plugin {name!r}, {wrong[0]} is not told; {AGAIN}")
+        for key in ("distribution", "version"):
+            if not PLAIN.fullmatch(told[key]):
+                raise ExportError(f"{where}: {name!r} is of the {key} {told[key]!r}; {AGAIN}")
         if told["kind"] not in registry.GROUPS:
             raise ExportError(f"{where}: {name!r} is a plugin of kind {told['kind']!r}; {AGAIN}")
     try:

@@ -1,0 +1,246 @@
+"""The page's guard, its uploads and its connections, each by itself."""
+
+import asyncio
+import json
+import os
+import socket
+import subprocess
+import sys
+import time
+import types
+from pathlib import Path
+
+import numpy as np
+import pytest
+import soundfile
+
+pytest.importorskip("gradio")
+
+from camser.demo import bodies, server, service, uploads
+from camser.demo.guard import Guard
+from camser.demo.limits import Limits, Refused
+from camser.demo.uploads import Uploads, temporary_folder
+
+LIMITS = Limits(megabytes=1)
+
+
+async def application(scope, receive, send):
+    """Answers with what it got."""
+    body, more = b"", scope["method"] == "POST"
+    while more:
+        message = await receive()
+        body, more = body + message["body"], message["more_body"]
+    await send({"type": "http.response.start", "status": 200, "headers": []})
+    await send({"type": "http.response.body", "body": body})
+
+
+@pytest.fixture
+def ask(tmp_path):
+    """Ask a guarded application; returns the status, the headers and the body of its answer."""
+    held = Uploads(tmp_path.resolve(), 3600)
+
+    def run(path, body=None, names=None, pieces=None, ended=False, **headers):
+        sent = []
+        pieces = [body] if pieces is None else pieces
+        messages = [
+            {"type": "http.request", "body": p or b"", "more_body": ended or n < len(pieces) - 1}
+            for n, p in enumerate(pieces)
+        ]
+
+        async def receive():
+            if messages:
+                return messages.pop(0)
+            if ended:
+                return {"type": "http.disconnect"}
+            await asyncio.sleep(60)
+
+        async def send(message):
+            sent.append(message)
+
+        found = {"host": "127.0.0.1", **headers}
+        if body is not None:
+            found.setdefault("content_length", str(len(body)))
+        scope = {
+            "type": "http",
+            "path": path,
+            "method": "GET" if body is None else "POST",
+            "headers": [(k.replace("_", "-").encode(), v.encode()) for k, v in found.items() if v],
+        }
+        asyncio.run(Guard(application, LIMITS, held, names)(scope, receive, send))
+        if not sent:
+            return None
+        return sent[0]["status"], dict(sent[0]["headers"]), sent[1]["body"]
+
+    run.uploads = held
+    return run
+
+
+CALL = "/gradio_api/call/classify"
+UPLOAD = "/gradio_api/upload"
+
+
+@pytest.mark.parametrize("body", [b'{"data": [0]}', b'{"data": ["' + b"x" * 300_000 + b'"]}'])
+def test_a_body_is_passed_on_as_it_came(ask, body):
+    pieces = [body[:5], body[5:]]
+    assert ask(CALL, body, pieces=pieces)[::2] == (200, body)
+    big = os.urandom(900_000)
+    assert ask(UPLOAD, big, pieces=[big[:1], big[1:800_000], big[800_000:]])[::2] == (200, big)
+    assert ask.uploads.bytes == 0
+
+
+def test_other_sites_are_refused(ask):
+    own = {"names": ("localhost", "127.0.0.1", "::1")}
+    for host in ("localhost:7860", "127.0.0.1", "[::1]:7860", "LOCALHOST"):
+        assert ask("/", host=host, **own)[0] == 200
+    for host in ("evil.example", "evil.example:7860", "", "127.0.0.1.evil.example", "[", "a@b"):
+        status, _, text = ask("/", host=host, **own)
+        assert status == 403 and b"--public-name" in text
+    assert ask("/", host="evil.example")[0] == 200  # where everybody may come by any name
+    for origin in ("http://evil.example", "null", "http://127.0.0.1:99", "http://"):
+        assert ask("/", origin=origin)[0] == 403
+    assert ask("/", host="127.0.0.1:7860", origin="http://127.0.0.1:7860")[0] == 200
+    behind = {"host": "10.0.0.1", "x_forwarded_host": "example.org"}
+    assert ask("/", origin="https://example.org", **behind)[0] == 200
+
+
+def test_every_answer_says_how_browsers_treat_it(ask):
+    for answer in (ask("/"), ask("/nothing")):
+        assert answer[1][b"x-content-type-options"] == b"nosniff"
+        assert answer[1][b"content-security-policy"] == b"frame-ancestors 'self'"
+
+
+@pytest.mark.parametrize(
+    "body",
+    [b"", b"[", b"null", b"[1]", b'{"data": 1}', b'{"data": [1e999]}', b'{"data": [NaN]}',
+     b'{"session_hash": 1}', b"[" * 100_000, b'{"data": [{"path": "/etc/passwd"}]}',
+     b'{"audio": {"a": [{"path": "x"}]}}'],
+)  # fmt: skip
+def test_what_is_no_question_never_reaches_gradio(ask, body):
+    assert ask(CALL, body)[0] == 400
+
+
+def test_a_file_is_an_upload_or_not_there(ask, tmp_path):
+    (tmp_path / "a.wav").write_bytes(b"a")
+    (tmp_path / "link").symlink_to("/etc/passwd")
+    good = json.dumps({"data": [{"path": str(tmp_path / "a.wav")}]}).encode()
+    assert ask(CALL, good)[0] == 200
+    assert ask(f"/gradio_api/file={tmp_path}/a.wav")[0] == 200
+    for path in ("/etc/passwd", f"{tmp_path}/link", f"{tmp_path}/../x", "http://a.example/b"):
+        assert ask(f"/gradio_api/file={path}")[0] == 404
+        assert ask(CALL, json.dumps({"data": [{"path": path}]}).encode())[0] == 400
+
+
+@pytest.mark.parametrize(
+    "headers, status",
+    [
+        ({"content_length": ""}, 411),
+        ({"content_length": "-1"}, 411),
+        ({"content_length": "1e3"}, 411),
+        ({"transfer_encoding": "chunked"}, 411),
+        ({"content_length": "9" * 30}, 413),
+    ],
+)
+def test_lengths_that_are_missing_or_lie(ask, headers, status):
+    assert ask(UPLOAD, b"abc", **headers)[0] == status
+
+
+def test_a_body_that_breaks_off_or_dawdles_leaves_nothing(ask, monkeypatch):
+    assert ask(UPLOAD, b"a" * 400_000, pieces=[b"a" * 300_000], ended=True) is None
+    assert not list(ask.uploads.folder.iterdir()) and ask.uploads.arriving == 0
+    monkeypatch.setattr(bodies, "BODY_SECONDS", 0.2)
+    assert ask(UPLOAD, b"abc", pieces=[], content_length="3")[0] == 408
+
+
+def test_uploads_are_bounded_together(ask):
+    for number in range(21):
+        (ask.uploads.folder / str(number)).write_bytes(bytes(1_000_000))
+    status, _, text = ask(UPLOAD, b"abc")
+    assert status == 507 and b"try again" in text
+
+
+def test_uploads_expire_whoever_left_them(tmp_path):
+    (tmp_path / "deep").mkdir()
+    (tmp_path / "deep/a.wav").write_bytes(b"a")
+    (tmp_path / "half").write_bytes(b"a")
+    with Uploads(tmp_path, 0.5).expiring():
+        assert (tmp_path / "half").exists()
+        deadline = time.monotonic() + 30
+        while list(tmp_path.iterdir()) and time.monotonic() < deadline:
+            time.sleep(0.1)
+    assert not list(tmp_path.iterdir())
+
+
+def test_what_a_killed_page_left_is_removed_by_the_next(tmp_path, monkeypatch):
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
+    code = (
+        "import os, sys, tempfile; tempfile.tempdir = sys.argv[1]\n"
+        "from camser.demo.uploads import temporary_folder\n"
+        "with temporary_folder() as f: print(f, flush=True); os.kill(os.getpid(), 9)"
+    )
+    done = subprocess.run([sys.executable, "-c", code, tmp_path], capture_output=True, text=True)
+    left, foreign = Path(done.stdout.strip()), tmp_path / "camser-demo-other"
+    foreign.mkdir()  # it has no lock: not ours to remove
+    assert left.is_dir()
+    with temporary_folder() as first:
+        assert left.is_dir()  # it could be starting still
+        for folder in (left, foreign, first):
+            os.utime(folder, (0, 0))
+        with temporary_folder() as second:
+            assert not left.exists() and foreign.is_dir() and first.is_dir() and second.is_dir()
+    assert not first.exists() and not second.exists()
+
+
+@pytest.fixture
+def port(monkeypatch):
+    monkeypatch.setattr(server, "HEADER_SECONDS", 1)
+    monkeypatch.setattr(server, "MOST_CONNECTIONS", 4)
+    with server.listening(application, "127.0.0.1", 0) as address:
+        yield int(address.rsplit(":", 1)[1].strip("/"))
+
+
+def test_a_head_that_dawdles_is_dropped(port):
+    request = b"GET / HTTP/1.1\r\nHost: 127.0.0.1\r\n"
+    for before in (b"", request + b"\r\n"):  # at once, and after an answered request
+        with socket.create_connection(("127.0.0.1", port), 20) as client:
+            client.sendall(before)
+            if before:
+                assert client.recv(9999).startswith(b"HTTP/1.1 200")
+            client.sendall(request)
+            begun = time.monotonic()
+            while client.recv(9999):
+                pass
+            assert time.monotonic() - begun < 15
+
+
+def test_connections_are_bounded_and_come_back(port):
+    clients = [socket.create_connection(("127.0.0.1", port), 20) for _ in range(12)]
+    dropped = 0
+    for client in clients:
+        client.settimeout(0.2)
+        try:
+            dropped += client.recv(1) == b""
+        except TimeoutError:
+            continue
+        except ConnectionResetError:
+            dropped += 1
+    assert dropped >= 4
+    time.sleep(2)
+    with socket.create_connection(("127.0.0.1", port), 20) as client:
+        client.sendall(b"GET / HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n")
+        assert client.recv(99).startswith(b"HTTP/1.1 200")
+    for client in clients:
+        client.close()
+
+
+def test_more_samples_than_can_be_decoded_are_refused(tmp_path, monkeypatch):
+    path = tmp_path / "many.flac"
+    soundfile.write(path, np.zeros((9000, 8), np.int16), 8000)
+    monkeypatch.setattr(service, "MOST_VALUES", 70_000)
+    model = types.SimpleNamespace(segment_samples=16000)
+    with pytest.raises(Refused, match="9000 samples in 8 channels; allowed: 70000 in all"):
+        service.Service(model, LIMITS).classify(str(path))
+
+
+def test_a_lock_is_taken_once(tmp_path):
+    with open(tmp_path / "lock", "w") as one, open(tmp_path / "lock", "w") as other:
+        assert uploads._take(one) and not uploads._take(other)
