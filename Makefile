@@ -8,7 +8,7 @@ BENCH := limits features training epoch inference startup memory
 BENCH_GPU := limits features training epoch inference memory
 FAULTS := kills damage sweeps resources extremes fuzz trust load
 
-.PHONY: demo test test-slow lint bench bench-gpu faults clean
+.PHONY: demo test test-slow coverage lint bench bench-gpu faults clean
 
 # With 19 utterances to choose the epoch by, the first one is the best of some seeds.
 demo: $(INSTALLED)  ## a synthetic corpus, one fold trained, tested and exported: two minutes on two cores
@@ -22,6 +22,9 @@ test: lint  ## under ten minutes on two cores
 
 test-slow: lint  ## what takes longer
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -m slow --timeout 3600 --numprocesses 2 --dist load
+
+coverage: $(INSTALLED)  ## the branches of camser that the quick tests take: at least 90 %
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest --numprocesses 2 --dist loadfile --cov
 
 bench: $(INSTALLED)  ## speed and memory on the CPU, into docs/speed.md; wants an idle machine
 	set -e; for name in $(BENCH); do \

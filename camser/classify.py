@@ -54,8 +54,8 @@ def listed(path: str | None) -> list[str]:
     """
     if path is None:
         return []
-    named = {"encoding": sys.getfilesystemencoding(), "errors": "surrogateescape"}
-    with open(0 if path == "-" else path, closefd=path != "-", **named) as lines:
+    source, encoding = 0 if path == "-" else path, sys.getfilesystemencoding()
+    with open(source, encoding=encoding, errors="surrogateescape", closefd=path != "-") as lines:
         found = [line.rstrip("\n") for line in lines if line.strip()]
     if not found:
         raise ValueError(f"{path} names no file; it must hold a path on each line")
@@ -124,7 +124,8 @@ def classify(
     from tqdm import tqdm
 
     # Names that are no text are written as the bytes that they are.
-    sys.stdout.reconfigure(errors="surrogateescape")
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(errors="surrogateescape")
     failures = Failures()
     bar = tqdm(files, unit="file", disable=None if len(files) > 1 else True)
     if timeline is None:

@@ -101,9 +101,11 @@ def start_run(scan, corpus, prepared, folder, *overrides, recipe=TINY):
 
 
 def close_logs():
-    logging.getLogger().handlers = [
-        h for h in logging.getLogger().handlers if not isinstance(h, logging.FileHandler)
-    ]
+    """SpeechBrain opens a log a run, and leaves it open."""
+    for handler in list(logging.getLogger().handlers):
+        if isinstance(handler, logging.FileHandler):
+            logging.getLogger().removeHandler(handler)
+            handler.close()
 
 
 @pytest.fixture

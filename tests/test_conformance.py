@@ -6,6 +6,9 @@ from conftest import TINY_WAV2VEC2, TINY_WHISPER
 from camser import registry
 from camser.testing import checks_of
 
+# Where torch.compile breaks a graph is told, and breaks no promise.
+pytestmark = pytest.mark.filterwarnings("ignore::camser.testing.ConformanceWarning")
+
 GUIDED = {"guides": ["mfcc", "spectrogram"], "target": "wav2vec2", "part_size": 8}
 NOISE = {"mask_time_prob": 0.3, "mask_feature_prob": 0.2, "layer_drop": 0.5}
 STABLE = {"do_stable_layer_norm": True, "feat_extract_norm": "layer"}

@@ -89,7 +89,7 @@ class Service:
             If it is none, or too long, or the threshold is no probability.
         """
         with self._recording(path, threshold=threshold) as given:
-            return self._own_name(next(self.classifier.stream([given], threshold=threshold)))
+            return self._own_name(self.classifier.classify(given, threshold=threshold))
 
     def timeline(
         self,
@@ -128,7 +128,7 @@ class Service:
             envelope = [(block.min(), block.max()) for block in audio.blocks(path, size)]
             start = next(audio.blocks(path, SHOWN_SECONDS * SAMPLE_RATE))
             return Analysis(
-                self._own_name(next(self.classifier.stream([path]))),
+                self._own_name(self.classifier.classify(path)),
                 timeline,
                 np.array(envelope),
                 size / SAMPLE_RATE,

@@ -100,7 +100,7 @@ class EmotionClassifier(EncoderClassifier):
         recordings: Recording | Iterable[Recording],
         sample_rate: int = SAMPLE_RATE,
         threshold: float = 0.0,
-    ) -> Prediction | list[Prediction]:
+    ) -> Any:  # a union would make every caller tell them apart
         """The emotion of a recording, or of each of several.
 
         Arguments
