@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import copy
+import io
 import json
 import math
+import zipfile
 from random import Random
 from typing import Any
 
@@ -118,3 +120,74 @@ def _places(tree: Any):
         tree_key = "x" if isinstance(tree, dict) else 0
         tree.update({"x": 0}) if isinstance(tree, dict) else tree.append(0)
         yield tree, tree_key
+
+
+def safetensors_of(random: Random, seed: bytes) -> bytes:
+    """Weights whose header, the length before it, or whose data are hostile."""
+    size = int.from_bytes(seed[:8], "little")
+    header, data = json.loads(seed[8 : 8 + size]), seed[8 + size :]
+    kind = random.randrange(4)
+    if kind == 0:
+        return bytes_of(random, seed)
+    if kind == 1:
+        return random.choice(NUMBERS).to_bytes(16, "little")[:8] + seed[8:]
+    if kind == 2:
+        one = random.choice([name for name in header if name != "__metadata__"])
+        other = random.choice([name for name in header if name != "__metadata__"])
+        what = random.choice(("dtype", "shape", "data_offsets"))
+        strange = ("F64", "BOOL", "F8_E5M2", [], [0], [2**62, 2], [-1], [0, 2**63], header[other][what])
+        header[one][what] = random.choice(strange)
+        changed = json.dumps(header).encode()
+    else:
+        changed = tree_of(random, header)
+    return len(changed).to_bytes(8, "little") + changed + data
+
+
+def npz_of(random: Random, seed: bytes) -> bytes:
+    """Arrays in a hostile zip, or with hostile headers in a sound one."""
+    if random.random() < 0.4:
+        return bytes_of(random, seed)
+    stream = io.BytesIO()
+    shapes = ("(2, 3)", "(10**12,)", f"({2**62}, 4)", "(-1,)", "(0, 5)", "()", "(2,) * 9", "(1e3,)", "x")
+    kinds = ("<f4", "|O", "<U0", "<U9", "<M8[s]", "V0", "[('a', '<f4')]", "(9999,9999)<f4", "x")
+    header = (
+        f"{{'descr': {random.choice(kinds)!r}, 'fortran_order': {random.choice((True, False))}, "
+        f"'shape': {random.choice(shapes)}, }}\n"
+    ).encode()
+    data = bytes([0x93]) + b"NUMPY\x01\x00" + len(header).to_bytes(2, "little") + header
+    data += bytes(random.choice((0, 24, 2**20)))
+    with zipfile.ZipFile(stream, "w", random.choice((0, 8, 12, 14))) as file:
+        for _ in range(random.choice((1, 2))):
+            file.writestr(random.choice(("fused.npy", "../x.npy", "/x", "")), data)
+    return bytes_of(random, stream.getvalue()) if random.random() < 0.3 else stream.getvalue()
+
+
+def ogg_checked(data: bytes) -> bytes:
+    """The same with the right checksum in each page of Ogg."""
+    data, at = bytearray(data), 0
+    while (at := data.find(b"OggS", at)) >= 0:
+        end = at + 27 + (data[at + 26] if len(data) > at + 26 else 0)
+        end += sum(data[at + 27 : end])
+        if end > len(data):
+            break
+        data[at + 22 : at + 26] = bytes(4)
+        data[at + 22 : at + 26] = _checksum(data[at:end]).to_bytes(4, "little")
+        at += 4
+    return bytes(data)
+
+
+def _checksum(page: bytes) -> int:
+    value = 0
+    for byte in page:
+        value = (value << 8 & 0xFFFFFFFF) ^ TABLE[value >> 24 ^ byte]
+    return value
+
+
+def _entry(value: int) -> int:
+    value <<= 24
+    for _ in range(8):
+        value = value << 1 ^ (0x104C11DB7 if value & 2**31 else 0)
+    return value
+
+
+TABLE = [_entry(byte) for byte in range(256)]

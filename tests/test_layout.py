@@ -75,6 +75,7 @@ ALLOWED = {
         "inference",
         "model",
         "provenance",
+        "reading",
         "registry",
         "segments",
     },
@@ -104,7 +105,7 @@ ALLOWED = {
         "registry",
         "testing",
     },
-    "report": {"files", "folds", "metrics", "report", "results"},
+    "report": {"files", "folds", "metrics", "reading", "report", "results"},
     "doctor": {"doctor", "registry"},
     "demo": {
         "audio",
