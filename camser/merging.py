@@ -79,7 +79,7 @@ def _check(old: Any, new: Any, where: str) -> None:
 
 
 def check_size(tree: Any, where: str) -> None:
-    """Raise a SettingsError if a tree is deep, holds itself, or is vast once aliases are written out.
+    """Raise a SettingsError if a tree is deep, holds itself, or is vast with its aliases.
 
     A YAML of a few lines can name a table of a billion entries: each alias stands for a whole.
     """
@@ -92,7 +92,10 @@ def check_size(tree: Any, where: str) -> None:
         if id(node) not in known and depth <= DEEPEST:
             inside = node.values() if isinstance(node, Mapping) else node
             found = [measure(one, depth + 1) for one in inside]
-            known[id(node)] = 1 + sum(n for n, _ in found), 1 + max((d for _, d in found), default=0)
+            known[id(node)] = (
+                1 + sum(n for n, _ in found),
+                1 + max((d for _, d in found), default=0),
+            )
         if id(node) not in known or depth + known[id(node)][1] > DEEPEST:
             raise SettingsError(f"{where}: nested deeper than {DEEPEST}, or within itself")
         return known[id(node)]

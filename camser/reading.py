@@ -1,4 +1,4 @@
-"""Text and JSON that somebody else may have written: regular files, of bounded size, plain numbers."""
+"""Text and JSON that others may have written: regular files, bounded sizes, plain numbers."""
 
 from __future__ import annotations
 

@@ -17,7 +17,7 @@ NUMBERS = (
 )  # fmt: skip
 TEXTS = (
     "", "0", "-1", "nan", "inf", "-inf", "1e999", "1e-999", "9" * 400, "9" * 5000, "\0", "\n", "\r",
-    "\u2028", "\x0b", "\x1c", "\ufeff", '"', '""', "'", ",", ";", "\t", "..", "../../x", "/etc/passwd",
+    "\u2028", "\x0b", "\x1c", "\ufeff", '"', '""', "'", ",", "\t", "..", "../../x", "/etc/passwd",
     "\\\\host\\x", "C:\\x", "file:///etc/passwd", "a" * 200_000, "é", "😀", "\ud7ff", "{", "[", "<",
     "None", "null", "true", "%s", "${x}", "{0}", "Ses01F_impro01_", "_F", "[1.0 - 2.0]",
 )  # fmt: skip
@@ -135,7 +135,17 @@ def safetensors_of(random: Random, seed: bytes) -> bytes:
         one = random.choice([name for name in header if name != "__metadata__"])
         other = random.choice([name for name in header if name != "__metadata__"])
         what = random.choice(("dtype", "shape", "data_offsets"))
-        strange = ("F64", "BOOL", "F8_E5M2", [], [0], [2**62, 2], [-1], [0, 2**63], header[other][what])
+        strange = (
+            "F64",
+            "BOOL",
+            "F8_E5M2",
+            [],
+            [0],
+            [2**62, 2],
+            [-1],
+            [0, 2**63],
+            header[other][what],
+        )
         header[one][what] = random.choice(strange)
         changed = json.dumps(header).encode()
     else:
@@ -148,7 +158,17 @@ def npz_of(random: Random, seed: bytes) -> bytes:
     if random.random() < 0.4:
         return bytes_of(random, seed)
     stream = io.BytesIO()
-    shapes = ("(2, 3)", "(10**12,)", f"({2**62}, 4)", "(-1,)", "(0, 5)", "()", "(2,) * 9", "(1e3,)", "x")
+    shapes = (
+        "(2, 3)",
+        "(10**12,)",
+        f"({2**62}, 4)",
+        "(-1,)",
+        "(0, 5)",
+        "()",
+        "(2,) * 9",
+        "(1e3,)",
+        "x",
+    )
     kinds = ("<f4", "|O", "<U0", "<U9", "<M8[s]", "V0", "[('a', '<f4')]", "(9999,9999)<f4", "x")
     header = (
         f"{{'descr': {random.choice(kinds)!r}, 'fortran_order': {random.choice((True, False))}, "

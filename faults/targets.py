@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import csv
 import importlib
 import io
 import json
@@ -25,9 +24,13 @@ from camser.prepare import CorpusError  # noqa: E402
 from camser.report.collecting import ReportError, collect  # noqa: E402
 
 SAMPLES = np.random.default_rng(0).standard_normal((4800, 2)) * 0.1
-EMOTIONS = ("[6.29 - 8.23]\tSes01F_impro01_F000\tneu\t[2.5, 2.5, 2.5]\n"
-            "C-E2:\tNeutral;\t()\n\n[10.01 - 11.39]\tSes01F_impro01_M001\tang\t[2.5, 2.5, 2.0]\n")  # fmt: skip
-TEXTS = "Ses01F_impro01_F000 [006.29-008.23]: Excuse me.\nSes01F_impro01_M001 [010.01-011.39]: Yeah.\n"
+EMOTIONS = (
+    "[6.29 - 8.23]\tSes01F_impro01_F000\tneu\t[2.5, 2.5, 2.5]\nC-E2:\tNeutral;\t()\n\n"
+    "[10.01 - 11.39]\tSes01F_impro01_M001\tang\t[2.5, 2.5, 2.0]\n"
+)
+TEXTS = (
+    "Ses01F_impro01_F000 [006.29-008.23]: Excuse me.\nSes01F_impro01_M001 [010.01-011.39]: Yeah.\n"
+)
 RESULTS = {
     "corpus": "iemocap", "protocol": "leave_one_speaker_out", "selection": "held_out", "fold": 0,
     "fold_name": "iemocap/Ses01F", "seed": 1, "variant": "tiny", "labels": ["angry", "sad"],
@@ -82,7 +85,8 @@ def utterances() -> list[corpus.Utterance]:
 
 SOUNDS = {
     "WAV, PCM": ("a.wav", 16000, "WAV", "PCM_16"), "WAV, float": ("a.wav", 8000, "WAV", "FLOAT"),
-    "WAV, ADPCM": ("a.wav", 22050, "WAV", "IMA_ADPCM"), "WAVEX": ("a.wav", 48000, "WAVEX", "PCM_24"),
+    "WAV, ADPCM": ("a.wav", 22050, "WAV", "IMA_ADPCM"),
+    "WAVEX": ("a.wav", 48000, "WAVEX", "PCM_24"),
     "RF64": ("a.wav", 16000, "RF64", "PCM_16"), "W64": ("a.w64", 16000, "W64", "PCM_16"),
     "FLAC": ("a.flac", 16000, "FLAC", "PCM_16"), "OGG, Vorbis": ("a.ogg", 16000, "OGG", "VORBIS"),
     "OGG, Opus": ("a.opus", 48000, "OGG", "OPUS"), "MP3": ("a.mp3", 16000, "MP3", "MPEG_LAYER_III"),
@@ -192,7 +196,9 @@ def run(hurt: str) -> Callable[[Random, Path], Path]:
         if path.suffix == ".json":
             path.write_bytes(kind(random, json.loads(data)))
         else:
-            path.write_bytes(kind(random, data.decode()) if kind else mutations.npz_of(random, data))
+            path.write_bytes(
+                kind(random, data.decode()) if kind else mutations.npz_of(random, data)
+            )
         return place
 
     return write

@@ -1,4 +1,4 @@
-"""Trials in child processes: what crashes, hangs or takes too much memory is noticed from outside."""
+"""Trials in child processes: a crash, a hang, too much memory are noticed from outside."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Building a model whose weights are about to be loaded: not drawn at random, not without bounds."""
+"""Building a model whose weights are about to be loaded: undrawn, and within their bounds."""
 
 from __future__ import annotations
 

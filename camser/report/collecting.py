@@ -8,9 +8,9 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from camser.reading import is_kind
 from camser.report.published import TABLE_2, row_name
 from camser.report.runs import Run, Section, Variant
-from camser.reading import is_kind
 from camser.results import ResultsError, read_predictions, read_results
 
 DIVIDING = ("num_folds", "valid_fraction", "target")  # settings that make folds what they are
