@@ -234,7 +234,8 @@ def read_history(folder: str | Path) -> list[dict[str, str]]:
     path = Path(folder) / "history.csv"
     try:
         rows = _rows(read_text(path), {"epoch"})
-        [int(row["epoch"]) for row in rows], [float(v) for row in rows for v in row.values()]
+        for row in rows:
+            int(row["epoch"]), [float(row[name]) for name in row if name != "note"]
     except FileNotFoundError:
         return []
     except (OSError, ValueError) as error:
