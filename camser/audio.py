@@ -9,9 +9,10 @@ from __future__ import annotations
 import math
 import os
 import re
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from contextlib import closing
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -145,7 +146,8 @@ def array_blocks(
 
 
 def _cut(pieces: Iterator[np.ndarray], num_samples: int) -> Iterator[np.ndarray]:
-    kept, missing = [], num_samples
+    kept: list[np.ndarray] = []
+    missing = num_samples
     for piece in pieces:
         while len(piece) >= missing:
             yield np.concatenate([*kept, piece[:missing]])
@@ -156,7 +158,7 @@ def _cut(pieces: Iterator[np.ndarray], num_samples: int) -> Iterator[np.ndarray]
         yield np.concatenate(kept)
 
 
-def _samples(path: str | os.PathLike, start: int = 0) -> Iterator[np.ndarray]:
+def _samples(path: str | os.PathLike, start: int = 0) -> Generator[np.ndarray, None, None]:
     """Yield a recording's pieces at 16 kHz, [samples] each, from sample ``start`` on."""
     import soundfile
 
@@ -178,7 +180,7 @@ def _samples(path: str | os.PathLike, start: int = 0) -> Iterator[np.ndarray]:
         raise AudioError(f"{path}: not a readable sound file ({error})") from error
 
 
-def _decode(path: str | os.PathLike, file, position: int) -> Iterator[np.ndarray]:
+def _decode(path: str | os.PathLike, file: Any, position: int) -> Iterator[np.ndarray]:
     """Yield an open file's checked mono pieces, at its own rate, from ``position`` to its end."""
     # Asked, it would make soundfile seek after each read, which is not exact in every format.
     file.seekable = lambda: False
@@ -225,7 +227,7 @@ def _check_rate(name: str | os.PathLike, rate: int) -> None:
         raise AudioError(f"{name}: sampled at {rate} Hz; allowed: {LOWEST_RATE} to {HIGHEST_RATE}")
 
 
-def _check_header(path: str | os.PathLike, file) -> None:
+def _check_header(path: str | os.PathLike, file: Any) -> None:
     _check_rate(path, file.samplerate)
     if not 0 < file.frames < 2**32:
         raise AudioError(f"{path}: holds no samples, or does not say how many ({file.frames})")

@@ -184,7 +184,7 @@ def _rows(text: str, columns: Collection[str]) -> list[dict[str, str]]:
     return rows
 
 
-def write_arrays(path: Path, arrays: Mapping[str, np.ndarray]) -> None:
+def write_arrays(path: Path, arrays: Mapping[str, Any]) -> None:
     """Write arrays by name as a compressed npz; none at all removes what an earlier run left."""
     if not arrays:
         path.unlink(missing_ok=True)

@@ -29,7 +29,7 @@ from camser.reading import is_kind, read_json
 FORMAT = 1
 MOST = 2**20  # bytes of ``config.json``; a usual one has five thousand
 LONGEST = 600.0  # seconds of a segment
-REQUIRED = {
+REQUIRED: dict[str, Any] = {
     "labels": [str],
     "sample_rate": int,
     "architecture": {str: object},
