@@ -178,7 +178,7 @@ def npz_of(random: Random, seed: bytes) -> bytes:
     data += bytes(random.choice((0, 24, 2**20)))
     with zipfile.ZipFile(stream, "w", random.choice((0, 8, 12, 14))) as file:
         for _ in range(random.choice((1, 2))):
-            file.writestr(random.choice(("fused.npy", "../x.npy", "/x", "")), data)
+            file.writestr(random.choice(("fused.npy", "../x.npy", "/x", "x")), data)
     return bytes_of(random, stream.getvalue()) if random.random() < 0.3 else stream.getvalue()
 
 
