@@ -177,8 +177,8 @@ def npz_of(random: Random, seed: bytes) -> bytes:
     data = bytes([0x93]) + b"NUMPY\x01\x00" + len(header).to_bytes(2, "little") + header
     data += bytes(random.choice((0, 24, 2**20)))
     with zipfile.ZipFile(stream, "w", random.choice((0, 8, 12, 14))) as file:
-        for _ in range(random.choice((1, 2))):
-            file.writestr(random.choice(("fused.npy", "../x.npy", "/x", "x")), data)
+        for name in random.sample(("fused.npy", "../x.npy", "/x", "x"), random.choice((1, 2))):
+            file.writestr(name, data)
     return bytes_of(random, stream.getvalue()) if random.random() < 0.3 else stream.getvalue()
 
 
