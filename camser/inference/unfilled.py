@@ -10,6 +10,7 @@ from torch.nn.modules import module
 from torch.overrides import TorchFunctionMode
 
 # Of tensors and of torch.nn.init; by name, as transformers puts its own in their place.
+SPARE, LEAST = 2**29, 2**14  # bytes: of what is made and dropped; what one parameter counts as
 DRAWS = {"kaiming_uniform_", "normal_", "uniform_"}
 
 
@@ -58,14 +59,15 @@ class Bounded:
     Example
     -------
     >>> with Bounded(100):
-    ...     layer = nn.Linear(100, 100)
+    ...     layer = nn.Linear(10**6, 10**6, device="meta")
     Traceback (most recent call last):
     camser.inference.unfilled.TooLarge: its parameters take more than the 100 bytes of its weights
     """
 
     def __init__(self, num_bytes: int) -> None:
         self.num_bytes = num_bytes
-        self.left = 2 * num_bytes  # a weight norm registers its weight twice
+        # A weight norm registers its weight twice; AlexNet is made whole before it is cut.
+        self.left = 2 * num_bytes + SPARE
 
     def __enter__(self) -> None:
         self.hook = module.register_module_parameter_registration_hook(self._count)
@@ -75,7 +77,7 @@ class Bounded:
 
     def _count(self, owner: nn.Module, name: str, parameter: nn.Parameter | None) -> None:
         if parameter is not None:
-            self.left -= max(1, parameter.numel() * parameter.element_size())
+            self.left -= max(LEAST, parameter.numel() * parameter.element_size())
         if self.left < 0:
             raise TooLarge(
                 f"its parameters take more than the {self.num_bytes} bytes of its weights"
