@@ -18,6 +18,8 @@ import numpy as np
 
 SAMPLE_RATE = 16000  # Hz, everywhere in camser
 LOWEST_RATE = 8000  # below telephone quality there is nothing to resample from
+HIGHEST_RATE = 1_000_000  # no microphone is faster; resampling takes memory by the rate
+LOUDEST = 2.0**31  # full scale is 1; above what 32-bit PCM would be, powers overflow
 PIECE = 2**14  # frames decoded at a time: about a second, which a part may read too much
 # How libsndfile's log tells of a file that is shorter than it declares, by format.
 SIZE = r"(?:data|SSND|Data Size|Riff size|riff) *: (\d+) \(should be (\d+)\)"
@@ -52,8 +54,9 @@ def load(path: str | os.PathLike, start: int = 0, num_samples: int | None = None
     Raises
     ------
     AudioError
-        If the file is missing, unreadable, empty, truncated or holds NaN or infinity, if its
-        rate is below 8 kHz, or if it ends before the part does. What follows a part is not read.
+        If the file is missing, unreadable, empty, truncated or holds NaN, infinity or samples
+        beyond all PCM, if its rate is below 8 kHz or above 1 MHz, or if it ends before the part
+        does. What follows a part is not read.
     """
     wanted = math.inf if num_samples is None else num_samples
     pieces, length = [], 0
@@ -105,6 +108,11 @@ def blocks(path: str | os.PathLike, num_samples: int) -> Iterator[np.ndarray]:
     return _cut(_samples(path), num_samples)
 
 
+def count(path: str | os.PathLike) -> int:
+    """How many samples ``load`` gives; all of them are decoded and checked, a piece at a time."""
+    return sum(map(len, blocks(path, PIECE)))
+
+
 def array_blocks(
     samples: np.ndarray, sample_rate: int, num_samples: int, name: str
 ) -> Iterator[np.ndarray]:
@@ -124,15 +132,13 @@ def array_blocks(
     Raises
     ------
     AudioError
-        If it is empty or holds NaN or infinity, or its rate is below 8 kHz.
+        If it is empty or holds such samples as no recording does, or its rate is below 8 kHz.
     """
-    if sample_rate < LOWEST_RATE:
-        raise AudioError(f"{name}: sampled at {sample_rate} Hz; allowed: {LOWEST_RATE} and more")
+    _check_rate(name, sample_rate)
     if not len(samples):
         raise AudioError(f"{name}: holds no samples")
     mono = samples.reshape(len(samples), -1).mean(axis=1, dtype=np.float32)
-    if not np.isfinite(mono).all():
-        raise AudioError(f"{name}: holds NaN or infinite samples")
+    _check_samples(name, mono)
     pieces = iter([mono])
     if sample_rate != SAMPLE_RATE:
         pieces = _resample(pieces, sample_rate, len(mono))
@@ -157,7 +163,7 @@ def _samples(path: str | os.PathLike, start: int = 0) -> Generator[np.ndarray, N
     import soundfile
 
     if not Path(path).is_file():
-        raise AudioError(f"{path}: there is no such file")
+        raise AudioError(f"{path}: there is no such file, or it is none that holds data")
     try:
         with soundfile.SoundFile(path) as file:
             _check_header(path, file)
@@ -184,9 +190,15 @@ def _decode(path: str | os.PathLike, file: Any, position: int) -> Iterator[np.nd
             raise AudioError(f"{path}: truncated; {file.frames} samples declared, {position} there")
         position += len(piece)
         piece = piece.mean(axis=1)
-        if not np.isfinite(piece).all():
-            raise AudioError(f"{path}: holds NaN or infinite samples")
+        _check_samples(path, piece)
         yield piece
+
+
+def _check_samples(name: str | os.PathLike, piece: np.ndarray) -> None:
+    if not np.isfinite(piece).all():
+        raise AudioError(f"{name}: holds NaN or infinite samples")
+    if np.abs(piece).max(initial=0) > LOUDEST:
+        raise AudioError(f"{name}: holds samples beyond {LOUDEST:g}; full scale is 1")
 
 
 def _resample(pieces: Iterator[np.ndarray], rate: int, num_frames: int) -> Iterator[np.ndarray]:
@@ -210,11 +222,13 @@ def _changed(path: str | os.PathLike, end: int) -> AudioError:
     )
 
 
+def _check_rate(name: str | os.PathLike, rate: int) -> None:
+    if not LOWEST_RATE <= rate <= HIGHEST_RATE:
+        raise AudioError(f"{name}: sampled at {rate} Hz; allowed: {LOWEST_RATE} to {HIGHEST_RATE}")
+
+
 def _check_header(path: str | os.PathLike, file: Any) -> None:
-    if file.samplerate < LOWEST_RATE:
-        raise AudioError(
-            f"{path}: sampled at {file.samplerate} Hz; allowed: {LOWEST_RATE} and more"
-        )
+    _check_rate(path, file.samplerate)
     if not 0 < file.frames < 2**32:
         raise AudioError(f"{path}: holds no samples, or does not say how many ({file.frames})")
     # libsndfile reads a truncated WAV without complaint, and says so only in its log.

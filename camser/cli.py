@@ -91,9 +91,7 @@ def _parser() -> argparse.ArgumentParser:
 def _add_classify(commands: argparse._SubParsersAction) -> None:
     command = commands.add_parser("classify", help="the emotions of recordings")
     command.add_argument("paths", nargs="*", metavar="FILE|DIR", help="recordings, or folders")
-    command.add_argument(
-        "--list", metavar="FILE", help="with a path on each line, '-' for standard input"
-    )
+    command.add_argument("--list", metavar="FILE", help="paths, one a line; '-': standard input")
     command.add_argument("--model", required=True, metavar="DIR", help="an export, or user/name")
     form = command.add_mutually_exclusive_group()
     for name in ("json", "csv", "rttm", "audacity"):
@@ -107,7 +105,7 @@ def _add_classify(commands: argparse._SubParsersAction) -> None:
     command.add_argument("--batch-size", type=int, default=16, help="segments at once")
     command.add_argument("--device", help="cpu, cuda, cuda:1; by default a GPU if there is one")
     command.add_argument(
-        "--engine", default="auto", help="torch, onnx, onnx-int8; by default what suits the device"
+        "--engine", default="auto", help="torch, onnx, onnx-int8; auto: what suits"
     )
     command.add_argument("--threads", type=int, help="of the CPU")
     command.set_defaults(run=_classify, form="table")
@@ -241,8 +239,7 @@ def _demo(arguments: argparse.Namespace) -> None:
 
     limits = Limits(arguments.max_megabytes, arguments.max_seconds)
     where = arguments.host, arguments.port, arguments.open
-    named = {"device": arguments.device, "public_names": arguments.public_name}
-    run(arguments.folder, limits, *where, **named)
+    run(arguments.folder, limits, *where, arguments.device, arguments.public_name)
 
 
 def _plugins(arguments: argparse.Namespace) -> None:

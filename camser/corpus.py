@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import hashlib
+import io
 import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import astuple, dataclass, fields
@@ -11,6 +12,7 @@ from pathlib import Path, PurePosixPath, PureWindowsPath
 from typing import Any
 
 from camser.files import replacing
+from camser.reading import read_text
 
 STYLES = ("improvised", "scripted", "acted")
 GENDERS = ("female", "male")
@@ -85,7 +87,7 @@ def locate(data_folder: DataFolder, utterance: Utterance) -> Path:
     Raises
     ------
     ManifestError
-        If there are several folders, and none for the utterance's corpus.
+        If there are several folders, and none for the utterance's corpus; or as ``inside``.
 
     Example
     -------
@@ -103,7 +105,35 @@ def locate(data_folder: DataFolder, utterance: Utterance) -> Path:
                 f"{utterance.id}: data_folder has no folder for {utterance.corpus!r}; it is "
                 f"{dict(data_folder)}"
             )
-    return Path(folder) / utterance.path
+    return inside(folder, utterance.path)
+
+
+def inside(folder: str | Path, path: str | Path) -> Path:
+    """A path below a folder, which no link leads out of.
+
+    Arguments
+    ---------
+    folder : str or Path
+        A corpus's; it may be a link itself.
+    path : str or Path
+        Relative to it.
+
+    Raises
+    ------
+    ManifestError
+        If ``path`` leads elsewhere, by itself or through a link.
+    """
+    found = Path(folder) / path
+    try:
+        there, home = found.resolve(), Path(folder).resolve()
+    except (OSError, RuntimeError, ValueError) as error:  # links in a circle, a name with NUL
+        raise ManifestError(f"{found}: cannot be followed ({error})") from error
+    if not there.is_relative_to(home):
+        raise ManifestError(
+            f"{found} leads to {there}, out of the data folder {home}; what lies outside is not "
+            f"read: copy or hard-link the files, or give the folder that holds them"
+        )
+    return found
 
 
 def validate(utterances: Sequence[Utterance], source: str = "manifest") -> None:
@@ -164,12 +194,11 @@ def read_manifest(path: str | Path) -> list[Utterance]:
         If the file is missing, has other columns, or any row is not sound.
     """
     try:
-        with open(path, encoding="utf-8", newline="") as file:
-            text = file.read()
-        header, *rows = csv.reader(text.splitlines(keepends=True))
+        text = read_text(path)
+        header, *rows = csv.reader(io.StringIO(text, newline=""))
     except FileNotFoundError:
         raise ManifestError(f"{path} is missing; the recipe's preparation writes it") from None
-    except (ValueError, csv.Error) as error:
+    except (OSError, ValueError, csv.Error) as error:
         raise ManifestError(
             f"{path} is not a manifest: {error}; delete it and prepare again"
         ) from error

@@ -10,6 +10,7 @@ from camser.registry import nearest
 
 # Tables that take new names: what they may hold is checked where it is used.
 OPEN_TABLES = ("encoders", "fusions", "learning_rates", "merge", "data_folder", "variants")
+DEEPEST, LARGEST = 50, 100_000  # of what a recipe holds
 OPEN_INSIDE = ("encoders.", "fusions.", "variants.")
 KINDS = (
     (bool, "true or false"),
@@ -75,6 +76,32 @@ def _check(old: Any, new: Any, where: str) -> None:
                 _check(old[key], value, f"{where}.{key}")
             elif where not in OPEN_TABLES and not where.startswith(OPEN_INSIDE) and not tag_of(old):
                 raise SettingsError(f"no setting {key!r} in {where}.{nearest(key, old)}")
+
+
+def check_size(tree: Any, where: str) -> None:
+    """Raise a SettingsError if a tree is deep, holds itself, or is vast with its aliases.
+
+    A YAML of a few lines can name a table of a billion entries: each alias stands for a whole.
+    """
+    known: dict[int, tuple[int, int]] = {}
+
+    def measure(node: Any, depth: int) -> tuple[int, int]:
+        """How many values, and how deep."""
+        if not isinstance(node, (Mapping, list, tuple)):
+            return 1, 0
+        if id(node) not in known and depth <= DEEPEST:
+            inside = node.values() if isinstance(node, Mapping) else node
+            found = [measure(one, depth + 1) for one in inside]
+            known[id(node)] = (
+                1 + sum(n for n, _ in found),
+                1 + max((d for _, d in found), default=0),
+            )
+        if id(node) not in known or depth + known[id(node)][1] > DEEPEST:
+            raise SettingsError(f"{where}: nested deeper than {DEEPEST}, or within itself")
+        return known[id(node)]
+
+    if measure(tree, 0)[0] > LARGEST:
+        raise SettingsError(f"{where}: more than {LARGEST} values, aliases written out")
 
 
 def tag_of(node: Any) -> str:

@@ -190,13 +190,13 @@ def _check_audio(
     known = (read_whole(cache) or {"files": {}})["files"]  # it only saves time
     checked, good, problems = {}, [], []
     for u in utterances:
-        path = locate(data_folder, u)
         try:
+            path = locate(data_folder, u)
             state = _state(path)
             entry: list | None = known.get(str(path))
             if not entry or entry[:2] != state:
-                entry = [*state, len(audio.load(path)) / audio.SAMPLE_RATE, digest(path)]
-        except audio.AudioError as error:
+                entry = [*state, audio.count(path) / audio.SAMPLE_RATE, digest(path)]
+        except (audio.AudioError, ManifestError) as error:
             problems.append(str(error))
             continue
         checked[str(path)] = entry

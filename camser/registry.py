@@ -43,7 +43,8 @@ def installed(kind: str) -> list[EntryPoint]:
     if kind not in GROUPS:
         raise PluginError(f"no kind of plugin {kind!r}; there are: {', '.join(GROUPS)}")
     # A checkout installed in place can be found twice: once a name and distribution is enough.
-    points = entry_points(group=GROUPS[kind])
+    # What an interrupted installation leaves has metadata without a name: nobody can name it.
+    points = [point for point in entry_points(group=GROUPS[kind]) if made_by(point).name]
     found = {(point.name, normalised(made_by(point).name)): point for point in points}
     return [found[key] for key in sorted(found)]
 

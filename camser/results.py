@@ -6,8 +6,6 @@ import csv
 import json
 import platform
 import re
-import zipfile
-import zlib
 from collections.abc import Collection, Mapping, Sequence
 from importlib import metadata
 from pathlib import Path
@@ -17,6 +15,8 @@ import numpy as np
 
 from camser.corpus import Utterance
 from camser.files import described, difference, replacing
+from camser.npz import read_npz
+from camser.reading import is_kind, parse_rows, read_json, read_text
 from camser.sealed import SEAL, is_whole, sealed
 
 FORMAT = 3
@@ -27,6 +27,19 @@ REQUIRED = (
     "num_utterances", "best_epoch", "epochs", "seconds", "device", "versions", "plugins",
     "manifest",
 )  # fmt: skip
+TEXT, SCORE, TABLES = str, (float, type(None)), {str: {str: object}}
+KINDS = {  # of what is required, at every depth; and of the settings, where they are told
+    **dict.fromkeys(("corpus", "protocol", "selection", "fold_name", "variant", "device"), TEXT),
+    **dict.fromkeys(("fold", "seed", "num_utterances", "best_epoch", "epochs"), int),
+    **dict.fromkeys(("WA", "UA", "macro_F1", "seconds"), float),
+    "settings": {str: object}, "labels": [str], "absent": [str], "parts": {str: int},
+    "recall": {str: SCORE}, "precision": {str: SCORE}, "confusion": [[int]],
+    "versions": {str: str}, "plugins": {str: {str: str}}, "manifest": TEXT,
+}  # fmt: skip
+SETTINGS = {
+    "modalities": [str], "fusion": str, "encoders": TABLES, "fusions": TABLES,
+    "segment_seconds": float, "target": (str, type(None)),
+}  # fmt: skip
 PACKAGES = ("camser", "torch", "torchaudio", "torchvision", "speechbrain", "transformers", "numpy")
 DESCRIPTION = ("id", "corpus", "speaker", "gender", "style", "seconds", "text_in_train")
 PREDICTIONS, VALID_PREDICTIONS = "predictions.csv", "valid_predictions.csv"
@@ -77,16 +90,18 @@ def read_results(path: str | Path) -> dict[str, Any]:
     """
     path = Path(path)
     try:
-        results = json.loads(path.read_text(encoding="utf-8"))
+        results = read_json(path)
     except FileNotFoundError:
         raise ResultsError(f"{path} is missing; the run has not ended") from None
-    except (ValueError, OSError, RecursionError) as error:
+    except (ValueError, OSError) as error:
         raise ResultsError(f"{path} is damaged ({error}); delete it and run again") from error
     _check(results, str(path))
     if results["format"] == FORMAT or SEAL in results:
         if not is_whole(results):
             raise ResultsError(f"{path} is damaged: it has changed since the run; {AGAIN}")
-        files = results.pop("files")
+        files = results.pop("files", None)
+        if not is_kind(files, {str: {str: object}}):
+            raise ResultsError(f"{path}: files is {files!r:.80}; {AGAIN}")
         for name in (name for name in FILES if name in files):
             if found := difference(path.with_name(name), files[name]):
                 raise ResultsError(f"{path.with_name(name)} is damaged: {found}; {AGAIN}")
@@ -101,6 +116,15 @@ def _check(results: Any, where: str) -> None:
     missing = [name for name in REQUIRED if name not in results]
     if missing:
         raise ResultsError(f"{where}: lacks {', '.join(missing)}; delete it and run again")
+    settings = results["settings"] if isinstance(results["settings"], dict) else {}
+    wrong = [name for name, kind in KINDS.items() if not is_kind(results[name], kind)]
+    wrong += [k for k, kind in SETTINGS.items() if k in settings and not is_kind(settings[k], kind)]
+    if wrong or not results["labels"] or len({*results["labels"]}) < len(results["labels"]):
+        named = wrong[0] if wrong else "labels"
+        found = results.get(named, settings.get(named))
+        raise ResultsError(
+            f"{where}: {named} is {found!r:.80}, which no run writes; delete it and run again"
+        )
 
 
 def write_predictions(
@@ -156,14 +180,13 @@ def read_predictions(path: str | Path) -> list[dict[str, str]]:
 
     Raises
     ------
-    ValueError
-        If it is cut off in its last line.
+    OSError, ValueError
+        If it cannot be read, is cut off in its last line, or is no such table.
     """
-    with open(path, encoding="utf-8", newline="") as file:
-        text = file.read()
+    text = read_text(path)
     if not text.endswith("\n"):
         raise ValueError("it is cut off in its last line")
-    return list(csv.DictReader(text.splitlines(keepends=True)))
+    return parse_rows(text, {*DESCRIPTION[:-1], "label", "prediction"})
 
 
 def write_arrays(path: Path, arrays: Mapping[str, Any]) -> None:
@@ -184,11 +207,10 @@ def read_arrays(path: Path) -> dict[str, np.ndarray]:
         If it is damaged.
     """
     try:
-        with np.load(path, allow_pickle=False) as arrays:
-            return dict(arrays)
+        return read_npz(path)
     except FileNotFoundError:
         return {}
-    except (ValueError, OSError, EOFError, zipfile.BadZipFile, zlib.error) as error:
+    except (ValueError, OSError) as error:
         raise ResultsError(f"{path} is damaged ({error}); delete it and run again") from error
 
 
@@ -201,9 +223,20 @@ def write_history(folder: str | Path, rows: Sequence[Mapping[str, Any]]) -> None
 
 
 def read_history(folder: str | Path) -> list[dict[str, str]]:
-    """The rows of a ``history.csv``, as strings by column; none if it is not there yet."""
+    """The rows of a ``history.csv``, as strings by column; none if it is not there yet.
+
+    Raises
+    ------
+    ResultsError
+        If it is damaged.
+    """
     path = Path(folder) / HISTORY
-    if not path.exists():
+    try:
+        rows = parse_rows(read_text(path), {"epoch"})
+        for row in rows:
+            int(row["epoch"]), [float(row[name]) for name in row if name != "note"]
+    except FileNotFoundError:
         return []
-    with open(path, encoding="utf-8", newline="") as file:
-        return list(csv.DictReader(file))
+    except (OSError, ValueError) as error:
+        raise ResultsError(f"{path} is damaged ({error}); delete it and run again") from error
+    return rows

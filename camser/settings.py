@@ -25,7 +25,8 @@ from ruamel.yaml.error import YAMLError
 from speechbrain.utils.run_opts import RunOptions
 
 from camser.arguments import RUN_OPTIONS, SettingsError, split_arguments
-from camser.merging import merge, tag_of
+from camser.merging import check_size, merge, tag_of
+from camser.reading import read_text
 from camser.registry import nearest
 
 # What the code reads from a recipe; a key that is neither here nor referred to is a mistake.
@@ -39,6 +40,12 @@ KEYS = frozenset(
         "deterministic", "opt_class", "epoch_counter", "checkpointer", "train_logger",
         "tensorboard", "save_embeddings", "save_attention", "export_folder",
     )
+)  # fmt: skip
+MOST = 2**20  # bytes of a YAML
+# What ruamel.yaml and HyperPyYAML raise, besides their own, at what they do not expect.
+ODD = (
+    ArithmeticError, AssertionError, AttributeError, LookupError, NotImplementedError,
+    RecursionError, TypeError, ValueError,
 )  # fmt: skip
 KNOWN = KEYS | RUN_OPTIONS | {"variants"}
 # Run options that decide a result: they become a part of the recipe that a run leaves.
@@ -149,7 +156,10 @@ def _read(path: Path, referred: set[str], seen: tuple[Path, ...] = ()) -> dict:
     """The file merged into what it includes; ``referred`` collects the keys they refer to."""
     if path.resolve() in seen:
         raise SettingsError(f"{path} includes itself")
-    text = path.read_text(encoding="utf-8")
+    try:
+        text = read_text(path, MOST)
+    except (OSError, ValueError) as error:
+        raise SettingsError(f"{path} cannot be read: {error}") from error
     referred |= set(re.findall(r"<(\w+)", text))
     tree = _parse(text, str(path))
     if "include" not in tree:
@@ -168,13 +178,18 @@ def _read(path: Path, referred: set[str], seen: tuple[Path, ...] = ()) -> dict:
 def _parse(text: str, where: str) -> dict:
     try:
         tree = YAML().load(text)
-    except YAMLError as error:
-        raise SettingsError(f"{where}: not valid YAML: {error}") from error
+    except (YAMLError, *ODD) as error:
+        raise SettingsError(f"{where}: not valid YAML: {_said(error)}") from error
     if tree is None:
         return {}
     if not isinstance(tree, dict):
-        raise SettingsError(f"{where}: must be a mapping of keys to values, not {tree!r}")
+        raise SettingsError(f"{where}: must be a mapping of keys to values, not {tree!r:.80}")
+    check_size(tree, where)
     return tree
+
+
+def _said(error: Exception) -> str:
+    return f"{error or type(error).__name__}"
 
 
 def _check_keys(tree: Mapping, referred: set[str]) -> None:
@@ -197,11 +212,12 @@ def _dump(tree: Mapping) -> str:
 def _plain_values(text: str) -> dict[str, Any]:
     try:
         resolved = YAML().load(resolve_references(text).getvalue())
-    except ValueError as error:
+    except (YAMLError, *ODD) as error:
         placeholder = re.match(r"'(\w+)' is a !PLACEHOLDER", str(error))
         if placeholder:
             raise SettingsError(f"{placeholder[1]} is not set; give --{placeholder[1]}=…") from None
-        raise SettingsError(str(error)) from error
+        raise SettingsError(f"the recipe cannot be resolved: {_said(error)}") from error
+    check_size(resolved, "the recipe")
     return {key: _plain(value) for key, value in resolved.items() if not key.startswith("__")}
 
 

@@ -214,5 +214,5 @@ def test_samples_that_are_no_numbers_are_refused(tmp_path, value, rate):
 
 def test_a_rate_below_8_khz_is_refused(tmp_path):
     path = write(tmp_path / "a.wav", noise(1000), 4000)
-    with pytest.raises(AudioError, match=r"a\.wav: sampled at 4000 Hz; allowed: 8000 and more"):
+    with pytest.raises(AudioError, match=r"a\.wav: sampled at 4000 Hz; allowed: 8000 to 1000000"):
         load(path)

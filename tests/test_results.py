@@ -30,8 +30,12 @@ LABELS = ["angry", "sad", "happy"]
 
 def results(**changes):
     known = {name: f"<{name}>" for name in REQUIRED if name != "format"}
-    scores = {"WA": 0.1 + 0.2, "UA": 1 / 3, "recall": {"Ärger": 1.0, "sad": None}, "fold": 3}
-    return {**known, **scores, "confusion": [[1, 0], [2, 3]], **changes}
+    counted = dict.fromkeys(("fold", "seed", "num_utterances", "best_epoch", "epochs"), 3)
+    scores = {"WA": 0.1 + 0.2, "UA": 1 / 3, "macro_F1": 0.25, "seconds": 1, "labels": [*LABELS]}
+    tables = {"settings": {"modalities": ["mfcc"]}, "parts": {"train": 4}, "absent": []}
+    tables |= {"recall": {"Ärger": 1.0, "sad": None}, "precision": {}, "versions": {"torch": "2"}}
+    tables |= {"plugins": {"mfcc": {"plugin": "x"}}, "confusion": [[1, 0], [2, 3]]}
+    return {**known, **counted, **scores, **tables, **changes}
 
 
 def utterances(count):

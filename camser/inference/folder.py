@@ -22,20 +22,23 @@ from camser.audio import SAMPLE_RATE
 from camser.build import build_model
 from camser.files import described
 from camser.inference.contents import AGAIN, CONFIG, WEIGHTS, ExportError
-from camser.inference.unfilled import Unfilled
+from camser.inference.unfilled import Bounded, Unfilled
 from camser.inference.weights import digest_of, load_weights, state_of
 from camser.model import EmotionHead
 from camser.provenance import check_installed
+from camser.reading import is_kind, read_json
 from camser.sealed import SEAL, is_whole, sealed
 
 FORMAT = 1
-REQUIRED: dict[str, type | tuple[type, ...]] = {
-    "labels": list,
+MOST = 2**20  # bytes of ``config.json``; a usual one has five thousand
+LONGEST = 600.0  # seconds of a segment
+REQUIRED: dict[str, Any] = {
+    "labels": [str],
     "sample_rate": int,
-    "architecture": dict,
-    "plugins": dict,
-    "weights": dict,
-    "temperature": (int, float),
+    "architecture": {str: object},
+    "plugins": {str: {str: str}},
+    "weights": {str: object},
+    "temperature": float,
 }
 ORIGIN = ("kind", "plugin", "distribution", "version")
 PLAIN = re.compile(r"\w[\w.+!-]*")  # messages repeat it beside "pip install"
@@ -53,10 +56,10 @@ def read_config(folder: str | Path) -> dict[str, Any]:
     if not Path(folder).is_dir():
         raise ExportError(f"{folder}: there is no such folder; {AGAIN}")
     try:
-        config = json.loads(path.read_text(encoding="utf-8"))
+        config = read_json(path, MOST)
     except FileNotFoundError:
         raise ExportError(f"{folder} is no export: it has no {CONFIG}; {AGAIN}") from None
-    except (ValueError, OSError, RecursionError) as error:
+    except (ValueError, OSError) as error:
         raise ExportError(f"{path} is damaged ({error}); {AGAIN}") from error
     check_config(config, str(path))
     if SEAL in config and not is_whole(config):  # the first exports have none
@@ -80,25 +83,29 @@ def check_config(config: Any, where: str) -> None:
             f"camser {metadata.version('camser')} reads {FORMAT}: {remedy}"
         )
     for name, kind in REQUIRED.items():
-        if not isinstance(config.get(name), kind) or isinstance(config[name], bool):
-            raise ExportError(f"{where}: {name} is {config.get(name)!r}; {AGAIN}")
+        if not is_kind(config.get(name), kind):
+            raise ExportError(f"{where}: {name} is {config.get(name)!r:.80}; {AGAIN}")
     _check_values(config, where)
     _check_plugins(config["plugins"], where)
 
 
 def _check_values(config: Mapping[str, Any], where: str) -> None:
     labels, temperature = config["labels"], config["temperature"]
-    if (
-        not labels
-        or len(set(map(str, labels))) < len(labels)
-        or not all(isinstance(label, str) and label for label in labels)
-    ):
-        raise ExportError(f"{where}: labels is {labels!r}; it must name each class once")
+    named = all(label and label.isprintable() for label in labels)
+    if not labels or len({*labels}) < len(labels) or not named:
+        raise ExportError(f"{where}: labels is {labels!r:.80}; it must name each class once")
     if config["sample_rate"] != SAMPLE_RATE:
         raise ExportError(f"{where}: sample_rate is {config['sample_rate']}, not {SAMPLE_RATE}")
     if not (math.isfinite(temperature) and temperature > 0):
         raise ExportError(f"{where}: temperature is {temperature}; it must be positive")
-    for name, table in dict(config["architecture"].get("encoders") or {}).items():
+    if not is_kind(config["architecture"].get("encoders"), {str: {str: object}}):
+        raise ExportError(f"{where}: architecture holds no table of encoders; {AGAIN}")
+    seconds = config["architecture"].get("segment_seconds")
+    if not is_kind(seconds, float) or not 1 / SAMPLE_RATE <= seconds <= LONGEST:
+        raise ExportError(
+            f"{where}: segment_seconds is {seconds!r:.80}; allowed: up to {LONGEST:g}"
+        )
+    for name, table in config["architecture"]["encoders"].items():
         fetched = {key: table[key] for key in ("source", "weights") if table.get(key) is not None}
         if fetched:
             raise ExportError(
@@ -109,15 +116,14 @@ def _check_values(config: Mapping[str, Any], where: str) -> None:
 
 def _check_plugins(plugins: Mapping[str, Any], where: str) -> None:
     for name, origin in plugins.items():
-        told = origin if isinstance(origin, Mapping) else {}
-        wrong = [key for key in ORIGIN if not (told.get(key) and isinstance(told[key], str))]
+        wrong = [key for key in ORIGIN if not origin.get(key)]
         if wrong:
             raise ExportError(f"{where}: of the plugin {name!r}, {wrong[0]} is not told; {AGAIN}")
         for key in ("distribution", "version"):
-            if not PLAIN.fullmatch(told[key]):
-                raise ExportError(f"{where}: {name!r} is of the {key} {told[key]!r}; {AGAIN}")
-        if told["kind"] not in registry.GROUPS:
-            raise ExportError(f"{where}: {name!r} is a plugin of kind {told['kind']!r}; {AGAIN}")
+            if not PLAIN.fullmatch(origin[key]):
+                raise ExportError(f"{where}: {name!r} is of the {key} {origin[key]!r}; {AGAIN}")
+        if origin["kind"] not in registry.GROUPS:
+            raise ExportError(f"{where}: {name!r} is a plugin of kind {origin['kind']!r}; {AGAIN}")
     try:
         check_installed(plugins, where)
     except registry.PluginError as error:
@@ -139,12 +145,16 @@ def build(config: Mapping[str, Any], where: str) -> dict[str, nn.Module]:
     dict of str to Module
         ``embedding_model`` and ``classifier``.
     """
+    # The weights file bounds the model: what it cannot hold is not begun.
+    room = config["weights"].get("bytes")
+    if not is_kind(room, int):
+        raise ExportError(f"{where}: weights does not tell its bytes; {AGAIN}")
     try:
-        with Unfilled():
+        with Unfilled(), Bounded(room):
             model = build_model(**config["architecture"])
-    except (ValueError, TypeError, KeyError, AttributeError) as error:
-        raise ExportError(f"{where}: the model cannot be built: {error}; {AGAIN}") from error
-    head = EmotionHead(model.embedding_size, len(config["labels"]))
+            head = EmotionHead(model.embedding_size, len(config["labels"]))
+    except Exception as error:  # plugins, and what they are built on, raise what they like
+        raise ExportError(f"{where}: the model cannot be built: {error!s:.500}; {AGAIN}") from error
     return {"embedding_model": model, "classifier": head}
 
 

@@ -1,4 +1,4 @@
-"""Building a model whose weights are about to be loaded, without drawing them at random first."""
+"""Building a model whose weights are about to be loaded: undrawn, and within their bounds."""
 
 from __future__ import annotations
 
@@ -6,9 +6,11 @@ from collections.abc import Callable
 from typing import Any
 
 from torch import nn
+from torch.nn.modules import module
 from torch.overrides import TorchFunctionMode
 
 # Of tensors and of torch.nn.init; by name, as transformers puts its own in their place.
+SPARE, LEAST = 2**29, 2**14  # bytes: of what is made and dropped; what one parameter counts as
 DRAWS = {"kaiming_uniform_", "normal_", "uniform_"}
 
 
@@ -37,3 +39,46 @@ class Unfilled(TorchFunctionMode):
             drawn.detach().zero_()
             return drawn
         return func(*args, **given)
+
+
+class TooLarge(Exception):
+    """A model takes more than there is for it."""
+
+
+class Bounded:
+    """While this is active, a model may not have more parameters than a file has bytes for.
+
+    A description that says a thousand million layers, or a layer of that size, ends with
+    ``TooLarge`` as soon as it has gone beyond, not when the memory has.
+
+    Arguments
+    ---------
+    num_bytes : int
+        Of the file that holds all weights.
+
+    Example
+    -------
+    >>> with Bounded(100):
+    ...     layer = nn.Linear(10**6, 10**6, device="meta")
+    Traceback (most recent call last):
+    camser.inference.unfilled.TooLarge: its parameters take more than the 100 bytes of its weights
+    """
+
+    def __init__(self, num_bytes: int) -> None:
+        self.num_bytes = num_bytes
+        # A weight norm registers its weight twice; AlexNet is made whole before it is cut.
+        self.left = 2 * num_bytes + SPARE
+
+    def __enter__(self) -> None:
+        self.hook = module.register_module_parameter_registration_hook(self._count)
+
+    def __exit__(self, *error: Any) -> None:
+        self.hook.remove()
+
+    def _count(self, owner: nn.Module, name: str, parameter: nn.Parameter | None) -> None:
+        if parameter is not None:
+            self.left -= max(LEAST, parameter.numel() * parameter.element_size())
+        if self.left < 0:
+            raise TooLarge(
+                f"its parameters take more than the {self.num_bytes} bytes of its weights"
+            )

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import math
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from camser.reading import is_kind
 from camser.report.published import TABLE_2, row_name
 from camser.report.runs import Run, Section, Variant
 from camser.results import ResultsError, read_predictions, read_results
@@ -65,11 +67,14 @@ def _order(variant: Variant) -> tuple:
 
 def _read(path: Path) -> Run:
     results = read_results(path)
+    _check_settings(results["settings"], path)
     table = path.with_name("predictions.csv")
     try:
         predictions = read_predictions(table)
         for row in predictions:
-            float(row["seconds"]), [float(row[label]) for label in results["labels"]]
+            numbers = [float(row[name]) for name in ("seconds", *results["labels"])]
+            if not all(map(math.isfinite, numbers)):
+                raise ValueError(f"a number of {row['id']} is not finite")
             results["labels"].index(row["label"]), results["labels"].index(row["prediction"])
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise ResultsError(f"{table} is damaged ({error}); delete it and run again") from error
@@ -79,6 +84,25 @@ def _read(path: Path) -> Run:
             f"utterances; delete both and run again"
         )
     return Run(path.parent, results, predictions)
+
+
+def _check_settings(settings: Mapping[str, Any], path: Path) -> None:
+    """Names that settings refer to are told in them; another system's may have none of these."""
+    for plural, names in (
+        ("encoders", settings.get("modalities", [])),
+        ("fusions", [settings["fusion"]] if "fusion" in settings else []),
+    ):
+        tables = settings.get(plural, {})
+        for name in [*names, *tables] if plural in settings else ():
+            if not isinstance(tables.get(name, {}).get("plugin"), str):
+                raise ResultsError(
+                    f"{path}: of the {plural}, {name!r} has no plugin; delete it and run again"
+                )
+    if ("fusions" in settings) != ("fusion" in settings and "modalities" in settings):
+        raise ResultsError(f"{path}: settings tell only a part of the model; run again")
+    kept = settings.get("fusions", {}).get(settings.get("fusion"), {}).get("keep") or []
+    if not is_kind(kept, [str]):
+        raise ResultsError(f"{path}: keep is {kept!r:.80}; it must be a list of names")
 
 
 def _unfit(first: Run, mine: Sequence[Run]) -> list[str]:

@@ -30,7 +30,7 @@ COUNTS = {
         "neutral": 79,
     }
 }
-NAME = re.compile(r"(\d\d)([ab]\d\d)([WLEAFTN])[a-z]$")
+NAME = re.compile(r"(\d\d)([ab]\d\d)([WLEAFTN])[a-z]", re.ASCII)
 
 
 def scan(data_folder: Path) -> Scan:
@@ -58,7 +58,7 @@ def scan(data_folder: Path) -> Scan:
         raise CorpusError(f"{wavs} is missing; data_folder must be the folder that holds wav{hint}")
     utterances, problems = [], []
     for path in sorted(wavs.glob("*.wav")):
-        match = NAME.match(path.stem)
+        match = NAME.fullmatch(path.stem)
         if path.name.startswith("."):
             continue
         if not match or match[1] not in MEN + WOMEN:

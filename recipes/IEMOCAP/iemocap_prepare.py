@@ -6,12 +6,12 @@ evaluators' lines that follow it are passed over.
 
 from __future__ import annotations
 
-import json
 import re
 from pathlib import Path
 
-from camser.corpus import Utterance
+from camser.corpus import ManifestError, Utterance, inside
 from camser.prepare import CorpusError, Scan
+from camser.reading import is_kind, read_json, read_text
 
 EMOTIONS = {
     "ang": "angry",
@@ -36,6 +36,8 @@ COUNTS = {  # of the full release, excited counted as happy: 5531 utterances
     "Session5": dict(zip(CLASSES, (170, 442, 245, 384), strict=True)),
 }
 TURN = re.compile(r"\[(\d+\.\d+) - (\d+\.\d+)\]\t(\S+)\t(\S+)\t\[[^\]]*\]\s*$")
+LAST = re.compile(r"[FM]\w*")  # of a turn's name: who speaks, and the number
+MOST = 2**22  # bytes of a dialogue's annotation; the longest have about fifty thousand
 TRANSCRIPT = re.compile(r"(\S+) \[[\d.]+-[\d.]+\]: ?(.*)$")
 
 
@@ -96,21 +98,26 @@ def _folders(folder: Path) -> list[Path]:
 def _read_dialogue(
     data_folder: Path, session: str, dialogue: str
 ) -> tuple[list[Utterance], list[str]]:
-    path = data_folder / session / "dialog" / "EmoEvaluation" / f"{dialogue}.txt"
-    texts = _read_texts(data_folder / session / "dialog" / "transcriptions" / f"{dialogue}.txt")
+    folder = Path(session, "dialog")
+    path = data_folder / folder / "EmoEvaluation" / f"{dialogue}.txt"
+    try:
+        lines = _lines(data_folder, folder / "EmoEvaluation" / path.name)
+        texts = _read_texts(data_folder, folder / "transcriptions" / path.name)
+    except (ManifestError, OSError, ValueError) as error:
+        return [], [f"{path} or its transcription cannot be read: {error}"]
     utterances, problems = [], []
-    for number, line in enumerate(_lines(path), start=1):
+    for number, line in enumerate(lines, start=1):
         if not line.startswith("["):
             continue
         match = TURN.match(line)
         if not match or match[4] not in EMOTIONS:
             problems.append(f"{path}, line {number}: not a turn with a known emotion: {line!r:.80}")
             continue
-        turn, gender = match[3], match[3].rpartition("_")[2][:1]
-        if gender not in "FM" or not turn.startswith(f"{dialogue}_"):
+        turn, (spoken, _, last) = match[3], match[3].rpartition("_")
+        if spoken != dialogue or not LAST.fullmatch(last):
             problems.append(f"{path}, line {number}: {turn!r} is no turn of a speaker here")
             continue
-        utterances.append(_utterance(session, dialogue, turn, gender, match[4], texts))
+        utterances.append(_utterance(session, dialogue, turn, last[0], match[4], texts))
     if not utterances and not problems:
         problems.append(f"{path} holds no turn")
     return utterances, problems
@@ -135,25 +142,25 @@ def _utterance(
     )
 
 
-def _read_texts(path: Path) -> dict[str, str]:
-    if not path.is_file():
+def _read_texts(data_folder: Path, path: Path) -> dict[str, str]:
+    if not (data_folder / path).exists():
         return {}
-    matches = (TRANSCRIPT.match(line) for line in _lines(path))
+    matches = (TRANSCRIPT.match(line) for line in _lines(data_folder, path))
     return {m[1]: m[2].strip() for m in matches if m}
 
 
-def _lines(path: Path) -> list[str]:
-    return path.read_text(encoding="utf-8", errors="replace").splitlines()
+def _lines(data_folder: Path, path: Path) -> list[str]:
+    return read_text(inside(data_folder, path), MOST, errors="replace").splitlines()
 
 
 def _expected(data_folder: Path) -> dict[str, dict[str, int]]:
     path = data_folder / "expected_counts.json"
-    if not path.is_file():
+    if not path.exists():
         return COUNTS
     try:
-        counts = json.loads(path.read_text(encoding="utf-8"))
-        return {s: {e: int(n) for e, n in row.items()} for s, row in counts.items()}
-    except (ValueError, TypeError, AttributeError) as error:
-        raise CorpusError(
-            f"{path} is not JSON of the form {{session: {{emotion: count}}}}: {error}"
-        ) from error
+        counts = read_json(inside(data_folder, path.name))
+    except (OSError, ValueError) as error:
+        raise CorpusError(f"{path} cannot be read: {error}") from error
+    if not is_kind(counts, {str: {str: int}}):
+        raise CorpusError(f"{path} is not JSON of the form {{session: {{emotion: count}}}}")
+    return counts

@@ -25,7 +25,7 @@ EMOTIONS = {
 STATEMENTS = {"01": "kids are talking by the door", "02": "dogs are sitting by the door"}
 # 24 actors say two statements twice at two intensities; neutral has one.
 COUNTS = {"ravdess": {e: 96 if e == "neutral" else 192 for e in EMOTIONS.values()}}
-NAME = re.compile(r"(0[1-3])-(0[12])-(0[1-8])-(0[12])-(0[12])-(0[12])-(\d\d)$")
+NAME = re.compile(r"(0[1-3])-(0[12])-(0[1-8])-(0[12])-(0[12])-(0[12])-(\d\d)", re.ASCII)
 SPEECH = ("03", "01")
 
 
@@ -59,7 +59,7 @@ def scan(data_folder: Path) -> Scan:
     for path in (p for actor in actors for p in sorted(actor.iterdir())):
         if path.name.startswith(".") or path.suffix.lower() not in (".wav", ".flac"):
             continue
-        match = NAME.match(path.stem)
+        match = NAME.fullmatch(path.stem)
         if not match or match[7] != path.parent.name[-2:]:
             problems.append(f"{path}: not a RAVDESS name of this actor, e.g. 03-01-05-02-01-01-12")
         elif match.groups()[:2] == SPEECH:

@@ -1,0 +1,57 @@
+#!/usr/bin/env python3
+"""Hostile files for every reader: an error that names the file, or a right answer; nothing else.
+
+Each trial writes a file as its owner would not, and reads it, in a child process whose memory is
+bounded and whose time is watched.
+"""
+
+from __future__ import annotations
+
+import argparse
+import shutil
+import tempfile
+from collections.abc import Sequence
+from pathlib import Path
+from random import Random
+
+import campaign
+import targets
+from targets import Target
+from watching import LOST, watched
+
+
+def trial(target: Target, seed: str, folder: Path) -> str:
+    """Read one hostile file; what happened, in a few words."""
+    shutil.rmtree(folder, ignore_errors=True)
+    folder.mkdir(parents=True)
+    path = target.write(Random(seed), folder)
+    try:
+        target.read(path)
+    except target.errors as error:
+        named = folder.name in str(error) or "overrides" in target.name
+        assert named, f"{type(error).__name__} does not name the file: {error}"
+        return "an error that names it"
+    return "a right answer"
+
+
+def run(asked: argparse.Namespace, tally: campaign.Tally, every: Sequence[Target] = ()) -> None:
+    """Each target ``number`` times, the slow ones less often; by default all of them."""
+    if not every:
+        import models
+
+        every = [*targets.targets(), *models.targets()]
+    with tempfile.TemporaryDirectory() as place:
+        for target in every:
+            number = max(1, asked.number // target.slow)
+            seeds = [f"{asked.seed}/{target.name}/{index}" for index in range(number)]
+            tries = watched(lambda i: trial(target, seeds[i], Path(place, "hostile")), number)  # noqa: B023
+            for index, happened, told in tries:
+                if happened.startswith(LOST):
+                    how = f"trial({target.name!r}, {seeds[index]!r})\n{told}"
+                    tally.lose(target.name, happened.removeprefix(LOST), how)
+                else:
+                    tally.add(target.name, happened)
+
+
+if __name__ == "__main__":
+    campaign.main(run, number=10_000)

@@ -1,0 +1,124 @@
+"""Trials in child processes: a crash, a hang, too much memory are noticed from outside."""
+
+from __future__ import annotations
+
+import json
+import os
+import resource
+import select
+import signal
+import traceback
+from collections.abc import Callable, Iterable, Iterator
+from pathlib import Path
+from typing import NoReturn
+
+SECONDS = 30.0  # of one trial, before it counts as a hang
+MEMORY = 2**30  # bytes that the trials may take, all together
+LOST = "LOST: "
+
+
+def watched(
+    trial: Callable[[int], str], number: int, seconds: float = SECONDS, memory: int = MEMORY
+) -> Iterator[tuple[int, str, str]]:
+    """Try 0 … ``number`` - 1, each in a forked child; a new child goes on where one dies.
+
+    Arguments
+    ---------
+    trial : callable
+        Does one trial, and says in a few words what happened. What it raises is a loss.
+    number : int
+        How many.
+    seconds : float
+        After which a trial hangs.
+    memory : int
+        Bytes of address space that a child may take besides what it begins with.
+
+    Yields
+    ------
+    index : int
+    happened : str
+        What the trial said; or "LOST: …".
+    told : str
+        The traceback of what it raised, or nothing.
+    """
+    done = 0
+    while done < number:
+        for index, happened, told in _child(trial, range(done, number), seconds, memory):
+            yield index, happened, told
+            done = index + 1
+
+
+def _child(
+    trial: Callable[[int], str], indices: Iterable[int], seconds: float, memory: int
+) -> Iterator[tuple[int, str, str]]:
+    indices = list(indices)
+    reading, writing = os.pipe()
+    child = os.fork()
+    if child == 0:
+        os.close(reading)
+        _work(trial, indices, memory, writing)
+    os.close(writing)
+    lines = _lines(reading, seconds)
+    try:
+        for index in indices:
+            line = next(lines)
+            if line:
+                yield tuple(json.loads(line))
+                continue
+            if line is None:
+                os.kill(child, signal.SIGKILL)
+            status = os.waitpid(child, 0)[1]
+            child = 0
+            died = signal.Signals(status & 127).name if status & 127 else f"exit {status >> 8}"
+            yield index, f"{LOST}a hang" if line is None else f"{LOST}killed by {died}", ""
+            return
+    finally:
+        os.close(reading)
+        if child:
+            os.kill(child, signal.SIGKILL)
+            os.waitpid(child, 0)
+
+
+def _lines(reading: int, seconds: float) -> Iterator[bytes | None]:
+    """A child's answers; nothing at their end, None where none comes in time."""
+    left = b""
+    while True:
+        while b"\n" not in left:
+            piece = None
+            if select.select([reading], [], [], seconds)[0]:
+                piece = os.read(reading, 65536)
+            if not piece:
+                yield piece
+                return
+            left += piece
+        line, left = left.split(b"\n", 1)
+        yield line
+
+
+def _work(
+    trial: Callable[[int], str], indices: Iterable[int], memory: int, writing: int
+) -> NoReturn:
+    """The child: each trial's answer a line, which waits for nobody to read it."""
+    status = 1
+    try:
+        pages = int(Path("/proc/self/statm").read_text().split()[0])
+        most = pages * resource.getpagesize() + memory
+        resource.setrlimit(resource.RLIMIT_AS, (most, most))
+        resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+        quiet = os.open(os.devnull, os.O_RDWR)
+        for stream in (0, 1, 2):
+            os.dup2(quiet, stream)
+        for index in indices:
+            answer = json.dumps([index, *_try(trial, index)]) + "\n"
+            os.write(writing, answer.encode())
+        status = 0
+    finally:
+        os._exit(status)
+
+
+def _try(trial: Callable[[int], str], index: int) -> tuple[str, str]:
+    try:
+        return trial(index), ""
+    except BaseException as error:
+        kind = type(error).__name__
+        return f"{LOST}{kind}", "".join(traceback.format_exception(error)[-12:])[-6000:]
