@@ -14,6 +14,7 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
+import sklearn.metrics  # noqa: F401 - an import without memory fails in ways of Python's own
 import torch
 from campaign import ROOT
 
