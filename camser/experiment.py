@@ -17,7 +17,6 @@ from speechbrain.utils.distributed import (
     if_main_process,
     run_on_main,
 )
-from speechbrain.utils.train_logger import TensorboardLogger
 
 from camser import automatic, folds, inspection, results
 from camser.audio import AudioError
@@ -25,6 +24,7 @@ from camser.brain import EmotionBrain
 from camser.build import NAMED, check_names
 from camser.checkpoints import CheckpointError, WholeCheckpointer, check_plugins
 from camser.corpus import Utterance, fingerprint
+from camser.curves import tensorboard_logger
 from camser.data import SegmentDataset
 from camser.export.write import export_run
 from camser.finite import NotFiniteError
@@ -89,9 +89,7 @@ class Run:
         sb.create_experiment_directory(str(self.output_folder), save_env_desc=False)
         self.hparams["loggers"] = [self.hparams["train_logger"]]
         if self.hparams["tensorboard"]:
-            self.hparams["loggers"].append(
-                TensorboardLogger(str(self.output_folder / "tensorboard"))
-            )
+            self.hparams["loggers"].append(tensorboard_logger(self.output_folder / "tensorboard"))
         self.brain = self._build_brain()
         self.data = self._prepare_data()
         architecture = self.hparams["embedding_model"].architecture

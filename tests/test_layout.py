@@ -20,6 +20,7 @@ ALLOWED = {
     "arguments": set(),
     "merging": {"arguments", "registry"},
     "settings": {"arguments", "merging", "registry"},
+    "curves": {"arguments"},
     "resuming": {"corpus", "files", "settings"},
     "prepare": {"audio", "corpus", "files"},
     "folds": {"corpus"},
