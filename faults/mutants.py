@@ -137,9 +137,9 @@ def run(asked: argparse.Namespace, tally: campaign.Tally) -> None:
         found = list(mutants(module))
         some = random.Random(asked.seed).sample(found, min(asked.number, len(found)))
         with ThreadPoolExecutor(asked.jobs) as threads:
-            outcomes = list(threads.map(lambda m: survives(m.module, m.tree), some))
-        for mutant, survived in zip(some, outcomes, strict=True):
-            judge(mutant, survived, known, tally)
+            outcomes = threads.map(lambda m: survives(m.module, m.tree), some)
+            for mutant, survived in zip(some, outcomes, strict=True):
+                judge(mutant, survived, known, tally)
 
 
 def judge(
