@@ -9,9 +9,10 @@ from __future__ import annotations
 import math
 import os
 import re
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from contextlib import closing
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -139,7 +140,8 @@ def array_blocks(
 
 
 def _cut(pieces: Iterator[np.ndarray], num_samples: int) -> Iterator[np.ndarray]:
-    kept, missing = [], num_samples
+    kept: list[np.ndarray] = []
+    missing = num_samples
     for piece in pieces:
         while len(piece) >= missing:
             yield np.concatenate([*kept, piece[:missing]])
@@ -150,7 +152,7 @@ def _cut(pieces: Iterator[np.ndarray], num_samples: int) -> Iterator[np.ndarray]
         yield np.concatenate(kept)
 
 
-def _samples(path: str | os.PathLike, start: int = 0) -> Iterator[np.ndarray]:
+def _samples(path: str | os.PathLike, start: int = 0) -> Generator[np.ndarray, None, None]:
     """Yield a recording's pieces at 16 kHz, [samples] each, from sample ``start`` on."""
     import soundfile
 
@@ -172,7 +174,7 @@ def _samples(path: str | os.PathLike, start: int = 0) -> Iterator[np.ndarray]:
         raise AudioError(f"{path}: not a readable sound file ({error})") from error
 
 
-def _decode(path: str | os.PathLike, file, position: int) -> Iterator[np.ndarray]:
+def _decode(path: str | os.PathLike, file: Any, position: int) -> Iterator[np.ndarray]:
     """Yield an open file's checked mono pieces, at its own rate, from ``position`` to its end."""
     # Asked, it would make soundfile seek after each read, which is not exact in every format.
     file.seekable = lambda: False
@@ -208,7 +210,7 @@ def _changed(path: str | os.PathLike, end: int) -> AudioError:
     )
 
 
-def _check_header(path: str | os.PathLike, file) -> None:
+def _check_header(path: str | os.PathLike, file: Any) -> None:
     if file.samplerate < LOWEST_RATE:
         raise AudioError(
             f"{path}: sampled at {file.samplerate} Hz; allowed: {LOWEST_RATE} and more"

@@ -9,6 +9,7 @@ from typing import Any
 
 import speechbrain as sb
 import torch
+from speechbrain import Stage
 from speechbrain.dataio.sampler import ReproducibleRandomSampler
 from speechbrain.utils.distributed import ddp_broadcast, get_rank, if_main_process
 from torch import Tensor, nn
@@ -23,7 +24,6 @@ from camser.optimizers import build_optimizers, learning_rates
 from camser.scoring import UtteranceMeans, score
 
 logger = logging.getLogger(__name__)
-Stage = sb.Stage
 
 
 class EmotionBrain(sb.Brain):
@@ -47,7 +47,7 @@ class EmotionBrain(sb.Brain):
         self.datasets: dict[Stage, SegmentDataset] = {}
         self.losses = finite.LossWatch(self.nonfinite_patience)
         if self.max_grad_norm <= 0:  # SpeechBrain would then climb the gradient
-            self.max_grad_norm = math.inf
+            self.max_grad_norm: float = math.inf
         self.rates = learning_rates(
             self._parts(), self.hparams.learning_rate, self.hparams.learning_rates
         )
@@ -102,7 +102,7 @@ class EmotionBrain(sb.Brain):
         parts = dict(self._unwrapped("embedding_model").named_parts())
         return {**parts, "head": self._unwrapped("classifier")}
 
-    def _unwrapped(self, name: str) -> nn.Module:
+    def _unwrapped(self, name: str) -> Any:
         module = self.modules[name]
         module = getattr(module, "module", module)  # under DistributedDataParallel
         return getattr(module, "_orig_mod", module)  # under torch.compile
@@ -175,7 +175,7 @@ class EmotionBrain(sb.Brain):
         return super()._should_save_intra_epoch_ckpt(*args)
 
     def _save_intra_epoch_ckpt(self) -> None:
-        self.avg_train_loss = self.losses.look(self.avg_train_loss)
+        self.avg_train_loss: float = self.losses.look(self.avg_train_loss)
         super()._save_intra_epoch_ckpt()
 
     def on_stage_start(self, stage: Stage, epoch: int | None = None) -> None:
@@ -198,6 +198,7 @@ class EmotionBrain(sb.Brain):
         labels = self.scored.labels.tolist()
         self.scores = metrics.scores(labels, predictions.tolist(), self.hparams.labels)
         if stage == Stage.VALID:
+            assert epoch is not None, "SpeechBrain numbers them"
             self._end_epoch(epoch, self.scored.loss)
 
     def _end_epoch(self, epoch: int, valid_loss: float) -> None:
@@ -214,7 +215,7 @@ class EmotionBrain(sb.Brain):
     def _log(self, epoch: int, valid_loss: float) -> None:
         scores = {"loss": valid_loss, "WA": self.scores["WA"], "UA": self.scores["UA"]}
         rates = {f"lr_{name}": self.rates[name] for name in self.optimizers_dict}
-        row = {"epoch": epoch, "train_loss": self.train_loss}
+        row: dict[str, Any] = {"epoch": epoch, "train_loss": self.train_loss}
         if told := caution(self.hparams.selection):
             logger.info("epoch %d is scored for %s", epoch, told)
             row["note"] = told

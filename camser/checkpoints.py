@@ -157,7 +157,8 @@ class RandomState:
     @mark_as_saver
     def save(self, path: str | Path) -> None:
         """Write this process's states."""
-        kind, keys, *rest = np.random.get_state()
+        drawn: Any = np.random.get_state()
+        kind, keys, *rest = drawn
         version, internal, gauss = random.getstate()
         state = {
             "torch": torch.get_rng_state(),

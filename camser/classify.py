@@ -117,7 +117,9 @@ def _timelines(
 # A decision a file --------------------------------------------------------------------------
 
 
-def _table(found: Iterable[Prediction], labels: Sequence[str], files: Sequence[str]):
+def _table(
+    found: Iterable[Prediction], labels: Sequence[str], files: Sequence[str]
+) -> Iterator[str]:
     width = max(len("file"), *map(len, files))
     room = max(len("emotion"), *map(len, labels))
     heads = "".join(f"{label:>{max(8, len(label) + 2)}}" for label in labels)
@@ -127,11 +129,13 @@ def _table(found: Iterable[Prediction], labels: Sequence[str], files: Sequence[s
         yield f"{p.source:{width}}  {p.seconds:>9.2f}  {p.emotion or '–':{room}}{values}"
 
 
-def _json(found: Iterable[Prediction], labels: Sequence[str], files: Sequence[str]):
+def _json(
+    found: Iterable[Prediction], labels: Sequence[str], files: Sequence[str]
+) -> Iterator[str]:
     yield from _json_list(p._asdict() for p in found)
 
 
-def _csv(found: Iterable[Prediction], labels: Sequence[str], files: Sequence[str]):
+def _csv(found: Iterable[Prediction], labels: Sequence[str], files: Sequence[str]) -> Iterator[str]:
     yield _csv_line(["source", "seconds", "emotion", "confidence", *labels])
     for p in found:
         values = [f"{value:.6f}" for value in (p.confidence, *p.probabilities.values())]

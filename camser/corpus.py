@@ -8,6 +8,7 @@ import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import astuple, dataclass, fields
 from pathlib import Path, PurePosixPath, PureWindowsPath
+from typing import Any
 
 from camser.files import replacing
 
@@ -94,7 +95,7 @@ def locate(data_folder: DataFolder, utterance: Utterance) -> Path:
     >>> locate({"emodb": "/data/emodb", "ravdess": "/data/ravdess"}, row).as_posix()
     '/data/emodb/wav/03a01Fa.wav'
     """
-    folder = data_folder
+    folder: Any = data_folder
     if isinstance(data_folder, Mapping):
         folder = data_folder.get(utterance.corpus)
         if not folder:
@@ -184,7 +185,7 @@ def read_manifest(path: str | Path) -> list[Utterance]:
 def _parse(row: list[str], where: str) -> Utterance:
     if len(row) != len(COLUMNS):
         raise ManifestError(f"{where}: {len(row)} columns instead of {len(COLUMNS)}")
-    values = dict(zip(COLUMNS, row, strict=True))
+    values: dict[str, Any] = dict(zip(COLUMNS, row, strict=True))
     try:
         return Utterance(**{**values, "seconds": float(values["seconds"])})
     except ValueError:

@@ -10,7 +10,7 @@ from __future__ import annotations
 import logging
 import math
 from collections.abc import Iterable, Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor
@@ -82,7 +82,7 @@ def check_scale(scaler: torch.GradScaler) -> None:
         )
 
 
-def _step_unless(found: Tensor, optimizer: Optimizer) -> None:
+def _step_unless(found: Tensor, optimizer: Any) -> None:
     if all(group.get("fused") for group in optimizer.param_groups):
         optimizer.found_inf = found  # as GradScaler tells it
         try:

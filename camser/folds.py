@@ -9,8 +9,9 @@ from __future__ import annotations
 
 import random
 from collections import Counter, defaultdict
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import dataclass
+from operator import attrgetter
 
 from camser.corpus import Utterance
 
@@ -106,7 +107,7 @@ def make_folds(
         "target": target,
         "seed": seed,
     }
-    folds = []
+    folds: list[Fold] = []
     for name, is_test, is_valid in PROTOCOLS[protocol](utterances, options):
         test = tuple(u for u in utterances if is_test(u))
         rest = [u for u in utterances if not is_test(u)]
@@ -144,6 +145,11 @@ def _speakers(utterances: Iterable[Utterance]) -> list[str]:
     return sorted({u.speaker for u in utterances})
 
 
+def _one_of(values: Collection, *fields: str) -> Callable[[Utterance], bool]:
+    read = attrgetter(*fields)
+    return lambda u: read(u) in values
+
+
 def _need(condition: bool, message: str) -> None:
     if not condition:
         raise FoldError(message)
@@ -159,7 +165,7 @@ def _leave_one_speaker_out(utterances: Sequence[Utterance], options: dict) -> It
     for i, test in enumerate(speakers):
         partners = [s for s in speakers if s != test and sessions[s] == sessions[test] != {None}]
         valid = partners[0] if partners else speakers[(i + 1) % len(speakers)]
-        yield test, lambda u, s=test: u.speaker == s, lambda u, s=valid: u.speaker == s
+        yield test, _one_of({test}, "speaker"), _one_of({valid}, "speaker")
 
 
 def _leave_one_session_out(utterances: Sequence[Utterance], options: dict) -> Iterable[Rule]:
@@ -174,11 +180,7 @@ def _leave_one_session_out(utterances: Sequence[Utterance], options: dict) -> It
         valid: set[tuple[str, str]] = set()
         if options["selection"] == "held_out":
             valid = _stratified_dialogues(rest, options["valid_fraction"], options["seed"])
-        yield (
-            test,
-            lambda u, s=test: u.session == s,
-            lambda u, d=valid: (u.session, u.dialogue) in d,
-        )
+        yield test, _one_of({test}, "session"), _one_of(valid, "session", "dialogue")
 
 
 def _stratified_dialogues(
@@ -208,7 +210,7 @@ def _speaker_k_fold(utterances: Sequence[Utterance], options: dict) -> Iterable[
     for i, test in enumerate(groups):
         valid = groups[(i + 1) % k]
         name = "+".join(sorted(test))
-        yield name, lambda u, g=test: u.speaker in g, lambda u, g=valid: u.speaker in g
+        yield name, _one_of(test, "speaker"), _one_of(valid, "speaker")
 
 
 def _cross_corpus(utterances: Sequence[Utterance], options: dict) -> Iterable[Rule]:

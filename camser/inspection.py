@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 from torch.utils.data import DataLoader
@@ -31,8 +32,9 @@ def embeddings(brain: EmotionBrain, loader: DataLoader) -> dict[str, np.ndarray]
         ``ids`` [utterances]; [utterances, features] each: ``part.<modality>``, ``fused`` and
         ``embedding``.
     """
-    ids = loader.dataset.ids
-    means = defaultdict(lambda: UtteranceMeans(len(ids)))
+    dataset: Any = loader.dataset
+    ids = dataset.ids
+    means: dict[str, UtteranceMeans] = defaultdict(lambda: UtteranceMeans(len(ids)))
     for batch in loader:
         seen = brain.inspect(batch)
         vectors = {f"part.{name}": part for name, part in seen.parts.items()}

@@ -173,7 +173,9 @@ def _waves(
     """The segments of all utterances, [segments, samples] at a time."""
     dataset = SegmentDataset(utterances, index, [u.emotion for u in utterances], packed)
     for start in tqdm(range(0, index.total, SEGMENTS), desc="kept features", disable=not progress):
-        yield dataset.__getitems__(range(start, min(start + SEGMENTS, index.total))).wav
+        batch = dataset.__getitems__(range(start, min(start + SEGMENTS, index.total)))
+        assert batch.wav is not None, "its dataset has the packed audio"
+        yield batch.wav
 
 
 @torch.no_grad()

@@ -59,7 +59,7 @@ class UtteranceEncoder(nn.Module):
         super().__init__()
         self.architecture: dict[str, Any] = {}
         self.plugins: dict[str, dict[str, str]] = {}
-        self.encoders = nn.ModuleDict(encoders)
+        self.encoders: Any = nn.ModuleDict(encoders)
         self.fusion = fusion
         self.segment_samples = segment_samples
         layers, size = [], fusion.out_features
@@ -152,7 +152,7 @@ class EmotionHead(nn.Module):
         return self.linear(embeddings).float().log_softmax(dim=-1)
 
 
-def parameter_table(model: nn.Module, head: nn.Module) -> dict[str, tuple[int, int]]:
+def parameter_table(model: UtteranceEncoder, head: nn.Module) -> dict[str, tuple[int, int]]:
     """(all, trainable) parameters of each part, and their "total".
 
     Arguments

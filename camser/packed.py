@@ -129,8 +129,8 @@ class PackedAudio:
     def wave(self, utterance: Utterance) -> Tensor:
         """An utterance's samples, float32 [samples]."""
         start, length = self.first[utterance.id], num_samples(utterance)
-        where = torch.tensor([[start], [length]], device=self.device)
-        return self.cut(*where, length)[0]
+        begin, count = torch.tensor([[start], [length]], device=self.device)
+        return self.cut(begin, count, length)[0]
 
     @property
     def device(self) -> torch.device:

@@ -108,7 +108,7 @@ def prepare(
 
 def prepare_several(
     scans: Mapping[str, Scanner],
-    data_folder: Mapping[str, str | Path | None],
+    data_folder: DataFolder | Mapping[str, str | Path | None],
     prepared_folder: str | Path,
     labels: Sequence[str],
     merge: Mapping[str, str],
@@ -152,7 +152,7 @@ def prepare_several(
     return joined
 
 
-def _chosen(scans: Mapping[str, Scanner], data_folder: Mapping) -> dict[str, str | Path]:
+def _chosen(scans: Mapping[str, Scanner], data_folder: object) -> dict[str, str | Path]:
     """The folders of the corpora that take part."""
     given = data_folder if isinstance(data_folder, Mapping) else {}
     unknown = ", ".join(repr(corpus) for corpus in given if corpus not in scans)
@@ -192,7 +192,7 @@ def _check_audio(
         path = locate(data_folder, u)
         try:
             state = _state(path)
-            entry = known.get(str(path))
+            entry: list | None = known.get(str(path))
             if not entry or entry[:2] != state:
                 entry = [*state, len(audio.load(path)) / audio.SAMPLE_RATE, digest(path)]
         except audio.AudioError as error:

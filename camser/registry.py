@@ -11,7 +11,7 @@ import difflib
 import inspect
 import re
 from collections.abc import Iterable, Mapping
-from importlib.metadata import EntryPoint, entry_points
+from importlib.metadata import Distribution, EntryPoint, entry_points
 from typing import Any
 
 GROUPS = {"encoder": "camser.encoders", "fusion": "camser.fusion"}
@@ -44,8 +44,14 @@ def installed(kind: str) -> list[EntryPoint]:
         raise PluginError(f"no kind of plugin {kind!r}; there are: {', '.join(GROUPS)}")
     # A checkout installed in place can be found twice: once a name and distribution is enough.
     points = entry_points(group=GROUPS[kind])
-    found = {(point.name, normalised(point.dist.name)): point for point in points}
+    found = {(point.name, normalised(made_by(point).name)): point for point in points}
     return [found[key] for key in sorted(found)]
+
+
+def made_by(point: EntryPoint) -> Distribution:
+    """The distribution that offers an installed plugin."""
+    assert point.dist is not None, "it comes from installed()"
+    return point.dist
 
 
 def offers(kind: str, name: str) -> list[EntryPoint]:
@@ -57,7 +63,7 @@ def offers(kind: str, name: str) -> list[EntryPoint]:
 def _of(kind: str, distribution: str) -> list[EntryPoint]:
     """What a distribution offers; without one, what all do."""
     points, wanted = installed(kind), normalised(distribution)
-    return [p for p in points if wanted in ("", normalised(p.dist.name))]
+    return [p for p in points if wanted in ("", normalised(made_by(p).name))]
 
 
 def find(kind: str, name: str) -> EntryPoint:
@@ -70,7 +76,7 @@ def find(kind: str, name: str) -> EntryPoint:
     """
     found = offers(kind, name)
     if len(found) > 1:
-        choices = ", ".join(repr(f"{p.dist.name}:{p.name}") for p in found)
+        choices = ", ".join(repr(f"{made_by(p).name}:{p.name}") for p in found)
         raise PluginError(
             f"{GROUPS[kind]}: {name!r} is offered by more than one distribution; "
             f"say which: {choices}"
@@ -99,7 +105,8 @@ def load(kind: str, name: str) -> type:
         If it is unknown, its import fails (the original error is chained), or it is no class.
     """
     point = find(kind, name)
-    origin = f"{GROUPS[kind]}: plugin {name!r} of {point.dist.name} {point.dist.version}"
+    dist = made_by(point)
+    origin = f"{GROUPS[kind]}: plugin {name!r} of {dist.name} {dist.version}"
     try:
         plugin = point.load()
     except Exception as error:
@@ -151,8 +158,9 @@ def build(kind: str, name: str, /, *args: Any, **params: Any) -> Any:
 def provenance(kind: str, name: str) -> dict[str, str]:
     """Where ``name`` comes from: kind, plugin, distribution and version, for the files of a run."""
     point = find(kind, name)
-    made_by = {"distribution": point.dist.name, "version": point.dist.version}
-    return {"kind": kind, "plugin": point.name, **made_by}
+    dist = made_by(point)
+    found = {"distribution": dist.name, "version": dist.version}
+    return {"kind": kind, "plugin": point.name, **found}
 
 
 def qualified(origin: Mapping[str, str]) -> str:

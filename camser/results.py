@@ -147,7 +147,7 @@ def read_predictions(path: str | Path) -> list[dict[str, str]]:
     return list(csv.DictReader(text.splitlines(keepends=True)))
 
 
-def write_arrays(path: Path, arrays: Mapping[str, np.ndarray]) -> None:
+def write_arrays(path: Path, arrays: Mapping[str, Any]) -> None:
     """Write arrays by name as a compressed npz; none at all removes what an earlier run left."""
     if not arrays:
         path.unlink(missing_ok=True)

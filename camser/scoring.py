@@ -43,6 +43,7 @@ class UtteranceMeans:
 
     def means(self) -> Tensor:
         """[utterances, features]; NaN where an utterance had no segment."""
+        assert self.sums is not None, "nothing was added"
         return self.sums / self.counts
 
 

@@ -59,7 +59,7 @@ class _Turn:
     gender: str
     text: str
     seconds: float
-    emotion: str | None = None  # None: nobody rated it
+    emotion: str = ""  # empty: nobody rated it
 
 
 def synthesize_corpus(
@@ -143,7 +143,7 @@ def _plan(
     num_dialogues: int, num_turns: int, seed: int, mean_seconds: float
 ) -> dict[str, dict[str, list[_Turn]]]:
     """Who says what, how long and with which emotion, by session and dialogue."""
-    plan = {}
+    plan: dict[str, dict[str, list[_Turn]]] = {}
     for session in range(1, 6):
         dialogues = plan[f"Session{session}"] = {}
         num_improvised = (num_dialogues + 1) // 2

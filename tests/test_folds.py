@@ -200,6 +200,11 @@ def test_without_sessions_the_next_speaker_validates_cyclically():
     assert [speakers(fold.valid) for fold in folds] == [{s} for s in [*order[1:], order[0]]]
 
 
+def test_three_speakers_are_enough_to_leave_one_out():
+    rows = emodb(3)
+    assert_a_division(make_folds(rows, "leave_one_speaker_out"), rows)
+
+
 def test_k_folds_deal_24_speakers_evenly_by_gender():
     rows = ravdess()
     folds = make_folds(rows, "speaker_k_fold", num_folds=10)

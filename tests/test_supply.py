@@ -21,7 +21,15 @@ from camser.sweep import cluster
 ONLY_NAMED = {
     "tensorboard",  # SpeechBrain's logger imports it
     *("opensmile", "librosa"),  # of bench and tests
-    *("pytest-timeout", "pytest-xdist", "playwright", "ruff", "setuptools"),  # tools
+    *(
+        "pytest-timeout",
+        "pytest-xdist",
+        "pytest-cov",
+        "mypy",
+        "playwright",
+        "ruff",
+        "setuptools",
+    ),  # tools
 }
 # These need camser[onnx] when they are imported; so they are imported inside functions.
 NEED_ONNX = {"translations", "norms", "spectra"}

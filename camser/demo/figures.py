@@ -10,7 +10,7 @@ import io
 import re
 from collections import defaultdict
 from collections.abc import Callable
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -143,8 +143,8 @@ def _svg(figure: Figure) -> str:
     from camser.report.figures import style
 
     buffer = io.StringIO()
-    kind = {"format": "svg", "transparent": True, "dpi": 110, "metadata": style.METADATA["svg"]}
-    figure.savefig(buffer, **kind)
+    kind: dict[str, Any] = {"format": "svg", "transparent": True, "dpi": 110}
+    figure.savefig(buffer, metadata=style.METADATA["svg"], **kind)
     text = buffer.getvalue()
     text = text[text.index("<svg") :]
     text = re.sub(r'(<svg[^>]*?) width="[^"]*"', r"\1", text, count=1)

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import TypeVar
 
 import numpy as np
 
@@ -20,6 +21,7 @@ from camser.segments import num_segments
 
 ENVELOPE_BINS = 1200  # as many as a screen has columns
 SHOWN_SECONDS = 12  # of the spectrogram: more would be a smear
+Found = TypeVar("Found", Prediction, Timeline)
 
 
 @dataclass(frozen=True)
@@ -79,8 +81,8 @@ class Service:
         Refused
             If it is none, or too long, or the threshold is no probability.
         """
-        with self._recording(path, threshold=threshold):
-            return self._own_name(self.classifier.classify(path, threshold=threshold))
+        with self._recording(path, threshold=threshold) as given:
+            return self._own_name(next(self.classifier.stream([given], threshold=threshold)))
 
     def timeline(
         self,
@@ -108,8 +110,8 @@ class Service:
         window = self.segment_seconds if window is None else window
         hop = min(1.0, window) if hop is None else hop
         smoothing = None if smoothing in (None, "", "none") else smoothing
-        with self._recording(path, window=window, hop=hop, smoothing=smoothing):
-            return self._own_name(self.classifier.timeline(path, window, hop, smoothing))
+        with self._recording(path, window=window, hop=hop, smoothing=smoothing) as given:
+            return self._own_name(self.classifier.timeline(given, window, hop, smoothing))
 
     def analyse(self, path: str, window: float, hop: float) -> Analysis:
         """All that the page shows; errors as ``timeline``."""
@@ -119,7 +121,7 @@ class Service:
             envelope = [(block.min(), block.max()) for block in audio.blocks(path, size)]
             start = next(audio.blocks(path, SHOWN_SECONDS * SAMPLE_RATE))
             return Analysis(
-                self._own_name(self.classifier.classify(path)),
+                self._own_name(next(self.classifier.stream([path]))),
                 timeline,
                 np.array(envelope),
                 size / SAMPLE_RATE,
@@ -129,7 +131,7 @@ class Service:
                 self.segment_seconds,
             )
 
-    def _own_name(self, found: Prediction | Timeline) -> Prediction | Timeline:
+    def _own_name(self, found: Found) -> Found:
         name = Path(found.source).name
         if isinstance(found, Prediction):
             return found._replace(source=name)
@@ -143,7 +145,7 @@ class Service:
         window: float | None = None,
         hop: float = 1.0,
         smoothing: str | None = None,
-    ) -> Iterator[None]:
+    ) -> Iterator[str]:
         if not path:
             raise Refused("There is no recording; upload a file, or record one")
         _check_numbers(threshold=threshold, window=window, hop=hop)
@@ -157,7 +159,7 @@ class Service:
             seconds = self._check_seconds(path)
             if window is not None:
                 self._check_work(seconds, window, hop)
-            yield
+            yield path
         except AudioError as error:  # the server's folders are nobody's business
             raise Refused(str(error).replace(str(path), Path(path).name)) from error
 

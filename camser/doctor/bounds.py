@@ -29,7 +29,7 @@ def outside(facts: Facts, name: str) -> str:
     bounds = requirement.specifier if requirement else ""
     if not version:
         return f"not installed; needed: {bounds or 'any version'}"
-    if requirement and not bounds.contains(version, prereleases=True):
+    if requirement and not requirement.specifier.contains(version, prereleases=True):
         return f"{version}; needed: {bounds}"
     return ""
 

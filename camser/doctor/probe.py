@@ -63,7 +63,7 @@ def gather(optional: Sequence[str] = ()) -> dict[str, Any]:
     """
     camser = _distribution("camser")
     if camser:
-        data = distribution("camser").metadata
+        data: Any = distribution("camser").metadata
         camser["requires_python"] = data.get("Requires-Python", "")
         known = [c.rpartition(" ")[2] for c in data.get_all("Classifier", []) if ":: 3." in c]
         camser["pythons"] = known
@@ -103,8 +103,8 @@ def _plugins() -> list[dict[str, str]]:
         {
             "kind": kind,
             "name": point.name,
-            "distribution": point.dist.name,
-            "version": point.dist.version,
+            "distribution": registry.made_by(point).name,
+            "version": registry.made_by(point).version,
         }
         for kind in registry.GROUPS
         for point in registry.installed(kind)
@@ -209,7 +209,8 @@ def _driver() -> dict[str, Any]:
         return {"cuda": None, "devices": []}
     version, count = ctypes.c_int(), ctypes.c_int()
     cuda.cuDriverGetVersion(ctypes.byref(version))
-    found = {"cuda": f"{version.value // 1000}.{version.value % 1000 // 10}", "devices": []}
+    cuda_version = f"{version.value // 1000}.{version.value % 1000 // 10}"
+    found: dict[str, Any] = {"cuda": cuda_version, "devices": []}
     status = cuda.cuInit(0)
     if status not in (0, NO_DEVICE):
         return {**found, "error": f"cuInit gives {status}"}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -68,7 +69,7 @@ class LayeredEncoder(Encoder):
     ``states``. Where the model is frozen and the mixture learns, all layers are kept.
     """
 
-    model: nn.Module
+    model: Any  # transformers declares nothing of its parts
     mixture: LayerMixture
     layer: int | str | None
 

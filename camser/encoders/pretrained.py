@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Collection
 from pathlib import Path
 from typing import Any
 
@@ -21,7 +21,7 @@ def check_freeze(freeze: str | None, layer_drop: float | None) -> None:
 
 
 def resolve_config(
-    source: str | None, config: dict[str, Any] | None, types: Iterable[str]
+    source: str | None, config: dict[str, Any] | None, types: Collection[str]
 ) -> PretrainedConfig:
     """The checkpoint's configuration, or the one given as plain values.
 
@@ -31,7 +31,7 @@ def resolve_config(
         A hub id or a local folder.
     config : dict or None
         transformers' configuration values with their ``model_type``: random weights.
-    types : iterable of str
+    types : collection of str
         The model types that the encoder takes.
 
     Raises
@@ -49,6 +49,7 @@ def resolve_config(
         _check_type(model_type, types, "config")
         values = {key: value for key, value in config.items() if key != "model_type"}
         return AutoConfig.for_model(model_type, **values)
+    assert source is not None
     _check_folder(source)
     try:
         found = AutoConfig.from_pretrained(source)
@@ -61,7 +62,7 @@ def resolve_config(
     return found
 
 
-def load_weights(cls: type, source: str, config: PretrainedConfig) -> torch.nn.Module:
+def load_weights(cls: Any, source: str, config: PretrainedConfig) -> Any:
     """The model with the checkpoint's weights; a missing weight is an error, never random.
 
     Arguments
@@ -97,7 +98,7 @@ def plain_config(config: PretrainedConfig) -> dict[str, Any]:
     return {**values, "model_type": config.model_type}
 
 
-def _check_type(found: str | None, types: Iterable[str], where: str) -> None:
+def _check_type(found: str | None, types: Collection[str], where: str) -> None:
     if found not in types:
         raise ValueError(f"{where} is of type {found!r}; allowed: {', '.join(types)}")
 

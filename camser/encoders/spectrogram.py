@@ -43,6 +43,8 @@ class SpectrogramImage(nn.Module):
         What 0 dB is: the "segment"'s loudest value, or that of a "full_scale" sine.
     """
 
+    window: Tensor
+
     def __init__(
         self,
         window_samples: int = 640,
@@ -89,6 +91,9 @@ class SpectrogramImage(nn.Module):
 
 class AlexNet(nn.Sequential):
     """AlexNet's layers over an image with one channel, made to look as ImageNet's do."""
+
+    mean: Tensor
+    deviation: Tensor
 
     def __init__(self, *layers: nn.Module) -> None:
         super().__init__(*layers)

@@ -151,7 +151,7 @@ class Wav2Vec2(LayeredEncoder):
                 own[name] = 0.0
         return {name: own[name] if value is None else value for name, value in asked.items()}
 
-    def _build(self, source: str | None) -> nn.Module:
+    def _build(self, source: str | None) -> Any:
         """The model without the layers above the chosen one, and without transformers' noise."""
         chosen = num_kept_layers(self.layer, self.depth)
         self.config.num_hidden_layers = chosen

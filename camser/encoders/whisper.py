@@ -29,6 +29,9 @@ class LogMel(nn.Module):
         80, or 128 in large-v3.
     """
 
+    filters: Tensor
+    window: Tensor
+
     def __init__(self, num_mels: int) -> None:
         super().__init__()
         filters = mel_filter_bank(
@@ -172,7 +175,7 @@ class Whisper(LayeredEncoder):
             **self.noise,
         }
 
-    def _build(self, source: str | None) -> nn.Module:
+    def _build(self, source: str | None) -> Any:
         """The encoder without the layers above the chosen one."""
         chosen = num_kept_layers(self.layer, self.depth)
         self.config.encoder_layers = chosen

@@ -114,7 +114,7 @@ def _translate(whole: Whole) -> ModelProto:
             warnings.simplefilter("ignore")  # of what torch's own exporter uses
             return _export(whole, translations.WholeLSTM(), translations.TABLE)
     except Exception as error:  # torch's exporter raises many kinds, one wrapped in another
-        cause = error
+        cause: BaseException = error
         while cause.__cause__ is not None:
             cause = cause.__cause__
         raise ValueError(
@@ -137,7 +137,7 @@ def _export(
         program = torch.export.export(
             whole, inputs, dynamic_shapes=({0: free, 1: free}, {0: free}), strict=False
         )
-    return torch.onnx.export(
+    written = torch.onnx.export(
         program,
         dynamo=True,
         verbose=False,
@@ -145,7 +145,9 @@ def _export(
         input_names=["wavs", "lens"],
         output_names=OUTPUTS,
         custom_translation_table=dict(table),
-    ).model_proto
+    )
+    assert written is not None, "with dynamo it is a program"
+    return written.model_proto
 
 
 def _describe(model: ModelProto, metadata: Mapping[str, str]) -> None:

@@ -108,8 +108,8 @@ def limit_waiting() -> None:
     from huggingface_hub import get_session, set_client_factory
 
     usual = get_session()
-    kind, hooks = type(usual), usual.event_hooks
-    hooks = {**hooks, "request": [*hooks["request"], _limit]}
+    kind, own = type(usual), usual.event_hooks
+    hooks: dict[str, Any] = {**own, "request": [*own["request"], _limit]}
     set_client_factory(lambda: kind(event_hooks=hooks, follow_redirects=True, timeout=None))
 
 

@@ -40,7 +40,7 @@ class TrainedRun(NamedTuple):
     folder: Path
     results: dict[str, Any]
     architecture: dict[str, Any]
-    modules: dict[str, nn.Module]
+    modules: dict[str, Any]
     tested: list[dict[str, str]]
     validated: list[dict[str, str]]
 

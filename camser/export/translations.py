@@ -36,7 +36,15 @@ def _lstm(
 ) -> tuple[Tensor, Tensor, Tensor]:
     """``torch.lstm`` as an operator of our own, which no export takes apart."""
     return torch.lstm(
-        input, hx, params, has_biases, num_layers, dropout, train, bidirectional, batch_first
+        input,
+        tuple(hx),
+        tuple(params),
+        has_biases,
+        num_layers,
+        dropout,
+        train,
+        bidirectional,
+        batch_first,
     )
 
 
@@ -44,8 +52,8 @@ def _lstm(
 def _(input: Tensor, hx: Sequence[Tensor], *rest: Any) -> tuple[Tensor, Tensor, Tensor]:
     bidirectional = rest[5]
     size = hx[0].shape[2] * (2 if bidirectional else 1)
-    states = (torch.empty_like(state) for state in hx)
-    return input.new_empty(*input.shape[:2], size), *states
+    hidden, cell = (torch.empty_like(state) for state in hx)
+    return input.new_empty(*input.shape[:2], size), hidden, cell
 
 
 class WholeLSTM(TorchFunctionMode):

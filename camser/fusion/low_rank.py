@@ -74,9 +74,10 @@ class LowRank(Fusion):
         self.pooled = nn.ModuleDict(
             {name: PooledPart(spec, part_size, dropout, nn.Tanh) for name, spec in specs.items()}
         )
-        self.factors = nn.ModuleDict({n: nn.Linear(part_size, rank * part_size) for n in specs})
-        for factor in self.factors.values():
+        factors = {name: nn.Linear(part_size, rank * part_size) for name in specs}
+        for factor in factors.values():
             nn.init.ones_(factor.bias)
+        self.factors = nn.ModuleDict(factors)
         self.rank, self.out_features = rank, part_size
 
     def forward(self, frames: Mapping[str, Tensor]) -> Tensor:

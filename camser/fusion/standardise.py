@@ -31,6 +31,10 @@ class Standardise(nn.Module):
     (True, True)
     """
 
+    mean: Tensor
+    variance: Tensor
+    num_batches: Tensor
+
     def __init__(self, num_features: int, memory: int = 100) -> None:
         super().__init__()
         self.memory = memory

@@ -106,6 +106,7 @@ def _settle(model: nn.Module) -> None:
     """Compute once what a parametrisation, such as a weight norm, makes of trained weights."""
     for module in model.modules():
         if parametrize.is_parametrized(module):
+            assert isinstance(module.parametrizations, nn.ModuleDict)
             for name in list(module.parametrizations):
                 parametrize.remove_parametrizations(module, name, leave_parametrized=True)
 

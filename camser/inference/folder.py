@@ -26,7 +26,7 @@ from camser.model import EmotionHead
 from camser.provenance import check_installed
 
 FORMAT = 1
-REQUIRED = {
+REQUIRED: dict[str, type | tuple[type, ...]] = {
     "labels": list,
     "sample_rate": int,
     "architecture": dict,

@@ -6,6 +6,7 @@ import logging
 import re
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 from camser.inference.contents import CONFIG, WEIGHTS, ExportError, graph_files
 from camser.inference.folder import read_config
@@ -89,7 +90,7 @@ def _fetch(source: str, revision: str | None, graph: str | None, cached: bool) -
 
     config = hf_hub_download(source, CONFIG, revision=revision, local_files_only=cached)
     folder = Path(config).parent
-    options = {"revision": folder.name, "local_files_only": cached}
+    options: dict[str, Any] = {"revision": folder.name, "local_files_only": cached}
     hf_hub_download(source, WEIGHTS, **options)
     for name in graph_files(read_config(folder), graph) if graph else ():
         hf_hub_download(source, name, **options)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from torch import Tensor
@@ -32,7 +33,7 @@ class Mean:
     samples: int = 0
     waiting: int = 0
     count: int = 0
-    total: Tensor | float = 0.0
+    total: Any = 0.0  # a Tensor, once there is one
 
     def add(self, embedding: Tensor) -> None:
         """Take a segment's embedding, [embedding_size]."""

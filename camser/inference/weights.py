@@ -24,7 +24,7 @@ def state_of(modules: Mapping[str, nn.Module]) -> dict[str, Tensor]:
     }
 
 
-def load_weights(modules: Mapping[str, nn.Module], path: Path, config: Mapping[str, Any]) -> None:
+def load_weights(modules: Mapping[str, Any], path: Path, config: Mapping[str, Any]) -> None:
     """Load all weights, or raise.
 
     A plugin of another version than the one that trained them is a ``PluginVersionWarning``.

@@ -152,7 +152,8 @@ def _dependencies(
 
 def _concatenated(parts: Mapping[str, Tensor], fused: Tensor) -> list[str]:
     """The modalities whose parts the fused vector joins; all, where it is no concatenation."""
-    names, start = [], 0
+    names: list[str] = []
+    start = 0
     for name, part in parts.items():
         end = start + part.shape[1]
         if torch.equal(fused[:, start:end], part):

@@ -36,8 +36,9 @@ def card(kind: str, name: str, params: Mapping[str, Any]) -> str:
     if params:
         registry.check_call(plugin, name, *sizes.PLACEHOLDERS[kind], **params)
     expected = getattr(plugin, "expected_failures", {})
+    dist = registry.made_by(point)
     sections = [
-        f"{kind} {point.name}, {point.dist.name} {point.dist.version}\n{_place(plugin)}",
+        f"{kind} {point.name}, {dist.name} {dist.version}\n{_place(plugin)}",
         _indented(inspect.cleandoc(plugin.__doc__ or "no docstring")),
         _table("parameters", _parameters(kind, plugin)),
         _table("expected failures", [[check, reason] for check, reason in expected.items()]),

@@ -30,9 +30,9 @@ def listed() -> list[Listed]:
         points = registry.installed(kind)
         offers = Counter(point.name for point in points)
         for point in points:
-            alone = offers[point.name] == 1
-            name = point.name if alone else f"{point.dist.name}:{point.name}"
-            found.append(Listed(kind, name, point.dist.name, point.dist.version))
+            dist, alone = registry.made_by(point), offers[point.name] == 1
+            name = point.name if alone else f"{dist.name}:{point.name}"
+            found.append(Listed(kind, name, dist.name, dist.version))
     return found
 
 

@@ -77,8 +77,9 @@ def check_name(name: str, kind: str) -> None:
             f"underscores, and begin with a letter{hint}"
         )
     for point in registry.offers(kind, name):
+        dist = registry.made_by(point)
         raise ValueError(
-            f"{point.dist.name} {point.dist.version} has {_article(kind)} {kind} {name!r} "
+            f"{dist.name} {dist.version} has {_article(kind)} {kind} {name!r} "
             f"already; a recipe could not tell them apart by this name: give another"
         )
 

@@ -96,7 +96,8 @@ def _unfit(first: Run, mine: Sequence[Run]) -> list[str]:
 
 def _unlike(first: Run, mine: Sequence[Run]) -> list[str]:
     """What keeps runs of one variant from sharing a row."""
-    problems, seen = [], {}
+    problems: list[str] = []
+    seen: dict[tuple, Run] = {}
     for run in mine:
         one, other = (shared_settings(r.results["settings"]) for r in (first, run))
         for name in sorted({*one, *other}):

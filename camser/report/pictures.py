@@ -31,7 +31,7 @@ def pictures(section: Section, folder: Path) -> list[Picture]:
     """
     prefix = _slug(f"{section.corpus} {section.protocol} {section.selection}")
     drawn = [*_scores(section), *_spaces(section), *_attention(section), *_curves(section)]
-    found, names = [], Counter()
+    found, names = [], Counter[str]()
     for name, caption, figure in drawn:
         names[name] += 1
         number = f"-{names[name]}" if names[name] > 1 else ""  # names can be alike as files
@@ -94,7 +94,7 @@ def _spaces(section: Section) -> Drawn:
         for name, what in ((f"part.{target}", target), ("fused", "fused vector")):
             if name in arrays and _is_drawable(arrays[name]):
                 panels[f"{what}, {words}"] = arrays[name]
-    if panels:
+    if panels and run:
         panels = dict(sorted(panels.items(), key=lambda p: "fused" in p[0]))
         emotions = [row["label"] for row in run.predictions]
         fold = run.results["fold_name"]

@@ -13,7 +13,7 @@ SOURCE = "Zou et al., 2022"
 CORPUS = "iemocap"
 
 # Table 1: other systems on IEMOCAP by protocol, (WA, UA) in %; None where none was printed.
-TABLE_1 = {
+TABLE_1: dict[str, dict[str, tuple[float | None, float]]] = {
     "leave_one_session_out": {
         "CNN-ELM+STC attention": (61.32, 60.43),
         "Audio25": (60.64, 61.32),

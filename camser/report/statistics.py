@@ -106,16 +106,14 @@ def paired_folds(one: Sequence[float], other: Sequence[float]) -> dict:
     return {"mean": mean, "deviation": deviation, "p_value": p_value, **counts}
 
 
-def calibration(
-    labels: Sequence[int], log_probabilities: Sequence[Sequence[float]], num_bins: int = 10
-) -> dict:
+def calibration(labels: Sequence[int], log_probabilities: np.ndarray, num_bins: int = 10) -> dict:
     """Whether confidence is accuracy: the expected calibration error (ECE; Guo et al., 2017).
 
     Arguments
     ---------
     labels : sequence of int
         [utterances]
-    log_probabilities : sequence of sequences of float
+    log_probabilities : array
         [utterances, classes], natural logarithms; a row's probabilities sum to 1 within 0.001.
     num_bins : int
         Bins of equal width over the prediction's probability; a bin holds its upper edge.

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator, Sequence
+from typing import Any
 
 from camser.arguments import SettingsError
 from camser.sweep.options import Resources
@@ -42,7 +43,7 @@ def launch(jobs: Sequence[Job], share: Resources, num_gpus: int) -> Iterator[tup
         ray.shutdown()
 
 
-def _connect(ray, share: Resources, num_gpus: int) -> None:
+def _connect(ray: Any, share: Resources, num_gpus: int) -> None:
     """To the cluster that RAY_ADDRESS or ``ray start`` names; else one is begun here."""
     try:
         ray.init(address="auto", log_to_driver=False)

@@ -12,6 +12,7 @@ import os
 from collections import deque
 from collections.abc import Iterator, Sequence
 from multiprocessing.connection import wait
+from typing import Any
 
 from camser.sweep.options import Resources
 from camser.sweep.plan import Job
@@ -32,9 +33,10 @@ def launch(jobs: Sequence[Job], share: Resources, num_gpus: int) -> Iterator[tup
     """
     os.environ.setdefault("OMP_NUM_THREADS", str(share.cpus))  # read once, by the server
     can_fork = "forkserver" in multiprocessing.get_all_start_methods() and not num_gpus
-    context = multiprocessing.get_context("forkserver" if can_fork else "spawn")
+    context: Any = multiprocessing.get_context("forkserver" if can_fork else "spawn")
     context.set_forkserver_preload(["camser.experiment"])
-    waiting, slots, running = deque(jobs), deque(range(share.workers)), {}
+    waiting, slots = deque(jobs), deque(range(share.workers))
+    running: dict[Any, tuple] = {}
     try:
         while waiting or running:
             while waiting and slots:

@@ -73,7 +73,8 @@ def resources(options: argparse.Namespace, num_gpus: int) -> Resources:
     num_gpus : int
         That this machine has and the recipe is to use.
     """
-    num_cpus = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
+    here = os.sched_getaffinity(0) if hasattr(os, "sched_getaffinity") else ()
+    num_cpus = len(here) or os.cpu_count() or 1
     workers = options.workers or num_gpus or 1
     for name in ("workers", "cpus_per_job"):
         value = getattr(options, name)

@@ -155,7 +155,8 @@ def plan(
         raise SettingsError(f"--only is {options.only}, but the recipe lists no variants")
     names = dict.fromkeys(options.only or base.variants or [base.values["variant"]])
     selections = dict.fromkeys(options.selections or [base.values["selection"]])
-    jobs, problems, corpora = [], [], {}
+    jobs, problems = [], []
+    corpora: dict[str, list[Utterance]] = {}
     for name, selection in itertools.product(names, selections):
         try:
             extra = [f"--variant={name}", f"--selection={selection}"]

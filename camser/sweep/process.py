@@ -13,6 +13,7 @@ import threading
 from collections.abc import Mapping, Sequence
 from multiprocessing.connection import wait
 from pathlib import Path
+from typing import TextIO
 
 LOG = "job.log"
 PR_SET_PDEATHSIG = 1  # of Linux's prctl
@@ -41,7 +42,9 @@ def run_here(command: Sequence[str], folder: Path, environment: Mapping[str, str
 
 def _end_with_sweep() -> None:
     """Wait for the end of the process that asked for this one; its parent is the fork server."""
-    wait([multiprocessing.parent_process().sentinel])
+    parent = multiprocessing.parent_process()
+    assert parent is not None, "this is for a process that another one started"
+    wait([parent.sentinel])
     os.kill(os.getpid(), signal.SIGTERM)
 
 
@@ -65,7 +68,7 @@ def run_process(
         ).returncode
 
 
-def open_log(folder: Path, command: Sequence[str]):
+def open_log(folder: Path, command: Sequence[str]) -> TextIO:
     """The job's log, open at its end, with the command in it."""
     folder.mkdir(parents=True, exist_ok=True)
     log = open(folder / LOG, "a", encoding="utf-8")  # noqa: SIM115 - the caller closes it

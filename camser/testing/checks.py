@@ -7,12 +7,13 @@ from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
 
 from camser.encoders.base import Encoder, FrameSpec
+from camser.fusion.base import Fusion
 from camser.registry import nearest
 from camser.testing import contract, ddp, rebuilding, runtime, whole
 from camser.testing.subject import Subject, subject
 from camser.testing.verdict import ConformanceError, ConformanceWarning
 
-Function = Callable[[Subject], str | None]
+Function = Callable[[Any], str | None]  # of a subject
 
 _SHARED: dict[str, Function] = {
     "finite": contract.finite,
@@ -83,7 +84,7 @@ class Check(NamedTuple):
 
 
 def checks_of(
-    cls: type, specs: Mapping[str, FrameSpec] | None = None, /, **params: Any
+    cls: type[Encoder | Fusion], specs: Mapping[str, FrameSpec] | None = None, /, **params: Any
 ) -> list[Check]:
     """The checks of a class; nothing is built yet.
 

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import io
 import random
+from operator import itemgetter
 
 import numpy as np
 import torch
 from torch import Tensor, nn
 
+from camser.encoders.base import Encoder
 from camser.fusion.pooling import POOLINGS
 from camser.testing.subject import (
     LENGTHS,
@@ -92,7 +94,7 @@ def batch(subject: Subject) -> None:
     inputs = each(subject.inputs(), _made_unequal)
     together = subject.run(module, inputs)
     for row in range(ROWS):
-        alone = subject.run(module, each(inputs, lambda t, row=row: t[row : row + 1]))
+        alone = subject.run(module, each(inputs, itemgetter(slice(row, row + 1))))
         what = f"alone or with {ROWS - 1} others, the output of segment {row} differs"
         expect_same(together[row : row + 1], alone, what)
 
@@ -119,7 +121,7 @@ def gradients(subject: Subject) -> None:
         _backward(subject.run(module, inputs))
     missing = [n for n, p in module.named_parameters() if p.requires_grad and p.grad is None]
     expect(not missing, f"no gradient reaches {some(missing)}; freeze what is not trained")
-    if isinstance(subject, FusionSubject):
+    if isinstance(inputs, dict):  # a fusion's
         unused = [name for name, frames in inputs.items() if frames.grad is None]
         expect(not unused, f"no gradient reaches the frames of {some(unused)}")
     for name, inputs in {"noise": subject.inputs(), **subject.extremes()}.items():
@@ -152,7 +154,7 @@ def saved(module: nn.Module) -> dict[str, Tensor]:
     return torch.load(file, weights_only=True)
 
 
-def _shortest(encoder: nn.Module, longest: int) -> int:
+def _shortest(encoder: Encoder, longest: int) -> int:
     """The least number of samples that an encoder says it takes."""
     low, high = 0, longest
     while high - low > 1:

@@ -9,6 +9,7 @@ import tempfile
 from datetime import timedelta
 from pathlib import Path
 from types import ModuleType
+from typing import Any
 from unittest import mock
 
 import torch
@@ -26,7 +27,7 @@ def ddp(subject: Subject) -> None:
     """Two processes train it together: every parameter takes part in every step."""
     _check_importable(subject)
     methods = multiprocessing.get_all_start_methods()
-    context = multiprocessing.get_context("forkserver" if "forkserver" in methods else "spawn")
+    context: Any = multiprocessing.get_context("forkserver" if "forkserver" in methods else "spawn")
     context.set_forkserver_preload(["camser.testing.ddp"])  # what it imports takes seconds
     with tempfile.TemporaryDirectory() as folder:
         started = [
@@ -96,5 +97,5 @@ def _steps(subject: Subject, rank: int) -> None:
     for name, parameter in model.module.named_parameters():
         values = [torch.zeros_like(parameter) for _ in range(PROCESSES)]
         distributed.all_gather(values, parameter.detach())
-        same = torch.allclose(*values, rtol=0, atol=0, equal_nan=True)
+        same = torch.allclose(values[0], values[1], rtol=0, atol=0, equal_nan=True)
         expect(same, f"after {STEPS} steps they differ in {name}")

@@ -52,7 +52,7 @@ def precision(subject: Subject) -> None:
     )
     if isinstance(module, Encoder) and type(module).front_end is not Encoder.front_end:
         with torch.autocast("cpu", torch.bfloat16):
-            features = module.front_end(inputs.clone())
+            features = subject.run(module.front_end, inputs)
         expect(features.dtype == torch.float32, f"under autocast front_end gives {features.dtype}")
 
 
@@ -140,7 +140,7 @@ def compile(subject: Subject) -> str | None:
     module, inputs = subject.build().eval(), subject.inputs()
     torch._dynamo.reset()
     counters.clear()
-    compiled = torch.compile(module, backend="aot_eager")  # all but the generation of code
+    compiled: Any = torch.compile(module, backend="aot_eager")  # all but the generation of code
     with torch.no_grad():
         wanted, got = subject.run(module, inputs), subject.run(compiled, inputs)
     expect_same(got, wanted, "compiled, the output differs")

@@ -12,7 +12,7 @@ from typing import Any
 from unittest import mock
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from camser import registry
 from camser.audio import SAMPLE_RATE
@@ -62,12 +62,12 @@ class Subject(ABC):
         params = ", ".join(f"{name}={value!r}" for name, value in self.params.items())
         return f"{self.cls.__name__}({params})"
 
-    def build(self, seed: int = 0, params: Mapping[str, Any] | None = None) -> nn.Module:
+    def build(self, seed: int = 0, params: Mapping[str, Any] | None = None) -> Any:
         """A new instance, built with ``params`` in place of the subject's own, where given."""
         torch.manual_seed(seed)
         return self.cls(*self.given(), **(self.params if params is None else params))
 
-    def run(self, module: nn.Module, inputs: Inputs, seed: int = 0) -> Tensor:
+    def run(self, module: Callable[..., Tensor], inputs: Inputs, seed: int = 0) -> Tensor:
         """The module's output. It gets inputs of its own, and the same noise at each call.
 
         So what breaks one promise, by drawing or by overwriting, does not look like others.
@@ -108,7 +108,7 @@ class Subject(ABC):
         """Noise: the same at each call."""
 
     @abstractmethod
-    def extremes(self) -> dict[str, Inputs]:
+    def extremes(self) -> Mapping[str, Inputs]:
         """Inputs on which numbers tend to run off, by name."""
 
     @abstractmethod
@@ -180,7 +180,7 @@ class FusionSubject(Subject):
             for name, spec in self.specs.items()
         }
 
-    def extremes(self) -> dict[str, dict[str, Tensor]]:
+    def extremes(self) -> dict[str, Inputs]:
         """Frames that are nothing, all the same, and large."""
         zeros = each(self.inputs(), torch.zeros_like)
         ones = each(zeros, torch.ones_like)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import tempfile
 from importlib import metadata
 from pathlib import Path
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -13,7 +14,7 @@ from camser.audio import SAMPLE_RATE
 from camser.build import build_model
 from camser.inference import folder
 from camser.model import EmotionHead, UtteranceEncoder
-from camser.testing.subject import Inputs, Subject, each
+from camser.testing.subject import Subject, each
 from camser.testing.verdict import expect, expect_same
 
 LABELS = ["angry", "sad", "happy", "neutral"]
@@ -85,7 +86,7 @@ def _configuration(model: UtteranceEncoder) -> dict:
     }
 
 
-def _pairs(before: Inputs, after: Inputs) -> dict[str, tuple[Tensor, Tensor]]:
+def _pairs(before: Any, after: Any) -> dict[str, tuple[Tensor, Tensor]]:
     if isinstance(before, Tensor):
         return {"": (before, after)}
     return {f" {name!r}": (tensor, after[name]) for name, tensor in before.items()}

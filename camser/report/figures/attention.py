@@ -122,7 +122,7 @@ def _picture(axes: Axes, spectrogram: np.ndarray) -> None:
     if spectrogram.ndim != 2:
         raise ValueError(f"a spectrogram has shape {spectrogram.shape}; allowed: [bins, frames]")
     extent = (0, spectrogram.shape[1] * FRAME_SECONDS, 0, KILOHERTZ)
-    shades = {"cmap": style.SEQUENTIAL, "vmin": 0, "vmax": 1}
+    shades: dict[str, Any] = {"cmap": style.SEQUENTIAL, "vmin": 0, "vmax": 1}
     axes.imshow(spectrogram, extent=extent, origin="upper", aspect="auto", **shades)
 
 

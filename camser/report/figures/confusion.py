@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 import numpy as np
 from matplotlib.axes import Axes
+from matplotlib.collections import QuadMesh
 from matplotlib.colors import to_rgb
 from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
@@ -79,7 +81,7 @@ def confusion(
     return finished(figure, title)
 
 
-def _draw(axes: Axes, counts: np.ndarray, cell: float):
+def _draw(axes: Axes, counts: np.ndarray, cell: float) -> QuadMesh:
     """The cells of one panel; returns what a colour bar is made from."""
     totals = counts.sum(axis=1, keepdims=True)
     shares = np.ma.masked_invalid(
@@ -93,8 +95,8 @@ def _draw(axes: Axes, counts: np.ndarray, cell: float):
         # Within its axes anyway, so not worth measuring for the arrangement.
         middle = {"x": column + 0.5, "ha": "center", "in_layout": False}
         if not totals[row, 0]:
-            hatched = {"facecolor": style.PALE, "edgecolor": "white", "hatch": "////"}
-            axes.add_patch(Rectangle((column, row), 1, 1, linewidth=0.8, **hatched))
+            hatched: dict[str, Any] = {"facecolor": style.PALE, "hatch": "////", "linewidth": 0.8}
+            axes.add_patch(Rectangle((column, row), 1, 1, edgecolor="white", **hatched))
             box = {"facecolor": style.PALE, "edgecolor": "none", "pad": 1}
             axes.text(y=row + 0.5, s="–", va="center", fontsize=style.LARGE, bbox=box, **middle)
             continue
@@ -108,7 +110,7 @@ def _draw(axes: Axes, counts: np.ndarray, cell: float):
     return mesh
 
 
-def ink(ground: object) -> str:
+def ink(ground: Any) -> str:
     """Black or white, whichever stands out more from a colour (WCAG 2's contrast ratio)."""
     rgb = np.array(to_rgb(ground))
     linear = np.where(rgb <= 0.04045, rgb / 12.92, ((rgb + 0.055) / 1.055) ** 2.4)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 import numpy as np
 from matplotlib.axes import Axes
@@ -14,7 +15,7 @@ from camser.report.figures import style
 from camser.report.figures.layout import check_some, finished, legend_below
 
 # column of history.csv: its panel, what its values are times, and its look
-SERIES = {
+SERIES: dict[str, tuple[int, float, dict[str, Any]]] = {
     "train_loss": (0, 1.0, {"color": style.PALETTE[2], "linestyle": style.LINES[0]}),
     "valid_loss": (0, 1.0, {"color": style.PALETTE[3], "linestyle": style.LINES[1]}),
     "valid_WA": (1, 100.0, {"color": style.PALETTE[0], "linestyle": style.LINES[0]}),
@@ -72,7 +73,9 @@ def curves(
     return finished(figure, title)
 
 
-def _draw(axes: Axes, runs: dict, best_epochs: Mapping, column: str, factor: float, look: dict):
+def _draw(
+    axes: Axes, runs: dict, best_epochs: Mapping, column: str, factor: float, look: dict
+) -> None:
     """The lines of one column; a run of a single epoch is a point."""
     for run, numbers in runs.items():
         epochs, values = numbers["epoch"], factor * numbers[column]
@@ -122,11 +125,11 @@ def _entries(num_runs: int, chosen: bool) -> list[Line2D]:
         )
         for column, (_, _, look) in SERIES.items()
     ]  # fmt: skip
-    grey = {"color": style.GREY}
+    grey: dict[str, Any] = {"color": style.GREY}
     if num_runs > 1:
         lines.append(Line2D([], [], label="one run", linewidth=0.5, **grey))
         name = f"median (while half of the {num_runs} train)"
         lines.append(Line2D([], [], label=name, linewidth=1.8, **grey))
-    dot = {"marker": "o", "linestyle": "none", "markersize": 4}
+    dot: dict[str, Any] = {"marker": "o", "linestyle": "none", "markersize": 4}
     best = [Line2D([], [], label="best epoch", **dot, **grey)] if chosen else []
     return [*lines, *best]

@@ -10,7 +10,7 @@ from matplotlib.lines import Line2D
 
 from camser.report.figures import style
 
-BAR = {"elinewidth": 0.8, "capsize": 1.8, "capthick": 0.8}
+BAR: dict[str, Any] = {"elinewidth": 0.8, "capsize": 1.8, "capthick": 0.8}
 EDGE = 2.0  # percent; room for a dot at 0 or 100 %
 
 

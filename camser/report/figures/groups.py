@@ -17,10 +17,10 @@ NAMES = 1.8  # inches, for the names of rows
 WA = {"color": style.PALETTE[0], "marker": "o", "markersize": 4}
 UA = {"color": style.PALETTE[1], "marker": "^", "markersize": 4}
 SCORES = {"WA": (-0.15, WA), "UA": (0.15, UA)}  # how many rows below the middle; the look
-FOLD = {"color": style.PALETTE[6], "marker": "o", "markersize": 3, "markeredgecolor": style.GREY,
-        "markeredgewidth": 0.3}  # fmt: skip
+FOLD: dict[str, Any] = {"color": style.PALETTE[6], "marker": "o", "markersize": 3,
+                        "markeredgecolor": style.GREY, "markeredgewidth": 0.3}  # fmt: skip
 POOLED = {"color": style.PALETTE[0], "marker": "D", "markersize": 5}
-CHANCE = {"color": "black", "linewidth": 0.8, "linestyle": style.LINES[2]}
+CHANCE: dict[str, Any] = {"color": "black", "linewidth": 0.8, "linestyle": style.LINES[2]}
 
 
 def groups(

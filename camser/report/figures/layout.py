@@ -114,7 +114,9 @@ def finished(figure: Figure, title: str = "") -> Figure:
         text = wrapped(title, figure.get_figwidth() - 0.3, LARGE)
         figure.set_figheight(figure.get_figheight() + inches_of([text], LARGE) + 0.05)
         figure.suptitle(text, fontsize=LARGE)
+    engine = figure.get_layout_engine()
+    assert engine is not None, "figures are made by style.new_figure"
     for _ in range(2):  # axes of a fixed shape need a second look at what the first one left
-        figure.get_layout_engine().execute(figure)
+        engine.execute(figure)
     figure.set_layout_engine("none")
     return figure

@@ -22,9 +22,10 @@ from camser.report.figures.layout import (
     wrapped,
 )
 
-BAR = {"facecolor": style.PALETTE[6], "edgecolor": "white", "linewidth": 0.4}
-GAP = {"facecolor": "none", "edgecolor": style.PALETTE[1], "hatch": "/////", "linewidth": 0.6}
-MEAN = {"marker": "o", "markersize": 2.5, "linestyle": "none"}
+BAR: dict[str, Any] = {"facecolor": style.PALETTE[6], "edgecolor": "white", "linewidth": 0.4}
+GAP: dict[str, Any] = {"facecolor": "none", "edgecolor": style.PALETTE[1], "hatch": "/////",
+                       "linewidth": 0.6}  # fmt: skip
+MEAN: dict[str, Any] = {"marker": "o", "markersize": 2.5, "linestyle": "none"}
 
 
 def reliability(panels: Mapping[str, Mapping[str, Any]], title: str = "") -> Figure:
@@ -77,7 +78,7 @@ def _draw(upper: Axes, lower: Axes, name: str, panel: Mapping[str, Any]) -> None
         )
     edges, confidence, accuracy = 100 * edges, 100 * confidence, 100 * accuracy
     left, width, full = edges[:-1], np.diff(edges), count > 0
-    at = {"x": left[full], "width": width[full], "align": "edge"}
+    at: dict[str, Any] = {"x": left[full], "width": width[full], "align": "edge"}
     upper.bar(height=accuracy[full], **at, **BAR)
     upper.bar(height=(confidence - accuracy)[full], bottom=accuracy[full], **at, **GAP)
     upper.plot([0, 100], [0, 100], color="black", linewidth=0.8, linestyle=style.LINES[1])

@@ -6,6 +6,7 @@ Figures are made without pyplot: nothing is registered anywhere, and no setting 
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 from matplotlib import rc_context
 from matplotlib.axes import Axes
@@ -35,7 +36,7 @@ SEQUENTIAL = LinearSegmentedColormap.from_list(
 METADATA = {"png": {"Software": None}, "svg": {"Date": None, "Creator": None}}
 
 
-def look(index: int) -> dict[str, object]:
+def look(index: int) -> dict[str, Any]:
     """Colour, marker and line style of the ``index``-th thing of a figure.
 
     The three repeat at different lengths, so that no two of 88 things share colour and marker.
