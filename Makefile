@@ -8,7 +8,8 @@ BENCH := limits features training epoch inference startup memory
 BENCH_GPU := limits features training epoch inference memory
 FAULTS := kills damage sweeps resources extremes fuzz trust load
 
-.PHONY: demo test test-slow coverage lint bench bench-gpu faults clean
+.PHONY: demo test test-slow test-oldest test-newest coverage audit mutants lint bench bench-gpu \
+	faults clean
 
 # With 19 utterances to choose the epoch by, the first one is the best of some seeds.
 demo: $(INSTALLED)  ## a synthetic corpus, one fold trained, tested and exported: two minutes on two cores
@@ -25,6 +26,24 @@ test-slow: lint  ## what takes longer
 
 coverage: $(INSTALLED)  ## the branches of camser that the quick tests take: at least 90 %
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest --numprocesses 2 --dist loadfile --cov
+
+test-oldest: RESOLUTION = lowest-direct
+test-newest: RESOLUTION = highest
+test-oldest test-newest: test-%:  ## the quick tests with the lowest and highest versions that setup.cfg allows
+	$(PYTHON) -m venv --clear .venv-$*
+	.venv-$*/bin/python -m pip install --quiet uv
+	.venv-$*/bin/uv pip install --quiet --python .venv-$*/bin/python --resolution $(RESOLUTION) \
+		--editable ".[test]"
+	OMP_NUM_THREADS=1 .venv-$*/bin/python -m pytest
+
+audit:  ## known vulnerabilities of what constraints.txt names; asks PyPI, and fails where it has no answer
+	$(PYTHON) -m venv .venv-audit
+	.venv-audit/bin/python -m pip install --quiet pip-audit
+	.venv-audit/bin/pip-audit --strict --disable-pip --no-deps --requirement constraints.txt
+
+mutants: $(INSTALLED)  ## whether the tests of folds, metrics and segments notice any small change
+	OMP_NUM_THREADS=1 $(BIN)/python faults/mutants.py --output faults/results/mutants.json
+	$(BIN)/python faults/pages.py docs/faults.md
 
 bench: $(INSTALLED)  ## speed and memory on the CPU, into docs/speed.md; wants an idle machine
 	set -e; for name in $(BENCH); do \
@@ -55,4 +74,4 @@ $(INSTALLED): setup.cfg pyproject.toml constraints.txt
 	touch $@
 
 clean:
-	rm -rf .venv build dist *.egg-info $(DEMO)
+	rm -rf .venv .venv-* build dist *.egg-info $(DEMO)

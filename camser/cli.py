@@ -207,9 +207,7 @@ def _classify(arguments: argparse.Namespace) -> None:
         timeline = {name: getattr(given, name) for name in names}
     files = classify.recordings([*given.paths, *classify.listed(given.list)])
     if given.form == "audacity" and len(files) > 1:
-        raise ValueError(
-            f"Audacity's labels do not name their file; give one file, not {len(files)}"
-        )
+        raise ValueError(f"Audacity's labels name no file; give one file, not {len(files)}")
 
     from camser.inference import EmotionClassifier
 

@@ -12,7 +12,6 @@ import speechbrain as sb
 import torch
 from hyperpyyaml import load_hyperpyyaml
 from speechbrain.utils.distributed import ddp_barrier, ddp_init_group, if_main_process
-from speechbrain.utils.train_logger import TensorboardLogger
 
 from camser import automatic, determinism, folds, inspection, results, resuming
 from camser.audio import AudioError
@@ -20,6 +19,7 @@ from camser.brain import EmotionBrain
 from camser.build import NAMED, check_names
 from camser.checkpoints import CheckpointError, WholeCheckpointer, check_plugins
 from camser.corpus import Utterance, fingerprint
+from camser.curves import tensorboard_logger
 from camser.data import SegmentDataset
 from camser.endings import told_as_a_line
 from camser.export.write import export_run
@@ -93,9 +93,7 @@ class Run:
         let_logs_fail()
         self.hparams["loggers"] = [self.hparams["train_logger"]]
         if self.hparams["tensorboard"]:
-            self.hparams["loggers"].append(
-                TensorboardLogger(str(self.output_folder / "tensorboard"))
-            )
+            self.hparams["loggers"].append(tensorboard_logger(self.output_folder / "tensorboard"))
         self.brain = self._build_brain()
         self.data = self._prepare_data()
         architecture = self.hparams["embedding_model"].architecture

@@ -1,5 +1,6 @@
 """Folds: who trains, who chooses the epoch, who is tested, and that nobody does two of them."""
 
+import inspect
 import random
 from collections import Counter
 from dataclasses import replace
@@ -7,7 +8,16 @@ from dataclasses import replace
 import pytest
 
 from camser.corpus import Utterance
-from camser.folds import OPTIMISTIC, PROTOCOLS, Fold, FoldError, check_fold, describe, make_folds
+from camser.folds import (
+    OPTIMISTIC,
+    OPTIONS,
+    PROTOCOLS,
+    Fold,
+    FoldError,
+    check_fold,
+    describe,
+    make_folds,
+)
 
 # Utterances by session; together 1103, 1636, 1084 and 1708.
 IEMOCAP = {
@@ -198,6 +208,15 @@ def test_without_sessions_the_next_speaker_validates_cyclically():
     order = sorted(speakers(rows))
     assert [fold.name for fold in folds] == order
     assert [speakers(fold.valid) for fold in folds] == [{s} for s in [*order[1:], order[0]]]
+
+
+def test_the_options_are_those_that_folds_are_made_with():
+    assert {"utterances", *OPTIONS} == set(inspect.signature(make_folds).parameters)
+
+
+def test_three_speakers_are_enough_to_leave_one_out():
+    rows = emodb(3)
+    assert_a_division(make_folds(rows, "leave_one_speaker_out"), rows)
 
 
 def test_k_folds_deal_24_speakers_evenly_by_gender():

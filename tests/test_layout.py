@@ -26,6 +26,7 @@ ALLOWED = {
     "arguments": set(),
     "merging": {"arguments", "registry"},
     "settings": {"arguments", "merging", "reading", "registry"},
+    "curves": {"arguments"},
     "resuming": {"corpus", "files", "results", "settings"},
     "prepare": {"audio", "corpus", "files", "sealed"},
     "folds": {"corpus"},

@@ -78,6 +78,20 @@ def test_what_lies_beyond_the_length_is_ignored():
             assert torch.equal(value, expected)
 
 
+def test_padding_that_no_utterance_reaches_adds_no_segment():
+    segments, owners = split(torch.ones(2, 9), torch.tensor([3 / 9, 2 / 9]), 3)
+    assert segments.tolist() == [[1, 1, 1], [1, 1, 0]] and owners.tolist() == [0, 1]
+
+
+@pytest.mark.parametrize("size", [4, 9])
+def test_segments_are_where_the_recordings_are_whatever_the_default_device_is(size):
+    wavs, lens = torch.ones(2, 9), torch.tensor([1.0, 2 / 9])
+    with torch.device("meta"):
+        segments, owners = split(wavs, lens, size)
+        joined = join(segments, owners, 2)
+    assert segments.device == owners.device == joined.device == wavs.device
+
+
 def test_a_training_batch_passes_unchanged():
     wavs = torch.randn(64, 480)
     segments, owners = split(wavs, torch.ones(64), 480)
