@@ -27,6 +27,7 @@ from speechbrain.utils.run_opts import RunOptions
 from camser.arguments import RUN_OPTIONS, SettingsError, split_arguments
 from camser.merging import check_size, merge, tag_of
 from camser.reading import read_text
+from camser.references import check_references
 from camser.registry import nearest
 
 # What the code reads from a recipe; a key that is neither here nor referred to is a mistake.
@@ -115,6 +116,7 @@ def read_arguments(argv: Sequence[str], recipe_folder: str | Path = ".") -> Sett
     merge(tree, asked, KNOWN | referred)
     tree.update({k: run_opts[k] for k in DECISIVE if k in run_opts.overridden_args})
     _check_keys(tree, referred)
+    check_references(tree)
     text = _dump(tree)
     return Settings(text, _plain_values(text), run_opts, list(variants))
 

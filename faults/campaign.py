@@ -55,6 +55,14 @@ class Tally:
         ]
 
 
+def _options(asked: argparse.Namespace) -> str:
+    """What makes the same campaign again."""
+    told = {name: value for name, value in vars(asked).items() if name != "output" and value}
+    told |= {"number": asked.number, "seed": asked.seed}
+    lists = {n: " ".join(map(str, v)) if isinstance(v, list) else v for n, v in told.items()}
+    return " ".join(f"--{name} {value}" for name, value in lists.items())
+
+
 def main(
     run: Callable[[argparse.Namespace, Tally], None],
     number: int,
@@ -84,7 +92,7 @@ def main(
     print(f"\n{tables.markdown(tally.rows())}")
     if asked.output:
         script = Path(sys.modules[run.__module__].__file__ or "").name
-        command = f"python faults/{script} --number {asked.number} --seed {asked.seed}"
+        command = f"python faults/{script} {_options(asked)}"
         told = {"command": command, "machine": measuring.machine(), "rows": tally.rows()}
         with replacing(asked.output) as file:
             json.dump(told, file, indent=1)

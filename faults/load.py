@@ -28,6 +28,7 @@ from campaign import Tally
 DIFFERENT = 300  # recordings; the others are links to them
 BROKEN_EACH = 97  # every so many files, one is no recording
 CLIENTS = 4
+PAUSE = 0.5  # seconds between two questions of a client
 GROWTH = 40  # MB that a process may grow by, once it is warm: what its allocator keeps differs
 WARM = 0.15  # the share of the load after which it is
 
@@ -151,6 +152,7 @@ def _client(shown: asking.Page, end: float, counts: Counter[str], number: int) -
     while time.monotonic() < end:
         expected, name, content, api_name = kinds[turn % len(kinds)]
         turn += 1
+        time.sleep(PAUSE)
         try:
             answer = shown.question(name, content, api_name)
         except OSError as error:
@@ -179,14 +181,16 @@ def _figures(seen: list[Held]) -> str:
 
 
 def run(asked: argparse.Namespace, tally: Tally) -> None:
-    """``number`` files, then ``minutes`` of requests."""
+    """``number`` files, and ``minutes`` of requests meanwhile."""
     if sys.platform != "linux":
         sys.exit("what a process holds is counted as Linux tells it; run this there")
     with tempfile.TemporaryDirectory(prefix="camser-load-") as folder:
         root = Path(folder).resolve()
         export = traps.good(root / "export")
-        classify(export, root, asked.number, tally)
-        page(export, root / "page", asked.minutes, tally)
+        with ThreadPoolExecutor(2) as pool:
+            files = pool.submit(classify, export, root, asked.number, tally)
+            page(export, root / "page", asked.minutes, tally)
+            files.result()
 
 
 def parser() -> argparse.ArgumentParser:

@@ -19,7 +19,8 @@ sys.path.append(str(ROOT / "tests"))  # its small exports
 
 from exported import write_export
 
-from camser.inference.contents import INT8, ONNX, WEIGHTS, described
+from camser.files import described
+from camser.inference.contents import INT8, ONNX, WEIGHTS
 
 # A copy of any of these in the working folder is imported where that folder is on Python's path.
 MODULES = (
