@@ -37,7 +37,8 @@ def resolve(hparams: Mapping[str, Any], run_opts: RunOptions | None = None) -> d
     Raises
     ------
     ValueError
-        If ``compiled`` is none of the three, or SpeechBrain is to compile the same once more.
+        If ``compiled`` is none of the three, SpeechBrain is to compile the same once more, or there
+        is no such device.
 
     Example
     -------
@@ -46,7 +47,7 @@ def resolve(hparams: Mapping[str, Any], run_opts: RunOptions | None = None) -> d
     """
     options = {} if run_opts is None else run_opts
     given = {**hparams, **{n: options[n] for n in getattr(options, "overridden_args", ())}}
-    device = torch.device(given.get("device") or infer_device())
+    device = _device(given.get("device") or infer_device())
     precision, compiled = given.get("precision", "fp32"), given.get("compiled", False)
     if precision == "auto":
         precision = "bf16" if _has_bf16(device) else "fp32"
@@ -59,6 +60,13 @@ def resolve(hparams: Mapping[str, Any], run_opts: RunOptions | None = None) -> d
             "here; leave it out, or give --compiled=false with it"
         )
     return {"precision": precision, "compiled": compiled}
+
+
+def _device(name: str) -> torch.device:
+    try:
+        return torch.device(name)
+    except RuntimeError as error:
+        raise ValueError(f"device is {name!r}; give cpu, cuda or e.g. cuda:1") from error
 
 
 def _has_bf16(device: torch.device) -> bool:

@@ -137,7 +137,7 @@ def _look_up(
     fusions: Mapping[str, Mapping[str, Any]],
 ) -> dict[str, _Part]:
     """The encoders by modality, in order, and the fusion by its name."""
-    if not modalities or isinstance(modalities, str):
+    if isinstance(modalities, str) or not all(isinstance(m, str) for m in modalities or [0]):
         raise ValueError(
             f'modalities is {modalities!r}; give a list of names, e.g. --modalities="[mfcc]"'
         )
@@ -173,6 +173,8 @@ def _part(kind: str, table: Mapping[str, Any], *args: Any) -> _Part:
     name = params.pop("plugin")
     told = POOLED if kind == "encoder" else ()
     pooled = {key: params.pop(key) for key in told if key in params}
+    if not isinstance(pooled.get("standardise", False), bool):
+        raise ValueError(f"standardise is {pooled['standardise']!r}; allowed: true, false")
     plugin = plugin_class(kind, name)
     registry.check_call(plugin, name, *args, **params)
     return _Part(plugin, registry.provenance(kind, name), params, pooled)

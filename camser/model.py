@@ -39,6 +39,11 @@ class UtteranceEncoder(nn.Module):
     dropout : float
         Before each hidden layer.
 
+    Raises
+    ------
+    ValueError
+        If a hidden layer has no unit.
+
     Attributes
     ----------
     architecture : dict
@@ -62,6 +67,8 @@ class UtteranceEncoder(nn.Module):
         self.encoders: Any = nn.ModuleDict(encoders)
         self.fusion = fusion
         self.segment_samples = segment_samples
+        if wrong := [size for size in hidden_sizes if type(size) is not int or size < 1]:
+            raise ValueError(f"hidden_sizes has {wrong[0]!r}; allowed: whole numbers from 1 on")
         layers, size = [], fusion.out_features
         for hidden_size in hidden_sizes:
             layers += [nn.Dropout(dropout), nn.Linear(size, hidden_size), nn.ReLU()]

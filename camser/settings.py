@@ -24,6 +24,7 @@ from ruamel.yaml import YAML
 from ruamel.yaml.error import YAMLError
 from speechbrain.utils.run_opts import RunOptions
 
+from camser.allowed import check_values
 from camser.arguments import RUN_OPTIONS, SettingsError, split_arguments
 from camser.merging import check_size, merge, tag_of
 from camser.reading import read_text
@@ -45,7 +46,7 @@ KEYS = frozenset(
 MOST = 2**20  # bytes of a YAML
 # What ruamel.yaml and HyperPyYAML raise, besides their own, at what they do not expect.
 ODD = (
-    ArithmeticError, AssertionError, AttributeError, LookupError, NotImplementedError,
+    ArithmeticError, AssertionError, AttributeError, LookupError, NotImplementedError, OSError,
     RecursionError, TypeError, ValueError,
 )  # fmt: skip
 KNOWN = KEYS | RUN_OPTIONS | {"variants"}
@@ -97,7 +98,7 @@ def read_arguments(argv: Sequence[str], recipe_folder: str | Path = ".") -> Sett
     Raises
     ------
     SettingsError
-        If the YAML is missing or unreadable, or a key is unknown.
+        If the YAML is missing or unreadable, a key is unknown, or a value is not allowed.
     """
     rest, overrides = split_arguments(argv)
     path, run_opts, left = RunOptions.from_command_line_args(rest)
@@ -118,7 +119,9 @@ def read_arguments(argv: Sequence[str], recipe_folder: str | Path = ".") -> Sett
     _check_keys(tree, referred)
     check_references(tree)
     text = _dump(tree)
-    return Settings(text, _plain_values(text), run_opts, list(variants))
+    values = _plain_values(text)
+    check_values(values)
+    return Settings(text, values, run_opts, list(variants))
 
 
 @contextmanager
@@ -126,6 +129,10 @@ def arguments_checked() -> Iterator[None]:
     """While a recipe's objects are built: an argument that one does not take is its mistake."""
     try:
         yield
+    except ImportError as error:
+        if not str(error).startswith("There is no such"):  # HyperPyYAML's words for a name
+            raise
+        raise SettingsError(f"the recipe cannot be built: {error}") from error
     except TypeError as error:
         if "argument" not in str(error):
             raise  # a mistake in a plugin's own code

@@ -28,7 +28,7 @@ EXPORT = Path(tempfile.mkdtemp(prefix="camser-fuzz-")) / "export"
 
 
 def export(hurt: str) -> Callable[[Random, Path], Path]:
-    """An export whose description or weights are hostile; the digest is right, as a forger's is."""
+    """An export whose description or weights are hostile; the digests are right, as a forger's is."""
     if not EXPORT.exists():
         exported.write_export(EXPORT)
     config = json.loads((EXPORT / contents.CONFIG).read_text())
@@ -40,11 +40,10 @@ def export(hurt: str) -> Callable[[Random, Path], Path]:
             mutations.safetensors_of(random, weights) if hurt == contents.WEIGHTS else weights
         )
         told = {**config, "weights": {"bytes": path.stat().st_size, "digest": digest(path)}}
-        data = (
-            mutations.tree_of(random, told)
-            if hurt == contents.CONFIG
-            else json.dumps(told).encode()
-        )
+        data = json.dumps(told).encode()
+        if hurt == contents.CONFIG:
+            data = mutations.tree_of(random, told)
+        data = mutations.forged(data)
         (place / contents.CONFIG).write_bytes(data)
         return place
 

@@ -6,9 +6,12 @@ import copy
 import io
 import json
 import math
+import struct
 import zipfile
 from random import Random
 from typing import Any
+
+from camser.sealed import sealed
 
 # Sizes, rates and counts at which headers go wrong.
 NUMBERS = (
@@ -109,6 +112,15 @@ def tree_of(random: Random, seed: Any) -> bytes:
     return bytes_of(random, text.encode()) if random.random() < 0.1 else text.encode()
 
 
+def forged(data: bytes) -> bytes:
+    """JSON with the digest of its own content made right, where it is still a table."""
+    try:
+        tree = json.loads(data)
+        return json.dumps(sealed(tree)).encode() if isinstance(tree, dict) else data
+    except (ValueError, RecursionError):
+        return data
+
+
 def _places(tree: Any):
     """Every (holder, key) of a tree; the tree itself always has one."""
     keys = list(tree) if isinstance(tree, dict) else range(len(tree))
@@ -126,9 +138,11 @@ def safetensors_of(random: Random, seed: bytes) -> bytes:
     """Weights whose header, the length before it, or whose data are hostile."""
     size = int.from_bytes(seed[:8], "little")
     header, data = json.loads(seed[8 : 8 + size]), seed[8 + size :]
-    kind = random.randrange(4)
+    kind = random.randrange(6)
     if kind == 0:
         return bytes_of(random, seed)
+    if kind in (4, 5):
+        return seed[: 8 + size] + _values_of(random, data)
     if kind == 1:
         return random.choice(NUMBERS).to_bytes(16, "little")[:8] + seed[8:]
     if kind == 2:
@@ -136,21 +150,24 @@ def safetensors_of(random: Random, seed: bytes) -> bytes:
         other = random.choice([name for name in header if name != "__metadata__"])
         what = random.choice(("dtype", "shape", "data_offsets"))
         strange = (
-            "F64",
-            "BOOL",
-            "F8_E5M2",
-            [],
-            [0],
-            [2**62, 2],
-            [-1],
-            [0, 2**63],
+            "F64", "BOOL", "F8_E5M2", "I32", "U32", [], [0], [2**62, 2], [-1], [0, 2**63],
             header[other][what],
-        )
+        )  # fmt: skip
         header[one][what] = random.choice(strange)
         changed = json.dumps(header).encode()
     else:
         changed = tree_of(random, header)
     return len(changed).to_bytes(8, "little") + changed + data
+
+
+def _values_of(random: Random, data: bytes) -> bytes:
+    """Floats of 32 bits, one to three of them not as training leaves them."""
+    changed = bytearray(data)
+    for _ in range(random.choice((1, 1, 3))):
+        at = 4 * random.randrange(len(data) // 4)
+        value = random.choice((math.nan, math.inf, -math.inf, 3e38, 1e-45, 0.0, -1e9))
+        changed[at : at + 4] = struct.pack("<f", value)
+    return bytes(changed)
 
 
 def npz_of(random: Random, seed: bytes) -> bytes:

@@ -183,22 +183,21 @@ def read_manifest(path: Path) -> None:
 
 
 def run(hurt: str) -> Callable[[Random, Path], Path]:
-    """A run's files, one of them hostile."""
+    """A run's files, one of them hostile; the digests are right, as a forger's are."""
 
     def write(random: Random, place: Path) -> Path:
-        results.write_results(place, RESULTS)
         results.write_predictions(place, utterances(), [[-1.0, -0.5]] * 2, ["angry", "sad"])
-        results.add_history(place, {"epoch": 1, "loss": 0.5})
+        results.write_history(place, [{"epoch": 1, "loss": 0.5}])
         results.write_arrays(place / "embeddings.npz", {"fused": np.ones((2, 3), np.float32)})
         path = place / hurt
-        kind = {".json": mutations.tree_of, ".csv": mutations.text_of}.get(path.suffix)
-        data = path.read_bytes()
+        if path.suffix == ".csv":
+            path.write_bytes(mutations.text_of(random, path.read_bytes().decode()))
+        elif path.suffix == ".npz":
+            path.write_bytes(mutations.npz_of(random, path.read_bytes()))
+        results.write_results(place, RESULTS)
         if path.suffix == ".json":
-            path.write_bytes(kind(random, json.loads(data)))
-        else:
-            path.write_bytes(
-                kind(random, data.decode()) if kind else mutations.npz_of(random, data)
-            )
+            told = json.loads(path.read_bytes())
+            path.write_bytes(mutations.forged(mutations.tree_of(random, told)))
         return place
 
     return write

@@ -98,7 +98,7 @@ DAMAGES = {
     "it lacks classifier.linear.bias": lambda f: change_weights(
         f, lambda s: s.pop("classifier.linear.bias")
     ),
-    r"another shape classifier.linear.weight \[3, 128\] instead of \[4, 128\]": (
+    r"another form classifier.linear.weight \[3, 128\] float32 instead of \[4, 128\]": (
         lambda f: change_weights(f, shrink)
     ),
     "it has, besides, more": lambda f: change_weights(f, lambda s: s.update(more=torch.zeros(1))),

@@ -26,7 +26,8 @@ ALLOWED = {
     "arguments": set(),
     "merging": {"arguments", "registry"},
     "references": {"arguments", "merging"},
-    "settings": {"arguments", "merging", "reading", "references", "registry"},
+    "allowed": {"arguments", "reading"},
+    "settings": {"allowed", "arguments", "merging", "reading", "references", "registry"},
     "curves": {"arguments"},
     "resuming": {"corpus", "files", "results", "settings"},
     "prepare": {"audio", "corpus", "files", "sealed"},
@@ -104,6 +105,7 @@ ALLOWED = {
         "registry",
         "sealed",
         "segments",
+        "shortages",
     },
     "export": {
         "audio",

@@ -11,6 +11,7 @@ from torch import Tensor, nn
 
 from camser.encoders.base import Encoder
 from camser.encoders.pieces import in_pieces
+from camser.encoders.sizes import LONGEST_FFT, MOST_BANDS, check_sizes
 from camser.encoders.waveform import power, preemphasise
 
 
@@ -29,6 +30,11 @@ class MFCC(nn.Module):
         Step between frames.
     sample_rate : int
         In Hz.
+
+    Raises
+    ------
+    ValueError
+        If a size is not allowed.
     """
 
     def __init__(
@@ -40,6 +46,13 @@ class MFCC(nn.Module):
         sample_rate: int = 16000,
     ) -> None:
         super().__init__()
+        check_sizes(n_fft=(n_fft, 4, LONGEST_FFT))
+        check_sizes(
+            hop_samples=(hop_samples, 1, n_fft),
+            num_mels=(num_mels, 1, min(n_fft // 2, MOST_BANDS)),
+            sample_rate=(sample_rate, 2, 10**6),
+        )
+        check_sizes(num_coefficients=(num_coefficients, 1, num_mels))
         self.hop_samples = hop_samples
         self.transform = torchaudio.transforms.MFCC(
             sample_rate=sample_rate,

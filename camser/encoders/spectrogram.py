@@ -14,6 +14,7 @@ from torch import Tensor, nn
 
 from camser.encoders.base import Encoder
 from camser.encoders.pieces import in_pieces
+from camser.encoders.sizes import LONGEST_FFT, check_sizes
 from camser.encoders.waveform import power, preemphasise
 
 IMAGENET_MEAN = (0.485, 0.456, 0.406)
@@ -41,6 +42,11 @@ class SpectrogramImage(nn.Module):
         DFT bins kept, from 0 Hz.
     reference : str
         What 0 dB is: the "segment"'s loudest value, or that of a "full_scale" sine.
+
+    Raises
+    ------
+    ValueError
+        If a size or the reference is not allowed.
     """
 
     window: Tensor
@@ -56,6 +62,12 @@ class SpectrogramImage(nn.Module):
         super().__init__()
         if reference not in REFERENCES:
             raise ValueError(f"reference is {reference!r}; allowed: {', '.join(REFERENCES)}")
+        check_sizes(n_fft=(n_fft, 4, LONGEST_FFT))
+        check_sizes(
+            window_samples=(window_samples, 2, n_fft),
+            hop_samples=(hop_samples, 1, n_fft),
+            num_bins=(num_bins, 1, n_fft // 2 + 1),
+        )
         self.hop_samples, self.n_fft, self.num_bins = hop_samples, n_fft, num_bins
         self.reference = reference
         self.register_buffer("window", torch.hamming_window(window_samples), persistent=False)

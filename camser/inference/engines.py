@@ -125,4 +125,5 @@ def _load_graph(
     for name, expected in there.items():
         check_file(place / name, expected)
     head = load_head(place / WEIGHTS, config)
-    return {"embedding_model": OnnxEncoder(place / graph, threads), "classifier": head}
+    encoder = OnnxEncoder(place / graph, threads, head.linear.in_features)
+    return {"embedding_model": encoder, "classifier": head}

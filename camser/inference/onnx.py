@@ -6,11 +6,13 @@ from importlib import metadata
 from pathlib import Path
 from typing import Any, NoReturn
 
+import numpy as np
 import torch
 from packaging.version import Version
 from torch import Tensor, nn
 
 from camser.inference.contents import AGAIN, ExportError
+from camser.shortages import is_of_memory
 
 TAKES, GIVES = {"wavs", "lens"}, "embeddings"
 LEAST = Version("1.24.4")  # before, a graph could name any file of the machine as its weights
@@ -37,16 +39,21 @@ class OnnxEncoder(nn.Module):
         Written by ``camser export --onnx`` or ``--int8``.
     threads : int, optional
         For a single operator; by default as many as PyTorch has.
+    embedding_size : int, optional
+        What it must give for each utterance.
 
     Raises
     ------
     ExportError
-        If onnxruntime is not installed, or the file is not such a model.
+        If onnxruntime is not installed, or the file is not such a model; later, if it fails or
+        gives no embeddings.
     """
 
-    def __init__(self, path: Path, threads: int | None = None) -> None:
+    def __init__(
+        self, path: Path, threads: int | None = None, embedding_size: int | None = None
+    ) -> None:
         super().__init__()
-        self.path = path
+        self.path, self.embedding_size = path, embedding_size
         self.session = _session(path, threads or torch.get_num_threads())
         outputs = {output.name for output in self.session.get_outputs()}
         if {given.name for given in self.session.get_inputs()} != TAKES or GIVES not in outputs:
@@ -55,7 +62,24 @@ class OnnxEncoder(nn.Module):
     def forward(self, wavs: Tensor, lens: Tensor) -> Tensor:
         """[utterances, samples], relative lengths [utterances] -> [utterances, embedding_size]"""
         feeds = {"wavs": wavs.float().cpu().numpy(), "lens": lens.float().cpu().numpy()}
-        return torch.from_numpy(self.session.run([GIVES], feeds)[0])
+        try:
+            (given,) = self.session.run([GIVES], feeds)
+        except Exception as error:  # onnxruntime's own have no common class
+            if is_of_memory(error):
+                raise
+            raise ExportError(f"{self.path} fails: {error!s:.500}; {AGAIN}") from error
+        self._check(given, len(wavs))
+        return torch.from_numpy(given)
+
+    def _check(self, given: Any, num_utterances: int) -> None:
+        size = self.embedding_size
+        is_one = isinstance(given, np.ndarray) and given.dtype == np.float32 and given.ndim == 2
+        fits = is_one and len(given) == num_utterances and size in (None, given.shape[1])
+        if not fits or not np.isfinite(given).all():
+            raise ExportError(
+                f"{self.path} gives no finite embeddings of {size} values for {num_utterances} "
+                f"utterances; {AGAIN}"
+            )
 
     def inspect(self, wavs: Tensor, lens: Tensor) -> NoReturn:
         """Raise a ValueError: a graph gives nothing of what it computes on its way."""

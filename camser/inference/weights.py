@@ -53,7 +53,7 @@ def load_weights(modules: Mapping[str, Any], path: Path, config: Mapping[str, An
     ------
     ExportError
         If the file is missing or not the one that is described, or a tensor is missing, left
-        over, or of another shape.
+        over, of another shape or type, or holds what is no finite number.
     """
     check_file(path, config["weights"])
     try:
@@ -99,12 +99,30 @@ def _check_state(state: Mapping[str, Tensor], wanted: Mapping[str, Tensor], path
     problems = {
         "lacks": sorted(set(wanted) - set(state)),
         "has, besides,": sorted(set(state) - set(wanted)),
-        "has in another shape": [
-            f"{k} {list(state[k].shape)} instead of {list(wanted[k].shape)}"
+        "has in another form": [
+            f"{k} {_form(state[k])} instead of {_form(wanted[k])}"
             for k in sorted(set(state) & set(wanted))
-            if state[k].shape != wanted[k].shape
+            if _form(state[k]) != _form(wanted[k])
         ],
+        "has no finite numbers in": [k for k in sorted(wanted) if _is_strange(k, state, wanted)],
     }
     found = [f"{what} {', '.join(names[:5])}" for what, names in problems.items() if names]
     if found:
         raise ExportError(f"{path} does not fit its {CONFIG}: it {'; it '.join(found)}; {AGAIN}")
+
+
+def _form(value: Tensor) -> str:
+    return f"{list(value.shape)} {str(value.dtype).removeprefix('torch.')}"
+
+
+def _is_strange(name: str, state: Mapping[str, Tensor], wanted: Mapping[str, Tensor]) -> bool:
+    """Whether there is what the model as it was built, with its masks, would not hold."""
+    there = name in state and _form(state[name]) == _form(wanted[name])
+    return there and not _is_finite(state[name]) and _is_finite(wanted[name])
+
+
+def _is_finite(value: Tensor) -> bool:
+    if not value.is_floating_point() or not value.numel():
+        return True
+    ends = torch.stack(torch.aminmax(value))  # one pass, and nothing of its size beside it
+    return bool(ends.isfinite().all())
