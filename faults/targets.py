@@ -188,7 +188,7 @@ def run(hurt: str) -> Callable[[Random, Path], Path]:
     def write(random: Random, place: Path) -> Path:
         results.write_results(place, RESULTS)
         results.write_predictions(place, utterances(), [[-1.0, -0.5]] * 2, ["angry", "sad"])
-        results.add_history(place, {"epoch": 1, "loss": 0.5})
+        results.write_history(place, [{"epoch": 1, "loss": 0.5}])
         results.write_arrays(place / "embeddings.npz", {"fused": np.ones((2, 3), np.float32)})
         path = place / hurt
         kind = {".json": mutations.tree_of, ".csv": mutations.text_of}.get(path.suffix)

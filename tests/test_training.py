@@ -1,6 +1,5 @@
 """Training: every declarative variant, resuming, what a run leaves, and what it refuses."""
 
-import csv
 import math
 import os
 import signal
@@ -87,7 +86,7 @@ def test_the_files_of_a_run_agree_with_each_other(run, corpus):
         probabilities = {name: math.exp(float(row[name])) for name in labels}
         assert sum(probabilities.values()) == pytest.approx(1, abs=1e-5)
         assert max(probabilities, key=probabilities.get) == row["prediction"]
-    history = list(csv.DictReader((folder / "history.csv").open()))
+    history = results.read_history(folder)
     assert [row["epoch"] for row in history] == ["1", "2"]
     best = max(history, key=lambda row: float(row["valid_WA"]) + float(row["valid_UA"]))
     assert written["best_epoch"] == int(best["epoch"])
