@@ -85,7 +85,7 @@ def _yaml(sprung: Path) -> str:
     code = touching(sprung, "hyperparams.yaml")
     return (
         f"ran: !apply:exec [{json.dumps(code)}]\n"
-        f"made: !new:subprocess.Popen [[touch, {json.dumps(str(sprung / 'new'))}]]\n"
+        f"made: !new:zipfile.ZipFile [{json.dumps(str(sprung / 'new'))}, w]\n"
         "pretrainer: !name:os.system\n"
     )
 
