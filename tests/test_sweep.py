@@ -174,6 +174,7 @@ def test_a_failed_run_stops_no_other_and_is_told_at_the_end(sweep, capsys, tmp_p
     assert "[2/2, 0:00:" in told and "whole, fold 0, seed 1234: WA" in told
 
 
+@pytest.mark.slow
 def test_ten_rows_and_both_protocols_make_a_report(sweep, tmp_path):
     assert len(sweep(ABLATION, "--folds", "0")) == 10
     asked = ("--protocol=leave_one_session_out", "--folds", "0", "--only", "all_coatt")
