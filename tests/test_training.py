@@ -262,7 +262,7 @@ def test_another_run_in_the_same_folder_is_refused(run, start):
     with pytest.raises(SettingsError, match=r"epoch_counter|embedding_model.*hidden_sizes"):
         start("--embedding_model={hidden_sizes: [7, 128]}")
     start("--eval_precision=fp32", "--grad_accumulation_factor=1")  # the defaults, said aloud
-    start("--compiled=false")  # which is no part of what a run is
+    start("--compiled=false", "--eval_batch_size=7")  # which are no part of what a run is
 
 
 def test_a_run_does_not_go_on_with_other_data(run, start, monkeypatch):
