@@ -137,7 +137,7 @@ def array_blocks(
     _check_rate(name, sample_rate)
     if not len(samples):
         raise AudioError(f"{name}: holds no samples")
-    mono = samples.reshape(len(samples), -1).mean(axis=1, dtype=np.float32)
+    mono = _mono(samples.reshape(len(samples), -1))
     _check_samples(name, mono)
     pieces = iter([mono])
     if sample_rate != SAMPLE_RATE:
@@ -165,7 +165,8 @@ def _samples(path: str | os.PathLike, start: int = 0) -> Generator[np.ndarray, N
     if not Path(path).is_file():
         raise AudioError(f"{path}: there is no such file, or it is none that holds data")
     try:
-        with soundfile.SoundFile(path) as file:
+        # The bytes of a name that is no text; Windows has none such.
+        with soundfile.SoundFile(os.fsencode(path) if os.name == "posix" else path) as file:
             _check_header(path, file)
             plain = file.samplerate == SAMPLE_RATE
             exact = plain and file.seekable() and file.subtype not in CONTINUING
@@ -177,7 +178,8 @@ def _samples(path: str | os.PathLike, start: int = 0) -> Generator[np.ndarray, N
                     yield piece[start:]
                 start = max(0, start - len(piece))
     except (soundfile.SoundFileError, TypeError) as error:  # TypeError: headerless formats
-        raise AudioError(f"{path}: not a readable sound file ({error})") from error
+        told = getattr(error, "error_string", error)
+        raise AudioError(f"{path}: not a readable sound file ({told})") from error
 
 
 def _decode(path: str | os.PathLike, file: Any, position: int) -> Iterator[np.ndarray]:
@@ -189,9 +191,15 @@ def _decode(path: str | os.PathLike, file: Any, position: int) -> Iterator[np.nd
         if not len(piece):
             raise AudioError(f"{path}: truncated; {file.frames} samples declared, {position} there")
         position += len(piece)
-        piece = piece.mean(axis=1)
+        piece = _mono(piece)
         _check_samples(path, piece)
         yield piece
+
+
+def _mono(samples: np.ndarray) -> np.ndarray:
+    """[samples, channels] -> [samples]; of what is not finite, the check afterwards tells."""
+    with np.errstate(invalid="ignore", over="ignore"):
+        return samples.mean(axis=1, dtype=np.float32)
 
 
 def _check_samples(name: str | os.PathLike, piece: np.ndarray) -> None:

@@ -18,7 +18,7 @@ NEUTRAL = (
     "data_folder", "output_folder", "prepared_folder", "num_workers", "tensorboard",
     "ckpt_interval_minutes", "ckpt_interval_steps", "checkpointer", "train_logger",
     "save_embeddings", "save_attention", "export_folder", "compiled", "skip_nonfinite_grads",
-    "deterministic",
+    "deterministic", "eval_batch_size",
 )  # fmt: skip
 RUN_DEFAULTS = {name: RunOptions()[name] for name in DECISIVE}
 

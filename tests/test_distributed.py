@@ -3,6 +3,7 @@
 import subprocess
 import sys
 
+import pytest
 import torch
 from conftest import ROOT, TINY
 
@@ -35,6 +36,7 @@ def test_two_processes_train_with_layer_drop_and_spec_augment(corpus, prepared, 
     assert not torch.equal(*states), "the processes drew the same noise"
 
 
+@pytest.mark.slow
 def test_two_processes_debug(corpus, prepared, tmp_path):
     run_two(corpus, prepared, tmp_path, "--debug", "--debug_batches=1", "--debug_epochs=1")
     assert not (tmp_path / "run/results.json").exists()

@@ -90,6 +90,7 @@ def test_they_are_listed_with_their_distributions(binaries, tmp_path):
     assert {(name, package) for package, (name, _) in OFFERS.items()} <= offered
 
 
+@pytest.mark.slow
 def test_their_own_suites_are_green(binaries, tmp_path):
     for package in OFFERS:
         shutil.copytree(EXAMPLES / package / "tests", tmp_path / package)
@@ -100,6 +101,7 @@ def test_their_own_suites_are_green(binaries, tmp_path):
     assert tested.returncode == 0, tested.stdout[-5000:]
 
 
+@pytest.mark.slow
 def test_the_three_train_together_by_their_names(train):
     encoders = {
         "prosody": {"plugin": "egemaps"},

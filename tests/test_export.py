@@ -68,28 +68,29 @@ def missing_results(run):
 
 def missing_architecture(run):
     (run / "architecture.json").unlink()
-    return "Give the command of this run again"
+    return "architecture.json is missing"
 
 
 def missing_validation(run):
     (run / "valid_predictions.csv").unlink()
-    return "valid_predictions.csv cannot be read.*command of this run again"
+    return "valid_predictions.csv is missing.*the run's command again"
 
 
 def no_checkpoint(run):
     shutil.rmtree(run / "save")
-    return "holds no checkpoint with a score"
+    return "holds no checkpoint of the best epoch"
 
 
 def damaged_checkpoint(run):
     (path,) = run.glob("save/CKPT*/embedding_model.ckpt")
     path.write_bytes(path.read_bytes()[:5000])
-    return "embedding_model.ckpt is damaged"
+    return "embedding_model.ckpt has 5000 bytes"
 
 
 def other_predictions(run):
     path = run / "predictions.csv"
     path.write_text(path.read_text().replace("-1.", "-1.5"))
+    results.write_results(run, json.loads((run / "results.json").read_text()))
     return "does not give its run's log-probabilities"
 
 

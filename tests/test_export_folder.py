@@ -84,13 +84,15 @@ DAMAGES = {
     "of the plugin 'mfcc', version is not told; make it again": lambda f: change_config(
         f, lambda c: c["plugins"]["mfcc"].pop("version")
     ),
-    "of the plugin 'mfcc', kind is not told": lambda f: change_config(
+    "plugins is {'mfcc': 'mfcc_bilstm'": lambda f: change_config(
         f, lambda c: c["plugins"].update(mfcc="mfcc_bilstm")
     ),
     "the model cannot be built: .*hidden_sise": lambda f: change_config(
         f, lambda c: c["architecture"]["encoders"]["mfcc"].update(hidden_sise=8)
     ),
-    "the model cannot be built": lambda f: change_config(f, lambda c: c.update(architecture={})),
+    "architecture holds no table of encoders": lambda f: change_config(
+        f, lambda c: c.update(architecture={})
+    ),
     "the encoder 'wav2vec2' would fetch other weights": lambda f: change_config(
         f, lambda c: c["architecture"]["encoders"]["wav2vec2"].update(source="a/b")
     ),

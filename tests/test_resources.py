@@ -113,7 +113,7 @@ def test_a_second_run_is_refused_until_the_first_has_ended_or_was_killed(tmp_pat
             FolderLock(folder).__enter__()
     finally:
         first.kill()
-        first.wait()
+        first.communicate()
     with FolderLock(folder):
         assert f"process {os.getpid()} " in (folder / ".lock").read_text()
     assert not list(folder.iterdir())

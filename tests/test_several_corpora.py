@@ -1,7 +1,6 @@
 """Several corpora at once: joined without mixing them up, trained on together or across."""
 
 import itertools
-import logging
 import sys
 from collections import Counter
 from dataclasses import replace
@@ -11,7 +10,7 @@ import numpy as np
 import pytest
 import soundfile
 import torch
-from conftest import ROOT, load_module
+from conftest import ROOT, close_logs, load_module
 
 from camser import audio
 from camser.corpus import ManifestError, Utterance, locate, read_manifest
@@ -83,9 +82,7 @@ def start(folders, tmp_path, scans):
         return Run(read_arguments([*arguments, *overrides], RECIPE), scans)
 
     yield build
-    logging.getLogger().handlers = [
-        h for h in logging.getLogger().handlers if not isinstance(h, logging.FileHandler)
-    ]
+    close_logs()
 
 
 def test_corpora_are_joined_one_after_the_other(join, folders, tmp_path):

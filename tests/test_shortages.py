@@ -52,6 +52,8 @@ def test_a_log_that_cannot_be_written_is_an_error(tmp_path, monkeypatch):
     monkeypatch.setattr(handler, "flush", no_room)
     with pytest.raises(OSError, match="No space"):
         logging.getLogger("x").error("told")
+    monkeypatch.undo()
+    handler.close()
 
 
 def test_no_memory_to_train_or_to_score_says_which_batch_would_do(start, monkeypatch):

@@ -16,6 +16,7 @@ from camser.report import published
 from camser.report.collecting import collect
 from camser.report.write import write_report
 from camser.results import read_results
+from camser.sealed import sealed
 from camser.settings import read_arguments
 from camser.sweep import crossval, local
 from camser.sweep.options import Resources, read_options, resources
@@ -152,7 +153,7 @@ def test_what_is_finished_is_skipped_and_what_is_damaged_is_named_and_repeated(s
     with pytest.raises(SystemExit, match="other settings:\n  batch_size: 16, now 8"):
         sweep(*asked, "--batch_size=8")
     changed = json.loads(whole) | {"manifest": "another"}
-    first.write_text(json.dumps(changed))
+    first.write_text(json.dumps(sealed(changed)))
     with pytest.raises(SystemExit, match="is of another run: its manifest is 'another'"):
         sweep(*asked)
 
@@ -173,6 +174,7 @@ def test_a_failed_run_stops_no_other_and_is_told_at_the_end(sweep, capsys, tmp_p
     assert "[2/2, 0:00:" in told and "whole, fold 0, seed 1234: WA" in told
 
 
+@pytest.mark.slow
 def test_ten_rows_and_both_protocols_make_a_report(sweep, tmp_path):
     assert len(sweep(ABLATION, "--folds", "0")) == 10
     asked = ("--protocol=leave_one_session_out", "--folds", "0", "--only", "all_coatt")

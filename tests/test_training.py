@@ -1,6 +1,5 @@
 """Training: every declarative variant, resuming, what a run leaves, and what it refuses."""
 
-import csv
 import math
 import os
 import signal
@@ -87,7 +86,7 @@ def test_the_files_of_a_run_agree_with_each_other(run, corpus):
         probabilities = {name: math.exp(float(row[name])) for name in labels}
         assert sum(probabilities.values()) == pytest.approx(1, abs=1e-5)
         assert max(probabilities, key=probabilities.get) == row["prediction"]
-    history = list(csv.DictReader((folder / "history.csv").open()))
+    history = results.read_history(folder)
     assert [row["epoch"] for row in history] == ["1", "2"]
     best = max(history, key=lambda row: float(row["valid_WA"]) + float(row["valid_UA"]))
     assert written["best_epoch"] == int(best["epoch"])
@@ -263,7 +262,7 @@ def test_another_run_in_the_same_folder_is_refused(run, start):
     with pytest.raises(SettingsError, match=r"epoch_counter|embedding_model.*hidden_sizes"):
         start("--embedding_model={hidden_sizes: [7, 128]}")
     start("--eval_precision=fp32", "--grad_accumulation_factor=1")  # the defaults, said aloud
-    start("--compiled=false")  # which is no part of what a run is
+    start("--compiled=false", "--eval_batch_size=7")  # which are no part of what a run is
 
 
 def test_a_run_does_not_go_on_with_other_data(run, start, monkeypatch):
