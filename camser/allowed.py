@@ -53,7 +53,7 @@ def check_values(values: Mapping[str, Any]) -> None:
     -------
     >>> check_values({"batch_size": 0})
     Traceback (most recent call last):
-    camser.arguments.SettingsError: batch_size is 0; it must be a whole number of at least 1
+    camser.arguments.SettingsError: batch_size is 0; it must be a whole number; at least 1
     """
     for name, allowed in ALLOWED.items():
         if name not in values or _is_object(values[name]):
@@ -73,5 +73,5 @@ def _is_within(value: Any, allowed: _Allowed) -> bool:
 
 
 def _of(allowed: _Allowed) -> str:
-    least = "" if allowed.least == -math.inf else f" of at least {allowed.least}"
-    return least if allowed.most == math.inf else f"{least} and at most {allowed.most}"
+    least = "" if allowed.least == -math.inf else f"; at least {allowed.least}"
+    return least if allowed.most == math.inf else f"{least}, at most {allowed.most}"

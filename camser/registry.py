@@ -11,7 +11,7 @@ import difflib
 import inspect
 import re
 from collections.abc import Iterable, Mapping
-from importlib.metadata import Distribution, EntryPoint, entry_points
+from importlib.metadata import Distribution, EntryPoint, distributions
 from typing import Any
 
 GROUPS = {"encoder": "camser.encoders", "fusion": "camser.fusion"}
@@ -42,11 +42,25 @@ def installed(kind: str) -> list[EntryPoint]:
     """The entry points of one kind (``encoder`` or ``fusion``), sorted; imports none of them."""
     if kind not in GROUPS:
         raise PluginError(f"no kind of plugin {kind!r}; there are: {', '.join(GROUPS)}")
-    # A checkout installed in place can be found twice: once a name and distribution is enough.
-    # What an interrupted installation leaves has metadata without a name: nobody can name it.
-    points = [point for point in entry_points(group=GROUPS[kind]) if made_by(point).name]
-    found = {(point.name, normalised(made_by(point).name)): point for point in points}
+    found: dict[tuple[str, str], EntryPoint] = {}
+    for dist in distributions():
+        # A checkout installed in place can be found twice: the first one is imported.
+        for point in _offered(dist, GROUPS[kind]):
+            found.setdefault((point.name, normalised(dist.name)), point)
     return [found[key] for key in sorted(found)]
+
+
+def _offered(dist: Distribution, group: str) -> list[EntryPoint]:
+    """A distribution's entry points in a group; none where its metadata is broken.
+
+    What an interrupted installation leaves can have no name, or be no text at all. Nobody can name
+    that, and it must not keep others from theirs.
+    """
+    try:
+        found = [point for point in dist.entry_points if point.group == group]
+        return found if found and dist.name and dist.version else []
+    except Exception:  # the standard library promises none, and raises several kinds
+        return []
 
 
 def made_by(point: EntryPoint) -> Distribution:

@@ -37,9 +37,10 @@ def trial(target: Target, seed: str, folder: Path) -> str:
 def run(asked: argparse.Namespace, tally: campaign.Tally, every: Sequence[Target] = ()) -> None:
     """Each target ``number`` times, the slow ones less often; by default all of them."""
     if not every:
+        import commands
         import models
 
-        every = [*targets.targets(), *models.targets()]
+        every = [*targets.targets(), *models.targets(), *commands.all_targets()]
     with tempfile.TemporaryDirectory() as place:
         for target in every:
             number = max(1, asked.number // target.slow)

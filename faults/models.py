@@ -28,7 +28,7 @@ EXPORT = Path(tempfile.mkdtemp(prefix="camser-fuzz-")) / "export"
 
 
 def export(hurt: str) -> Callable[[Random, Path], Path]:
-    """An export whose description or weights are hostile; the digests are right, as a forger's is."""
+    """An export whose description or weights are hostile, the digests right, as a forger's are."""
     if not EXPORT.exists():
         exported.write_export(EXPORT)
     config = json.loads((EXPORT / contents.CONFIG).read_text())

@@ -58,7 +58,7 @@ DAMAGES = {
     "labels is .*must name each class once": lambda f: change_config(
         f, lambda c: c.update(labels=["angry", "angry", "sad", "happy"])
     ),
-    r"classifier.linear.bias \[4\] instead of \[3\]": lambda f: change_config(
+    r"classifier.linear.bias \[4\] float32 instead of \[3\]": lambda f: change_config(
         f, lambda c: c.update(labels=["angry", "sad", "happy"])
     ),
     "sample_rate is 8000": lambda f: change_config(f, lambda c: c.update(sample_rate=8000)),

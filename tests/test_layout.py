@@ -119,9 +119,11 @@ ALLOWED = {
         "metrics",
         "model",
         "provenance",
+        "reading",
         "results",
         "resuming",
         "settings",
+        "shortages",
     },
     "testing": {
         "audio",

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import pickle
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -15,8 +14,10 @@ from camser import results
 from camser.build import build_model
 from camser.checkpoints import BEST_SCORE, CheckpointError, best_of, read_checkpoints
 from camser.inference.unfilled import Unfilled
-from camser.model import EmotionHead
+from camser.model import EmotionHead, UtteranceEncoder
 from camser.provenance import check_installed, warn_of_differences
+from camser.reading import read_json
+from camser.shortages import is_of_memory
 
 
 class TrainedRun(NamedTuple):
@@ -65,8 +66,7 @@ def read_run(folder: str | Path) -> TrainedRun:
     found = results.read_results(path)
     architecture = _read_architecture(folder)
     check_installed(found["plugins"], str(path))
-    with Unfilled():
-        model = build_model(**architecture)
+    model = _build(architecture, folder)
     warn_of_differences(found["plugins"], model.plugins)
     modules = {
         "embedding_model": model,
@@ -83,9 +83,25 @@ def read_run(folder: str | Path) -> TrainedRun:
 def _read_architecture(folder: Path) -> dict[str, Any]:
     path = folder / results.ARCHITECTURE
     try:
-        return json.loads(path.read_text(encoding="utf-8"))
+        found = read_json(path)
     except (OSError, ValueError) as error:
         raise results.ResultsError(f"{path} cannot be read ({error}). {REPEAT}") from error
+    if not isinstance(found, dict):
+        raise results.ResultsError(f"{path} holds no table: {found!r:.80}. {REPEAT}")
+    return found
+
+
+def _build(architecture: dict[str, Any], folder: Path) -> UtteranceEncoder:
+    """The model without its weights."""
+    try:
+        with Unfilled():
+            return build_model(**architecture)
+    except Exception as error:  # plugins, and what they are built on, raise what they like
+        if is_of_memory(error):
+            raise
+        told = " ".join(str(error).split())[:500]
+        path = folder / results.ARCHITECTURE
+        raise results.ResultsError(f"{path}: the model cannot be built: {told}. {REPEAT}") from error
 
 
 def _read_validated(folder: Path) -> list[dict[str, str]]:

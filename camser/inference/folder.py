@@ -154,7 +154,8 @@ def build(config: Mapping[str, Any], where: str) -> dict[str, nn.Module]:
             model = build_model(**config["architecture"])
             head = EmotionHead(model.embedding_size, len(config["labels"]))
     except Exception as error:  # plugins, and what they are built on, raise what they like
-        raise ExportError(f"{where}: the model cannot be built: {error!s:.500}; {AGAIN}") from error
+        told = " ".join(str(error).split())[:500]  # some say it in several lines
+        raise ExportError(f"{where}: the model cannot be built: {told}; {AGAIN}") from error
     return {"embedding_model": model, "classifier": head}
 
 

@@ -67,7 +67,7 @@ class OnnxEncoder(nn.Module):
         except Exception as error:  # onnxruntime's own have no common class
             if is_of_memory(error):
                 raise
-            raise ExportError(f"{self.path} fails: {error!s:.500}; {AGAIN}") from error
+            raise ExportError(f"{self.path} fails: {_said(error)}; {AGAIN}") from error
         self._check(given, len(wavs))
         return torch.from_numpy(given)
 
@@ -103,4 +103,10 @@ def _session(path: Path, threads: int) -> Any:
     try:
         return onnxruntime.InferenceSession(path, options, providers=["CPUExecutionProvider"])
     except Exception as error:  # onnxruntime's own have no common class
-        raise ExportError(f"{path} is no model that onnxruntime runs: {error}; {AGAIN}") from error
+        told = f"{path} is no model that onnxruntime runs: {_said(error)}"
+        raise ExportError(f"{told}; {AGAIN}") from error
+
+
+def _said(error: Exception) -> str:
+    """In one line, which onnxruntime's errors are not."""
+    return " ".join(str(error).split())[:500]
