@@ -105,7 +105,7 @@ def tree_of(random: Random, seed: Any) -> bytes:
         elif kind == 2 and isinstance(holder[key], (int, float)):
             holder[key] = random.choice((*NUMBERS, -1, 10**9, 10**12, 0.1, 1e300))
         else:
-            holder[key] = random.choice(VALUES)
+            holder[key] = copy.deepcopy(random.choice(VALUES))
     text = json.dumps(tree)
     if random.random() < 0.03:
         text = text.replace("1", "[" * random.choice((500, 100_000)), 1)

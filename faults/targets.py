@@ -186,7 +186,7 @@ def run(hurt: str) -> Callable[[Random, Path], Path]:
     """A run's files, one of them hostile; the digests are right, as a forger's are."""
 
     def write(random: Random, place: Path) -> Path:
-        results.write_predictions(place, utterances(), [[-1.0, -0.5]] * 2, ["angry", "sad"])
+        results.write_predictions(place, utterances(), [np.log([0.25, 0.75])] * 2, ["angry", "sad"])
         results.write_history(place, [{"epoch": 1, "loss": 0.5}])
         results.write_arrays(place / "embeddings.npz", {"fused": np.ones((2, 3), np.float32)})
         path = place / hurt

@@ -156,6 +156,8 @@ def run(
         As for ``EmotionClassifier.from_pretrained``.
     """
     import_gradio()  # before anything expensive
+    from matplotlib import rcdefaults
+
     from camser.inference.folder import read_config
     from camser.inference.hub import find
 
@@ -163,6 +165,7 @@ def run(
     config = read_config(place)
     # The page shows frame weights, which only PyTorch gives.
     classifier = EmotionClassifier.from_pretrained(place, device=device, engine="torch")
+    rcdefaults()  # a matplotlibrc of the working folder may be a stranger's
     # So that the folder of uploads goes when a container is stopped, too.
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
     with serving(classifier, config, limits, host, port, open_browser, public_names) as address:

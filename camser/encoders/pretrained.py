@@ -60,7 +60,10 @@ def resolve_config(
                 f"config: {', '.join(wrong)} would have transformers run other code than its own; "
                 f"leave it out"
             )
-        return AutoConfig.for_model(model_type, **values)
+        try:
+            return AutoConfig.for_model(model_type, **values)
+        except Exception as error:  # transformers and huggingface_hub raise many kinds
+            raise ValueError(f"config: {' '.join(str(error).split())}") from error
     assert source is not None
     _check_folder(source)
     try:

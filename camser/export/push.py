@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 from importlib import metadata
 from pathlib import Path
@@ -16,6 +17,7 @@ from camser.inference.contents import (
     ONNX_DATA,
     RECIPE,
     WEIGHTS,
+    ExportError,
     check_file,
     graph_files,
 )
@@ -69,7 +71,7 @@ def plan(folder: str | Path, repo: str, revision: str | None = None) -> Plan:
     Raises
     ------
     ExportError
-        If the export would not load.
+        If the export would not load, or one of its files is a link.
     ValueError
         If ``repo`` or ``revision`` cannot be a name on the hub.
     """
@@ -83,6 +85,12 @@ def plan(folder: str | Path, repo: str, revision: str | None = None) -> Plan:
     unknown = {ONNX, ONNX_DATA, INT8} - set(graphs) if "onnx" in config else {INT8}
     wanted = set(OWN) - unknown
     own = {path.name: path for path in inside if path.name in wanted and path.is_file()}
+    for path in own.values():
+        if path.is_symlink():  # to whatever a stranger wants to see published
+            raise ExportError(
+                f"{path} is a link to {os.readlink(path)}; an export that is pushed holds its own "
+                f"files: copy the folder with `cp -rL`, and look at what it then holds"
+            )
     left_out = tuple(path.name for path in inside if path.name not in own)
     return Plan(repo, revision, tuple(own[name] for name in OWN if name in own), left_out)
 

@@ -101,7 +101,9 @@ def _build(architecture: dict[str, Any], folder: Path) -> UtteranceEncoder:
             raise
         told = " ".join(str(error).split())[:500]
         path = folder / results.ARCHITECTURE
-        raise results.ResultsError(f"{path}: the model cannot be built: {told}. {REPEAT}") from error
+        raise results.ResultsError(
+            f"{path}: the model cannot be built: {told}. {REPEAT}"
+        ) from error
 
 
 def _read_validated(folder: Path) -> list[dict[str, str]]:

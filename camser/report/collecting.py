@@ -75,8 +75,10 @@ def _read(path: Path) -> Run:
             numbers = [float(row[name]) for name in ("seconds", *results["labels"])]
             if not all(map(math.isfinite, numbers)):
                 raise ValueError(f"a number of {row['id']} is not finite")
+            if abs(sum(map(math.exp, numbers[1:])) - 1) > 1e-3:
+                raise ValueError(f"the probabilities of {row['id']} do not sum to 1")
             results["labels"].index(row["label"]), results["labels"].index(row["prediction"])
-    except (OSError, ValueError, KeyError, TypeError) as error:
+    except (OSError, ValueError, KeyError, TypeError, OverflowError) as error:
         raise ResultsError(f"{table} is damaged ({error}); delete it and run again") from error
     if len(predictions) != results["num_utterances"]:
         raise ResultsError(

@@ -22,12 +22,14 @@ from camser.report.blocks import (
 from camser.report.cells import title
 from camser.report.collecting import ReportError
 from camser.report.comparisons import leak_table, pair_table, table_1
+from camser.report.figures.style import own_settings
 from camser.report.pictures import pictures
 from camser.report.runs import Section
 
 MARKS = re.compile(r"(<!-- table -->\n).*?(<!-- end -->)", flags=re.S)
 
 
+@own_settings()
 def write_report(sections: Sequence[Section], output: str | Path) -> Path:
     """Make a report.
 

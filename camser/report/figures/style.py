@@ -5,10 +5,12 @@ Figures are made without pyplot: nothing is registered anywhere, and no setting 
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from matplotlib import rc_context
+from matplotlib import rc_context, rcdefaults
 from matplotlib.axes import Axes
 from matplotlib.colors import LinearSegmentedColormap
 from matplotlib.figure import Figure
@@ -34,6 +36,18 @@ SEQUENTIAL = LinearSegmentedColormap.from_list(
      "#19386b"],
 )  # fmt: skip
 METADATA = {"png": {"Software": None}, "svg": {"Date": None, "Creator": None}}
+
+
+@contextmanager
+def own_settings() -> Iterator[None]:
+    """While figures are drawn: matplotlib's defaults, whatever a ``matplotlibrc`` says.
+
+    One in the working folder goes before the user's, and can be a stranger's: with ``text.usetex``
+    each label would start LaTeX.
+    """
+    with rc_context():
+        rcdefaults()
+        yield
 
 
 def look(index: int) -> dict[str, Any]:

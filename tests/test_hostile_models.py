@@ -1,0 +1,121 @@
+"""Strangers' models, settings, packages: refused in one line, before they cost anything."""
+
+import json
+import sys
+
+import pytest
+import torch
+from conftest import ROOT, TINY
+from exported import write_export
+from safetensors.torch import load_file, save_file
+
+sys.path.insert(0, str(ROOT / "faults"))
+
+import commands
+import fuzz
+
+from camser import registry
+from camser.encoders.mfcc import MFCC
+from camser.encoders.spectrogram import SpectrogramImage
+from camser.export.push import plan
+from camser.files import described
+from camser.inference import EmotionClassifier
+from camser.inference.contents import ExportError
+from camser.inference.onnx import OnnxEncoder
+from camser.settings import SettingsError, read_arguments
+
+
+@pytest.fixture
+def export(tmp_path):
+    return write_export(tmp_path / "export", fusion="concat")
+
+
+@pytest.mark.parametrize("target", commands.all_targets(), ids=lambda target: target.name)
+def test_a_few_hostile_files_of_each_command(target, tmp_path, monkeypatch):
+    monkeypatch.setattr("sys.argv", ["pytest"])
+    for name in ("train", "test"):
+        monkeypatch.setattr(f"camser.experiment.Run.{name}", lambda self: None)
+    for number in range(1 if target.slow > 100 else 3):
+        assert fuzz.trial(target, f"quick/{target.name}/{number}", tmp_path / "hostile")
+
+
+@pytest.mark.parametrize("value", [torch.nan, torch.inf, "int32"])
+def test_weights_that_are_no_finite_numbers_are_refused(export, value):
+    path, key = export / "model.safetensors", "classifier.linear.weight"
+    state = load_file(path)
+    if value == "int32":
+        state[key] = state[key].int()
+    else:
+        state[key][0, 0] = value
+    save_file(state, path)
+    config = json.loads((export / "config.json").read_text())
+    del config["digest"]
+    config["weights"] = described(path)
+    (export / "config.json").write_text(json.dumps(config))
+    told = f"{key}.* int32" if value == "int32" else f"has no finite numbers in {key}"
+    with pytest.raises(ExportError, match=told):
+        EmotionClassifier.from_pretrained(export, device="cpu", engine="torch")
+
+
+def test_a_graph_that_gives_no_embeddings_is_refused(tmp_path):
+    import traps
+
+    path = traps.good(tmp_path / "good") / "model.onnx"
+    waves, lens = torch.zeros(2, 1600), torch.ones(2)
+    assert OnnxEncoder(path)(waves, lens).shape[0] == 2
+    with pytest.raises(ExportError, match="gives no finite embeddings of 7 values"):
+        OnnxEncoder(path, embedding_size=7)(waves, lens)
+    with pytest.raises(ExportError, match="gives no finite embeddings"):
+        OnnxEncoder(path)(waves * torch.nan, lens)
+
+
+@pytest.mark.parametrize("size", [0, -1, 10**9, 1.5, "x", None, True])
+@pytest.mark.parametrize("front_end", [MFCC, SpectrogramImage])
+def test_no_size_of_a_front_end_takes_memory_unasked(front_end, size):
+    for name in ("n_fft", "hop_samples"):
+        with pytest.raises(ValueError, match=f"{name} is .*; allowed: whole numbers from"):
+            front_end(**{name: size})
+
+
+@pytest.mark.parametrize(
+    "given",
+    [
+        "labels=[null]", "labels=[[a]]", "modalities=[{a: 1}]", "merge={1: 2}", "merge={a: [b]}",
+        "learning_rates={head: x}", "learning_rates={head: -1}", "seed=-1", "batch_size=0",
+        "grad_accumulation_factor=0", "export_folder=[x]", "save_attention=1.5",
+    ],
+)  # fmt: skip
+def test_a_setting_of_a_wrong_kind_is_refused_before_anything_begins(given):
+    name = given.partition("=")[0]
+    with pytest.raises(SettingsError, match=f"^{name} is .*; it must be a"):
+        read_arguments([TINY, "--data_folder=x", f"--{given}"], ROOT / "recipes/IEMOCAP")
+
+
+@pytest.mark.parametrize("points", ["x", "[camser.encoders]\nx", "\xff[", "[camser.encoders]\na=b"])
+def test_a_broken_package_hides_no_other_plugin(tmp_path, monkeypatch, points):
+    broken = tmp_path / "broken-1.dist-info"
+    broken.mkdir()
+    (broken / "entry_points.txt").write_bytes(points.encode("latin-1"))
+    monkeypatch.syspath_prepend(tmp_path)
+    found = [point.name for point in registry.installed("encoder")]
+    assert "mfcc_bilstm" in found and "a" not in found
+
+
+def test_no_link_is_pushed(export):
+    (export / "README.md").symlink_to("/etc/hostname")
+    with pytest.raises(ExportError, match=r"README.md is a link to /etc/hostname; .*copy"):
+        plan(export, "some/body")
+
+
+def test_no_setting_of_a_working_folder_reaches_a_figure(tmp_path, monkeypatch):
+    from matplotlib import rc_context, rcParams
+
+    from camser.report.figures import style
+
+    monkeypatch.setenv("PATH", str(tmp_path))  # where there is no LaTeX
+    with rc_context({"text.usetex": True}):
+        with style.own_settings():
+            figure = style.new_figure(1, 1)
+            style.dress(figure.subplots(), "title")
+            assert style.save(figure, tmp_path, "figure")["svg"].stat().st_size
+        assert rcParams["text.usetex"]
