@@ -146,4 +146,4 @@ def run(asked: argparse.Namespace, tally: Tally) -> None:
 
 
 if __name__ == "__main__":
-    campaign.main(run, number=3)
+    campaign.main(run, number=1)
