@@ -55,4 +55,4 @@ def run(asked: argparse.Namespace, tally: campaign.Tally, every: Sequence[Target
 
 
 if __name__ == "__main__":
-    campaign.main(run, number=10_000)
+    campaign.main(run, number=4000)

@@ -30,6 +30,7 @@ def export(tmp_path):
     return write_export(tmp_path / "export", fusion="concat")
 
 
+@pytest.mark.filterwarnings("ignore::camser.provenance.PluginVersionWarning")
 @pytest.mark.parametrize("target", commands.all_targets(), ids=lambda target: target.name)
 def test_a_few_hostile_files_of_each_command(target, tmp_path, monkeypatch):
     monkeypatch.setattr("sys.argv", ["pytest"])

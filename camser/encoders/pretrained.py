@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Callable, Collection
 from pathlib import Path
 from typing import Any
 
@@ -75,6 +75,15 @@ def resolve_config(
         ) from error
     _check_type(found.model_type, types, source)
     return found
+
+
+def without_weights(make: Callable[[PretrainedConfig], Any], config: PretrainedConfig) -> Any:
+    """What transformers makes of a configuration, or a ValueError: its values may be anybody's."""
+    try:
+        return make(config)
+    except Exception as error:  # transformers and torch raise many kinds
+        told = " ".join(str(error).split())
+        raise ValueError(f"config: transformers makes no model of it: {told}") from error
 
 
 def load_weights(cls: Any, source: str, config: PretrainedConfig) -> Any:

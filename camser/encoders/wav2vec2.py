@@ -161,7 +161,7 @@ class Wav2Vec2(LayeredEncoder):
         self.config.mask_time_prob = self.noise["mask_time_prob"]
         self.config.mask_feature_prob = 0.0
         if source is None:
-            model = AutoModel.from_config(self.config)
+            model = pretrained.without_weights(AutoModel.from_config, self.config)
         else:
             model = pretrained.load_weights(AutoModel, source, self.config)
         # Else it marks its input as trained, for a kind of checkpointing that is not used here.

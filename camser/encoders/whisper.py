@@ -180,7 +180,7 @@ class Whisper(LayeredEncoder):
         chosen = num_kept_layers(self.layer, self.depth)
         self.config.encoder_layers = chosen
         if source is None:
-            encoder = WhisperEncoder(self.config)
+            encoder = pretrained.without_weights(WhisperEncoder, self.config)
         elif "WhisperEncoder" in (self.config.architectures or ()):
             encoder = pretrained.load_weights(WhisperEncoder, source, self.config)
         else:
