@@ -137,7 +137,8 @@ def _look_up(
     fusions: Mapping[str, Mapping[str, Any]],
 ) -> dict[str, _Part]:
     """The encoders by modality, in order, and the fusion by its name."""
-    if isinstance(modalities, str) or not all(isinstance(m, str) for m in modalities or [0]):
+    is_list = bool(modalities) and not isinstance(modalities, str)
+    if not is_list or not all(isinstance(name, str) for name in modalities):
         raise ValueError(
             f'modalities is {modalities!r}; give a list of names, e.g. --modalities="[mfcc]"'
         )
