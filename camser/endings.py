@@ -9,7 +9,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from camser.shortages import NO_ROOM, explained
+from camser.interrupts import INTERRUPTS, status
+from camser.shortages import NO_ROOM, explained, is_of_worker
 
 
 @contextmanager
@@ -37,6 +38,8 @@ def told_as_a_line(
     except mistakes as error:
         sys.exit(f"{before}: {error}")
     except Exception as error:
+        if INTERRUPTS.asked and is_of_worker(error):
+            sys.exit(status(INTERRUPTS.asked))  # all of a job's processes are told to end
         told = explained(error, folder)
         if told is None:
             raise

@@ -17,6 +17,7 @@ WRITER = ("PytorchStreamWriter", "inline_container", "iostream error", "No space
 MEMORY = (
     "out of memory", "can't allocate memory", "bad_alloc", "ALLOC_FAILED", "Cannot allocate memory",
     "Failed to allocate memory", "failed to map segment", "can't start new thread",
+    "could not create a primitive",  # as oneDNN says it
 )  # fmt: skip
 ORDER = ("does not have a deterministic implementation",)
 WORKER = ("DataLoader worker",)

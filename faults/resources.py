@@ -199,6 +199,8 @@ def lost_processes(tally: Tally, bench: Bench, number: int) -> None:
         bench.environments = distributed()
         both = bench.start(folder)
         killed = bench.rng.randrange(2)
+        while not (folder / "run/.lock").exists() and not both[0].wait(0.05):
+            pass  # before they have met, only who started both can tell that one is gone
         if not both[killed].wait(bench.moment()):
             os.kill(both[killed].pid, signal.SIGKILL)
         both[killed].ended()

@@ -189,8 +189,11 @@ def outcome(folder: Path) -> tuple:
 
 
 def parts(folder: Path) -> list[Path]:
-    """What is half-written: temporary files and folders."""
-    return [p for p in folder.rglob("*") if p.name.startswith(("partial-", "."))]
+    """What is half-written in a run's own folder: temporary files and folders.
+
+    In a prepared folder others may be writing: there, what is left goes when it is old.
+    """
+    return [p for p in (folder / "run").rglob("*") if p.name.startswith(("partial-", "."))]
 
 
 def scan_of(root: Path) -> Callable:

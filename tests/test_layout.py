@@ -48,7 +48,7 @@ ALLOWED = {
     "interrupts": set(),
     "shortages": set(),
     "together": set(),
-    "endings": {"shortages"},
+    "endings": {"interrupts", "shortages"},
     "locking": {"together"},
     "trainer": {
         "checkpoints",
