@@ -21,7 +21,7 @@ from camser import audio, cli
 from camser.demo import texts
 from camser.demo.clips import VOICES, write_clips
 from camser.demo.figures import attention_figure, timeline_figure
-from camser.demo.guard import MOST_JSON
+from camser.demo.guard import MOST_JSON, PUBLIC
 from camser.demo.limits import Limits, Refused
 from camser.demo.page import build_page, import_gradio
 from camser.demo.serve import serving
@@ -168,6 +168,14 @@ def test_only_two_questions_are_public(address, client):
     assert set(found["named_endpoints"]) == {"/classify", "/timeline"}
     assert not found["unnamed_endpoints"]
     assert all(table["description"] for table in found["named_endpoints"].values())
+    parameters = {
+        name.strip("/"): tuple(p["parameter_name"] for p in table["parameters"])
+        for name, table in found["named_endpoints"].items()
+    }
+    assert parameters == PUBLIC
+    for wrong in ({"data": None, "event_id": None}, {}, {"audio": None, "more": 1}):
+        status, text = post(f"{address}/gradio_api/call/v2/classify", wrong)
+        assert (status, text) == (400, "classify takes audio, threshold; audio must be given")
     status, _ = post(f"{address}/gradio_api/call/analyse", {"data": [None, 0, "none", 1, 1]})
     assert status == 404
 

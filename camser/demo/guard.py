@@ -22,7 +22,12 @@ Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
 Refusal = tuple[int, str]
 
 PREFIX = "/gradio_api/"
-PUBLIC = ("classify", "timeline")  # Gradio would answer to the page's own events by name, too
+# Gradio would answer to the page's own events by name, too; with other parameters it fails.
+PUBLIC = {
+    "classify": ("audio", "threshold"),
+    "timeline": ("audio", "window", "hop", "smoothing"),
+}
+NAMED = "call/v2/"  # where parameters are given by name
 FILE = "file="
 ROUTES = (  # below PREFIX
     *(f"call/{version}{name}" for version in ("", "v2/") for name in PUBLIC),
@@ -92,11 +97,11 @@ class Guard:
                 if aborted.late:
                     await _answer(send, 408, "The request came too slowly")
                 return None
-            if not _is_upload(scope) and (wrong := self._wrong_json(file)):
+            if not _is_upload(scope) and (wrong := self._wrong_json(file, _route(scope))):
                 return await _answer(send, 400, wrong)
             return await self.app(scope, bodies.again(file, size, receive), send)
 
-    def _wrong_json(self, body: IO[bytes]) -> str | None:
+    def _wrong_json(self, body: IO[bytes], route: str) -> str | None:
         body.seek(0)
         try:
             given = json.load(body, parse_float=_finite, parse_constant=_finite)
@@ -107,6 +112,11 @@ class Guard:
         for name, kind in FIELDS.items():
             if not isinstance(given.get(name), (kind, type(None))):
                 return f"{name} must be of the type {kind.__name__}"
+        if route.startswith(NAMED):
+            name = route.removeprefix(NAMED).strip("/")
+            allowed = PUBLIC.get(name, ())
+            if "audio" not in given or not {*given} <= {*allowed}:
+                return f"{name[:20]} takes {', '.join(allowed) or 'nothing'}; audio must be given"
         return None if all(map(self.uploads.holds, _files(given))) else NOT_UPLOADED
 
     def _stranger(self, scope: Scope) -> Refusal | None:
