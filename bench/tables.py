@@ -12,7 +12,7 @@ from __future__ import annotations
 import json
 import re
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -66,13 +66,13 @@ def _block(folder: Path, name: str, table: str) -> str:
     return markdown(found["tables"][table])
 
 
-def main() -> None:
+def fill_page(filled: Callable[[str], str], usage: str) -> None:
     """Fill in the page that the command line names."""
     if len(sys.argv) != 2:
-        sys.exit("usage: python bench/tables.py docs/speed.md")
+        sys.exit(f"usage: {usage}")
     page = Path(sys.argv[1])
     page.write_text(filled(page.read_text(encoding="utf-8")), encoding="utf-8")
 
 
 if __name__ == "__main__":
-    main()
+    fill_page(filled, "python bench/tables.py docs/speed.md")

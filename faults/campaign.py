@@ -23,6 +23,7 @@ import measuring  # noqa: E402
 import tables  # noqa: E402
 
 RESULTS = Path(__file__).parent / "results"
+LOST = "LOST: "
 
 
 class Tally:
@@ -38,9 +39,16 @@ class Tally:
 
     def lose(self, fault: str, happened: str, how: str) -> None:
         """Count what must never happen, and keep how it is repeated."""
-        self.add(fault, f"LOST: {happened}")
+        self.add(fault, f"{LOST}{happened}")
         self.losses.append(f"{fault}: {happened}\n{how}")
         print(self.losses[-1], file=sys.stderr, flush=True)
+
+    def count(self, fault: str, came: str, how: str) -> None:
+        """Count what came of a trial; where that begins with ``LOST: ``, its first line is told."""
+        if came.startswith(LOST):
+            self.lose(fault, came.removeprefix(LOST).split("\n")[0][:200], how)
+        else:
+            self.add(fault, came)
 
     def rows(self) -> list[dict[str, Any]]:
         """A row of the table for each fault."""
@@ -49,7 +57,7 @@ class Tally:
                 "fault": fault,
                 "tried": counts.total(),
                 "what happened": ", ".join(f"{k}: {n}" for k, n in sorted(counts.items())),
-                "lost": sum(n for k, n in counts.items() if k.startswith("LOST: ")),
+                "lost": sum(n for k, n in counts.items() if k.startswith(LOST)),
             }
             for fault, counts in self.happened.items()
         ]

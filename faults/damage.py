@@ -144,11 +144,7 @@ def run(asked: argparse.Namespace, tally: campaign.Tally) -> None:
             for number in range(asked.number * (1 if act is goes_on else LIGHT)):
                 seed = f"{asked.seed} {fault} {harm.__name__} {number}"
                 path, came = damaged(place, parts, act, harm, random.Random(seed))
-                if came.startswith("LOST: "):
-                    how = f"seed {seed}\n{path}\n{came}"
-                    tally.lose(fault, came[6:].split("\n")[0][:200], how)
-                else:
-                    tally.add(fault, came)
+                tally.count(fault, came, f"seed {seed}\n{path}\n{came}")
 
 
 def _expected(act: Callable[[trials.Place], Any], whole: trials.Place) -> Any:

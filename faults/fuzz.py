@@ -17,7 +17,7 @@ from random import Random
 import campaign
 import targets
 from targets import Target
-from watching import LOST, watched
+from watching import watched
 
 
 def trial(target: Target, seed: str, folder: Path) -> str:
@@ -47,11 +47,8 @@ def run(asked: argparse.Namespace, tally: campaign.Tally, every: Sequence[Target
             seeds = [f"{asked.seed}/{target.name}/{index}" for index in range(number)]
             tries = watched(lambda i: trial(target, seeds[i], Path(place, "hostile")), number)  # noqa: B023
             for index, happened, told in tries:
-                if happened.startswith(LOST):
-                    how = f"trial({target.name!r}, {seeds[index]!r})\n{told}"
-                    tally.lose(target.name, happened.removeprefix(LOST), how)
-                else:
-                    tally.add(target.name, happened)
+                how = f"trial({target.name!r}, {seeds[index]!r})\n{told}"
+                tally.count(target.name, happened, how)
 
 
 if __name__ == "__main__":

@@ -171,10 +171,7 @@ def run(asked: argparse.Namespace, tally: campaign.Tally) -> None:
                     shutil.copytree(whole.prepared, place.prepared)
                 seed = f"{asked.seed} {name} {number}"
                 came = trial(place, phase, latest, random.Random(seed), expected)
-                if came.startswith("LOST: "):
-                    tally.lose(name, came[6:].split("\n")[0][:200], f"seed {seed}\n{came}")
-                else:
-                    tally.add(name, came)
+                tally.count(name, came, f"seed {seed}\n{came}")
                 shutil.rmtree(place.folder)
 
 

@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import json
 import re
-import sys
 from pathlib import Path
 
 from campaign import RESULTS, tables
@@ -30,13 +29,5 @@ def _block(path: Path) -> str:
     return tables.markdown([row | {"by": f"`{found['command']}`"} for row in found["rows"]])
 
 
-def main() -> None:
-    """Fill in the page that the command line names."""
-    if len(sys.argv) != 2:
-        sys.exit("usage: python faults/pages.py docs/faults.md")
-    page = Path(sys.argv[1])
-    page.write_text(filled(page.read_text(encoding="utf-8")), encoding="utf-8")
-
-
 if __name__ == "__main__":
-    main()
+    tables.fill_page(filled, "python faults/pages.py docs/faults.md")

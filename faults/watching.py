@@ -12,9 +12,10 @@ from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import NoReturn
 
+from campaign import LOST
+
 SECONDS = 30.0  # of one trial, before it counts as a hang
 MEMORY = 2**30  # bytes that the trials may take, all together
-LOST = "LOST: "
 
 
 def watched(
