@@ -17,6 +17,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+from recordings import wav
+
 COMMAND = Path(sys.executable).parent / "camser"
 API = "/gradio_api"
 
@@ -59,6 +61,11 @@ class Page:
         """As ``ask``, with a file."""
         kind, body = form(name, content)
         return self.ask("POST", f"{API}/upload", body, Content_Type=kind)
+
+    def works(self) -> None:
+        """It still answers others."""
+        answer = self.question("a.wav", wav())
+        assert answer.startswith("complete"), f"the page no longer answers: {answer}"
 
     def question(self, name: str, content: bytes, api_name: str = "classify") -> str:
         """What the page answers to a recording: "complete …" or "error …", with its data."""

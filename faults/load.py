@@ -21,7 +21,7 @@ from typing import NamedTuple
 
 import asking
 import campaign
-import strangers
+import recordings
 import traps
 from campaign import Tally
 
@@ -55,7 +55,7 @@ def write_files(folder: Path, number: int) -> list[tuple[str, bool]]:
     originals, files = folder / "originals", []
     originals.mkdir(parents=True)
     for index in range(min(DIFFERENT, number)):
-        (originals / f"{index}.wav").write_bytes(strangers.wav(0.3 + index % 5 * 0.3))
+        (originals / f"{index}.wav").write_bytes(recordings.wav(0.3 + index % 5 * 0.3))
     for index in range(number):
         path = folder / f"{index // 1000:03}" / f"{index:06}.wav"
         path.parent.mkdir(exist_ok=True)
@@ -142,11 +142,11 @@ def asking_is_over() -> float:
 def _client(shown: asking.Page, end: float, counts: Counter[str], number: int) -> None:
     """Ask one thing after the other."""
     kinds = (
-        ("complete", "a.wav", strangers.wav(2.5), "classify"),
-        ("complete", "b.wav", strangers.wav(4, 44100), "timeline"),
+        ("complete", "a.wav", recordings.wav(2.5), "classify"),
+        ("complete", "b.wav", recordings.wav(4, 44100), "timeline"),
         ("error", "c.wav", b"no sound", "classify"),
         ("413", "d.wav", bytes(1_200_000), "classify"),
-        ("complete", "e.flac", strangers.flac(3), "timeline"),
+        ("complete", "e.flac", recordings.flac(3), "timeline"),
     )
     turn = number
     while time.monotonic() < end:
