@@ -6,7 +6,7 @@ INSTALLED := .venv/.installed
 DEMO := demo
 BENCH := limits features training epoch inference startup memory
 BENCH_GPU := limits features training epoch inference memory
-FAULTS := kills damage sweeps resources extremes fuzz trust load
+FAULTS := kills damage sweeps resources extremes fuzz guided trust load
 
 .PHONY: demo test test-slow test-oldest test-newest coverage audit mutants lint bench bench-gpu \
 	faults clean
@@ -34,7 +34,7 @@ test-oldest test-newest: test-%:  ## the quick tests with the lowest and highest
 	.venv-$*/bin/python -m pip install --quiet uv
 	.venv-$*/bin/uv pip install --quiet --python .venv-$*/bin/python --resolution $(RESOLUTION) \
 		--editable ".[test]"
-	OMP_NUM_THREADS=1 .venv-$*/bin/python -m pytest
+	OMP_NUM_THREADS=1 .venv-$*/bin/python -m pytest -W default  # other versions, other warnings
 
 audit:  ## known vulnerabilities of what constraints.txt names; asks PyPI, and fails where it has no answer
 	$(PYTHON) -m venv .venv-audit
@@ -57,7 +57,8 @@ bench-gpu: $(INSTALLED)  ## the same on a GPU
 	done
 	$(BIN)/python bench/tables.py docs/speed.md
 
-faults: $(INSTALLED)  ## what killing, damage, hostile input and load do, into docs/faults.md; an hour
+faults: $(INSTALLED)  ## what killing, damage, hostile input and load do, into docs/faults.md; hours
+	$(BIN)/python -m pip install --quiet atheris
 	set -e; for name in $(FAULTS); do \
 		$(BIN)/python faults/$$name.py --output faults/results/$$name.json; \
 	done

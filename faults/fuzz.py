@@ -20,11 +20,11 @@ from targets import Target
 from watching import watched
 
 
-def trial(target: Target, seed: str, folder: Path) -> str:
-    """Read one hostile file; what happened, in a few words."""
+def trial(target: Target, random: Random, folder: Path) -> str:
+    """Read one hostile file, as ``random`` draws it; what happened, in a few words."""
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir(parents=True)
-    path = target.write(Random(seed), folder)
+    path = target.write(random, folder)
     try:
         target.read(path)
     except target.errors as error:
@@ -45,9 +45,10 @@ def run(asked: argparse.Namespace, tally: campaign.Tally, every: Sequence[Target
         for target in every:
             number = max(1, asked.number // target.slow)
             seeds = [f"{asked.seed}/{target.name}/{index}" for index in range(number)]
-            tries = watched(lambda i: trial(target, seeds[i], Path(place, "hostile")), number)  # noqa: B023
+            folder = Path(place, "hostile")
+            tries = watched(lambda i: trial(target, Random(seeds[i]), folder), number)  # noqa: B023
             for index, happened, told in tries:
-                how = f"trial({target.name!r}, {seeds[index]!r})\n{told}"
+                how = f"trial({target.name!r}, Random({seeds[index]!r}))\n{told}"
                 tally.count(target.name, happened, how)
 
 

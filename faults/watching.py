@@ -18,8 +18,21 @@ SECONDS = 30.0  # of one trial, before it counts as a hang
 MEMORY = 2**30  # bytes that the trials may take, all together
 
 
+Drive = Callable[[Callable[[int], None], Iterable[int]], None]
+
+
+def one_by_one(one: Callable[[int], None], indices: Iterable[int]) -> None:
+    """Call ``one`` with each."""
+    for index in indices:
+        one(index)
+
+
 def watched(
-    trial: Callable[[int], str], number: int, seconds: float = SECONDS, memory: int = MEMORY
+    trial: Callable[[int], str],
+    number: int,
+    seconds: float = SECONDS,
+    memory: int = MEMORY,
+    drive: Drive = one_by_one,
 ) -> Iterator[tuple[int, str, str]]:
     """Try 0 … ``number`` - 1, each in a forked child; a new child goes on where one dies.
 
@@ -33,6 +46,8 @@ def watched(
         After which a trial hangs.
     memory : int
         Bytes of address space that a child may take besides what it begins with.
+    drive : callable
+        Makes the calls in the child; where a library has the loop, it is called from there.
 
     Yields
     ------
@@ -44,20 +59,24 @@ def watched(
     """
     done = 0
     while done < number:
-        for index, happened, told in _child(trial, range(done, number), seconds, memory):
+        for index, happened, told in _child(trial, range(done, number), seconds, memory, drive):
             yield index, happened, told
             done = index + 1
 
 
 def _child(
-    trial: Callable[[int], str], indices: Iterable[int], seconds: float, memory: int
+    trial: Callable[[int], str],
+    indices: Iterable[int],
+    seconds: float,
+    memory: int,
+    drive: Drive,
 ) -> Iterator[tuple[int, str, str]]:
     indices = list(indices)
     reading, writing = os.pipe()
     child = os.fork()
     if child == 0:
         os.close(reading)
-        _work(trial, indices, memory, writing)
+        _work(trial, indices, memory, writing, drive)
     os.close(writing)
     lines = _lines(reading, seconds)
     try:
@@ -97,10 +116,19 @@ def _lines(reading: int, seconds: float) -> Iterator[bytes | None]:
 
 
 def _work(
-    trial: Callable[[int], str], indices: Iterable[int], memory: int, writing: int
+    trial: Callable[[int], str],
+    indices: Iterable[int],
+    memory: int,
+    writing: int,
+    drive: Drive,
 ) -> NoReturn:
     """The child: each trial's answer a line, which waits for nobody to read it."""
     status = 1
+
+    def one(index: int) -> None:
+        answer = json.dumps([index, *_try(trial, index)]) + "\n"
+        os.write(writing, answer.encode())
+
     try:
         pages = int(Path("/proc/self/statm").read_text().split()[0])
         most = pages * resource.getpagesize() + memory
@@ -109,9 +137,7 @@ def _work(
         quiet = os.open(os.devnull, os.O_RDWR)
         for stream in (0, 1, 2):
             os.dup2(quiet, stream)
-        for index in indices:
-            answer = json.dumps([index, *_try(trial, index)]) + "\n"
-            os.write(writing, answer.encode())
+        drive(one, indices)
         status = 0
     finally:
         os._exit(status)

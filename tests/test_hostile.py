@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 sys.path.insert(0, str(ROOT / "faults"))
 
 import fuzz
+import guided
 import targets
 from watching import LOST, watched
 
@@ -37,7 +38,7 @@ def place(tmp_path_factory):
 @pytest.mark.parametrize("target", targets.targets(), ids=lambda target: target.name)
 def test_a_few_hostile_files_of_each_kind(target, tmp_path):
     for number in range(20 // target.slow):
-        assert fuzz.trial(target, f"quick/{target.name}/{number}", tmp_path / "hostile")
+        assert fuzz.trial(target, Random(f"quick/{target.name}/{number}"), tmp_path / "hostile")
 
 
 @QUICK
@@ -194,3 +195,32 @@ def test_a_crash_a_hang_and_an_exception_are_noticed():
     found = [happened for _, happened, _ in watched(trial, 5, seconds=1.0)]
     lost = [f"{LOST}killed by SIGKILL", f"{LOST}MemoryError", f"{LOST}a hang"]
     assert found == ["fine", *lost, "fine"]
+
+
+def test_a_mutation_draws_the_bytes_and_then_always_the_same():
+    drawn = guided.Drawn(bytes([3, 200, 255]))
+    assert drawn.getrandbits(8) == 3 and drawn.randrange(150) == 50 and drawn.getrandbits(4) == 15
+    rest = [guided.Drawn(data).choices(range(10**6), k=3) for data in (b"", b"\1\2\3\4\5\6")]
+    assert rest[0] == guided.Drawn(b"").choices(range(10**6), k=3) != rest[1]
+
+
+def test_guided_by_branches_it_finds_what_is_behind_three_of_them(tmp_path):
+    atheris = pytest.importorskip("atheris")
+
+    @atheris.instrument_func
+    def read(path):
+        for byte, magic in zip(path.read_bytes(), b"WAV", strict=True):
+            if byte != magic:
+                raise ValueError(f"{path}: not such a file")
+        raise KeyError("found")
+
+    def write(random, place):
+        (place / "file").write_bytes(bytes(random.randrange(256) for _ in range(3)))
+        return place / "file"
+
+    finder = guided.Guided(targets.Target("three bytes", write, read, (ValueError,)), tmp_path, 0)
+    found = watched(finder.trial, 100_000, drive=finder.drive)
+    index, happened, told = next(trial for trial in found if trial[1].startswith(LOST))
+    assert happened == f"{LOST}KeyError" and "found" in told
+    random = guided.Drawn(finder.bytes_of(index).read_bytes())
+    assert write(random, tmp_path).read_bytes() == b"WAV"

@@ -2,6 +2,7 @@
 
 import json
 import sys
+from random import Random
 
 import pytest
 import torch
@@ -37,7 +38,7 @@ def test_a_few_hostile_files_of_each_command(target, tmp_path, monkeypatch):
     for name in ("train", "test"):
         monkeypatch.setattr(f"camser.experiment.Run.{name}", lambda self: None)
     for number in range(1 if target.slow > 100 else 3):
-        assert fuzz.trial(target, f"quick/{target.name}/{number}", tmp_path / "hostile")
+        assert fuzz.trial(target, Random(f"quick/{target.name}/{number}"), tmp_path / "hostile")
 
 
 @pytest.mark.parametrize("value", [torch.nan, torch.inf, "int32"])
