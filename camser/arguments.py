@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 
 from speechbrain.utils.run_opts import RunOptions
 
 RUN_OPTIONS = frozenset(RunOptions().as_dict()) - {"param_file", "overridden_args"}
+NAME = re.compile(r"[A-Za-z_][\w.-]*")
 DEPRECATED = ("auto_mix_prec", "bfloat16_mix_prec")
 
 
@@ -40,6 +42,8 @@ def split_arguments(argv: Sequence[str]) -> tuple[list[str], dict[str, str]]:
     waiting = None
     for argument in argv:
         name, equals, value = argument.removeprefix("--").partition("=")
+        if argument.startswith("--") and not NAME.fullmatch(name):
+            raise SettingsError(f"{argument!r:.80} names no setting; overrides are --key=value")
         if argument.startswith("--") and name in DEPRECATED:
             raise SettingsError(
                 f"--{name} is SpeechBrain's old name; give --precision=fp16 or bf16"

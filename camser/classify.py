@@ -10,23 +10,14 @@ from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from camser.endings import printable
+
 if TYPE_CHECKING:
     from camser.inference import EmotionClassifier, Prediction, Timeline
 
 FORMS = ("table", "json", "csv", "rttm", "audacity")
 ONLY_TIMELINES = ("rttm", "audacity")
 MORE_SUFFIXES = {".aif", ".oga", ".opus", ".snd", ".wave"}  # as their owners also call them
-
-
-def printable(name: str) -> str:
-    """A file's name as a terminal may show it: what would move its cursor is spelt out.
-
-    Example
-    -------
-    >>> printable("a\\x1b[2Jä.wav")
-    'a\\\\x1b[2Jä.wav'
-    """
-    return "".join(c if c.isprintable() else ascii(c)[1:-1] for c in name)
 
 
 class Failures:
@@ -198,8 +189,11 @@ def _along(found: Iterable[Timeline], form: str, threshold: float) -> Iterator[s
                 yield f"{turn.start:>10.2f} {turn.end:>10.2f}  {turn.emotion} {turn.confidence:.1%}"
     else:
         for number, t in enumerate(found):
-            lines = formats.FORMATS[form][1](t, threshold).splitlines()
-            yield from lines[1:] if form == "csv" and number else lines
+            text = formats.FORMATS[form][1](t, threshold)
+            if form == "csv" and number:
+                text = text.partition("\n")[2]  # the head is there
+            if text:
+                yield text.removesuffix("\n")
 
 
 def _json_list(items: Iterable[dict]) -> Iterator[str]:

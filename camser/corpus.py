@@ -72,6 +72,7 @@ class Utterance:
 
 
 COLUMNS = [field.name for field in fields(Utterance)]
+LONGEST = 100_000  # characters of a field; csv reads some more
 
 
 def locate(data_folder: DataFolder, utterance: Utterance) -> Path:
@@ -161,6 +162,9 @@ def validate(utterances: Sequence[Utterance], source: str = "manifest") -> None:
 
 
 def _problems(row: Utterance) -> Iterable[str]:
+    for column, value in vars(row).items():
+        if isinstance(value, str) and len(value) > LONGEST:
+            yield f"{column} has {len(value)} characters; at most {LONGEST}"
     for column in ("id", "corpus", "path", "speaker", "emotion"):
         if not getattr(row, column):
             yield f"{column} is empty"

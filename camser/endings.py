@@ -13,6 +13,22 @@ from camser.interrupts import INTERRUPTS, status
 from camser.shortages import NO_ROOM, explained, is_of_worker
 
 
+def printable(text: str) -> str:
+    """A text as a terminal may show it: what would move its cursor is spelt out.
+
+    Example
+    -------
+    >>> printable("a\\x1b[2Jä.wav")
+    'a\\\\x1b[2Jä.wav'
+    """
+    return "".join(c if c.isprintable() else ascii(c)[1:-1] for c in text)
+
+
+def _shown(message: object) -> str:
+    """A message, each line of it printable: some repeat what strangers' files say."""
+    return "\n".join(map(printable, str(message).split("\n")))
+
+
 @contextmanager
 def told_as_a_line(
     *mistakes: type[Exception], folder: str | Path = ".", before: str = "error"
@@ -36,14 +52,14 @@ def told_as_a_line(
     try:
         yield
     except mistakes as error:
-        sys.exit(f"{before}: {error}")
+        sys.exit(f"{before}: {_shown(error)}")
     except Exception as error:
         if INTERRUPTS.asked and is_of_worker(error):
             sys.exit(status(INTERRUPTS.asked))  # all of a job's processes are told to end
         told = explained(error, folder)
         if told is None:
             raise
-        sys.exit(f"{before}: {told}")
+        sys.exit(f"{before}: {_shown(told)}")
 
 
 @contextmanager

@@ -27,7 +27,7 @@ from speechbrain.utils.run_opts import RunOptions
 from camser.allowed import check_values
 from camser.arguments import RUN_OPTIONS, SettingsError, split_arguments
 from camser.merging import check_size, merge, tag_of
-from camser.reading import read_text
+from camser.reading import is_kind, read_text
 from camser.references import check_references
 from camser.registry import nearest
 
@@ -109,10 +109,16 @@ def read_arguments(argv: Sequence[str], recipe_folder: str | Path = ".") -> Sett
         )
     referred: set[str] = set()
     tree = _read(_find(Path(path), Path(recipe_folder)), referred)
-    lines = "\n".join(f"{key}: {value}" for key, value in overrides.items())
-    asked = _parse(lines, "the overrides")
+    asked: dict = {}
+    for key, value in overrides.items():
+        asked[key] = _parse(f"value: {value}", f"--{key}")["value"]
     listed = tree.pop("variants", {})
     variants = asked.pop("variants", listed) or {}
+    if not (is_kind(variants, {str: ({str: object}, type(None))}) and is_kind([*variants], [str])):
+        raise SettingsError(
+            f"variants is {variants!r:.80}; it must be a table of tables, e.g. "
+            f"{{small: {{batch_size: 8}}}}"
+        )
     merge(tree, _choose(variants, asked.get("variant")), KNOWN | referred)
     merge(tree, asked, KNOWN | referred)
     tree.update({k: run_opts[k] for k in DECISIVE if k in run_opts.overridden_args})
@@ -174,8 +180,13 @@ def _read(path: Path, referred: set[str], seen: tuple[Path, ...] = ()) -> dict:
     if "include" not in tree:
         return tree
     names = tree.pop("include")
+    names = [names] if isinstance(names, str) else names
+    if not is_kind(names, [str]):
+        raise SettingsError(
+            f"{path}: include is {names!r:.80}; it must be a file, or a list of files"
+        )
     base: dict = {}
-    for name in [names] if isinstance(names, str) else names:
+    for name in names:
         included = path.parent / name
         if not included.is_file():
             raise SettingsError(f"{path}: include: {included} does not exist")

@@ -197,6 +197,9 @@ BUILT_IN: dict[str, Callable[[Path, Path], None]] = {
     "config.json asks for remote code": _transformers(auto_map=REMOTE, trust_remote_code=True),
     "config.json asks for a kernel of the hub": _transformers(attn_implementation="evil/kernel"),
     "the same under transformers' inner name": _transformers(_attn_implementation="evil/kernel"),
+    "the same under a name that it maps to that": _transformers(
+        attribute_map={"evil": "_attn_implementation"}, evil="evil/kernel"
+    ),
     "config.json has an encoder fetch weights": _encoder(source="evil/weights"),
     "config.json has YAML tags": _config(lambda c: c.update(labels=["!apply:os.system", "!new:x"])),
 }

@@ -1,13 +1,18 @@
 """``camser export`` and ``camser classify``, as they are typed."""
 
 import csv
+import io
 import json
 import os
 import shutil
 
 import pytest
+import torch
+from safetensors.torch import save_file
 
 from camser import classify, cli
+from camser.files import described
+from camser.inference.folder import write_config
 
 
 @pytest.fixture
@@ -146,3 +151,24 @@ def test_names_that_are_no_text_or_would_move_the_cursor(say, files, wave_path, 
     status, out, _ = say(odd, "--json")
     assert json.loads(out)[0]["source"] == str(odd / "a\udcff.wav")
     assert say(odd, "--csv")[0] == 1
+
+
+def test_what_divides_lines_elsewhere_divides_no_row(say, wave_path, tmp_path):
+    name = str(tmp_path / "a\x0cb\x85c\u2028d.wav")
+    shutil.copy(wave_path, name)
+    for options in (("--csv",), ("--csv", "--timeline")):
+        _, out, _ = say(name, wave_path, *options)
+        rows = list(csv.DictReader(io.StringIO(out, newline="")))
+        assert {row["source"] for row in rows} == {name, str(wave_path)}
+        assert len(rows) == out.count("\n") - 1
+
+
+def test_an_export_cannot_clear_the_terminal(say, export, wave_path, tmp_path):
+    folder = shutil.copytree(export, tmp_path / "export")
+    path = folder / "model.safetensors"
+    save_file({"\x1b[2Jall is well\nreally": torch.zeros(1)}, path)
+    config = json.loads((folder / "config.json").read_text())
+    write_config(folder, {**config, "weights": described(path), "digest": None})
+    with pytest.raises(SystemExit, match=r"\\x1b\[2Jall is well") as told:
+        cli.main(["classify", "--model", str(folder), "--engine=torch", str(wave_path)])
+    assert "\x1b" not in str(told.value)

@@ -379,6 +379,28 @@ def test_the_page_says_what_the_model_is(export):
     assert "does not say" in texts.about(config, limits)
 
 
+@pytest.mark.parametrize(
+    "told",
+    [
+        {"trained": 5},
+        {"trained": {"parts": {"train": "<img src=x onerror=alert(1)>", "test": 1}}},
+        {"trained": {"parts": {"train": 1}}},
+        {"trained": {"corpus": ["<script>"]}},
+        {"trained": {"fold_name": 1}},
+        {"trained": {"note": {"<script>": 1}}},
+        {"scores": [1]},
+        {"scores": {"WA": "<script>"}},
+    ],
+)
+def test_what_an_export_says_of_itself_is_text_or_nothing(export, told):
+    config = read_config(export)
+    for name, value in told.items():
+        config[name] = {**config[name], **value} if isinstance(value, dict) else value
+    shown = texts.about(config, Limits())
+    assert "<script" not in shown and "<img" not in shown and "do not judge" in shown
+    assert ("does not say" in shown) == ("note" not in str(told))
+
+
 def test_names_are_escaped(tmp_path, clip):
     folder = write_export(tmp_path / "strange", labels=("<b>&", "$x$"), corpus="<script>")
     config = read_config(folder)

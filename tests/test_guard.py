@@ -75,6 +75,13 @@ def ask(tmp_path):
     return run
 
 
+def form(*contents, mark="----a", end="--"):
+    """A form with these files, and its type."""
+    head = f'--{mark}\r\nContent-Disposition: form-data; name="files"; filename="a"\r\n\r\n'
+    parts = b"".join(head.encode() + content + b"\r\n" for content in contents)
+    return parts + f"--{mark}{end}\r\n".encode(), f"multipart/form-data; boundary={mark}"
+
+
 CALL = "/gradio_api/call/classify"
 UPLOAD = "/gradio_api/upload"
 
@@ -83,8 +90,9 @@ UPLOAD = "/gradio_api/upload"
 def test_a_body_is_passed_on_as_it_came(ask, body):
     pieces = [body[:5], body[5:]]
     assert ask(CALL, body, pieces=pieces)[::2] == (200, body)
-    big = os.urandom(900_000)
-    assert ask(UPLOAD, big, pieces=[big[:1], big[1:800_000], big[800_000:]])[::2] == (200, big)
+    big, kind = form(os.urandom(900_000))
+    pieces = [big[:1], big[1:800_000], big[800_000:]]
+    assert ask(UPLOAD, big, pieces=pieces, content_type=kind)[::2] == (200, big)
     assert ask.uploads.bytes == 0
 
 
@@ -125,9 +133,22 @@ def test_a_file_is_an_upload_or_not_there(ask, tmp_path):
     good = json.dumps({"data": [{"path": str(tmp_path / "a.wav")}]}).encode()
     assert ask(CALL, good)[0] == 200
     assert ask(f"/gradio_api/file={tmp_path}/a.wav")[0] == 200
-    for path in ("/etc/passwd", f"{tmp_path}/link", f"{tmp_path}/../x", "http://a.example/b"):
+    odd = ("http://a.example/b", "\0", "\ud800", f"{tmp_path}/\0", "a" * 9000)
+    for path in ("/etc/passwd", f"{tmp_path}/link", f"{tmp_path}/../x", *odd):
         assert ask(f"/gradio_api/file={path}")[0] == 404
         assert ask(CALL, json.dumps({"data": [{"path": path}]}).encode())[0] == 400
+
+
+def test_nothing_is_asked_by_a_path_around_the_routes(ask):
+    for path in ("/x", "//gradio_api/info", "/static/../x"):
+        assert ask(path)[0] == (200 if path.startswith("/static/") else 404)
+    for route in ("upload", "call/classify", "info", "queue/join"):
+        assert ask(f"/gradio_api/{route}")[0] == 200
+        assert ask(f"/x/gradio_api/{route}")[0] == 404
+        assert ask(f"/static/gradio_api/{route}", b"{}")[0] != 413
+        assert ask(f"/gradio_api/{route}x")[0] == (200 if "/join" in route else 404)
+    big = b"[" + b" " * 1_500_000
+    assert ask("/static/gradio_api/upload", big)[0] == 413  # no more than any question
 
 
 @pytest.mark.parametrize(
@@ -144,6 +165,21 @@ def test_lengths_that_are_missing_or_lie(ask, headers, status):
     assert ask(UPLOAD, b"abc", **headers)[0] == status
 
 
+@pytest.mark.parametrize("size", [0, bodies.PIECE - 60, bodies.PIECE, 200_000])
+def test_an_upload_is_one_file(ask, size):
+    one, kind = form(bytes(size))
+    assert ask(UPLOAD, one, content_type=kind)[0] == 200
+    for charset in ("; charset=utf-8", ";charset=UTF-8"):
+        assert ask(UPLOAD, one, content_type=f"{kind}{charset}")[0] == 200
+    assert ask(UPLOAD, one, content_type=kind.replace("----a", '"----a"'))[0] == 200
+    for contents in ((), (bytes(size), b""), [b"a"] * 1000):
+        assert ask(UPLOAD, form(*contents)[0], content_type=kind)[0] == 400
+    for other in ("", "text/plain", f"{kind}; boundary=b", f"{kind}*", 'a; boundary="-"-a"'):
+        assert ask(UPLOAD, one, content_type=other)[0] == 400
+    assert ask(UPLOAD, form(b"", end="")[0], content_type=kind)[0] == 200  # Gradio's to judge
+    assert ask(UPLOAD, one[:-9], content_type=kind)[0] == 400
+
+
 def test_a_body_that_breaks_off_or_dawdles_leaves_nothing(ask, monkeypatch):
     assert ask(UPLOAD, b"a" * 400_000, pieces=[b"a" * 300_000], ended=True) is None
     assert not list(ask.uploads.folder.iterdir()) and ask.uploads.arriving == 0
@@ -156,6 +192,9 @@ def test_uploads_are_bounded_together(ask):
         (ask.uploads.folder / str(number)).write_bytes(bytes(1_000_000))
     status, _, text = ask(UPLOAD, b"abc")
     assert status == 507 and b"try again" in text
+    for number in range(400):  # small ones take room too, and time to be found
+        (ask.uploads.folder / str(number)).write_bytes(b"a")
+    assert ask(UPLOAD, b"abc")[0] == 507
 
 
 def test_uploads_expire_whoever_left_them(tmp_path):

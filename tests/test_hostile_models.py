@@ -23,6 +23,7 @@ from camser.files import described
 from camser.inference import EmotionClassifier
 from camser.inference.contents import ExportError
 from camser.inference.onnx import OnnxEncoder
+from camser.inference.weights import load_head
 from camser.settings import SettingsError, read_arguments
 
 
@@ -101,6 +102,41 @@ def test_a_broken_package_hides_no_other_plugin(tmp_path, monkeypatch, points):
     monkeypatch.syspath_prepend(tmp_path)
     found = [point.name for point in registry.installed("encoder")]
     assert "mfcc_bilstm" in found and "a" not in found
+
+
+@pytest.mark.parametrize("shape", [[0, 2**40], [0, 2**29], [2**20, 0], [4, 0], [4]])
+def test_a_head_takes_no_more_memory_than_the_file(export, shape):
+    header = {"classifier.linear.weight": {"dtype": "F32", "shape": shape}}
+    size = 16 if shape == [4] else 0
+    header["classifier.linear.weight"]["data_offsets"] = [0, size]
+    text, path = json.dumps(header).encode(), export / "model.safetensors"
+    path.write_bytes(len(text).to_bytes(8, "little") + text + bytes(size))
+    config = json.loads((export / "config.json").read_text())
+    config["weights"] = described(path)
+    with pytest.raises(ExportError, match=r"does not fit its config\.json"):
+        load_head(path, config)
+
+
+@pytest.mark.parametrize("name", ["config.json", "model.safetensors"])
+def test_no_file_of_an_export_lies_elsewhere(export, tmp_path, name):
+    path = (export / name).rename(tmp_path / name)
+    (export / name).symlink_to(path)
+    with pytest.raises(ExportError, match=f"leads to {path}, out of the export's folder"):
+        EmotionClassifier.from_pretrained(export, device="cpu")
+    (export / name).unlink()
+    (export / name).symlink_to(name)
+    with pytest.raises(ExportError, match=r"is no export|cannot be followed|is missing|damaged"):
+        EmotionClassifier.from_pretrained(export, device="cpu")
+
+
+def test_the_hubs_cache_has_links_to_its_blobs(export, tmp_path):
+    (tmp_path / "model/snapshots").mkdir(parents=True)
+    (tmp_path / "model/blobs").mkdir()
+    snapshot = export.rename(tmp_path / "model/snapshots/main")
+    for name in ("config.json", "model.safetensors"):
+        (snapshot / name).rename(tmp_path / "model/blobs" / name)
+        (snapshot / name).symlink_to(f"../../blobs/{name}")
+    assert EmotionClassifier.from_pretrained(snapshot, device="cpu", engine="torch").labels
 
 
 def test_no_link_is_pushed(export):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import re
 import tempfile
 from collections.abc import Awaitable, Callable, Iterator, MutableMapping
 from contextlib import contextmanager, suppress
@@ -16,6 +17,11 @@ Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
 
 IN_MEMORY = 2**18  # bytes of a body
 PIECE = 2**16
+CHARSET = rb"(?:; *charset=[\w-]+)?"
+FORM = re.compile(  # nothing that two readers could read in two ways
+    rb"multipart/form-data%b; *boundary=(\"?)([\w.+/'-]{1,70})\1%b" % (CHARSET, CHARSET),
+    re.IGNORECASE,
+)
 
 
 class Aborted(Exception):
@@ -58,6 +64,27 @@ async def read(receive: Receive, file: IO[bytes], length: int) -> int:
         file.write(message.get("body", b""))
         more = message.get("more_body", False)
     return file.tell()
+
+
+def num_parts(file: IO[bytes], kind: bytes) -> int:
+    """How many parts a form has; of what is no plain form, none.
+
+    Arguments
+    ---------
+    file : file
+        The whole body.
+    kind : bytes
+        The request's ``Content-Type``, which says what divides them.
+    """
+    found = FORM.fullmatch(kind)
+    if not found:
+        return 0
+    mark, left, count = b"--" + found[2], b"", 0
+    file.seek(0)
+    while piece := file.read(PIECE):
+        count += (left + piece).count(mark)
+        left = (left + piece)[1 - len(mark) :]
+    return max(0, count - 1)  # the last one ends the form
 
 
 def again(file: IO[bytes], size: int, receive: Receive) -> Receive:

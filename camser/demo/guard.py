@@ -29,11 +29,12 @@ PUBLIC = {
 }
 NAMED = "call/v2/"  # where parameters are given by name
 FILE = "file="
-ROUTES = (  # below PREFIX
-    *(f"call/{version}{name}" for version in ("", "v2/") for name in PUBLIC),
-    "app_id", "cancel", FILE, "heartbeat/", "info", "openapi.json", "queue/", "reset",
-    "startup-events", "theme.css", "upload", "upload_progress",
+CALLS = tuple(f"call/{version}{name}" for version in ("", "v2/") for name in PUBLIC)
+ROUTES = (  # after PREFIX
+    *CALLS, "app_id", "cancel", "info", "openapi.json", "reset", "startup-events", "theme.css",
+    "upload", "upload_progress",
 )  # fmt: skip
+BELOW = (*(f"{call}/" for call in CALLS), FILE, "heartbeat/", "queue/")  # after PREFIX, and more
 PAGE = ("/", "/config", "/favicon.ico", "/manifest.json", "/robots.txt", "/theme.css")
 PARTS = ("/assets/", "/static/", "/svelte/")  # of the page
 METHODS = ("GET", "HEAD", "POST")
@@ -97,11 +98,16 @@ class Guard:
                 if aborted.late:
                     await _answer(send, 408, "The request came too slowly")
                 return None
-            if not _is_upload(scope) and (wrong := self._wrong_json(file, _route(scope))):
+            check = self._wrong_form if _is_upload(scope) else self._wrong_json
+            if wrong := check(file, scope):
                 return await _answer(send, 400, wrong)
             return await self.app(scope, bodies.again(file, size, receive), send)
 
-    def _wrong_json(self, body: IO[bytes], route: str) -> str | None:
+    def _wrong_form(self, body: IO[bytes], scope: Scope) -> str | None:
+        one = bodies.num_parts(body, _header(scope, b"content-type")) == 1
+        return None if one else "Send one file, as multipart/form-data"
+
+    def _wrong_json(self, body: IO[bytes], scope: Scope) -> str | None:
         body.seek(0)
         try:
             given = json.load(body, parse_float=_finite, parse_constant=_finite)
@@ -112,8 +118,8 @@ class Guard:
         for name, kind in FIELDS.items():
             if not isinstance(given.get(name), (kind, type(None))):
                 return f"{name} must be of the type {kind.__name__}"
-        if route.startswith(NAMED):
-            name = route.removeprefix(NAMED).strip("/")
+        if _route(scope).startswith(NAMED):
+            name = _route(scope).removeprefix(NAMED)
             allowed = PUBLIC.get(name, ())
             if "audio" not in given or not {*given} <= {*allowed}:
                 return f"{name[:20]} takes {', '.join(allowed) or 'nothing'}; audio must be given"
@@ -138,8 +144,8 @@ class Guard:
         if scope["method"] not in METHODS:
             return 405, f"allowed: {', '.join(METHODS)}"
         there = path in PAGE or path.startswith(PARTS)
-        if PREFIX in path:
-            there = route.startswith(ROUTES)
+        if path.startswith(PREFIX):
+            there = route in ROUTES or route.startswith(BELOW)
         if there and route.startswith(FILE):
             there = self.uploads.holds(route.removeprefix(FILE))
         return None if there else (404, "There is nothing here")
@@ -172,11 +178,12 @@ def _name(host: str) -> str | None:
 
 
 def _route(scope: Scope) -> str:
-    return scope["path"].partition(PREFIX)[2]
+    path = scope["path"]
+    return path.removeprefix(PREFIX) if path.startswith(PREFIX) else ""
 
 
 def _is_upload(scope: Scope) -> bool:
-    return _route(scope).startswith("upload")
+    return _route(scope) == "upload"
 
 
 def _finite(text: str) -> float:

@@ -6,14 +6,19 @@ import base64
 from collections.abc import Iterable, Mapping, Sequence
 from html import escape
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeGuard
 
 from camser.demo.figures import colour
 from camser.demo.limits import Limits
 from camser.inference import Prediction, Timeline
 from camser.inference.formats import FORMATS
+from camser.reading import is_kind
 
 TITLES = {"json": "JSON", "csv": "CSV", "rttm": "RTTM", "audacity": "Audacity labels"}
+TRAINED = {
+    "variant": str, "corpus": str, "fold_name": str, "protocol": str, "parts": {str: int},
+}  # fmt: skip
+PARTS, SCORES = {"train": int, "test": int}, {"WA": float, "UA": float, "macro_F1": float}
 EXAMPLES = '<p class="small">Examples, by synthetic voices:</p>'
 
 
@@ -39,7 +44,9 @@ def about(config: Mapping[str, Any], limits: Limits) -> str:
 
 def _trained(config: Mapping[str, Any]) -> str:
     trained, scores = config.get("trained"), config.get("scores")
-    if not trained or not scores:
+    if not (
+        _tells(trained, TRAINED) and _tells(trained["parts"], PARTS) and _tells(scores, SCORES)
+    ):
         return _note("Its folder does not say what it was trained and tested on.")
     parts = trained["parts"]
     text = (
@@ -50,7 +57,7 @@ def _trained(config: Mapping[str, Any]) -> str:
         f"<b>{_percent(scores['UA'])}</b>, macro-F1 <b>{_percent(scores['macro_F1'])}</b>. It is "
         f"one fold; other speakers would give other figures."
     )
-    if trained.get("note"):
+    if _tells(trained, {"note": str}):
         text += (
             f" <b>Its epoch was {escape(trained['note'])}</b>: the same utterances chose it and "
             f"gave these figures, so they are too good."
@@ -59,7 +66,8 @@ def _trained(config: Mapping[str, Any]) -> str:
 
 
 def _limits(config: Mapping[str, Any]) -> str:
-    corpus = escape(dict(config.get("trained") or {}).get("corpus", "its corpus"))
+    trained = config.get("trained")
+    corpus = escape(trained["corpus"]) if _tells(trained, {"corpus": str}) else "its corpus"
     return _note(
         f"<b>Limits.</b> It names one of its {len(config['labels'])} emotions for whatever it "
         f"hears, music and noise included, unless the least confidence has it abstain. It knows "
@@ -76,6 +84,11 @@ def _handling(limits: Limits) -> str:
         f"computed on the server of this page, sent nowhere else, and deleted after about {hours} "
         f"hour{'s' if hours > 1 else ''}. Programs may ask too: /classify and /timeline of its API."
     )
+
+
+def _tells(table: Any, kinds: Mapping[str, Any]) -> TypeGuard[dict[str, Any]]:
+    """Whether a stranger's table has these entries, each of its kind."""
+    return isinstance(table, dict) and all(is_kind(table.get(k), v) for k, v in kinds.items())
 
 
 def _length(seconds: float) -> str:

@@ -15,6 +15,7 @@ from typing import IO
 PREFIX = "camser-demo-"
 LOCK = "in-use"
 STARTING = 60  # seconds in which a folder may be without its lock
+LEAST = 2**16  # bytes that an upload counts as: it has a folder, and costs time to find
 
 
 @contextmanager
@@ -80,12 +81,15 @@ class Uploads:
 
     @property
     def bytes(self) -> int:
-        """Of all that is there or under way."""
-        return self.arriving + sum(found.st_size for _, found in self._files())
+        """Of all that is there or under way; small uploads count as ``LEAST``."""
+        return self.arriving + sum(max(LEAST, found.st_size) for _, found in self._files())
 
     def holds(self, path: str) -> bool:
         """Whether a path is of an upload, wherever its links lead."""
-        return os.path.realpath(path).startswith(f"{self.folder}{os.sep}")
+        try:
+            return os.path.realpath(path).startswith(f"{self.folder}{os.sep}")
+        except ValueError:  # of what can be no name: NUL, half a character
+            return False
 
     @contextmanager
     def expiring(self) -> Iterator[None]:

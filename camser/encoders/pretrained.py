@@ -2,20 +2,15 @@
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Callable, Collection
 from pathlib import Path
 from typing import Any
 
 import torch
-from transformers import AutoConfig, PretrainedConfig
+from transformers import CONFIG_MAPPING, AutoConfig, PretrainedConfig
 
 FREEZES = (None, "convolutions", "all")
-# By these transformers would take code, which it may fetch, in place of its own. Configurations
-# come with exports, and those from strangers.
-CHOOSES_CODE = (
-    "attn_implementation", "auto_map", "experts_implementation", "quantization_config",
-    "trust_remote_code", "use_kernels",
-)  # fmt: skip
 
 
 def check_freeze(freeze: str | None, layer_drop: float | None) -> None:
@@ -43,8 +38,8 @@ def resolve_config(
     Raises
     ------
     ValueError
-        If not exactly one of both is given, it cannot be read, is of another type, or would have
-        transformers run other code than its own.
+        If not exactly one of both is given, it cannot be read, is of another type, or sets what
+        its type does not have.
     """
     if (source is None) == (config is None):
         raise ValueError(
@@ -55,10 +50,10 @@ def resolve_config(
         model_type = config.get("model_type")
         _check_type(model_type, types, "config")
         values = {key: value for key, value in config.items() if key != "model_type"}
-        if wrong := sorted(filter(_chooses_code, values)):
+        if wrong := sorted(set(map(str, values)) - _sizes(CONFIG_MAPPING[model_type])):
             raise ValueError(
-                f"config: {', '.join(wrong)} would have transformers run other code than its own; "
-                f"leave it out"
+                f"config: {', '.join(wrong)}: transformers' {model_type} has no such setting of "
+                f"its own; leave it out"
             )
         try:
             return AutoConfig.for_model(model_type, **values)
@@ -116,14 +111,19 @@ def load_weights(cls: Any, source: str, config: PretrainedConfig) -> Any:
 
 def plain_config(config: PretrainedConfig) -> dict[str, Any]:
     """The configuration as plain values that ``resolve_config`` takes back."""
-    values = config.to_diff_dict()
-    dropped = ("transformers_version", "architectures", "dtype", "torch_dtype")
-    values = {k: v for k, v in values.items() if k not in dropped and not _chooses_code(k)}
+    own = _sizes(type(config))
+    values = {key: value for key, value in config.to_diff_dict().items() if key in own}
     return {**values, "model_type": config.model_type}
 
 
-def _chooses_code(key: str) -> bool:
-    return key in CHOOSES_CODE or str(key).startswith("_")
+def _sizes(cls: type[PretrainedConfig]) -> set[str]:
+    """The settings that a type of model has besides those of all types.
+
+    With the latter transformers can be told to take code, which it may fetch, in place of its own,
+    and to make tables of any size. Configurations come with exports, and those from strangers.
+    """
+    every, of_all = (inspect.signature(c.__init__).parameters for c in (cls, PretrainedConfig))
+    return {*every} - {*of_all} - {"kwargs"}
 
 
 def _check_type(found: str | None, types: Collection[str], where: str) -> None:

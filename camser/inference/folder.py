@@ -21,7 +21,7 @@ from camser import registry
 from camser.audio import SAMPLE_RATE
 from camser.build import build_model
 from camser.files import described
-from camser.inference.contents import AGAIN, CONFIG, WEIGHTS, ExportError
+from camser.inference.contents import AGAIN, CONFIG, WEIGHTS, ExportError, check_link
 from camser.inference.unfilled import Bounded, Unfilled
 from camser.inference.weights import digest_of, load_weights, state_of
 from camser.model import EmotionHead
@@ -55,6 +55,7 @@ def read_config(folder: str | Path) -> dict[str, Any]:
     path = Path(folder) / CONFIG
     if not Path(folder).is_dir():
         raise ExportError(f"{folder}: there is no such folder; {AGAIN}")
+    check_link(path)
     try:
         config = read_json(path, MOST)
     except FileNotFoundError:
@@ -91,9 +92,12 @@ def check_config(config: Any, where: str) -> None:
 
 def _check_values(config: Mapping[str, Any], where: str) -> None:
     labels, temperature = config["labels"], config["temperature"]
-    named = all(label and label.isprintable() for label in labels)
-    if not labels or len({*labels}) < len(labels) or not named:
+    if not labels or len({*labels}) < len(labels):
         raise ExportError(f"{where}: labels is {labels!r:.80}; it must name each class once")
+    if not all(label and label.isprintable() for label in labels):
+        raise ExportError(
+            f"{where}: labels is {labels!r:.80}; each must be a text that can be shown"
+        )
     if config["sample_rate"] != SAMPLE_RATE:
         raise ExportError(f"{where}: sample_rate is {config['sample_rate']}, not {SAMPLE_RATE}")
     if not (math.isfinite(temperature) and temperature > 0):
@@ -145,7 +149,7 @@ def build(config: Mapping[str, Any], where: str) -> dict[str, nn.Module]:
     dict of str to Module
         ``embedding_model`` and ``classifier``.
     """
-    # The weights file bounds the model: what it cannot hold is not begun.
+    # The weights file, of which the configuration tells the size, bounds the model.
     room = config["weights"].get("bytes")
     if not is_kind(room, int):
         raise ExportError(f"{where}: weights does not tell its bytes; {AGAIN}")

@@ -85,7 +85,8 @@ def load_head(path: Path, config: Mapping[str, Any]) -> EmotionHead:
     except (SafetensorError, OSError, ValueError) as error:
         raise ExportError(f"{path} is damaged ({error}); {AGAIN}") from error
     weight = state.get("classifier.linear.weight")
-    size = weight.shape[1] if weight is not None and weight.ndim == 2 else 1
+    # A weight without rows could have any number of columns, and the file be empty.
+    size = weight.shape[1] if weight is not None and weight.ndim == 2 and weight.numel() else 1
     head = EmotionHead(size, len(config["labels"]))
     _check_state(state, state_of({"classifier": head}), path)
     told = config["weights"].get("head")  # the first exports do not tell
