@@ -272,6 +272,11 @@ def test_a_fraction_that_is_none_is_refused(iemocap, protocol, fraction):
         ([], {}, "needs 3 speakers; there are 0"),
         (emodb(), {"protocol": "leave_one_session_out"}, "needs a corpus with sessions"),
         ([], {"protocol": "leave_one_session_out"}, "needs a corpus with sessions"),
+        (
+            [*emodb(), *(replace(u, id=f"s/{u.id}", session="S1") for u in emodb())],
+            {"protocol": "leave_one_session_out"},
+            r"needs a corpus with sessions; there are: \['', 'S1'\]",
+        ),
         (emodb(), {"protocol": "speaker_k_fold"}, "num_folds is None; allowed: 3 … 10"),
         (emodb(), {"protocol": "speaker_k_fold", "num_folds": 2}, "num_folds is 2; allowed"),
         (emodb(), {"protocol": "speaker_k_fold", "num_folds": 11}, "num_folds is 11; allowed"),
