@@ -108,5 +108,5 @@ def targets() -> list[Target]:
             Target(f"an export's {name}", export(name), load, (contents.ExportError,), 20)
             for name in (contents.CONFIG, contents.WEIGHTS)
         ),
-        Target("overrides", command_line, parse, (settings.SettingsError,), 100),
+        Target("overrides", command_line, parse, (settings.SettingsError,), 10),
     ]
