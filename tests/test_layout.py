@@ -85,7 +85,9 @@ ALLOWED = {
     "sweep": {
         "arguments",
         "build",
+        "child",
         "corpus",
+        "endings",
         "folds",
         "interrupts",
         "prepare",

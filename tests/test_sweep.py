@@ -271,6 +271,12 @@ def test_a_log_keeps_what_was_there_before(tmp_path):
     assert lines == ["$ python -c print('one')", "one", "$ python -c print('two')", "two"]
 
 
+def test_a_job_imports_nothing_from_the_working_folder(tmp_path):
+    (tmp_path / "ctypes.py").write_text("open('strange', 'w')")
+    assert run_process(["-c", "pass"], "run", {}, str(tmp_path)) == 0
+    assert not (tmp_path / "strange").exists()
+
+
 @pytest.mark.slow
 def test_a_killed_sweep_goes_on_and_ends_as_an_undisturbed_one(corpus, tmp_path):
     script = [sys.executable, str(RECIPE / "crossval.py"), ABLATION, "--folds", "0", "1"]
