@@ -12,11 +12,7 @@ from typing import Any
 
 import torch
 from speechbrain.utils.checkpoints import METAFNAME, Checkpoint, Checkpointer, ckpt_recency
-from speechbrain.utils.distributed import (
-    ddp_barrier,
-    if_main_process,
-    is_distributed_initialized,
-)
+from speechbrain.utils.distributed import ddp_barrier, if_main_process, is_distributed_initialized
 
 from camser.files import described, difference, flush
 from camser.provenance import Plugins, check_installed, differences
@@ -162,11 +158,14 @@ class WholeCheckpointer(Checkpointer):
         meta |= {"processes": _num_processes(), "plugins": plugins}
         best = before[0].meta[BEST_EPOCH] if before else 0.0
         meta[BEST_EPOCH] = meta["epoch"] if BEST_SCORE in meta else best
-        saved = super().save_checkpoint(meta, *args, **kwargs)
+        # SpeechBrain would log a name that it has only while it is written.
+        level = kwargs.pop("verbosity", logging.INFO)
+        saved = super().save_checkpoint(meta, *args, verbosity=logging.DEBUG, **kwargs)
         ddp_barrier()  # every process has written its share
         if saved is not None:
             saved = _put_in_place(saved)
             self._known[self.checkpoints_dir] = [saved, *before]
+            logger.log(level, "saved %s", saved.path)
         ddp_barrier()
         return saved
 

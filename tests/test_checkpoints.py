@@ -1,6 +1,7 @@
 """Checkpoints: held against their index, and what a run goes on from when one is damaged."""
 
 import json
+import logging
 from pathlib import Path
 
 import pytest
@@ -72,6 +73,14 @@ def test_the_newest_two_are_kept_and_the_best_of_each(training):
     assert kept(training.train(0.6)) == [4, 3, 1]  # the run may go on from 3, whose best is 1
     assert kept(training.train(0.2)) == [5, 4]
     assert sorted(p.name[:4] for p in training.folder.iterdir()) == ["CKPT", "CKPT"]
+
+
+def test_the_log_names_a_checkpoint_where_it_stays(training, caplog):
+    with caplog.at_level(logging.INFO):
+        training.train(0.5)
+    (place,) = training.folder.iterdir()
+    told = [record.message for record in caplog.records if "CKPT" in record.message]
+    assert told == [f"saved {place}"]
 
 
 def cut(place):
