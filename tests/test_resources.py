@@ -2,6 +2,7 @@
 
 import os
 import re
+import shutil
 import signal
 import subprocess
 import sys
@@ -123,6 +124,28 @@ def test_a_lock_leaves_no_empty_folder(tmp_path):
     with FolderLock(tmp_path / "a/b"):
         pass
     assert not list(tmp_path.iterdir())
+
+
+def test_a_lock_removes_no_file_but_its_own(tmp_path):
+    folder = tmp_path / "run"
+    with FolderLock(folder):
+        shutil.rmtree(folder)
+        folder.mkdir()
+        (folder / ".lock").write_text("another run's")
+    assert (folder / ".lock").read_text() == "another run's"
+
+
+def test_a_lock_that_is_removed_while_it_is_taken_is_taken_again(tmp_path, monkeypatch):
+    lock, taken = FolderLock(tmp_path), []
+
+    def lockf(handle, flags):
+        if not taken:
+            (tmp_path / ".lock").unlink()  # as the run before does at its end
+        taken.append(handle)
+
+    monkeypatch.setattr("camser.locking.fcntl.lockf", lockf)
+    with lock:
+        assert len(taken) == 2 and os.path.samestat(os.fstat(lock.handle), os.stat(lock.path))
 
 
 def test_what_fails_on_the_main_process_is_raised_there():
