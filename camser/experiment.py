@@ -21,7 +21,7 @@ from camser.checkpoints import CheckpointError, WholeCheckpointer, check_plugins
 from camser.corpus import Utterance, fingerprint
 from camser.curves import tensorboard_logger
 from camser.data import SegmentDataset
-from camser.endings import told_as_a_line
+from camser.endings import outlast_readers, told_as_a_line
 from camser.export.write import export_run
 from camser.finite import NotFiniteError
 from camser.inference.folder import ExportError
@@ -52,6 +52,7 @@ def main(scan: Scanner | Mapping[str, Scanner], recipe_folder: str | Path) -> No
         Where the YAMLs of the command line are looked for.
     """
     INTERRUPTS.install()
+    outlast_readers()
     with told_as_a_line(ValueError):
         settings = read_arguments(sys.argv[1:], recipe_folder)
         settings = settings._replace(run_opts=automatic.own_device(settings.run_opts))

@@ -6,6 +6,7 @@ import shutil
 import signal
 import subprocess
 import sys
+import time
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
@@ -18,16 +19,7 @@ from camser.interrupts import INTERRUPTS
 from camser.locking import FolderLock, InUseError
 from camser.together import on_main
 
-
-@pytest.fixture
-def listening():
-    """Our handlers, for the length of a test."""
-    before = {number: signal.getsignal(number) for number in interrupts.HANDLED}
-    INTERRUPTS.install()
-    yield
-    for number, handler in before.items():
-        signal.signal(number, handler)
-    INTERRUPTS.forget()
+CHEAP = ["--modalities=[mfcc]", "--fusion=concat", "--batch_size=8"]
 
 
 # Signals ------------------------------------------------------------------------------------
@@ -38,6 +30,17 @@ def test_outside_of_training_a_signal_ends_at_once(listening, number, status):
     with pytest.raises(SystemExit) as ended:
         os.kill(os.getpid(), number)
     assert ended.value.code == status
+
+
+def test_a_signal_whose_end_python_ignores_comes_once_more(listening):
+    class Dying:
+        def __del__(self):
+            os.kill(os.getpid(), signal.SIGTERM)
+
+    with pytest.raises(SystemExit) as ended:
+        Dying()
+        time.sleep(30)
+    assert ended.value.code == 143
 
 
 def test_one_ctrl_c_that_arrives_twice_is_one(listening, monkeypatch):
@@ -92,6 +95,54 @@ def test_an_interrupted_run_goes_on_to_the_same_weights(
     assert same(weights(resumed), undisturbed)
     written = results.read_results(resumed.output_folder / "results.json")
     assert written["skipped_steps"] == 0 and written["determinism"] == determinism.described()
+
+
+def lose_worker(job, method, step, epoch):
+    """Be told, in a method of the brain, to end, and that the loader's worker has ended."""
+    inner = getattr(job.brain, method)
+
+    def call(*args, **kwargs):
+        if (job.brain.step, job.brain.hparams.epoch_counter.current) == (step, epoch):
+            INTERRUPTS.asked = signal.SIGTERM
+            raise RuntimeError("DataLoader worker (pid 9) is killed by signal: Terminated. ")
+        return inner(*args, **kwargs)
+
+    setattr(job.brain, method, call)
+
+
+@pytest.mark.parametrize(
+    "method, step, epoch, saved",
+    [
+        ("compute_objectives", 3, 1, None),
+        ("optimizers_step", 3, 2, "epoch 1, its end"),
+        ("on_stage_start", 0, 2, "epoch 1, its end"),
+        ("update_average", 3, 1, "epoch 1, step 3 of 7"),
+    ],
+)
+def test_a_run_that_is_cut_off_anywhere_in_a_step_saves_no_half_of_it(
+    start, run, listening, capsys, method, step, epoch, saved
+):
+    settings = [*CHEAP, "--number_of_epochs=2"]
+    undisturbed = weights(run(*settings, folder="undisturbed"))
+    job = start(*settings)
+    lose_worker(job, method, step, epoch)
+    with pytest.raises(SystemExit) as ended:
+        job.train()
+    INTERRUPTS.forget()
+    assert ended.value.code == 128 + signal.SIGTERM
+    there = [path.name for path in (job.output_folder / "save").iterdir()]
+    assert len(there) == (saved is not None), there
+    assert ("step 3" in capsys.readouterr().err) == (saved is not None and "step" in saved)
+    assert same(weights(run(*settings)), undisturbed)
+
+
+def test_training_without_checkpoints_ends_for_a_signal_too(start, listening):
+    job = start(*CHEAP)
+    job.brain.checkpointer = None
+    interrupt(job, ("fit_batch", 2), signal.SIGTERM)
+    with pytest.raises(SystemExit) as ended:
+        job.train()
+    assert ended.value.code == 143 and job.brain.step == 2
 
 
 # Locks --------------------------------------------------------------------------------------

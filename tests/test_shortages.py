@@ -123,3 +123,37 @@ def test_a_reader_that_leaves_ends_a_command_quietly():
     ended = subprocess.run(command, stdout=write, stderr=subprocess.PIPE, text=True)
     os.close(write)
     assert (ended.returncode, ended.stderr) == (141, "")
+
+
+OUTLASTS = """
+import os, signal, sys, time
+from camser.endings import outlast_readers
+from camser.interrupts import INTERRUPTS, leave
+INTERRUPTS.install()
+outlast_readers()
+with INTERRUPTS.deferred():
+    os.kill(os.getpid(), signal.SIGINT)
+    for stream in (sys.stdout, sys.stderr):
+        print("told to nobody", file=stream, flush=True)
+open(sys.argv[1], "w").write("saved")
+leave(INTERRUPTS.asked)
+"""
+
+
+def test_what_is_said_to_nobody_ends_no_work(tmp_path):
+    read, write = os.pipe()
+    os.close(read)
+    command = [sys.executable, "-c", OUTLASTS, tmp_path / "checkpoint"]
+    ended = subprocess.run(command, stdout=write, stderr=write)
+    os.close(write)
+    assert ended.returncode == 130 and (tmp_path / "checkpoint").read_text() == "saved"
+
+
+def test_what_is_said_arrives_in_order_while_somebody_reads():
+    text = "from camser.endings import outlast_readers as o; o(); print('ä'); import sys; "
+    text += "print('b', file=sys.stderr); print('c', flush=True); sys.exit('d')"
+    ended = subprocess.run(
+        [sys.executable, "-c", text], capture_output=True, text=True,
+        encoding="utf-8", env=os.environ | {"PYTHONIOENCODING": "utf-8"},
+    )  # fmt: skip
+    assert (ended.stdout, ended.stderr, ended.returncode) == ("ä\nc\n", "b\nd\n", 1)
