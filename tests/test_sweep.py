@@ -1,5 +1,6 @@
 """Cross-validation: the plan and its errors, processes and logs, what is finished, the end."""
 
+import errno
 import json
 import os
 import signal
@@ -262,6 +263,30 @@ def is_running(number):
         return Path(f"/proc/{number}/stat").read_text().rsplit(")", 1)[1].split()[0] != "Z"
     except OSError:
         return False
+
+
+@pytest.mark.parametrize(
+    "error, told",
+    [
+        (OSError(errno.ENOSPC, "No space left on device", "a/b.csv"), "a/b.csv could not be writt"),
+        (NotADirectoryError(errno.ENOTDIR, "Not a directory", "a/b"), ".*Not a directory: 'a/b'"),
+    ],
+)
+def test_planning_ends_with_a_line(sweep, iemocap, listening, monkeypatch, error, told):
+    def scan(folder):
+        raise error
+
+    monkeypatch.setattr(iemocap, "scan", scan)
+    with pytest.raises(SystemExit, match=f"^error: {told}"):
+        sweep(TINY)
+
+
+def test_planning_ends_for_a_signal(sweep, iemocap, listening, monkeypatch):
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+    monkeypatch.setattr(iemocap, "scan", lambda folder: os.kill(os.getpid(), signal.SIGINT))
+    with pytest.raises(SystemExit) as ended:
+        sweep(TINY)
+    assert ended.value.code == 130
 
 
 def test_a_log_keeps_what_was_there_before(tmp_path):
