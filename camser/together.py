@@ -53,6 +53,11 @@ def _attempt(function: Callable[..., Any], args: tuple, kwargs: dict) -> Any:
         return _Failed(error)
 
 
+def is_alone() -> bool:
+    """Whether no other process works on this run."""
+    return not is_distributed_initialized() or torch.distributed.get_world_size() == 1
+
+
 def largest(number: int, device: str | torch.device) -> int:
     """The largest of all processes' numbers; each waits here for all others.
 

@@ -25,7 +25,7 @@ from camser.checkpoints import remove_partial
 from camser.compiling import at_fixed_size
 from camser.data import SegmentDataset
 from camser.interrupts import INTERRUPTS, leave, leave_to_main
-from camser.together import largest
+from camser.together import is_alone, largest
 
 logger = logging.getLogger(__name__)
 
@@ -46,7 +46,8 @@ class Trainer(sb.Brain):
     def __init__(self, **kwargs: Any) -> None:
         super().__init__(**kwargs)
         self.datasets: dict[Stage, SegmentDataset] = {}
-        self.losses = finite.LossWatch(self.nonfinite_patience)
+        scaled = self.scaler.is_enabled()
+        self.losses = finite.LossWatch(self.nonfinite_patience, scaled, is_alone())
         self.whole_step = 0  # the last one that this process has made, and all of it
         if self.max_grad_norm <= 0:  # SpeechBrain would then climb the gradient
             self.max_grad_norm: float = math.inf
@@ -170,8 +171,7 @@ class Trainer(sb.Brain):
             super()._fit_train(train_set, epoch, enable)
         except RuntimeError as error:
             # Whoever stops all of a job's processes stops the loader's workers too.
-            alone = not is_distributed_initialized()
-            if not (INTERRUPTS.asked and alone and shortages.is_of_worker(error)):
+            if not (INTERRUPTS.asked and is_alone() and shortages.is_of_worker(error)):
                 raise
             if not self._is_between_steps(train_set):
                 leave(INTERRUPTS.asked)
