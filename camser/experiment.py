@@ -164,15 +164,17 @@ class Run:
         return dict(zip(scored.ids, scored.log_probabilities.tolist(), strict=True))
 
     def _inspect(self) -> None:
-        """Write what the best epoch makes of the test part, where that is asked for."""
+        """Write what the best epoch makes of the test part; what is not asked for goes."""
         values, folder = self.settings.values, self.output_folder
         chosen = inspection.choose(self.fold.test, values["labels"], values["save_attention"])
+        embeddings, attention = {}, {}
         if values["save_embeddings"]:
-            seen = inspection.embeddings(self.brain, self._batches(self.fold.test))
-            results.write_arrays(folder / results.EMBEDDINGS, seen)
+            embeddings = inspection.embeddings(self.brain, self._batches(self.fold.test))
         if chosen:
-            seen = inspection.attention(self.brain, self._batches(chosen), chosen, self.data.audio)
-            results.write_arrays(folder / results.ATTENTION, seen)
+            batches = self._batches(chosen)
+            attention = inspection.attention(self.brain, batches, chosen, self.data.audio)
+        results.write_arrays(folder / results.EMBEDDINGS, embeddings)
+        results.write_arrays(folder / results.ATTENTION, attention)
 
     def _batches(self, part: tuple[Utterance, ...]) -> Any:
         loader = self._loader("eval_batch_size")
