@@ -5,10 +5,12 @@ import logging
 from pathlib import Path
 
 import pytest
+import torch
 from speechbrain.utils.checkpoints import mark_as_loader, mark_as_saver, register_checkpoint_hooks
 
 from camser.checkpoints import CheckpointError, WholeCheckpointer, check_plugins, read_checkpoints
 from camser.history import History
+from camser.random_state import RandomState
 from camser.resuming import check_checkpoints
 from camser.sealed import is_whole, sealed
 from camser.settings import SettingsError
@@ -171,6 +173,31 @@ def test_the_history_is_restored_with_every_bit(training):
     again = WholeCheckpointer(training.folder, {"epoch": Epoch(), "history": History()})
     again.recover_if_possible()
     assert again.recoverables["history"].rows == history.rows
+
+
+@pytest.mark.parametrize("before, now, told", [(1, 0, "on a CPU"), (0, 1, "on a GPU"), (0, 0, "")])
+def test_a_gpus_random_state_that_cannot_be_restored_is_told(
+    tmp_path, monkeypatch, caplog, before, now, told
+):
+    monkeypatch.setattr(torch.cuda, "get_rng_state", torch.get_rng_state)
+    monkeypatch.setattr(torch.cuda, "is_initialized", lambda: bool(before))
+    RandomState().save(tmp_path / "state")
+    monkeypatch.setattr(torch.cuda, "is_initialized", lambda: bool(now))
+    RandomState().load(tmp_path / "state", end_of_epoch=True)
+    assert [told in record.message for record in caplog.records] == [True] * bool(told)
+
+
+def test_the_state_of_the_gpu_that_is_used_is_restored_however_many_there_are(
+    tmp_path, monkeypatch, caplog
+):
+    restored = []
+    monkeypatch.setattr(torch.cuda, "is_initialized", lambda: True)
+    monkeypatch.setattr(torch.cuda, "get_rng_state", lambda: torch.tensor([7], dtype=torch.uint8))
+    monkeypatch.setattr(torch.cuda, "set_rng_state", restored.append)
+    RandomState().save(tmp_path / "state")
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: 3)
+    RandomState().load(tmp_path / "state", end_of_epoch=True)
+    assert [state.tolist() for state in restored] == [[7]] and not caplog.records
 
 
 def test_the_seal_is_of_the_content_and_not_of_its_form():
