@@ -70,6 +70,7 @@ ALLOWED = {
         "checkpoints",
         "compiling",
         "data",
+        "determinism",
         "finite",
         "folds",
         "history",

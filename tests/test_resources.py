@@ -227,6 +227,34 @@ def test_two_runs_prepare_the_same_folder_at_once(corpus, iemocap, tmp_path):
 # Determinism --------------------------------------------------------------------------------
 
 
+@pytest.fixture
+def other_sums():
+    """Sums that round otherwise, for the length of a test that asks for them."""
+    before = torch.get_float32_matmul_precision()
+    yield lambda: torch.set_float32_matmul_precision("medium")
+    torch.set_float32_matmul_precision(before)
+
+
+def test_a_run_that_went_on_otherwise_says_so_and_one_that_had_ended_says_how(run, other_sums):
+    first = read_run(run(*CHEAP))
+    used = first["determinism"]["float32_matmul_precision"]
+    told = f"float32_matmul_precision: {used!r}, then 'medium'"
+    other_sums()
+    again = read_run(run(*CHEAP))  # nothing is left to train
+    assert again["determinism"] == first["determinism"] and first["changed"] == []
+    assert again["changed"] == []
+    job = run(*CHEAP, "--number_of_epochs=2")
+    longer = read_run(job)
+    assert longer["changed"] == [told]
+    kept = longer["determinism"]["float32_matmul_precision"]
+    assert kept == (used if longer["best_epoch"] == 1 else "medium")
+    assert (job.output_folder / "log.txt").read_text().count(told) == 2
+
+
+def read_run(job):
+    return results.read_results(job.output_folder / "results.json")
+
+
 def test_determinism_can_be_required_and_is_recorded(start, monkeypatch):
     monkeypatch.setenv(determinism.WORKSPACE, "")
     monkeypatch.delenv(determinism.WORKSPACE)
