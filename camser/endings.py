@@ -11,8 +11,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from camser.interrupts import INTERRUPTS, leave
-from camser.shortages import NO_ROOM, explained, is_of_worker
+from camser.interrupts import INTERRUPTS, status
+from camser.shortages import NO_ROOM, explained, is_of_ending
 
 
 @contextmanager
@@ -40,8 +40,8 @@ def told_as_a_line(
     except mistakes as error:
         sys.exit(f"{before}: {error}")
     except Exception as error:
-        if INTERRUPTS.asked and is_of_worker(error):
-            leave(INTERRUPTS.asked)  # all of a job's processes are told to end
+        if INTERRUPTS.asked and is_of_ending(error):
+            sys.exit(status(INTERRUPTS.asked))  # all of a job's processes are told to end
         told = explained(error, folder)
         if told is None:
             raise

@@ -11,7 +11,7 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from types import FrameType
-from typing import Any, NoReturn
+from typing import Any
 
 HANDLED = (signal.SIGINT, signal.SIGTERM)
 SAME_WITHIN = 1.0  # seconds; the same request comes from a terminal, a launcher and a scheduler
@@ -64,8 +64,11 @@ class Interrupts:
             signal.signal(number, signal.SIG_DFL)
             os.kill(os.getpid(), number)
         self.asked, self._at = number, now
+        if hasattr(signal, "SIGCHLD"):
+            # A loader's workers may have had it too: PyTorch's handler would raise that anywhere.
+            signal.signal(signal.SIGCHLD, lambda *given: None)
         if not self._deferring:
-            leave(number)
+            sys.exit(status(number))
         told = "ends after a checkpoint; once more, after a second, and it ends now"
         with contextlib.suppress(OSError):  # who reads may have ended for the same signal
             # A print could be what the signal interrupts.
@@ -92,13 +95,6 @@ def status(number: int) -> int:
     (130, 143)
     """
     return 128 + number
-
-
-def leave(number: int) -> NoReturn:
-    """End for a signal. A loader's workers may have had it too: that they ended is no error."""
-    if hasattr(signal, "SIGCHLD") and threading.current_thread() is threading.main_thread():
-        signal.signal(signal.SIGCHLD, signal.SIG_DFL)  # PyTorch's handler raises one
-    sys.exit(status(number))
 
 
 def leave_to_main(worker: int) -> None:

@@ -57,6 +57,12 @@ def is_of_worker(error: BaseException) -> bool:
     return _says(error, WORKER)
 
 
+def is_of_ending(error: BaseException) -> bool:
+    """Whether an error can come of this: that a loader's workers were told to end with us."""
+    cut_off = isinstance(error, (EOFError, ConnectionError, FileNotFoundError))  # while they sent
+    return cut_off or is_of_worker(error)
+
+
 def smaller_batch(size: int, factor: int) -> tuple[int, int] | None:
     """A smaller batch and more accumulation, whose product is the same; None for a batch of one.
 

@@ -24,7 +24,7 @@ from camser import finite, shortages
 from camser.checkpoints import remove_partial
 from camser.compiling import at_fixed_size
 from camser.data import SegmentDataset
-from camser.interrupts import INTERRUPTS, leave, leave_to_main
+from camser.interrupts import INTERRUPTS, leave_to_main, status
 from camser.together import is_alone, largest
 
 logger = logging.getLogger(__name__)
@@ -143,7 +143,7 @@ class Trainer(sb.Brain):
             where = f"step {self.step} of {self.num_train_batches}" if self.step else "its end"
             told = f"{name}: saved {saved.path} (epoch {epoch}, {where})"
             print(f"{told}; the same command goes on from there", file=sys.stderr)
-        leave(number)
+        sys.exit(status(number))
 
     def _should_save_intra_epoch_ckpt(self, *args: Any) -> bool:
         # Between two steps of the optimiser there are gradients that no checkpoint holds.
@@ -169,18 +169,19 @@ class Trainer(sb.Brain):
         self.whole_step = 0  # of this epoch; where it is resumed, there is a checkpoint already
         try:
             super()._fit_train(train_set, epoch, enable)
-        except RuntimeError as error:
+        except (RuntimeError, EOFError, OSError) as error:
             # Whoever stops all of a job's processes stops the loader's workers too.
-            if not (INTERRUPTS.asked and is_alone() and shortages.is_of_worker(error)):
+            if not (INTERRUPTS.asked and is_alone() and shortages.is_of_ending(error)):
                 raise
             if not self._is_between_steps(train_set):
-                leave(INTERRUPTS.asked)
+                sys.exit(status(INTERRUPTS.asked))
             self._save_intra_epoch_ckpt()
 
     def _is_between_steps(self, train_set: Any) -> bool:
         """Whether what was cut off, anywhere, is at the end of a step, and can be saved as that.
 
-        That a worker is gone, PyTorch tells from a signal's handler, so it is told anywhere.
+        That a worker is gone, PyTorch tells from a signal's handler, anywhere, until we are told to
+        end too.
         """
         if self.checkpointer is None or not self.step or self.step % self.grad_accumulation_factor:
             return False

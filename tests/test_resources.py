@@ -97,35 +97,39 @@ def test_an_interrupted_run_goes_on_to_the_same_weights(
     assert written["skipped_steps"] == 0 and written["determinism"] == determinism.described()
 
 
-def lose_worker(job, method, step, epoch):
+GONE = RuntimeError("DataLoader worker (pid 9) is killed by signal: Terminated. ")
+
+
+def lose_worker(job, method, step, epoch, error):
     """Be told, in a method of the brain, to end, and that the loader's worker has ended."""
     inner = getattr(job.brain, method)
 
     def call(*args, **kwargs):
         if (job.brain.step, job.brain.hparams.epoch_counter.current) == (step, epoch):
             INTERRUPTS.asked = signal.SIGTERM
-            raise RuntimeError("DataLoader worker (pid 9) is killed by signal: Terminated. ")
+            raise error
         return inner(*args, **kwargs)
 
     setattr(job.brain, method, call)
 
 
 @pytest.mark.parametrize(
-    "method, step, epoch, saved",
+    "method, step, epoch, error, saved",
     [
-        ("compute_objectives", 3, 1, None),
-        ("optimizers_step", 3, 2, "epoch 1, its end"),
-        ("on_stage_start", 0, 2, "epoch 1, its end"),
-        ("update_average", 3, 1, "epoch 1, step 3 of 7"),
+        ("compute_objectives", 3, 1, GONE, None),
+        ("optimizers_step", 3, 2, GONE, "epoch 1, its end"),
+        ("on_stage_start", 0, 2, GONE, "epoch 1, its end"),
+        ("update_average", 3, 1, GONE, "epoch 1, step 3 of 7"),
+        ("update_average", 3, 1, EOFError(), "epoch 1, step 3 of 7"),
     ],
 )
 def test_a_run_that_is_cut_off_anywhere_in_a_step_saves_no_half_of_it(
-    start, run, listening, capsys, method, step, epoch, saved
+    start, run, listening, capsys, method, step, epoch, error, saved
 ):
     settings = [*CHEAP, "--number_of_epochs=2"]
     undisturbed = weights(run(*settings, folder="undisturbed"))
     job = start(*settings)
-    lose_worker(job, method, step, epoch)
+    lose_worker(job, method, step, epoch, error)
     with pytest.raises(SystemExit) as ended:
         job.train()
     INTERRUPTS.forget()

@@ -151,7 +151,7 @@ def test_a_reader_that_leaves_ends_a_command_quietly():
 OUTLASTS = """
 import os, signal, sys, time
 from camser.endings import outlast_readers
-from camser.interrupts import INTERRUPTS, leave
+from camser.interrupts import INTERRUPTS, status
 INTERRUPTS.install()
 outlast_readers()
 with INTERRUPTS.deferred():
@@ -159,7 +159,7 @@ with INTERRUPTS.deferred():
     for stream in (sys.stdout, sys.stderr):
         print("told to nobody", file=stream, flush=True)
 open(sys.argv[1], "w").write("saved")
-leave(INTERRUPTS.asked)
+sys.exit(status(INTERRUPTS.asked))
 """
 
 
