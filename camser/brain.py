@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import time
+from collections.abc import Mapping
 from typing import Any
 
 import torch
@@ -11,7 +12,7 @@ from speechbrain import Stage
 from speechbrain.utils.distributed import ddp_broadcast, if_main_process
 from torch import Tensor, nn
 
-from camser import automatic, finite, metrics, results
+from camser import automatic, determinism, finite, metrics, results
 from camser.checkpoints import WholeCheckpointer
 from camser.compiling import at_fixed_size, compile_regions
 from camser.data import Batch
@@ -110,6 +111,20 @@ class EmotionBrain(Trainer):
         """See ``Trainer``; the history's file may be older than the checkpoint, or damaged."""
         super().on_fit_start()
         self._write_history()
+        if self.checkpointer is not None:
+            newest = self.checkpointer.find_checkpoint()
+            self.checkpointer.trained = self._trained(newest.meta if newest else {})
+
+    def _trained(self, before: Mapping[str, Any]) -> dict[str, Any]:
+        """What is trained with from here on, and all that has changed since the run began."""
+        now = determinism.circumstances(self.device, self.precision, self.hparams.compiled)
+        changed = determinism.changes(before.get("trained_with", now), now)
+        if changed and if_main_process():
+            logger.warning(
+                "this run was trained otherwise so far, so no undisturbed run has its numbers: %s",
+                "; ".join(changed),
+            )
+        return {"trained_with": now, "changed": [*before.get("changed", []), *changed]}
 
     def _compile(self) -> None:
         super()._compile()
@@ -183,3 +198,6 @@ class EmotionBrain(Trainer):
         self.best_epoch = int(found.meta["epoch"])
         # Those that trained it, which need not be those that are here to test it.
         self.plugins = found.meta.get("plugins", self._unwrapped("embedding_model").plugins)
+        newest, here = self.checkpointer.find_checkpoint(), self._trained({})
+        trained_with = found.meta.get("trained_with", here["trained_with"])
+        self.trained = {**trained_with, "changed": newest.meta.get("changed", [])}

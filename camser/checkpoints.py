@@ -12,11 +12,7 @@ from typing import Any
 
 import torch
 from speechbrain.utils.checkpoints import METAFNAME, Checkpoint, Checkpointer, ckpt_recency
-from speechbrain.utils.distributed import (
-    ddp_barrier,
-    if_main_process,
-    is_distributed_initialized,
-)
+from speechbrain.utils.distributed import ddp_barrier, if_main_process, is_distributed_initialized
 
 from camser.files import described, difference, flush
 from camser.provenance import Plugins, check_installed, differences
@@ -124,6 +120,8 @@ class WholeCheckpointer(Checkpointer):
     ----------
     plugins : mapping
         The model's, which every checkpoint's meta holds.
+    trained : mapping
+        What else it is to hold: how it was trained, see ``EmotionBrain``.
     """
 
     best_key = BEST_SCORE
@@ -131,6 +129,7 @@ class WholeCheckpointer(Checkpointer):
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self.plugins: Plugins = {}
+        self.trained: Mapping[str, Any] = {}
         self._told: set[str] = set()
         remove_partial(self.checkpoints_dir)
         self._known: dict[Path, list[Checkpoint]] = {}  # the main process's, by folder
@@ -159,14 +158,17 @@ class WholeCheckpointer(Checkpointer):
         """See SpeechBrain's; the meta has the number of processes, the plugins, the best epoch."""
         before, meta = self.list_checkpoints(), dict(meta or {})
         plugins = {name: dict(origin) for name, origin in self.plugins.items()}
-        meta |= {"processes": _num_processes(), "plugins": plugins}
+        meta |= {"processes": _num_processes(), "plugins": plugins, **self.trained}
         best = before[0].meta[BEST_EPOCH] if before else 0.0
         meta[BEST_EPOCH] = meta["epoch"] if BEST_SCORE in meta else best
-        saved = super().save_checkpoint(meta, *args, **kwargs)
+        # SpeechBrain would log a name that it has only while it is written.
+        level = kwargs.pop("verbosity", logging.INFO)
+        saved = super().save_checkpoint(meta, *args, verbosity=logging.DEBUG, **kwargs)
         ddp_barrier()  # every process has written its share
         if saved is not None:
             saved = _put_in_place(saved)
             self._known[self.checkpoints_dir] = [saved, *before]
+            logger.log(level, "saved %s", saved.path)
         ddp_barrier()
         return saved
 

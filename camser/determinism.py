@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Mapping
 from typing import Any
 
 import torch
@@ -41,3 +42,34 @@ def described() -> dict[str, Any]:
         "threads": torch.get_num_threads(),
         WORKSPACE: os.environ.get(WORKSPACE),
     }
+
+
+def circumstances(device: str | torch.device, precision: str, compiled: bool) -> dict[str, Any]:
+    """What a process trains with, as checkpoints and results tell it.
+
+    Arguments
+    ---------
+    device : str or torch.device
+        The process's.
+    precision, compiled
+        As ``automatic.resolve`` gives them.
+    """
+    resolved = {"precision": precision, "compiled": compiled}
+    return {"device": str(device), "determinism": described(), "resolved": resolved}
+
+
+def changes(before: Mapping[str, Any], now: Mapping[str, Any]) -> list[str]:
+    """In what two ``circumstances`` differ that can change numbers, a line each.
+
+    Example
+    -------
+    >>> one = {"device": "cuda:0", "determinism": {"threads": 1}, "resolved": {"precision": "bf16"}}
+    >>> changes(one, {**one, "device": "cuda:1", "resolved": {"precision": "fp32"}})
+    ["precision: 'bf16', then 'fp32'"]
+    """
+    old, new = _by_name(before), _by_name(now)
+    return [f"{n}: {old.get(n)!r}, then {new[n]!r}" for n in new if old.get(n) != new[n]]
+
+
+def _by_name(told: Mapping[str, Any]) -> dict[str, Any]:
+    return {"device": torch.device(told["device"]).type, **told["determinism"], **told["resolved"]}

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import errno
+import io
 import os
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 from camser.interrupts import INTERRUPTS, status
-from camser.shortages import NO_ROOM, explained, is_of_worker
+from camser.shortages import NO_ROOM, explained, is_of_ending
 
 
 def printable(text: str) -> str:
@@ -54,12 +56,45 @@ def told_as_a_line(
     except mistakes as error:
         sys.exit(f"{before}: {_shown(error)}")
     except Exception as error:
-        if INTERRUPTS.asked and is_of_worker(error):
+        if INTERRUPTS.asked and is_of_ending(error):
             sys.exit(status(INTERRUPTS.asked))  # all of a job's processes are told to end
         told = explained(error, folder)
         if told is None:
             raise
         sys.exit(f"{before}: {_shown(told)}")
+
+
+def outlast_readers() -> None:
+    """From now on work goes on where whoever reads what it prints has left.
+
+    Ctrl-C ends all that a terminal runs, ``tee`` too: what is said after that is said to nobody,
+    and must not be an error in the middle of a step.
+    """
+    for name in ("stdout", "stderr"):
+        stream = getattr(sys, name)
+        if stream is None or stream is not getattr(sys, f"__{name}__"):
+            continue  # whoever put another one there knows why
+        raw = io.BufferedWriter(_Outlasting(stream.fileno(), "wb", closefd=False))
+        how = {"errors": stream.errors, "line_buffering": stream.line_buffering}
+        setattr(sys, name, io.TextIOWrapper(raw, stream.encoding, **how))
+
+
+class _Outlasting(io.FileIO):
+    """A file that takes what is written to it though nobody reads it."""
+
+    def write(self, data: Any) -> int:
+        try:
+            return super().write(data)
+        except BrokenPipeError:
+            _drop(self.fileno())
+            return super().write(data)
+
+
+def _drop(descriptor: int) -> None:
+    """What is written from now on is not kept."""
+    nowhere = os.open(os.devnull, os.O_WRONLY)
+    os.dup2(nowhere, descriptor)
+    os.close(nowhere)
 
 
 @contextmanager
@@ -80,7 +115,7 @@ def printing() -> Iterator[None]:
         if error.filename is not None or error.errno not in {errno.EPIPE, *NO_ROOM}:
             raise
         # What could not be printed is not to be tried again.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        _drop(sys.stdout.fileno())
         if error.errno == errno.EPIPE:
             sys.exit(141)
         sys.exit(f"camser: standard output could not be written ({error.strerror})")

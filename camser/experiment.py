@@ -21,7 +21,7 @@ from camser.checkpoints import CheckpointError, WholeCheckpointer, check_plugins
 from camser.corpus import Utterance, fingerprint
 from camser.curves import tensorboard_logger
 from camser.data import SegmentDataset
-from camser.endings import told_as_a_line
+from camser.endings import outlast_readers, told_as_a_line
 from camser.export.write import export_run
 from camser.finite import NotFiniteError
 from camser.inference.folder import ExportError
@@ -52,6 +52,7 @@ def main(scan: Scanner | Mapping[str, Scanner], recipe_folder: str | Path) -> No
         Where the YAMLs of the command line are looked for.
     """
     INTERRUPTS.install()
+    outlast_readers()
     with told_as_a_line(ValueError):
         settings = read_arguments(sys.argv[1:], recipe_folder)
         settings = settings._replace(run_opts=automatic.own_device(settings.run_opts))
@@ -163,15 +164,17 @@ class Run:
         return dict(zip(scored.ids, scored.log_probabilities.tolist(), strict=True))
 
     def _inspect(self) -> None:
-        """Write what the best epoch makes of the test part, where that is asked for."""
+        """Write what the best epoch makes of the test part; what is not asked for goes."""
         values, folder = self.settings.values, self.output_folder
         chosen = inspection.choose(self.fold.test, values["labels"], values["save_attention"])
+        embeddings, attention = {}, {}
         if values["save_embeddings"]:
-            seen = inspection.embeddings(self.brain, self._batches(self.fold.test))
-            results.write_arrays(folder / results.EMBEDDINGS, seen)
+            embeddings = inspection.embeddings(self.brain, self._batches(self.fold.test))
         if chosen:
-            seen = inspection.attention(self.brain, self._batches(chosen), chosen, self.data.audio)
-            results.write_arrays(folder / results.ATTENTION, seen)
+            batches = self._batches(chosen)
+            attention = inspection.attention(self.brain, batches, chosen, self.data.audio)
+        results.write_arrays(folder / results.EMBEDDINGS, embeddings)
+        results.write_arrays(folder / results.ATTENTION, attention)
 
     def _batches(self, part: tuple[Utterance, ...]) -> Any:
         loader = self._loader("eval_batch_size")
@@ -215,10 +218,8 @@ class Run:
                 "best_epoch": brain.best_epoch,
                 "epochs": len(history),
                 "seconds": sum(float(row["seconds"]) for row in history),
-                "device": str(brain.device),
                 "skipped_steps": sum(int(row.get("skipped_steps") or 0) for row in history),
-                "determinism": determinism.described(),
-                "resolved": {"precision": brain.precision, "compiled": brain.hparams.compiled},
+                **brain.trained,
                 "versions": results.versions(),
                 "plugins": brain.plugins,
                 "manifest": fingerprint(self.utterances),

@@ -19,6 +19,10 @@ from torch.optim import Optimizer
 
 logger = logging.getLogger(__name__)
 STEPS_BETWEEN_LOOKS = 20  # so that the bar moves, and trouble is known within seconds
+# How often in a row a GradScaler may halve its scale before that is trouble: from its first, 2**16,
+# down to 1; later once for having doubled it, and once for a batch of larger gradients.
+FIRST_HALVINGS, LATER_HALVINGS = 16, 2
+OTHERS = "the losses of this process are finite: another one names its batch, or it is gradients"
 
 
 class NotFiniteError(ValueError):
@@ -43,15 +47,16 @@ def step(optimizers: Iterable[Optimizer], scaler: torch.GradScaler, max_norm: fl
     optimizers : iterable of Optimizer
         One a part of the model.
     scaler : GradScaler
-        Where it is enabled (fp16) it decides itself, and looks for a scale that fits.
+        Where it is enabled (fp16) it decides itself, an optimiser at a time, and looks for a
+        scale that fits.
     max_norm : float
         Of each optimiser's gradients; ``math.inf``: they are not clipped.
 
     Returns
     -------
     Tensor
-        1.0 where the step was skipped, else 0.0, on the device. What a scaler skips while it looks
-        for its scale is no trouble, and not told.
+        1.0 where the step was skipped, else 0.0, on the device. Whether that is trouble, or a
+        scaler's search, ``LossWatch`` tells.
     """
     norms, optimizers = [], list(optimizers)
     for optimizer in optimizers:
@@ -70,7 +75,7 @@ def step(optimizers: Iterable[Optimizer], scaler: torch.GradScaler, max_norm: fl
             _step_unless(skipped, optimizer)
         optimizer.zero_grad(set_to_none=True)
     scaler.update()
-    return torch.zeros_like(skipped) if scaler.is_enabled() else skipped
+    return skipped
 
 
 def check_scale(scaler: torch.GradScaler) -> None:
@@ -109,11 +114,15 @@ class LossWatch:
     ---------
     patience : int
         Steps in a row that may be skipped because something is not finite.
+    scaled : bool
+        Whether a GradScaler looks for its scale: steps that it skips for that are not counted.
+    alone : bool
+        Whether no other process works on the same steps, whose losses only that one knows.
 
     Attributes
     ----------
     skipped : int
-        Steps, of those looked at.
+        Steps, of those looked at and counted.
 
     Example
     -------
@@ -124,8 +133,10 @@ class LossWatch:
     3.0
     """
 
-    def __init__(self, patience: int) -> None:
-        self.patience, self.skipped = patience, 0
+    def __init__(self, patience: int, scaled: bool = False, alone: bool = True) -> None:
+        self.patience, self.scaled, self.alone = patience, scaled, alone
+        self.skipped = 0
+        self._halvings = FIRST_HALVINGS if scaled else 0  # that are left
         self.pending: list[_Pending] = []
         self._unstepped: list[tuple[Sequence[str], bool]] = []
         self._in_a_row: list[list[str]] = []
@@ -183,21 +194,29 @@ class LossWatch:
     def _judge(self, skipped: bool) -> None:
         """A step's end: whether it was one, and of which batches it was made."""
         batches, self._unstepped = self._unstepped, []
-        if not skipped and all(is_finite for _, is_finite in batches):
+        all_finite = all(is_finite for _, is_finite in batches)
+        if not skipped and all_finite:
             self._in_a_row = []
+            self._halvings = LATER_HALVINGS if self.scaled else 0
+            return
+        if all_finite and self._halvings:
+            self._halvings -= 1
             return
         self.skipped += 1
-        named = [ids for ids, is_finite in batches if not is_finite] or [i for i, _ in batches]
+        named = [ids for ids, is_finite in batches if not is_finite]
+        if self.alone:
+            named = named or [ids for ids, _ in batches]
         self._in_a_row.append([name for ids in named for name in ids])
         logger.warning(
-            "loss or gradients are not finite, the step is skipped; its batch: %s",
-            ", ".join(self._in_a_row[-1]),
+            "loss or gradients are not finite, the step is skipped; %s",
+            f"its batch: {', '.join(self._in_a_row[-1])}" if named else OTHERS,
         )
         if len(self._in_a_row) > self.patience:
             names = [name for batch in self._in_a_row for name in batch]
             more = f" and {len(names) - 9} more, which the log names" if len(names) > 9 else ""
+            told = f", with {', '.join(names[:9])}{more}" if names else f"; {OTHERS}"
             raise NotFiniteError(
-                f"loss or gradients are not finite in {len(self._in_a_row)} steps in a row, with "
-                f"{', '.join(names[:9])}{more}. Listen to these; if nothing is wrong with them, "
-                f"give a lower learning_rate, a max_grad_norm, or --precision=fp32"
+                f"loss or gradients are not finite in {len(self._in_a_row)} steps in a row{told}. "
+                f"Listen to what is named; if nothing is wrong with it, give a lower "
+                f"learning_rate, a max_grad_norm, or --precision=fp32"
             )

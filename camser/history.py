@@ -22,7 +22,7 @@ class History:
     Example
     -------
     >>> history = History()
-    >>> for epoch in (1, 2, 2):
+    >>> for epoch in (1, 2):
     ...     history.add({"epoch": epoch})
     >>> history.rows
     [{'epoch': 1}, {'epoch': 2}]
@@ -32,8 +32,8 @@ class History:
         self.rows: list[dict[str, Any]] = []
 
     def add(self, row: Mapping[str, Any]) -> None:
-        """Add an epoch in place of this one and later ones: a resumed run repeats some."""
-        self.rows = [r for r in self.rows if r["epoch"] < row["epoch"]] + [dict(row)]
+        """Add an epoch, the next one: a resumed run has the rows of its checkpoint."""
+        self.rows.append(dict(row))
 
     @mark_as_saver
     def _save(self, path: str | Path) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import signal
 import sys
@@ -10,16 +11,17 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from types import FrameType
+from typing import Any
 
 HANDLED = (signal.SIGINT, signal.SIGTERM)
-SAME_WITHIN = 1.0  # seconds; a terminal and a launcher both pass on one Ctrl-C
+SAME_WITHIN = 1.0  # seconds; the same request comes from a terminal, a launcher and a scheduler
 
 
 class Interrupts:
     """What this process was asked by signals.
 
     The first one ends the process with 128 + its number, as a shell tells it; where that is
-    deferred, it is only noted. A second one ends it outright.
+    deferred, it is only noted. One more, after ``SAME_WITHIN``, ends it outright.
 
     Attributes
     ----------
@@ -42,6 +44,8 @@ class Interrupts:
         for number in HANDLED:
             if signal.getsignal(number) is not signal.SIG_IGN:
                 signal.signal(number, self._receive)
+        if sys.unraisablehook != self._repeat:
+            self._told, sys.unraisablehook = sys.unraisablehook, self._repeat
 
     @contextmanager
     def deferred(self) -> Iterator[None]:
@@ -60,11 +64,23 @@ class Interrupts:
             signal.signal(number, signal.SIG_DFL)
             os.kill(os.getpid(), number)
         self.asked, self._at = number, now
+        if hasattr(signal, "SIGCHLD"):
+            # A loader's workers may have had it too: PyTorch's handler would raise that anywhere.
+            signal.signal(signal.SIGCHLD, lambda *given: None)
         if not self._deferring:
             sys.exit(status(number))
-        name = signal.Signals(number).name
-        # A print could be what the signal interrupts.
-        os.write(2, f"\n{name}: ends after a checkpoint; once more, and it ends now\n".encode())
+        told = "ends after a checkpoint; once more, after a second, and it ends now"
+        with contextlib.suppress(OSError):  # who reads may have ended for the same signal
+            # A print could be what the signal interrupts.
+            os.write(2, f"\n{signal.Signals(number).name}: {told}\n".encode())
+
+    def _repeat(self, ignored: Any) -> None:
+        """Where Python ignores what is raised, as around a fork, a signal comes once more."""
+        if not (self.asked and isinstance(ignored.exc_value, SystemExit)):
+            self._told(ignored)
+            return
+        number, self.asked = self.asked, 0
+        threading.Timer(0.01, os.kill, (os.getpid(), number)).start()
 
 
 INTERRUPTS = Interrupts()  # signals are a process's

@@ -58,7 +58,8 @@ class FolderLock:
         trace: TracebackType | None,
     ) -> None:
         if self.handle is not None:
-            self.path.unlink(missing_ok=True)
+            if self._lies_there(self.handle):  # else another run's does, in a folder made again
+                self.path.unlink(missing_ok=True)
             os.close(self.handle)
             self.handle = None
         for folder in self.made:
@@ -75,6 +76,13 @@ class FolderLock:
         while not self._is_mine():
             pass  # the one before removed what was opened here
 
+    def _lies_there(self, handle: int) -> bool:
+        """Whether the file that was opened is the one at the lock's place."""
+        try:
+            return os.path.samestat(os.fstat(handle), os.stat(self.path))
+        except FileNotFoundError:
+            return False
+
     def _is_mine(self) -> bool:
         """Lock the file; whether it still lies at its place."""
         handle = os.open(self.path, os.O_RDWR | os.O_CREAT, 0o666)
@@ -89,7 +97,7 @@ class FolderLock:
             ) from None
         except OSError as error:  # a file system without locks
             logger.warning("%s cannot be locked (%s)", self.path.parent, error.strerror)
-        if not (self.path.exists() and os.path.samestat(os.fstat(handle), os.stat(self.path))):
+        if not self._lies_there(handle):
             os.close(handle)
             return False
         self.handle = handle

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import random
 from functools import partial
 from pathlib import Path
@@ -12,10 +13,12 @@ import torch
 from speechbrain.utils.checkpoints import mark_as_loader, mark_as_saver, register_checkpoint_hooks
 from speechbrain.utils.distributed import get_rank
 
+logger = logging.getLogger(__name__)
+
 
 @partial(register_checkpoint_hooks, save_on_main_only=False)
 class RandomState:
-    """The states of torch's, CUDA's, numpy's and Python's generators, as a recoverable.
+    """The states of torch's, the used GPU's, numpy's and Python's generators, as a recoverable.
 
     Every process of a distributed run keeps its own beside the main one's.
     """
@@ -28,7 +31,7 @@ class RandomState:
         version, internal, gauss = random.getstate()
         state = {
             "torch": torch.get_rng_state(),
-            "cuda": torch.cuda.get_rng_state_all() if torch.cuda.is_available() else [],
+            "cuda": torch.cuda.get_rng_state() if torch.cuda.is_initialized() else None,
             "numpy": [kind, torch.from_numpy(keys.astype(np.int64)), *rest],
             "python": [version, list(internal), gauss],
         }
@@ -41,12 +44,21 @@ class RandomState:
             return  # only to evaluate: ``check_processes`` guards training
         state = torch.load(self._own(path), weights_only=True)
         torch.set_rng_state(state["torch"])
-        if torch.cuda.is_available() and len(state["cuda"]) == torch.cuda.device_count():
-            torch.cuda.set_rng_state_all(state["cuda"])
+        self._load_cuda(state["cuda"], path)
         kind, keys, *rest = state["numpy"]
         np.random.set_state((kind, keys.numpy().astype(np.uint32), *rest))
         version, internal, gauss = state["python"]
         random.setstate((version, tuple(internal), gauss))
+
+    @staticmethod
+    def _load_cuda(state: torch.Tensor | None, path: str | Path) -> None:
+        there = torch.cuda.is_initialized()
+        if state is not None and there:
+            torch.cuda.set_rng_state(state)
+        elif state is not None:
+            logger.warning("%s is of a run on a GPU; on a CPU other noise is drawn", path)
+        elif there:
+            logger.warning("%s is of a run on a CPU; on a GPU other noise is drawn", path)
 
     @staticmethod
     def _own(path: str | Path) -> Path:

@@ -20,11 +20,15 @@ MEMORY = (
     "could not create a primitive",  # as oneDNN says it
 )  # fmt: skip
 ORDER = ("does not have a deterministic implementation",)
-WORKER = ("DataLoader worker",)
+WORKER = ("DataLoader worker (pid",)  # not what a worker tells of an error in it
+SHARED = ("shared memory(shm)", "out of shared memory")
 PEER = (
     "Connection closed by peer", "Connection reset by peer", "Broken pipe", "Timed out waiting",
-    "Socket closed", "application bind timeout", "remote process exited", "NCCL",
+    "Connection closed by remote peer", "Socket closed", "application bind timeout",
+    "remote process exited", "ncclRemoteError", "NCCL communicator was aborted",
+    "collective operation timeout",
 )  # fmt: skip
+NETWORK = {"DistNetworkError", "DistStoreError"}  # of torch.distributed
 GO_ON = "then the same command goes on"
 
 
@@ -53,6 +57,12 @@ def is_of_worker(error: BaseException) -> bool:
     return _says(error, WORKER)
 
 
+def is_of_ending(error: BaseException) -> bool:
+    """Whether an error can come of this: that a loader's workers were told to end with us."""
+    cut_off = isinstance(error, (EOFError, ConnectionError, FileNotFoundError))  # while they sent
+    return cut_off or is_of_worker(error)
+
+
 def smaller_batch(size: int, factor: int) -> tuple[int, int] | None:
     """A smaller batch and more accumulation, whose product is the same; None for a batch of one.
 
@@ -79,6 +89,11 @@ def explained(error: BaseException, folder: str | Path = ".") -> str | None:
         return f"no memory is left ({_first_line(error)}); give it more, {GO_ON}"
     if isinstance(error, OSError):
         return _of_file(error, folder)
+    if _says(error, SHARED):
+        return (
+            "/dev/shm, where the data loader's workers leave their batches, has no room; give it "
+            f"more (docker run --shm-size), or --num_workers=0, {GO_ON}"
+        )
     if _says(error, WRITER):
         return _no_room(folder, "could not be written")
     if is_of_worker(error):
@@ -89,7 +104,7 @@ def explained(error: BaseException, folder: str | Path = ".") -> str | None:
     if _says(error, ORDER):
         return f"{_first_line(error)}; give --deterministic=false, {GO_ON}"
     # By its name: whoever asks may not have imported PyTorch, which takes seconds.
-    if any(kind.__name__ == "DistError" for kind in type(error).__mro__) or _says(error, PEER):
+    if any(kind.__name__ in NETWORK for kind in type(error).__mro__) or _says(error, PEER):
         return (
             f"another process of this run has ended ({_first_line(error)}); what it said itself "
             f"tells why. That mended, the same command goes on"

@@ -8,7 +8,6 @@ from typing import Any, NamedTuple
 
 import torch
 from speechbrain.utils.distributed import (
-    ddp_broadcast,
     if_main_process,
     is_distributed_initialized,
     main_process_only,
@@ -39,7 +38,7 @@ def on_main(function: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
     >>> on_main(max, 1, 2)
     2
     """
-    answer = ddp_broadcast(main_process_only(_attempt)(function, args, kwargs))
+    answer = main_process_only(_attempt)(function, args, kwargs)  # which every process gets
     if not isinstance(answer, _Failed):
         return answer
     if if_main_process():
@@ -52,6 +51,11 @@ def _attempt(function: Callable[..., Any], args: tuple, kwargs: dict) -> Any:
         return function(*args, **kwargs)
     except (ValueError, OSError) as error:
         return _Failed(error)
+
+
+def is_alone() -> bool:
+    """Whether no other process works on this run."""
+    return not is_distributed_initialized() or torch.distributed.get_world_size() == 1
 
 
 def largest(number: int, device: str | torch.device) -> int:

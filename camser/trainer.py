@@ -25,7 +25,7 @@ from camser.checkpoints import remove_partial
 from camser.compiling import at_fixed_size
 from camser.data import SegmentDataset
 from camser.interrupts import INTERRUPTS, leave_to_main, status
-from camser.together import largest
+from camser.together import is_alone, largest
 
 logger = logging.getLogger(__name__)
 
@@ -34,7 +34,8 @@ logger = logging.getLogger(__name__)
 class Trainer(sb.Brain):
     """Takes steps that are finite, in an order of its own, and ends for a signal when all is saved.
 
-    What it reads from ``hparams``: ``seed``, ``batch_size`` and ``eval_batch_size``.
+    What it reads from ``hparams``: ``seed``, ``batch_size``, ``eval_batch_size`` and
+    ``epoch_counter``.
 
     Arguments
     ---------
@@ -45,7 +46,9 @@ class Trainer(sb.Brain):
     def __init__(self, **kwargs: Any) -> None:
         super().__init__(**kwargs)
         self.datasets: dict[Stage, SegmentDataset] = {}
-        self.losses = finite.LossWatch(self.nonfinite_patience)
+        scaled = self.scaler.is_enabled()
+        self.losses = finite.LossWatch(self.nonfinite_patience, scaled, is_alone())
+        self.whole_step = 0  # the last one that this process has made, and all of it
         if self.max_grad_norm <= 0:  # SpeechBrain would then climb the gradient
             self.max_grad_norm: float = math.inf
 
@@ -102,7 +105,10 @@ class Trainer(sb.Brain):
                 finite.backward(self.scaler.scale(loss / self.grad_accumulation_factor))
             skipped = self.optimizers_step() if should_step else None
         self.losses.add(self.step, batch.id, loss.detach(), skipped)
-        return self.losses.look(self.avg_train_loss) if self.losses.is_due else self.avg_train_loss
+        if self.losses.is_due:
+            self.avg_train_loss: float = self.losses.look(self.avg_train_loss)
+        self.whole_step = self.step
+        return self.avg_train_loss
 
     def optimizers_step(self) -> Tensor:
         """See ``finite.step``."""
@@ -142,32 +148,45 @@ class Trainer(sb.Brain):
     def _should_save_intra_epoch_ckpt(self, *args: Any) -> bool:
         # Between two steps of the optimiser there are gradients that no checkpoint holds.
         factor = self.grad_accumulation_factor
-        if self.checkpointer is None or self.step % factor:
+        if self.step % factor:
             return False
         # Processes wait for each other to agree, so they do it where they have waited anyway.
         late = len(self.losses.pending) >= factor
         if not (late and is_distributed_initialized()) and largest(INTERRUPTS.asked, self.device):
+            if self.checkpointer is None:
+                self._end_if_asked()
             return True
-        if late and self.ckpt_interval_minutes > 0:
+        if self.checkpointer is None or (late and self.ckpt_interval_minutes > 0):
             return False
         return super()._should_save_intra_epoch_ckpt(*args)
 
     def _save_intra_epoch_ckpt(self) -> None:
-        self.avg_train_loss: float = self.losses.look(self.avg_train_loss)
+        self.avg_train_loss = self.losses.look(self.avg_train_loss)
         meta = {INTRA_EPOCH_CKPT_FLAG: True}
         self.save_checkpoint(meta=meta, end_of_epoch=False, verbosity=logging.DEBUG)
 
     def _fit_train(self, train_set: Any, epoch: int, enable: bool) -> None:
+        self.whole_step = 0  # of this epoch; where it is resumed, there is a checkpoint already
         try:
             super()._fit_train(train_set, epoch, enable)
-        except RuntimeError as error:
+        except (RuntimeError, EOFError, OSError) as error:
             # Whoever stops all of a job's processes stops the loader's workers too.
-            alone = not is_distributed_initialized()
-            if not (INTERRUPTS.asked and alone and shortages.is_of_worker(error)):
+            if not (INTERRUPTS.asked and is_alone() and shortages.is_of_ending(error)):
                 raise
-            if self.step % self.grad_accumulation_factor or self.checkpointer is None:
+            if not self._is_between_steps(train_set):
                 sys.exit(status(INTERRUPTS.asked))
             self._save_intra_epoch_ckpt()
+
+    def _is_between_steps(self, train_set: Any) -> bool:
+        """Whether what was cut off, anywhere, is at the end of a step, and can be saved as that.
+
+        That a worker is gone, PyTorch tells from a signal's handler, anywhere, until we are told to
+        end too.
+        """
+        if self.checkpointer is None or not self.step or self.step % self.grad_accumulation_factor:
+            return False
+        reading = train_set._speechbrain_iterator  # whose place is saved too
+        return reading is not None and self.step == self.whole_step == reading._num_yielded
 
     @mark_as_saver
     def _save(self, path: str | Path) -> None:

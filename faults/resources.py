@@ -40,17 +40,33 @@ def ended_well(tally: Tally, fault: str, end: Ended, status: int) -> str | None:
     return None
 
 
+def some_time(bench: Bench, run: Run) -> None:
+    """Wait for some moment of the run."""
+    run.wait(bench.moment())
+
+
+def while_it_loads(bench: Bench, run: Run) -> None:
+    """Wait for some moment at which the run has workers, or for its end."""
+    while not run.workers() and not run.wait(0.01):
+        pass
+    run.wait(bench.rng.uniform(0, bench.seconds / 2))
+    while not run.workers() and not run.wait(0.01):
+        pass
+
+
 def signals(tally: Tally, bench: Bench, number: int) -> None:
     """SIGINT and SIGTERM, for the run alone, or with its workers, as a terminal sends them."""
     grouped = "--num_workers=1" in bench.options
     target, send = (", for its workers too", os.killpg) if grouped else ("", os.kill)
+    wait = while_it_loads if grouped else some_time
     for name in ("SIGINT", "SIGTERM"):
         asked = signal.Signals[name]
         for trial in range(number):
             fault = f"{name} at a random moment{target}"
             folder = bench.work / f"{name}{grouped:d}-{trial}"
             (run,) = bench.start(folder)
-            if not run.wait(bench.moment()):
+            wait(bench, run)
+            if not run.wait(0):
                 send(run.pid, asked)
             happened = ended_well(tally, fault, run.ended(), 128 + asked)
             if happened:
@@ -170,9 +186,7 @@ def workers(tally: Tally, bench: Bench, number: int) -> None:
     for trial in range(number):
         folder, fault = bench.work / f"worker-{trial}", "SIGKILL for a loader's worker"
         (run,) = bench.start(folder)
-        while not run.workers() and not run.wait(0.01):
-            pass
-        run.wait(bench.rng.uniform(0, bench.seconds / 4))
+        while_it_loads(bench, run)
         for pid in run.workers()[:1]:
             os.kill(pid, signal.SIGKILL)
         end = run.ended()

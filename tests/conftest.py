@@ -7,6 +7,7 @@ import itertools
 import logging
 import os
 import shutil
+import signal
 import subprocess
 import sys
 import tempfile
@@ -19,6 +20,7 @@ import torch
 from distributions import installed
 from speechbrain.utils.importutils import LazyModule
 
+from camser.interrupts import HANDLED, INTERRUPTS
 from camser.synthetic import synthesize_corpus
 
 ROOT = Path(__file__).parent.parent
@@ -221,3 +223,17 @@ def speech():
 def seeded():
     """Every test draws the same numbers, whatever ran before it."""
     torch.manual_seed(0)
+
+
+@pytest.fixture
+def listening():
+    """Our handlers, for the length of a test."""
+    numbers = (*HANDLED, signal.SIGCHLD)
+    before = {number: signal.getsignal(number) for number in numbers}
+    ignored = sys.unraisablehook
+    INTERRUPTS.install()
+    yield
+    sys.unraisablehook = ignored
+    for number, handler in before.items():
+        signal.signal(number, handler)
+    INTERRUPTS.forget()

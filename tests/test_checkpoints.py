@@ -1,13 +1,16 @@
 """Checkpoints: held against their index, and what a run goes on from when one is damaged."""
 
 import json
+import logging
 from pathlib import Path
 
 import pytest
+import torch
 from speechbrain.utils.checkpoints import mark_as_loader, mark_as_saver, register_checkpoint_hooks
 
 from camser.checkpoints import CheckpointError, WholeCheckpointer, check_plugins, read_checkpoints
 from camser.history import History
+from camser.random_state import RandomState
 from camser.resuming import check_checkpoints
 from camser.sealed import is_whole, sealed
 from camser.settings import SettingsError
@@ -72,6 +75,14 @@ def test_the_newest_two_are_kept_and_the_best_of_each(training):
     assert kept(training.train(0.6)) == [4, 3, 1]  # the run may go on from 3, whose best is 1
     assert kept(training.train(0.2)) == [5, 4]
     assert sorted(p.name[:4] for p in training.folder.iterdir()) == ["CKPT", "CKPT"]
+
+
+def test_the_log_names_a_checkpoint_where_it_stays(training, caplog):
+    with caplog.at_level(logging.INFO):
+        training.train(0.5)
+    (place,) = training.folder.iterdir()
+    told = [record.message for record in caplog.records if "CKPT" in record.message]
+    assert told == [f"saved {place}"]
 
 
 def cut(place):
@@ -162,6 +173,31 @@ def test_the_history_is_restored_with_every_bit(training):
     again = WholeCheckpointer(training.folder, {"epoch": Epoch(), "history": History()})
     again.recover_if_possible()
     assert again.recoverables["history"].rows == history.rows
+
+
+@pytest.mark.parametrize("before, now, told", [(1, 0, "on a CPU"), (0, 1, "on a GPU"), (0, 0, "")])
+def test_a_gpus_random_state_that_cannot_be_restored_is_told(
+    tmp_path, monkeypatch, caplog, before, now, told
+):
+    monkeypatch.setattr(torch.cuda, "get_rng_state", torch.get_rng_state)
+    monkeypatch.setattr(torch.cuda, "is_initialized", lambda: bool(before))
+    RandomState().save(tmp_path / "state")
+    monkeypatch.setattr(torch.cuda, "is_initialized", lambda: bool(now))
+    RandomState().load(tmp_path / "state", end_of_epoch=True)
+    assert [told in record.message for record in caplog.records] == [True] * bool(told)
+
+
+def test_the_state_of_the_gpu_that_is_used_is_restored_however_many_there_are(
+    tmp_path, monkeypatch, caplog
+):
+    restored = []
+    monkeypatch.setattr(torch.cuda, "is_initialized", lambda: True)
+    monkeypatch.setattr(torch.cuda, "get_rng_state", lambda: torch.tensor([7], dtype=torch.uint8))
+    monkeypatch.setattr(torch.cuda, "set_rng_state", restored.append)
+    RandomState().save(tmp_path / "state")
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: 3)
+    RandomState().load(tmp_path / "state", end_of_epoch=True)
+    assert [state.tolist() for state in restored] == [[7]] and not caplog.records
 
 
 def test_the_seal_is_of_the_content_and_not_of_its_form():

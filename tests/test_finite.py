@@ -73,13 +73,13 @@ def test_fused_adamw_is_adamw():
 
 
 @pytest.mark.parametrize("fused", [True, False])
-def test_a_scaler_goes_on_looking_for_its_scale_and_is_not_told_of(fused):
+def test_a_scaler_goes_on_looking_for_its_scale(fused):
     net, scaler = model(), torch.GradScaler("cpu", init_scale=2.0**10)
     optimizer = torch.optim.AdamW(net.parameters(), lr=0.1, fused=fused)
     for batch, scale, moves in ((torch.randn(5, 3), 1024, True), (torch.ones(1) / 0, 512, False)):
         before = copy.deepcopy(net.state_dict())
         finite.backward(scaler.scale((net(torch.ones(5, 3)) * batch.mean()).sum()))
-        assert finite.step([optimizer], scaler, math.inf) == 0
+        assert finite.step([optimizer], scaler, math.inf) == (not moves)
         assert scaler.get_scale() == scale
         assert moves == any(not torch.equal(before[n], p) for n, p in net.state_dict().items())
 
@@ -134,10 +134,56 @@ def test_what_is_skipped_is_told_with_its_utterances(caplog):
 def test_more_in_a_row_than_the_patience_stop_the_run():
     bad, good = ([math.inf], True), ([1.0], False)
     feed(LossWatch(2), [bad, bad, good, bad, bad])
-    with pytest.raises(NotFiniteError, match=r"3 steps in a row, with u3, u4, u5\. Listen to"):
+    with pytest.raises(NotFiniteError, match=r"3 steps in a row, with u3, u4, u5\. Listen to what"):
         feed(LossWatch(2), [bad, good, bad, bad, bad])
     with pytest.raises(NotFiniteError, match=r"u9 and 3 more, which the log names"):
         feed(LossWatch(11), [bad] * 12)
+
+
+GOOD, SKIPPED = ([1.0], False), ([1.0], True)
+
+
+def test_what_a_scaler_skips_while_it_looks_for_its_scale_is_not_counted(caplog):
+    watch = LossWatch(0, scaled=True)
+    feed(watch, [*[SKIPPED] * 16, GOOD, SKIPPED, GOOD, SKIPPED, SKIPPED, GOOD])
+    assert watch.skipped == 0 and not caplog.records
+
+
+@pytest.mark.parametrize("before, at", [([], 17), ([GOOD], 4)])
+def test_gradients_that_fit_no_scale_are_named_and_stop_the_run(before, at):
+    watch = LossWatch(1, scaled=True)
+    with pytest.raises(NotFiniteError, match=rf"2 steps in a row, with u{at}, u{at + 1}\. Listen"):
+        feed(watch, [*before, *[SKIPPED] * 99])
+    assert watch.skipped == 2
+
+
+def test_gradients_that_are_not_finite_in_fp16_stop_the_run():
+    weight, scaler = nn.Parameter(torch.ones(2)), torch.GradScaler("cpu")
+    optimizer, watch = torch.optim.SGD([weight], lr=0.1), LossWatch(3, scaled=True)
+    with pytest.raises(NotFiniteError, match="in 4 steps in a row, with u17, u18, u19, u20"):
+        for number in range(1, 99):
+            loss = (weight - weight).sqrt().sum() + 1  # finite; its gradient is not
+            finite.backward(scaler.scale(loss))
+            skipped = finite.step([optimizer], scaler, math.inf)
+            watch.add(number, [f"u{number}"], loss.detach(), skipped)
+            watch.look(0.0)
+    assert torch.equal(weight, torch.ones(2))
+
+
+def test_a_loss_that_is_not_finite_is_no_search_for_a_scale():
+    watch = LossWatch(3, scaled=True)
+    feed(watch, [([math.nan], True)])
+    assert watch.skipped == 1
+
+
+def test_beside_other_processes_no_batch_is_named_whose_loss_is_finite(caplog):
+    watch = LossWatch(1, alone=False)
+    with pytest.raises(NotFiniteError, match=r"2 steps in a row, with u2\. Listen to what"):
+        feed(watch, [SKIPPED, ([math.nan], True)])
+    with pytest.raises(NotFiniteError, match=r"in a row; the losses of this process are finite: "):
+        feed(LossWatch(1, alone=False), [SKIPPED, SKIPPED])
+    told = [record.message.partition("; ")[2] for record in caplog.records]
+    assert told == [finite.OTHERS, "its batch: u2", finite.OTHERS, finite.OTHERS]
 
 
 def test_a_scaler_without_a_scale_is_told_of():

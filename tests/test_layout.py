@@ -70,6 +70,7 @@ ALLOWED = {
         "checkpoints",
         "compiling",
         "data",
+        "determinism",
         "finite",
         "folds",
         "history",
@@ -85,7 +86,9 @@ ALLOWED = {
     "sweep": {
         "arguments",
         "build",
+        "child",
         "corpus",
+        "endings",
         "folds",
         "interrupts",
         "prepare",

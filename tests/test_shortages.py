@@ -20,6 +20,16 @@ def no_room(*args, **kwargs):
     raise OSError(errno.ENOSPC, "No space left on device")
 
 
+SHARED = (
+    "Caught RuntimeError in DataLoader worker process 0.\nOriginal Traceback:\nRuntimeError: "
+    "unable to allocate shared memory(shm) for file </torch_1>: No space left on device (28)"
+)
+BUS = (
+    "DataLoader worker (pid 9) is killed by signal: Bus error. It is possible that dataloader's "
+    "workers are out of shared memory. Please try to raise your shared memory limit."
+)
+
+
 @pytest.mark.parametrize(
     "error, told",
     [
@@ -29,6 +39,10 @@ def no_room(*args, **kwargs):
         (RuntimeError("basic_ios::clear: iostream error"), r"run could not be written; .* free"),
         (RuntimeError("DataLoader worker (pid 9) is killed by signal: Killed."), r"pid 9.*workers"),
         (RuntimeError("[x.cc:1] Connection closed by peer [::1]:2"), r"another process of this"),
+        (RuntimeError(SHARED), r"/dev/shm, .* has no room; .*--num_workers=0"),
+        (RuntimeError(BUS), r"/dev/shm, .* has no room; .*--shm-size"),
+        (RuntimeError("NCCL error: ncclRemoteError: A call"), r"another process of this run"),
+        (torch.distributed.DistStoreError("wait timeout"), r"another process of this run"),
         (RuntimeError("x does not have a deterministic implementation"), r"x .*deterministic=fal"),
         (MemoryError(), r"no memory is left \(MemoryError\)"),
     ],
@@ -40,9 +54,18 @@ def test_a_shortage_is_one_line_that_says_what_to_do(error, told):
     assert "\n" not in ended.value.code and "the same command goes on" in ended.value.code
 
 
-def test_a_mistake_of_ours_keeps_its_traceback():
-    with pytest.raises(RuntimeError), told_as_a_line(ValueError):
-        raise RuntimeError("shapes differ")
+@pytest.mark.parametrize(
+    "error",
+    [
+        RuntimeError("shapes differ"),
+        KeyError("Caught KeyError in DataLoader worker process 0."),
+        RuntimeError("NCCL error in: x.cpp:93, unhandled cuda error: invalid argument"),
+        torch.distributed.DistBackendError("NCCL error in: x.cpp:93, invalid usage"),
+    ],
+)
+def test_a_mistake_of_ours_keeps_its_traceback(error):
+    with pytest.raises(type(error)), told_as_a_line(ValueError):
+        raise error
 
 
 def test_a_log_that_cannot_be_written_is_an_error(tmp_path, monkeypatch):
@@ -123,3 +146,37 @@ def test_a_reader_that_leaves_ends_a_command_quietly():
     ended = subprocess.run(command, stdout=write, stderr=subprocess.PIPE, text=True)
     os.close(write)
     assert (ended.returncode, ended.stderr) == (141, "")
+
+
+OUTLASTS = """
+import os, signal, sys, time
+from camser.endings import outlast_readers
+from camser.interrupts import INTERRUPTS, status
+INTERRUPTS.install()
+outlast_readers()
+with INTERRUPTS.deferred():
+    os.kill(os.getpid(), signal.SIGINT)
+    for stream in (sys.stdout, sys.stderr):
+        print("told to nobody", file=stream, flush=True)
+open(sys.argv[1], "w").write("saved")
+sys.exit(status(INTERRUPTS.asked))
+"""
+
+
+def test_what_is_said_to_nobody_ends_no_work(tmp_path):
+    read, write = os.pipe()
+    os.close(read)
+    command = [sys.executable, "-c", OUTLASTS, tmp_path / "checkpoint"]
+    ended = subprocess.run(command, stdout=write, stderr=write)
+    os.close(write)
+    assert ended.returncode == 130 and (tmp_path / "checkpoint").read_text() == "saved"
+
+
+def test_what_is_said_arrives_in_order_while_somebody_reads():
+    text = "from camser.endings import outlast_readers as o; o(); print('ä'); import sys; "
+    text += "print('b', file=sys.stderr); print('c', flush=True); sys.exit('d')"
+    ended = subprocess.run(
+        [sys.executable, "-c", text], capture_output=True, text=True,
+        encoding="utf-8", env=os.environ | {"PYTHONIOENCODING": "utf-8"},
+    )  # fmt: skip
+    assert (ended.stdout, ended.stderr, ended.returncode) == ("ä\nc\n", "b\nd\n", 1)

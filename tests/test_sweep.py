@@ -1,5 +1,6 @@
 """Cross-validation: the plan and its errors, processes and logs, what is finished, the end."""
 
+import errno
 import json
 import os
 import signal
@@ -264,11 +265,41 @@ def is_running(number):
         return False
 
 
+@pytest.mark.parametrize(
+    "error, told",
+    [
+        (OSError(errno.ENOSPC, "No space left on device", "a/b.csv"), "a/b.csv could not be writt"),
+        (NotADirectoryError(errno.ENOTDIR, "Not a directory", "a/b"), ".*Not a directory: 'a/b'"),
+    ],
+)
+def test_planning_ends_with_a_line(sweep, iemocap, listening, monkeypatch, error, told):
+    def scan(folder):
+        raise error
+
+    monkeypatch.setattr(iemocap, "scan", scan)
+    with pytest.raises(SystemExit, match=f"^error: {told}"):
+        sweep(TINY)
+
+
+def test_planning_ends_for_a_signal(sweep, iemocap, listening, monkeypatch):
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+    monkeypatch.setattr(iemocap, "scan", lambda folder: os.kill(os.getpid(), signal.SIGINT))
+    with pytest.raises(SystemExit) as ended:
+        sweep(TINY)
+    assert ended.value.code == 130
+
+
 def test_a_log_keeps_what_was_there_before(tmp_path):
     for text in ("print('one')", "print('two')"):
         assert run_process(["-c", text], "run", {}, str(tmp_path)) == 0
     lines = (tmp_path / "run" / LOG).read_text().splitlines()
     assert lines == ["$ python -c print('one')", "one", "$ python -c print('two')", "two"]
+
+
+def test_a_job_imports_nothing_from_the_working_folder(tmp_path):
+    (tmp_path / "ctypes.py").write_text("open('strange', 'w')")
+    assert run_process(["-c", "pass"], "run", {}, str(tmp_path)) == 0
+    assert not (tmp_path / "strange").exists()
 
 
 @pytest.mark.slow

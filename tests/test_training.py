@@ -1,5 +1,6 @@
 """Training: every declarative variant, resuming, what a run leaves, and what it refuses."""
 
+import json
 import math
 import os
 import signal
@@ -67,6 +68,17 @@ def test_each_modality_learns_to_weigh_its_frames_and_the_weights_are_written(ru
         weights = arrays[f"0.weights.{name}"]
         assert weights.sum(axis=1) == pytest.approx(1, abs=1e-5)
         assert weights.std(axis=1).max() > 0  # they begin even
+
+
+def test_what_is_no_longer_asked_for_does_not_stay_beside_new_results(run):
+    settings = ["--modalities=[mfcc]", "--fusion=attentive"]
+    first = run(*settings)
+    optional = {"embeddings.npz", "attention.npz"}
+    assert optional <= {path.name for path in first.output_folder.iterdir()}
+    again = run(*settings, "--save_embeddings=false", "--save_attention=0")
+    assert not optional & {path.name for path in again.output_folder.iterdir()}
+    told = json.loads((again.output_folder / "results.json").read_text())
+    assert "predictions.csv" in told["files"] and not optional & {*told["files"]}
 
 
 def test_the_files_of_a_run_agree_with_each_other(run, corpus):

@@ -13,6 +13,7 @@ from typing import Any
 
 import torch
 
+from camser.endings import outlast_readers, told_as_a_line
 from camser.folds import caution
 from camser.interrupts import INTERRUPTS
 from camser.prepare import Scanner
@@ -36,25 +37,24 @@ def main(scan: Scanner | Mapping[str, Scanner], recipe_folder: str | Path) -> No
     recipe_folder : str or Path
         Where the recipe's ``train.py`` and YAMLs are.
     """
-    try:
+    INTERRUPTS.install()
+    outlast_readers()
+    with told_as_a_line(ValueError):
         options, arguments = read_options(sys.argv[1:])
         print("looking at what is there …", flush=True)
         jobs = plan(options, arguments, scan, Path(recipe_folder))
         num_gpus = _num_gpus(arguments, recipe_folder)
         share = resources(options, num_gpus)
-    except ValueError as error:
-        sys.exit(f"error: {error}")
-    todo = [job for job in jobs if _found(job) is None]
+        todo = [job for job in jobs if _found(job) is None]
     print(f"{len(jobs)} runs, {len(jobs) - len(todo)} of them finished before", flush=True)
     if options.dry_run:
         print("\n".join(f"{job.name}: {job.folder}" for job in todo))
         return
-    INTERRUPTS.install()
-    try:
-        with closing(LAUNCH[options.launcher](todo, share, num_gpus)) as ended:
-            failed = _wait(todo, ended)
-    except SettingsError as error:
-        sys.exit(f"error: {error}")
+    with (
+        told_as_a_line(SettingsError),
+        closing(LAUNCH[options.launcher](todo, share, num_gpus)) as ended,
+    ):
+        failed = _wait(todo, ended)
     print(_summary(jobs))
     if failed:
         lines = "".join(

@@ -15,6 +15,8 @@ from multiprocessing.connection import wait
 from pathlib import Path
 from typing import TextIO
 
+from camser.child import python
+
 LOG = "job.log"
 PR_SET_PDEATHSIG = 1  # of Linux's prctl
 
@@ -55,7 +57,7 @@ def run_process(
 
     Arguments as for ``run_here``; ``cwd`` is the working folder.
     """
-    tied = [sys.executable, "-m", __name__, str(os.getpid()), *command]
+    tied = python(__name__, str(os.getpid()), *command)
     with open_log(Path(cwd) / folder, command) as log:
         return subprocess.run(
             tied,
