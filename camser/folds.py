@@ -186,14 +186,18 @@ def _leave_one_session_out(utterances: Sequence[Utterance], options: dict) -> It
 def _stratified_dialogues(
     utterances: Sequence[Utterance], fraction: float, seed: int
 ) -> set[tuple[str, str]]:
+    import numpy as np
     from sklearn.model_selection import StratifiedGroupKFold
 
-    groups = [f"{u.session}/{u.dialogue}" for u in utterances]
+    named = [f"{u.session}/{u.dialogue}" for u in utterances]
+    names, groups = np.unique(named, return_inverse=True)
     emotions = [u.emotion for u in utterances]
-    parts = min(round(1 / fraction), len(set(groups)), max(Counter(emotions).values()))
+    parts = min(round(1 / fraction), len(names), max(Counter(emotions).values()))
     _need(parts >= 2, "the other sessions hold one dialogue; valid needs one of its own")
-    splitter = StratifiedGroupKFold(parts, shuffle=True, random_state=seed)
-    _, chosen = next(splitter.split(emotions, emotions, groups))
+    # Not shuffled by scikit-learn, some versions of which then do not stratify.
+    places = np.argsort(np.random.RandomState(seed).permutation(len(names)))
+    splitter = StratifiedGroupKFold(parts)
+    _, chosen = next(splitter.split(emotions, emotions, places[groups]))
     return {(utterances[i].session, utterances[i].dialogue) for i in chosen}
 
 

@@ -21,6 +21,7 @@ from recordings import wav
 
 COMMAND = Path(sys.executable).parent / "camser"
 API = "/gradio_api"
+ENDED = 120  # seconds after which a page that is told to end hangs
 
 
 class Page:
@@ -136,4 +137,5 @@ def page(export: Path, place: Path, *options: str) -> Iterator[Page]:
             found.said = errors.read()
         finally:
             process.terminate()
-            process.wait(30)
+            process.wait(ENDED)
+            process.stdout.close()

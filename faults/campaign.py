@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import signal
 import sys
 from collections import Counter
 from collections.abc import Callable, Sequence
@@ -90,6 +91,8 @@ def main(
     parser : ArgumentParser, optional
         With what else the campaign takes.
     """
+    # What is started in the background ignores Ctrl-C, and so would all that it starts.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     parser = parser or argparse.ArgumentParser(description=sys.modules[run.__module__].__doc__)
     parser.add_argument("--number", type=int, default=number, help=f"of trials; {number}")
     parser.add_argument("--seed", type=int, default=0, help="what is drawn; 0")

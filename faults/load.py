@@ -76,17 +76,17 @@ def classify(export: Path, root: Path, number: int, tally: Tally) -> None:
                "--engine=torch", "--list", root / "list"]  # fmt: skip
     begun = time.monotonic()
     with open(root / "errors", "w+") as errors:
-        process = subprocess.Popen(
+        with subprocess.Popen(
             command, stdout=subprocess.PIPE, stderr=errors, text=True,
             env={**os.environ, "OMP_NUM_THREADS": "1", "PYTHONUNBUFFERED": "1"},
-        )  # fmt: skip
-        got, marks = [], {round(len(good) * share) for share in (WARM, 0.5, 0.95)}
-        seen = []
-        for row in csv.DictReader(process.stdout):
-            got.append(row["source"])
-            if len(got) in marks:
-                seen.append(held(process.pid))
-        code = process.wait()
+        ) as process:  # fmt: skip
+            got, marks = [], {round(len(good) * share) for share in (WARM, 0.5, 0.95)}
+            seen = []
+            for row in csv.DictReader(process.stdout):
+                got.append(row["source"])
+                if len(got) in marks:
+                    seen.append(held(process.pid))
+        code = process.returncode
         errors.seek(0)
         told = errors.read()
     fault, how = f"camser classify, {number} files", f"{seen} {code} {told[-500:]}"

@@ -14,7 +14,7 @@ from pathlib import Path
 import astray
 import browsers
 import oversized
-from asking import Page, page
+from asking import ENDED, Page, page
 from campaign import Tally
 
 from camser.demo.limits import KEPT_UPLOADS
@@ -69,7 +69,7 @@ def _ends(export: Path, place: Path, tally: Tally) -> None:
                 shown.upload("a.wav", os.urandom(990_000))[0] for _ in range(KEPT_UPLOADS + 2)
             ]
             shown.process.send_signal(sent)
-            code = shown.process.wait(30)
+            code = shown.process.wait(ENDED)
         name = f"page: {signal.Signals(sent).name}"
         how = f"{statuses} {code}"
         _note(tally, "page: uploads without end", "507", statuses[-1] == 507, how)

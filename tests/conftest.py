@@ -37,6 +37,8 @@ def pytest_collection_modifyitems():
 # Two processes that compile the same at once could read each other's half-written files.
 os.environ["TORCHINDUCTOR_CACHE_DIR"] = tempfile.mkdtemp(prefix="camser-inductor-")
 atexit.register(shutil.rmtree, os.environ["TORCHINDUCTOR_CACHE_DIR"], ignore_errors=True)
+# What is started in the background ignores Ctrl-C, and so would all that the tests start.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 TINY = str(ROOT / "tests/hparams/tiny.yaml")
 TINY_WAV2VEC2 = {
     "model_type": "wav2vec2",

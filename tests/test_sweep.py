@@ -319,6 +319,7 @@ def test_a_killed_sweep_goes_on_and_ends_as_an_undisturbed_one(corpus, tmp_path)
             process.wait(seconds)
         except subprocess.TimeoutExpired:
             process.kill()
+            process.wait()
         kept |= {p: p.stat().st_mtime_ns for p in folders[1].rglob("results.json")}
     subprocess.run(script, cwd=folders[1], env=environment, check=True)
     assert all(path.stat().st_mtime_ns == before for path, before in kept.items())

@@ -21,7 +21,7 @@ from camser import registry
 from camser.audio import SAMPLE_RATE
 from camser.build import build_model
 from camser.files import described
-from camser.inference.contents import AGAIN, CONFIG, WEIGHTS, ExportError, check_link
+from camser.inference.contents import AGAIN, CONFIG, WEIGHTS, ExportError
 from camser.inference.unfilled import Bounded, Unfilled
 from camser.inference.weights import digest_of, load_weights, state_of
 from camser.model import EmotionHead
@@ -55,7 +55,6 @@ def read_config(folder: str | Path) -> dict[str, Any]:
     path = Path(folder) / CONFIG
     if not Path(folder).is_dir():
         raise ExportError(f"{folder}: there is no such folder; {AGAIN}")
-    check_link(path)
     try:
         config = read_json(path, MOST)
     except FileNotFoundError:
