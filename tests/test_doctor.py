@@ -106,6 +106,19 @@ def test_what_is_known_to_match_is_right(facts, versions):
     assert render(examine(facts)).endswith("\nnothing is wrong")
 
 
+def test_what_another_python_requires_is_not_required_here(facts):
+    lines = (
+        'a>=2; python_version >= "3" and extra == "x"',
+        'a>=1; python_version < "3" and extra == "x"',
+    )
+    facts["camser"]["requires"] = [*lines, 'b>=1; python_version < "3"', "c", 'd; extra == "y"']
+    assert {n: str(r.specifier) for n, r in required(facts, extras=True).items()} == {
+        "a": ">=2",
+        "d": "",
+    }
+    assert [*required(facts)] == ["c"]
+
+
 @pytest.mark.parametrize("versions", MATCHED)
 def test_what_is_known_to_match_is_what_camser_requires(facts, versions):
     facts["camser"] = {"requires": importlib.metadata.requires("camser")}

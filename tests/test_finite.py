@@ -1,6 +1,7 @@
 """Steps only where all is finite, losses that nobody waits for, and a step that never waits."""
 
 import copy
+import inspect
 import logging
 import math
 from types import SimpleNamespace
@@ -10,6 +11,7 @@ import torch
 from speechbrain import Brain, Stage
 from torch import nn
 from torch.utils._python_dispatch import TorchDispatchMode
+from transformers.models.wav2vec2.modeling_wav2vec2 import Wav2Vec2Encoder
 
 from camser import finite, results
 from camser.finite import LossWatch, NotFiniteError
@@ -215,6 +217,10 @@ def a_batch(job):
     return next(iter(job.brain.make_dataloader(dataset, Stage.TRAIN, **loader)))
 
 
+@pytest.mark.skipif(
+    "layerdrop > 0" not in inspect.getsource(Wav2Vec2Encoder.forward),
+    reason="this transformers draws a layer drop of nought as a tensor, if on the host",
+)
 @pytest.mark.parametrize("options", [[], ["--max_grad_norm=1.0", "--fusion=low_rank"]])
 def test_a_step_waits_for_nothing(start, monkeypatch, options):
     job = start(*NOISY, *options)

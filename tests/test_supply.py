@@ -44,7 +44,8 @@ def options():
 
 def requirements(text):
     found = [Requirement(line) for line in text.strip().splitlines()]
-    return {r.name: r for r in found if r.name != "camser"}
+    here = [r for r in found if r.marker is None or r.marker.evaluate({"extra": ""})]
+    return {r.name: r for r in here if r.name != "camser"}
 
 
 CORE = requirements(options()["options"]["install_requires"])

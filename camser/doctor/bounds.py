@@ -2,18 +2,24 @@
 
 from __future__ import annotations
 
+import re
+
 from packaging.requirements import Requirement
 
 from camser.doctor.lines import Facts
 
+EXTRA = re.compile(r'extra == "([^"]+)"')
+
 
 def required(facts: Facts, extras: bool = False) -> dict[str, Requirement]:
-    """What camser requires, by name, without the markers; of its extras alone if ``extras``."""
+    """What camser requires here, by name, without markers; of its extras alone if ``extras``."""
     found = {}
     for line in facts["camser"]["requires"] if facts["camser"] else ():
         requirement = Requirement(line)
         marker, requirement.marker = requirement.marker, None
-        if (marker is not None and not marker.evaluate({"extra": ""})) == extras:
+        extra = EXTRA.search(str(marker))
+        applies = marker is None or marker.evaluate({"extra": extra[1] if extra else ""})
+        if applies and bool(extra) == extras:
             found[requirement.name] = requirement
     return found
 
