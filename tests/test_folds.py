@@ -311,7 +311,7 @@ def sessions(num_sessions, dialogues, **fields):
 
 
 def test_a_session_of_one_dialogue_leaves_nothing_to_validate_on():
-    with pytest.raises(FoldError, match="hold one dialogue; valid needs one of its own$"):
+    with pytest.raises(FoldError, match=r"hold one dialogue; valid needs one of its own$"):
         make_folds(sessions(2, 1), "leave_one_session_out")
 
 
