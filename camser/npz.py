@@ -12,6 +12,7 @@ import numpy as np
 
 MOST_ARRAYS = 2**30  # bytes, all arrays together
 FORMAT = np.lib.format
+WRITTEN = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED)  # others fail in ways of their own
 HEADERS = {(1, 0): FORMAT.read_array_header_1_0, (2, 0): FORMAT.read_array_header_2_0}
 
 
@@ -39,6 +40,8 @@ def read_npz(path: str | os.PathLike, most: int = MOST_ARRAYS) -> dict[str, np.n
                 raise ValueError(f"its arrays have more than {most} bytes")
             arrays = {}
             for member in members:
+                if member.compress_type not in WRITTEN:
+                    raise ValueError(f"{member.filename} is packed as no npz is")
                 with file.open(member) as content:
                     arrays[member.filename.removesuffix(".npy")] = _array(content, member.file_size)
             return arrays

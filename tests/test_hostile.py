@@ -3,6 +3,7 @@
 import json
 import os
 import sys
+import zipfile
 from random import Random
 
 import numpy as np
@@ -144,14 +145,24 @@ def test_samples_whose_powers_overflow_are_refused(tmp_path, value):
 
 @pytest.mark.parametrize("shape", ["(10**12,)", "(1000000000000,)", "(-1,)", "(2, 3)"])
 def test_an_array_takes_no_more_than_its_file_holds(tmp_path, shape):
-    import zipfile
-
     header = f"{{'descr': '<f4', 'fortran_order': False, 'shape': {shape}, }}\n".encode()
     data = b"\x93NUMPY\x01\x00" + len(header).to_bytes(2, "little") + header + bytes(8)
     with zipfile.ZipFile(tmp_path / "a.npz", "w") as file:
         file.writestr("x.npy", data)
     with pytest.raises(results.ResultsError, match="npz is damaged"):
         results.read_arrays(tmp_path / "a.npz")
+
+
+@pytest.mark.parametrize("packed", [zipfile.ZIP_BZIP2, zipfile.ZIP_LZMA])
+def test_arrays_are_packed_as_numpy_packs_them(tmp_path, packed):
+    path = tmp_path / "a.npz"
+    with zipfile.ZipFile(path, "w", packed) as file:
+        file.writestr("a.npy", bytes(1000))
+    data = bytearray(path.read_bytes())
+    data[45:60] = b"\xff" * 15  # LZMA raises what is neither an OSError nor a ValueError
+    path.write_bytes(data)
+    with pytest.raises(results.ResultsError, match=r"a\.npy is packed as no npz is"):
+        results.read_arrays(path)
 
 
 def test_aliases_and_depth_are_counted_as_they_would_be_written_out():
