@@ -133,7 +133,7 @@ def disks(tally: Tally, bench: Bench, number: int) -> None:
     needed = sum(p.stat().st_size for p in (bench.work / "undisturbed").rglob("*")) // 1024
     for trial in range(number):
         folder = bench.work / f"full-{trial}"
-        with small_disk(folder, bench.rng.randrange(8, 2 * needed)) as change:
+        with small_disk(folder, bench.rng.randrange(8, needed)) as change:
             end = bench.whole(folder)[0]
             after = lambda: change("size=1g")  # noqa: E731
             _disk(tally, "a disk that is full at a random write", end, bench, folder, after)

@@ -357,6 +357,7 @@ def divided(train="abc", valid="de", test="fg", **others):
         (divided(valid="ad"), r"in two parts: \['x/a'\]"),
         (divided(test="af"), r"in two parts: \['x/a'\]"),
         (divided(test="ef"), r"in two parts: \['x/e'\]"),
+        (divided("abcdefg", "abcdef", "g"), r"parts: \['x/a', 'x/b', 'x/c', 'x/d', 'x/e'\]$"),
         (divided(g="a"), r"trained and tested on: \['x/a'\]"),
     ],
 )
