@@ -132,4 +132,4 @@ def test_security_says_the_limits_that_are():
 def test_security_names_the_oldest_onnxruntime():
     from camser.inference.onnx import LEAST
 
-    assert f"onnxruntime {LEAST} and newer" in SECURITY
+    assert f"onnxruntime {LEAST} and newer" in SECURITY and f"than {LEAST}, `eng" in SECURITY
