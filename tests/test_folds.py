@@ -14,6 +14,7 @@ from camser.folds import (
     PROTOCOLS,
     Fold,
     FoldError,
+    caution,
     check_fold,
     describe,
     make_folds,
@@ -266,7 +267,7 @@ def test_a_fraction_that_is_none_is_refused(iemocap, protocol, fraction):
 @pytest.mark.parametrize(
     ("rows", "options", "message"),
     [
-        (emodb(), {"protocol": "random"}, "protocol is 'random'; allowed: leave_one_speaker_out"),
+        (emodb(), {"protocol": "random"}, f"allowed: {', '.join(PROTOCOLS)}$"),
         (emodb(), {"selection": "best"}, "selection is 'best'; allowed: held_out, test_fold"),
         (emodb(2), {}, "leave_one_speaker_out needs 3 speakers; there are 2"),
         ([], {}, "needs 3 speakers; there are 0"),
@@ -378,4 +379,10 @@ def test_a_fold_describes_itself_and_warns_of_optimism(iemocap, selection):
     text = describe(fold, selection)
     sizes = f"train {len(fold.train)}, valid {len(fold.valid)}, test 1023"
     assert text.startswith(f"fold 1 (Session2): {sizes}; test holds angry 137, happy 327, ")
-    assert (OPTIMISTIC in text) == (selection == "test_fold")
+    assert text.endswith(f"; {OPTIMISTIC}") == (OPTIMISTIC in text) == (selection == "test_fold")
+    assert caution("test_fold") == OPTIMISTIC
+
+
+def test_drawn_is_by_seed_0_where_none_is_given(iemocap):
+    folds = [make_folds(iemocap, "leave_one_session_out", **o) for o in ({}, {"seed": 0})]
+    assert folds[0] == folds[1] != make_folds(iemocap, "leave_one_session_out", seed=1)
