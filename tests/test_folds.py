@@ -256,6 +256,13 @@ def test_cross_corpus_tests_the_target_and_holds_speakers_of_every_source_out(ie
     assert held_out == {"iemocap": 2, "ravdess": 5}  # a fifth of 10 and of 24
 
 
+@pytest.mark.parametrize("fraction", [0.01, 0.3])
+def test_cross_corpus_holds_one_speaker_out_of_a_small_corpus(fraction):
+    rows = [*emodb(3), *ravdess()]
+    (fold,) = make_folds(rows, "cross_corpus", target="ravdess", valid_fraction=fraction)
+    assert len(speakers(fold.valid)) == 1 and len(speakers(fold.train)) == 2
+
+
 @pytest.mark.parametrize("fraction", [-1.0, 0.0, 1.5, float("nan")])
 @pytest.mark.parametrize("protocol", ["leave_one_session_out", "cross_corpus"])
 def test_a_fraction_that_is_none_is_refused(iemocap, protocol, fraction):
