@@ -196,8 +196,7 @@ def _stratified_dialogues(
     _need(parts >= 2, "the other sessions hold one dialogue; valid needs one of its own")
     # Not shuffled by scikit-learn, some versions of which then do not stratify.
     places = np.argsort(np.random.RandomState(seed).permutation(len(names)))
-    splitter = StratifiedGroupKFold(parts)
-    _, chosen = next(splitter.split(emotions, emotions, places[groups]))
+    _, chosen = next(StratifiedGroupKFold(parts).split(emotions, emotions, places[groups]))
     return {(utterances[i].session, utterances[i].dialogue) for i in chosen}
 
 

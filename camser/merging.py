@@ -78,6 +78,32 @@ def _check(old: Any, new: Any, where: str) -> None:
                 raise SettingsError(f"no setting {key!r} in {where}.{nearest(key, old)}")
 
 
+def chosen(variants: Any, name: Any) -> Mapping:
+    """The overrides of a variant; without a list, a variant's name is free.
+
+    Raises
+    ------
+    SettingsError
+        If there is no such variant, or ``variants`` is no table of tables.
+    """
+    tables = isinstance(variants, Mapping) and all(
+        isinstance(key, str) and isinstance(value, (Mapping, type(None)))
+        for key, value in variants.items()
+    )
+    if not tables:
+        raise SettingsError(
+            f"variants is {variants!r:.80}; it must be a table of tables, e.g. "
+            f"{{small: {{batch_size: 8}}}}"
+        )
+    if name is None or not variants:
+        return {}
+    if name not in variants:
+        raise SettingsError(
+            f"variant is {name!r}; the recipe has: {', '.join(variants)}.{nearest(name, variants)}"
+        )
+    return variants[name] or {}
+
+
 def check_size(tree: Any, where: str) -> None:
     """Raise a SettingsError if a tree is deep, holds itself, or is vast with its aliases.
 

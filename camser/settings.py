@@ -26,7 +26,7 @@ from speechbrain.utils.run_opts import RunOptions
 
 from camser.allowed import check_values
 from camser.arguments import RUN_OPTIONS, SettingsError, split_arguments
-from camser.merging import check_size, merge, tag_of
+from camser.merging import check_size, chosen, merge, tag_of
 from camser.reading import is_kind, read_text
 from camser.references import check_references
 from camser.registry import nearest
@@ -114,12 +114,7 @@ def read_arguments(argv: Sequence[str], recipe_folder: str | Path = ".") -> Sett
         asked[key] = _parse(f"value: {value}", f"--{key}")["value"]
     listed = tree.pop("variants", {})
     variants = asked.pop("variants", listed) or {}
-    if not (is_kind(variants, {str: ({str: object}, type(None))}) and is_kind([*variants], [str])):
-        raise SettingsError(
-            f"variants is {variants!r:.80}; it must be a table of tables, e.g. "
-            f"{{small: {{batch_size: 8}}}}"
-        )
-    merge(tree, _choose(variants, asked.get("variant")), KNOWN | referred)
+    merge(tree, chosen(variants, asked.get("variant")), KNOWN | referred)
     merge(tree, asked, KNOWN | referred)
     tree.update({k: run_opts[k] for k in DECISIVE if k in run_opts.overridden_args})
     _check_keys(tree, referred)
@@ -143,17 +138,6 @@ def arguments_checked() -> Iterator[None]:
         if "argument" not in str(error):
             raise  # a mistake in a plugin's own code
         raise SettingsError(f"the recipe cannot be built: {error}") from error
-
-
-def _choose(variants: Mapping, name: Any) -> Mapping:
-    """The overrides of a variant; without a list, a variant's name is free."""
-    if name is None or not variants:
-        return {}
-    if name not in variants:
-        raise SettingsError(
-            f"variant is {name!r}; the recipe has: {', '.join(variants)}.{nearest(name, variants)}"
-        )
-    return variants[name] or {}
 
 
 def _find(path: Path, recipe_folder: Path) -> Path:

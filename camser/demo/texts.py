@@ -12,13 +12,13 @@ from camser.demo.figures import colour
 from camser.demo.limits import Limits
 from camser.inference import Prediction, Timeline
 from camser.inference.formats import FORMATS
-from camser.reading import is_kind
 
 TITLES = {"json": "JSON", "csv": "CSV", "rttm": "RTTM", "audacity": "Audacity labels"}
 TRAINED = {
-    "variant": str, "corpus": str, "fold_name": str, "protocol": str, "parts": {str: int},
+    "variant": str, "corpus": str, "fold_name": str, "protocol": str, "parts": dict,
 }  # fmt: skip
-PARTS, SCORES = {"train": int, "test": int}, {"WA": float, "UA": float, "macro_F1": float}
+PARTS: dict[str, type] = {"train": int, "test": int}
+SCORES = dict.fromkeys(("WA", "UA", "macro_F1"), (int, float))
 EXAMPLES = '<p class="small">Examples, by synthetic voices:</p>'
 
 
@@ -88,7 +88,7 @@ def _handling(limits: Limits) -> str:
 
 def _tells(table: Any, kinds: Mapping[str, Any]) -> TypeGuard[dict[str, Any]]:
     """Whether a stranger's table has these entries, each of its kind."""
-    return isinstance(table, dict) and all(is_kind(table.get(k), v) for k, v in kinds.items())
+    return isinstance(table, dict) and all(isinstance(table.get(k), v) for k, v in kinds.items())
 
 
 def _length(seconds: float) -> str:
