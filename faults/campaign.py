@@ -18,6 +18,7 @@ from typing import Any
 from camser.files import replacing
 
 ROOT = Path(__file__).parent.parent
+sys.path.append(str(ROOT / "recipes/IEMOCAP"))
 sys.path.append(str(ROOT / "bench"))  # its measurements share their description of the machine
 
 import measuring  # noqa: E402

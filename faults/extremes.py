@@ -16,7 +16,7 @@ import numpy as np
 import soundfile
 import torch
 from campaign import ROOT, Tally
-from runs import scan_of
+from iemocap_prepare import scan
 from speechbrain.core import Stage
 
 from camser.audio import AudioError
@@ -99,7 +99,7 @@ def train(work: Path, name: str, more: list[str]) -> Run:
         f"--fusion={fusion}", "--device=cpu", "--noprogressbar", "--save_attention=0",
     ]  # fmt: skip
     recipe = str(ROOT / "tests/hparams/tiny.yaml")
-    run = Run(read_arguments([recipe, *paths, *options]), scan_of(ROOT))
+    run = Run(read_arguments([recipe, *paths, *options]), scan)
     run.train()
     run.test()
     return run

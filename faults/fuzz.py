@@ -17,7 +17,7 @@ from random import Random
 import campaign
 import targets
 from targets import Target
-from watching import watched
+from watching import Watch
 
 
 def trial(target: Target, random: Random, folder: Path) -> str:
@@ -46,7 +46,7 @@ def run(asked: argparse.Namespace, tally: campaign.Tally, every: Sequence[Target
             number = max(1, asked.number // target.slow)
             seeds = [f"{asked.seed}/{target.name}/{index}" for index in range(number)]
             folder = Path(place, "hostile")
-            tries = watched(lambda i: trial(target, Random(seeds[i]), folder), number)  # noqa: B023
+            tries = Watch(lambda i: trial(target, Random(seeds[i]), folder)).watched(number)  # noqa: B023
             for index, happened, told in tries:
                 how = f"trial({target.name!r}, Random({seeds[index]!r}))\n{told}"
                 tally.count(target.name, happened, how)

@@ -19,7 +19,7 @@ from random import Random
 from typing import TYPE_CHECKING
 
 import campaign
-from watching import watched
+from watching import Watch
 
 if TYPE_CHECKING:
     from targets import Target
@@ -120,7 +120,7 @@ def run(asked: argparse.Namespace, tally: campaign.Tally) -> None:
         with tempfile.TemporaryDirectory() as place:
             guided = Guided(target, Path(place), asked.seed)
             number = max(1, asked.number // target.slow)
-            for index, happened, told in watched(guided.trial, number, drive=guided.drive):
+            for index, happened, told in Watch(guided.trial, drive=guided.drive).watched(number):
                 left = guided.bytes_of(index)
                 data = left.read_bytes() if left.exists() else b""
                 how = f"fuzz.trial({target.name!r}, Drawn({data!r}))\n{told}"

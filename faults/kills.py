@@ -26,6 +26,7 @@ from typing import Any
 import campaign
 import torch
 import trials
+from runs import Run
 
 from camser import experiment
 
@@ -122,15 +123,15 @@ def killed_at(place: trials.Place, phase: str, number: int, rng: random.Random) 
         writes.watch()
         trials.train(place)
 
-    return trials.wait(trials.start(act, place.log)) == -signal.SIGKILL
+    return Run(act, place.log).ended().status == -signal.SIGKILL
 
 
 def killed_after(place: trials.Place, seconds: float) -> bool:
     """Kill a run some time after it began; whether it still ran."""
-    number = trials.start(lambda: trials.train(place), place.log)
+    begun = Run(lambda: trials.train(place), place.log)
     time.sleep(seconds)
-    os.kill(number, signal.SIGKILL)  # one that has ended is not gone before it is waited for
-    return trials.wait(number) == -signal.SIGKILL
+    begun.send(signal.SIGKILL)  # one that has ended is not gone before it is waited for
+    return begun.ended().status == -signal.SIGKILL
 
 
 def trial(

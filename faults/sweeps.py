@@ -22,6 +22,7 @@ from pathlib import Path
 import campaign
 import trials
 from damage import HARM
+from runs import Run
 
 from camser import results
 from camser.sweep import crossval, local
@@ -71,20 +72,19 @@ def outcome(place: trials.Place) -> dict:
 
 def kill_sweep(place: trials.Place, seconds: float, rng: random.Random) -> None:
     """Kill the sweep; its jobs end by themselves."""
-    number = trials.start(lambda: sweep(place), place.log)
+    begun = Run(lambda: sweep(place), place.log)
     time.sleep(rng.uniform(0, seconds))
-    os.kill(number, signal.SIGKILL)
-    assert trials.wait(number) is not None, "its jobs went on"
+    begun.send(signal.SIGKILL)
+    assert begun.ended().status is not None, "its jobs went on"
 
 
 def kill_job(place: trials.Place, seconds: float, rng: random.Random) -> None:
     """Kill one of the jobs; the sweep goes on with the others."""
-    number = trials.start(lambda: sweep(place), place.log)
+    begun = Run(lambda: sweep(place), place.log)
     time.sleep(rng.uniform(0, seconds))
-    children = Path(f"/proc/{number}/task/{number}/children").read_text(encoding="ascii").split()
-    if children:
-        os.kill(int(rng.choice(children)), signal.SIGKILL)
-    assert trials.wait(number) is not None, "the sweep hangs"
+    if children := begun.children():
+        os.kill(rng.choice(children), signal.SIGKILL)
+    assert begun.ended().status is not None, "the sweep hangs"
 
 
 def harm(place: trials.Place, seconds: float, rng: random.Random) -> None:
@@ -92,7 +92,7 @@ def harm(place: trials.Place, seconds: float, rng: random.Random) -> None:
     if rng.random() < 0.5:
         kill_sweep(place, seconds, rng)
     else:
-        assert trials.wait(trials.start(lambda: sweep(place), place.log)) == 0
+        assert Run(lambda: sweep(place), place.log).ended().status == 0
     files = [p for p in trials.files_below(place.output) if p.suffix != ".log"]
     if files:
         rng.choice(list(HARM.values()))(rng.choice(files), rng)
@@ -104,8 +104,7 @@ def trial(place: trials.Place, disturb, seconds: float, rng: random.Random, whol
         disturb(place, seconds, rng)
     except AssertionError as error:
         return f"LOST: {error}"
-    status = trials.wait(trials.start(lambda: sweep(place), place.log))
-    said = place.log.read_text(encoding="utf-8", errors="replace")
+    status, said = Run(lambda: sweep(place), place.log).ended()
     if status == 0:
         same = outcome(place) == whole
         return "same results and summary" if same else "LOST: other results"

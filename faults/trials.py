@@ -1,26 +1,22 @@
-"""Runs of a tiny recipe for the campaigns: begun in an instant, killed, compared at the end.
+"""A tiny recipe for the campaigns: trained in a place of its own, compared by all that it comes to.
 
-A run is forked from a process that has imported everything, which takes seconds. It computes on one
-CPU thread, so that the same steps give the same weights to the last bit.
+It computes on one CPU thread, so that the same steps give the same weights to the last bit.
 """
 
 from __future__ import annotations
 
 import contextlib
-import ctypes
 import hashlib
 import importlib
-import os
-import signal
 import sys
-import time
-import traceback
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import torch
 from campaign import ROOT
+from iemocap_prepare import scan
+from runs import Run, adopt
 
 from camser import experiment, results
 from camser.checkpoints import best_of, read_checkpoints
@@ -30,25 +26,20 @@ from camser.synthetic import synthesize_corpus
 
 RECIPE = ROOT / "recipes/IEMOCAP"
 TINY = ROOT / "tests/hparams/tiny.yaml"
-SECONDS = 900  # after which a run hangs
-PR_SET_CHILD_SUBREAPER = 36  # of Linux's prctl
-sys.path.append(str(RECIPE))
-
-from iemocap_prepare import scan  # noqa: E402
-
-MANY = [
+MANY = (
     "--device=cpu", "--noprogressbar", "--number_of_epochs=3", "--ckpt_interval_steps=2",
     "--grad_accumulation_factor=2", "--batch_size=8", "--learning_rate=0.003",
     "--encoders={wav2vec2: {mask_time_prob: 0.3, layer_drop: 0.3}, mfcc: {standardise: true}}",
     "--modalities=[mfcc, wav2vec2]", "--fusions={co_attention: {guides: [mfcc]}}",
-]  # fmt: skip
+)  # fmt: skip
 
 
 class Place(NamedTuple):
-    """Where a trial's files are."""
+    """Where a trial's files are, and what it trains."""
 
     folder: Path
     corpus: Path
+    options: tuple[str, ...] = MANY
 
     @property
     def output(self) -> Path:
@@ -72,14 +63,13 @@ class Place(NamedTuple):
             "data_folder": self.corpus, "output_folder": self.output,
             "prepared_folder": self.prepared, "export_folder": self.export,
         }  # fmt: skip
-        return [str(TINY), *MANY, *(f"--{name}={path}" for name, path in paths.items())]
+        return [str(TINY), *self.options, *(f"--{name}={path}" for name, path in paths.items())]
 
 
 def begin(folder: Path) -> Path:
     """What all trials of a campaign share: a small corpus."""
     torch.set_num_threads(1)
-    if sys.platform == "linux":  # orphans of killed processes become children of this one
-        ctypes.CDLL(None).prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
+    adopt()
     synthesize_corpus(folder / "corpus", 2, 8, mean_seconds=0.8)
     return folder / "corpus"
 
@@ -97,53 +87,6 @@ def _in_this_process(folder: Path, paths: list[str], engine: str) -> list[list[f
     return classifier.log_probabilities(paths).tolist()
 
 
-def start(act: Callable[[], Any], log: Path) -> int:
-    """Begin something in a forked process, which leads a group; returns its id."""
-    sys.stdout.flush()
-    sys.stderr.flush()
-    if number := os.fork():
-        with contextlib.suppress(OSError):  # the child may have done it
-            os.setpgid(number, number)
-        return number
-    os.setpgid(0, 0)
-    handle = os.open(log, os.O_WRONLY | os.O_CREAT | os.O_TRUNC)
-    os.dup2(handle, 1)
-    os.dup2(handle, 2)
-    status = 1
-    try:
-        act()
-        status = 0
-    except SystemExit as error:
-        status = error.code if isinstance(error.code, int) else int(error.code is not None)
-        if isinstance(error.code, str):
-            print(error.code, file=sys.stderr)
-    except BaseException:
-        traceback.print_exc()
-    finally:
-        sys.stdout.flush()
-        sys.stderr.flush()
-        os._exit(status)
-
-
-def wait(number: int, seconds: float = SECONDS) -> int | None:
-    """Wait for a process and all that it began; its status, or None where it had to be killed."""
-    deadline, status = time.monotonic() + seconds, None
-    while time.monotonic() < deadline:
-        try:
-            done, code = os.waitpid(-number, os.WNOHANG)
-        except ChildProcessError:
-            return status
-        if done == number:
-            status = os.waitstatus_to_exitcode(code)
-        if not done:
-            time.sleep(0.005)
-    os.killpg(number, signal.SIGKILL)
-    with contextlib.suppress(ChildProcessError):
-        while True:
-            os.waitpid(-number, 0)
-    return None
-
-
 def undisturbed(place: Place, act: Callable[[Place], Any] = train) -> None:
     """Let a run end as it should; what it imported is imported here, for those that follow."""
     place.folder.mkdir()
@@ -152,8 +95,9 @@ def undisturbed(place: Place, act: Callable[[Place], Any] = train) -> None:
         act(place)
         (place.folder / "imported").write_text("\n".join(sys.modules), encoding="utf-8")
 
-    if wait(start(go, place.log)) != 0:
-        raise RuntimeError(place.log.read_text(encoding="utf-8"))
+    status, said = Run(go, place.log).ended()
+    if status != 0:
+        raise RuntimeError(said)
     for name in (place.folder / "imported").read_text(encoding="utf-8").splitlines():
         if name not in sys.modules:
             with contextlib.suppress(Exception):  # some can only be imported by others
@@ -162,14 +106,10 @@ def undisturbed(place: Place, act: Callable[[Place], Any] = train) -> None:
 
 def ended(place: Place, act: Callable[[Place], Any] = train) -> str:
     """Let it run to its end: "" or what it said, one line, or what must never happen."""
-    status = wait(start(lambda: act(place), place.log))
-    said = place.log.read_text(encoding="utf-8", errors="replace")
-    told = [line for line in said.splitlines() if line.startswith("error: ")]
-    if status == 0:
+    end = Run(lambda: act(place), place.log).ended()
+    if end.status == 0:
         return ""
-    if status == 1 and len(told) == 1 and "Traceback" not in said:
-        return told[0]
-    return f"LOST: status {status}: {said[-2000:]}"
+    return end.line or f"LOST: status {end.status}: {end.said[-2000:]}"
 
 
 def outcome(place: Place) -> dict[str, Any]:
@@ -192,8 +132,11 @@ def outcome(place: Place) -> dict[str, Any]:
 
 
 def left_over(place: Place) -> list[str]:
-    """What an ended run must not leave."""
-    return [str(p) for p in (*place.output.glob("save/partial-*"), *place.output.glob(".*.part"))]
+    """What an ended run must not leave in its own folder: what is half written, and its lock.
+
+    In a prepared folder others may be writing: there, what is left goes when it is old.
+    """
+    return [str(p) for p in place.output.rglob("*") if p.name.startswith(("partial-", "."))]
 
 
 def lost(place: Place, whole: dict[str, Any]) -> str:

@@ -18,7 +18,7 @@ sys.path.insert(0, str(ROOT / "faults"))
 import fuzz
 import guided
 import targets
-from watching import LOST, watched
+from watching import LOST, Watch
 
 from camser import audio, corpus, results
 from camser.arguments import SettingsError
@@ -203,7 +203,7 @@ def test_a_crash_a_hang_and_an_exception_are_noticed():
             time.sleep(60)
         return "fine"
 
-    found = [happened for _, happened, _ in watched(trial, 5, seconds=1.0)]
+    found = [happened for _, happened, _ in Watch(trial, seconds=1.0).watched(5)]
     lost = [f"{LOST}killed by SIGKILL", f"{LOST}MemoryError", f"{LOST}a hang"]
     assert found == ["fine", *lost, "fine"]
 
@@ -230,7 +230,7 @@ def test_guided_by_branches_it_finds_what_is_behind_three_of_them(tmp_path):
         return place / "file"
 
     finder = guided.Guided(targets.Target("three bytes", write, read, (ValueError,)), tmp_path, 0)
-    found = watched(finder.trial, 100_000, drive=finder.drive)
+    found = Watch(finder.trial, drive=finder.drive).watched(100_000)
     index, happened, told = next(trial for trial in found if trial[1].startswith(LOST))
     assert happened == f"{LOST}KeyError" and "found" in told
     random = guided.Drawn(finder.bytes_of(index).read_bytes())
