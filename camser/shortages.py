@@ -6,6 +6,7 @@ import errno
 import logging
 import os
 import shutil
+import traceback
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -21,6 +22,8 @@ MEMORY = (
 )  # fmt: skip
 ORDER = ("does not have a deterministic implementation",)
 WORKER = ("DataLoader worker (pid",)  # not what a worker tells of an error in it
+CUT_OFF = (EOFError, ConnectionError, FileNotFoundError)  # of a pipe or a socket to who is gone
+PINNING = ("in pin memory thread",)  # which reads those pipes on a machine with a GPU
 SHARED = ("shared memory(shm)", "out of shared memory")
 PEER = (
     "Connection closed by peer", "Connection reset by peer", "Broken pipe", "Timed out waiting",
@@ -53,14 +56,19 @@ def is_of_memory(error: BaseException) -> bool:
 
 
 def is_of_worker(error: BaseException) -> bool:
-    """Whether an error is of a loader's worker that is no more."""
-    return _says(error, WORKER)
+    """Whether an error is of a loader's worker that is no more, by PyTorch or by the pipe to it."""
+    return _says(error, WORKER) or (isinstance(error, CUT_OFF) and _is_of_pipe(error))
 
 
 def is_of_ending(error: BaseException) -> bool:
     """Whether an error can come of this: that a loader's workers were told to end with us."""
-    cut_off = isinstance(error, (EOFError, ConnectionError, FileNotFoundError))  # while they sent
-    return cut_off or is_of_worker(error)
+    return isinstance(error, CUT_OFF) or is_of_worker(error)
+
+
+def _is_of_pipe(error: BaseException) -> bool:
+    frames = (frame for frame, _ in traceback.walk_tb(error.__traceback__))
+    modules = (str(frame.f_globals.get("__name__")) for frame in frames)
+    return _says(error, PINNING) or any(name.startswith("multiprocessing.") for name in modules)
 
 
 def smaller_batch(size: int, factor: int) -> tuple[int, int] | None:
@@ -87,20 +95,20 @@ def explained(error: BaseException, folder: str | Path = ".") -> str | None:
     """
     if is_of_memory(error) or getattr(error, "errno", None) == errno.ENOMEM:
         return f"no memory is left ({_first_line(error)}); give it more, {GO_ON}"
-    if isinstance(error, OSError):
-        return _of_file(error, folder)
     if _says(error, SHARED):
         return (
             "/dev/shm, where the data loader's workers leave their batches, has no room; give it "
             f"more (docker run --shm-size), or --num_workers=0, {GO_ON}"
         )
-    if _says(error, WRITER):
-        return _no_room(folder, "could not be written")
     if is_of_worker(error):
         return (
             f"a worker of the data loader died ({_first_line(error)}), often for lack of memory; "
             f"give --num_workers=0 or more memory, {GO_ON}"
         )
+    if isinstance(error, OSError):
+        return _of_file(error, folder)
+    if _says(error, WRITER):
+        return _no_room(folder, "could not be written")
     if _says(error, ORDER):
         return f"{_first_line(error)}; give --deterministic=false, {GO_ON}"
     # By its name: whoever asks may not have imported PyTorch, which takes seconds.

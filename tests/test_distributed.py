@@ -1,7 +1,11 @@
 """Two processes on a CPU: they train together, and leave one set of files."""
 
+import os
+import signal
 import subprocess
 import sys
+import time
+from pathlib import Path
 
 import pytest
 import torch
@@ -10,15 +14,19 @@ from conftest import ROOT, TINY
 from camser import results
 
 
-def run_two(corpus, prepared, tmp_path, *more):
-    command = [
+def torchrun(corpus, prepared, tmp_path, *more, epochs=2):
+    return [
         sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc_per_node=2",
         "recipes/IEMOCAP/train.py", TINY, "--device=cpu", "--distributed_backend=gloo",
         f"--data_folder={corpus}", f"--output_folder={tmp_path / 'run'}",
-        f"--prepared_folder={prepared}", "--noprogressbar", "--number_of_epochs=2",
+        f"--prepared_folder={prepared}", "--noprogressbar", f"--number_of_epochs={epochs}",
         "--batch_size=8", "--grad_accumulation_factor=2", *more,
         "--encoders={wav2vec2: {mask_time_prob: 0.3, layer_drop: 0.5}, mfcc: {standardise: true}}",
     ]  # fmt: skip
+
+
+def run_two(*asked, **more):
+    command = torchrun(*asked, **more)
     ended = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=300)
     assert ended.returncode == 0, ended.stderr[-3000:]
     return ended
@@ -40,3 +48,45 @@ def test_two_processes_train_with_layer_drop_and_spec_augment(corpus, prepared, 
 def test_two_processes_debug(corpus, prepared, tmp_path):
     run_two(corpus, prepared, tmp_path, "--debug", "--debug_batches=1", "--debug_epochs=1")
     assert not (tmp_path / "run/results.json").exists()
+
+
+def disturb(launcher, signalled):
+    """Kill one of its two processes, or ask it to end; by what status it must end then."""
+    if signalled:
+        launcher.terminate()
+        return (0, 1, -signal.SIGTERM)
+    told = Path(f"/proc/{launcher.pid}/task/{launcher.pid}/children").read_text()
+    ranks = [int(pid) for pid in told.split() if b"train.py" in cmdline(pid)]
+    os.kill(ranks[-1], signal.SIGKILL)
+    return (1,)
+
+
+def cmdline(pid):
+    try:
+        return Path(f"/proc/{pid}/cmdline").read_bytes()
+    except OSError:
+        return b""
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(sys.platform != "linux", reason="asks Linux for its processes")
+@pytest.mark.parametrize("signalled", [False, True])
+def test_a_launcher_that_loses_a_process_or_is_asked_ends_within_a_minute(
+    corpus, prepared, tmp_path, signalled
+):
+    asked = [corpus, prepared, tmp_path, "--ckpt_interval_steps=1"]
+    launcher = subprocess.Popen(
+        torchrun(*asked, epochs=6), cwd=ROOT, stderr=subprocess.PIPE, text=True
+    )
+    while launcher.poll() is None and not list((tmp_path / "run/save").glob("CKPT*")):
+        time.sleep(0.05)
+    allowed = disturb(launcher, signalled)
+    said = launcher.communicate(timeout=60)[1]
+    assert launcher.returncode in allowed, said[-3000:]
+    mine = str(tmp_path).encode()
+    assert not [pid for pid in os.listdir("/proc") if pid.isdigit() and mine in cmdline(pid)]
+    assert not (tmp_path / "run/results.json").exists(), "it ended before it was disturbed"
+    run_two(*asked, epochs=6)
+    run_two(corpus, prepared, tmp_path / "undisturbed", "--ckpt_interval_steps=1", epochs=6)
+    same = [tmp_path / f"{folder}run/predictions.csv" for folder in ("", "undisturbed/")]
+    assert same[0].read_bytes() == same[1].read_bytes()

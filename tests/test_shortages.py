@@ -2,6 +2,7 @@
 
 import errno
 import logging
+import multiprocessing.connection
 import os
 import re
 import subprocess
@@ -54,10 +55,28 @@ def test_a_shortage_is_one_line_that_says_what_to_do(error, told):
     assert "\n" not in ended.value.code and "the same command goes on" in ended.value.code
 
 
+def closed_pipe():
+    reading, writing = multiprocessing.Pipe()
+    writing.close()
+    reading.recv()
+
+
+def no_socket():
+    multiprocessing.connection.Client("/no/such/socket")
+
+
+@pytest.mark.parametrize("receive", [closed_pipe, no_socket])
+def test_a_worker_that_is_gone_is_told_by_the_way_to_it(receive):
+    with pytest.raises(SystemExit) as ended, told_as_a_line(folder="run"):
+        receive()
+    assert re.match("error: a worker of the data loader died .*num_workers=0", ended.value.code)
+
+
 @pytest.mark.parametrize(
     "error",
     [
         RuntimeError("shapes differ"),
+        EOFError("a file of ours"),
         KeyError("Caught KeyError in DataLoader worker process 0."),
         RuntimeError("NCCL error in: x.cpp:93, unhandled cuda error: invalid argument"),
         torch.distributed.DistBackendError("NCCL error in: x.cpp:93, invalid usage"),
