@@ -1,0 +1,44 @@
+"""Asking the demo over HTTP: as Gradio's client does, and as a plain one."""
+
+import json
+import urllib.error
+import urllib.request
+import uuid
+
+import pytest
+
+gradio_client = pytest.importorskip("gradio_client")
+
+
+def ask(client, path, *given, api_name="/classify"):
+    return client.predict(gradio_client.handle_file(path), *given, api_name=api_name)
+
+
+def fetch(url, data=None, **headers):
+    """Status and text of an answer, as a plain client sees them."""
+    try:
+        request = urllib.request.Request(url, data=data, headers=headers)
+        with urllib.request.urlopen(request, timeout=60) as answer:
+            return answer.status, answer.read().decode()
+    except urllib.error.HTTPError as error:
+        return error.code, error.read().decode()
+
+
+def post(url, value):
+    return fetch(url, json.dumps(value).encode(), **{"Content-Type": "application/json"})
+
+
+def upload(address, name, content):
+    mark = uuid.uuid4().hex
+    head = f'--{mark}\r\nContent-Disposition: form-data; name="files"; filename="{name}"\r\n\r\n'
+    body = head.encode() + content + f"\r\n--{mark}--\r\n".encode()
+    kind = {"Content-Type": f"multipart/form-data; boundary={mark}"}
+    return fetch(f"{address}/gradio_api/upload", body, **kind)
+
+
+def file_data(path):
+    return {"path": str(path), "meta": {"_type": "gradio.FileData"}}
+
+
+def port_of(address):
+    return int(address.rsplit(":", 1)[1])

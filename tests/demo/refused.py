@@ -1,0 +1,34 @@
+"""Recordings that the demo refuses, each with what it says of it."""
+
+import numpy as np
+import soundfile
+
+BROKEN = {
+    "text": "not a readable sound file",
+    "empty": "not a readable sound file",
+    "nan": "NaN",
+    "truncated": "truncated",
+    "slow": "4000 Hz",
+    "long": "lasts 21 s; allowed: 20 s",
+}
+
+
+def broken(kind, folder):
+    path = folder / f"{kind}.wav"
+    wave = np.random.default_rng(0).normal(0, 0.1, 16000).astype(np.float32)
+    if kind == "text":
+        path.write_text("this is no sound\n" * 100)
+    elif kind == "empty":
+        path.write_bytes(b"")
+    elif kind == "nan":
+        wave[9000] = np.nan
+        soundfile.write(path, wave, 16000, subtype="FLOAT")
+    elif kind == "truncated":
+        soundfile.write(path, wave, 16000)
+        path.write_bytes(path.read_bytes()[:20000])
+    elif kind == "slow":
+        soundfile.write(path, wave, 4000)
+    elif kind == "long":  # and small: the length is checked, not the size
+        path = path.with_suffix(".flac")
+        soundfile.write(path, np.zeros(16000 * 21), 16000)
+    return path
