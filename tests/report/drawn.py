@@ -12,7 +12,8 @@ from camser.report.figures.groups import compare, groups
 from camser.report.figures.reliability import reliability
 from camser.report.figures.tsne import tsne
 
-LABELS = ["angry", "sad", "happy", "neutral"]
+from .ended_runs import LABELS
+
 LONG = "IEMOCAP, leave one speaker out, all three modalities, selected on test fold (optimistic)"
 COUNTS = [[90, 5, 5, 0], [1, 2, 3, 4], [0, 0, 0, 0], [0, 0, 1, 2]]
 EMOTIONS = [LABELS[i % 3] for i in range(24)]

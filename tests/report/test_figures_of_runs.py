@@ -11,7 +11,8 @@ from camser.report.figures.attention import attention, moments
 from camser.report.figures.curves import curves, median
 from camser.report.figures.tsne import embedded, tsne
 
-from .drawn import EMOTIONS, LABELS, history, item, vectors
+from .drawn import EMOTIONS, history, item, vectors
+from .ended_runs import LABELS
 
 # t-SNE ---------------------------------------------------------------------------------------
 

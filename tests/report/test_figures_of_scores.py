@@ -13,7 +13,8 @@ from camser.report.figures.confusion import confusion, ink
 from camser.report.figures.groups import compare, groups
 from camser.report.figures.reliability import reliability
 
-from .drawn import COUNTS, LABELS, bins
+from .drawn import COUNTS, bins
+from .ended_runs import LABELS
 
 # Confusion -----------------------------------------------------------------------------------
 
