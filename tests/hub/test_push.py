@@ -1,79 +1,18 @@
-"""An export goes to the hub and comes back: the hub is a stub of its HTTP interface."""
+"""An export goes to the hub whole, or is refused: the hub is a stub of its HTTP interface."""
 
-import contextlib
-import json
 import re
-import shutil
 import socket
-import threading
 import time
 
-import huggingface_hub
 import pytest
-import torch
-from exported import write_export
-from hub_stub import Hub
 from huggingface_hub import constants
-from huggingface_hub.utils import _http
-from speechbrain.inference.classifiers import EncoderClassifier
 
 from camser.cli import main
 from camser.export import push
-from camser.export.describe import recipe
-from camser.files import described
-from camser.inference import EmotionClassifier
-from camser.inference.contents import ExportError
-from camser.inference.folder import read_config, write_config
-from camser.inference.hub import find
 
-REPO = "anna/emotions"
+from .conftest import REPO, point_to
+
 FILES = "config.json", "model.safetensors", "hyperparams.yaml", "README.md"
-
-
-def point_to(monkeypatch, url):
-    """huggingface_hub reads its environment when it is imported, so its constants are set."""
-    template = url + "/{repo_id}/resolve/{revision}/{filename}"
-    monkeypatch.setattr(constants, "ENDPOINT", url)
-    monkeypatch.setattr(constants, "HUGGINGFACE_CO_URL_TEMPLATE", template)
-
-
-@pytest.fixture
-def hub(monkeypatch, tmp_path):
-    """An empty hub, an empty cache of it, and somebody who is logged in."""
-    with Hub() as server:
-        threading.Thread(target=server.serve_forever, args=(0.05,), daemon=True).start()
-        point_to(monkeypatch, server.url)
-        monkeypatch.setattr(constants, "HF_HUB_CACHE", str(tmp_path / "cache"))
-        monkeypatch.setattr(constants, "HF_TOKEN_PATH", str(tmp_path / "token"))
-        monkeypatch.setattr(constants, "HF_HUB_DISABLE_XET", True)
-        monkeypatch.setattr(constants, "HF_HUB_OFFLINE", False)
-        monkeypatch.setenv("HF_TOKEN", "writer")
-        yield server
-        huggingface_hub.set_client_factory(_http.default_client_factory)
-        server.shutdown()
-
-
-@pytest.fixture
-def silent():
-    """The address of a server that takes connections and never answers."""
-    with socket.create_server(("127.0.0.1", 0)) as server:
-        yield f"http://127.0.0.1:{server.getsockname()[1]}"
-
-
-@pytest.fixture(scope="module")
-def made(tmp_path_factory):
-    """An export with random weights, in a folder of its own."""
-    folder = write_export(tmp_path_factory.mktemp("made") / "export", fusion="concat")
-    config = read_config(folder)
-    (folder / "hyperparams.yaml").write_text(recipe(config, embedding_size=128))
-    (folder / "README.md").write_text("---\nlibrary_name: speechbrain\n---\nA model.\n")
-    return folder
-
-
-@pytest.fixture
-def folder(made, tmp_path):
-    """The export, to be changed as a test likes."""
-    return shutil.copytree(made, tmp_path / "export")
 
 
 def contents(folder):
@@ -254,109 +193,3 @@ def test_a_hub_that_cannot_be_reached_or_is_silent_is_given_up(hub, folder, sile
     began = time.monotonic()
     assert "stopped answering (ReadTimeout" in refusal(folder, REPO)
     assert time.monotonic() - began < 20  # by itself it would wait for ever
-
-
-# And back ----------------------------------------------------------------------------------------
-
-
-@pytest.fixture
-def recording():
-    generator = torch.Generator().manual_seed(1)
-    return torch.randn(40000, generator=generator).numpy() * 0.1
-
-
-def log_probabilities(source, recording, **options):
-    classifier = EmotionClassifier.from_pretrained(source, device="cpu", **options)
-    return classifier.log_probabilities([recording])
-
-
-def test_a_pushed_model_is_the_one_in_the_folder(hub, folder, recording):
-    main(["push", str(folder), REPO, "--revision", "v1"])
-    hub.log.clear()
-    got = log_probabilities(REPO, recording, revision="v1")
-    torch.testing.assert_close(got, log_probabilities(folder, recording), atol=0, rtol=0)
-    fetched = {path.rsplit("/", 1)[-1] for _, path in hub.log if "/resolve/" in path}
-    assert fetched == {"config.json", "model.safetensors"}
-    assert all("/resolve/" in path or "/storage/" in path for _, path in hub.log)
-
-
-def test_speechbrains_own_interface_finds_it_too(hub, folder, recording, tmp_path):
-    main(["push", str(folder), REPO])
-    hub.log.clear()
-    options = {"savedir": tmp_path / "saved", "run_opts": {"device": "cpu"}}
-    classifier = EncoderClassifier.from_hparams(source=REPO, **options)
-    segment = torch.from_numpy(recording[:16000]).unsqueeze(0)
-    scores = classifier.classify_batch(segment)[0]
-    expected = log_probabilities(folder, recording[:16000])
-    # Rounding alone: one path pads and batches, the other does not.
-    torch.testing.assert_close(scores, expected, atol=1e-5, rtol=0)
-    fetched = {path.rsplit("/", 1)[-1] for _, path in hub.log if "/resolve/" in path}
-    assert fetched == {"hyperparams.yaml", "config.json", "model.safetensors"}
-
-
-def test_the_cache_serves_while_the_hub_is_away(
-    hub, folder, recording, silent, monkeypatch, caplog
-):
-    main(["push", str(folder), REPO])
-    expected = log_probabilities(REPO, recording)
-    monkeypatch.setattr(constants, "HF_HUB_ETAG_TIMEOUT", 0.3)
-    point_to(monkeypatch, silent)
-    torch.testing.assert_close(log_probabilities(REPO, recording), expected, atol=0, rtol=0)
-    assert f"{REPO} is taken from the hub's cache: ReadTimeout" in caplog.text
-    caplog.clear()
-    monkeypatch.setattr(constants, "HF_HUB_OFFLINE", True)
-    torch.testing.assert_close(log_probabilities(REPO, recording), expected, atol=0, rtol=0)
-    assert not caplog.records  # as it was wanted
-
-
-def test_a_new_commit_replaces_what_the_cache_holds(hub, folder):
-    main(["push", str(folder), REPO])
-    assert EmotionClassifier.from_pretrained(REPO, device="cpu").temperature == 0.1
-    config = json.loads((folder / "config.json").read_text())
-    write_config(folder, config | {"temperature": 2.5})
-    main(["push", str(folder), REPO])
-    assert EmotionClassifier.from_pretrained(REPO, device="cpu").temperature == 2.5
-
-
-def test_a_graph_is_fetched_only_where_it_is_needed(hub, folder):
-    (folder / "model.onnx").write_bytes(b"graph")
-    config = json.loads((folder / "config.json").read_text())
-    config["onnx"] = {"model.onnx": described(folder / "model.onnx")}
-    write_config(folder, config)
-    main(["push", str(folder), REPO])
-    assert not (find(REPO) / "model.onnx").exists()
-    assert (find(REPO, graph="model.onnx") / "model.onnx").read_bytes() == b"graph"
-
-
-@contextlib.contextmanager
-def soon(seconds=15.0):
-    """In less time than the retries of huggingface_hub take, on a busy machine too."""
-    began = time.monotonic()
-    yield
-    assert time.monotonic() - began < seconds
-
-
-def test_a_model_that_cannot_be_had_is_explained_at_once(hub, silent, monkeypatch):
-    hub.add("anna/empty")
-    hub.add("anna/half", {"config.json": b"{}"})
-    hub.add("anna/busy", {"config.json": b"{}"})
-    hub.refusals["HEAD", "/anna/busy/.*"] = 503
-    hub.refusals["HEAD", "/anna/elsewhere/.*"] = 404
-    for source, revision, message in [
-        ("anna/nothing", None, "the hub shows no such model"),
-        ("anna/empty", None, "it must hold config.json and model.safetensors"),
-        ("anna/half", None, "it must hold config.json and model.safetensors"),
-        ("anna/half", "v9", "has no revision 'v9'"),
-        ("anna/busy", None, "answers with HTTP 503; try again later"),
-        ("anna/elsewhere", None, "answers with HTTP 404; check HF_ENDPOINT"),
-        ("anna/emo--tions", None, "neither a folder nor a hub id"),
-    ]:
-        with soon(), pytest.raises(ExportError, match=message):
-            EmotionClassifier.from_pretrained(source, revision=revision)
-    monkeypatch.setattr(constants, "HF_HUB_ETAG_TIMEOUT", 0.3)
-    point_to(monkeypatch, silent)
-    with soon(), pytest.raises(ExportError, match="cannot be reached: ReadTimeout"):
-        EmotionClassifier.from_pretrained(REPO)
-    monkeypatch.setattr(constants, "HF_HUB_OFFLINE", True)
-    with soon(), pytest.raises(ExportError, match="HF_HUB_OFFLINE forbids"):
-        EmotionClassifier.from_pretrained(REPO)
