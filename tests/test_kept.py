@@ -1,4 +1,4 @@
-"""Kept frames: the right ones for each segment, and never those of other weights or other audio."""
+"""Kept frames: each segment's own, of these weights and this audio; a run is the same with them."""
 
 import shutil
 from dataclasses import replace
@@ -9,7 +9,9 @@ import pytest
 import soundfile
 import torch
 from conftest import TINY_WAV2VEC2, TINY_WHISPER
+from identical import same, weights
 
+from camser import audio, results
 from camser.corpus import Utterance
 from camser.data import SegmentDataset, SegmentIndex
 from camser.encoders.mfcc import MFCCBiLSTM
@@ -191,3 +193,39 @@ def test_what_is_damaged_is_computed_again(utterances, encoder, tmp_path, caplog
     assert np.array_equal(kept["whisper"].host, whole)
     gone = suffix == ".json" and harm is not flip  # as from a version that wrote no index
     assert ("is damaged: it is made again" in caplog.text) == (not gone)
+
+
+def test_frozen_frames_change_nothing_but_the_time(run, prepared):
+    kept, recomputed = run(folder="kept"), run("--keep_features=false", folder="recomputed")
+    assert kept.data.kept.keys() == {"mfcc", "spectrogram"} and not recomputed.data.kept
+    one = results.read_predictions(kept.output_folder / "predictions.csv")
+    other = results.read_predictions(recomputed.output_folder / "predictions.csv")
+    for a, b in zip(one, other, strict=True):
+        for name in ("angry", "sad", "happy", "neutral"):
+            # The same sums in batches of other sizes, through one epoch of training.
+            assert float(a[name]) == pytest.approx(float(b[name]), abs=1e-3)
+
+
+def test_where_all_is_kept_no_sample_is_read_and_nothing_else_changes(run, monkeypatch):
+    asked = ("--modalities=[mfcc, spectrogram]", "--fusion=concat")
+    heard = run(*asked, "--keep_features=false", folder="heard")
+    run(*asked, folder="first")
+    reads = []
+    load = audio.load
+    monkeypatch.setattr(audio, "load", lambda *a: reads.append(a) or load(*a))
+    kept = run(*asked, folder="kept")
+    assert not reads and not kept.data.is_heard
+    one, other = (
+        results.read_predictions(job.output_folder / "predictions.csv") for job in (heard, kept)
+    )
+    for a, b in zip(one, other, strict=True):
+        assert float(a["angry"]) == pytest.approx(float(b["angry"]), abs=1e-3)
+
+
+def test_damaged_frozen_frames_are_computed_again(run, prepared):
+    for path in (prepared / "frames").glob("*.npy"):
+        path.unlink()  # whose last bits depend on how many threads computed them
+    first = weights(run(folder="first"))
+    for path in (prepared / "frames").glob("*.npy"):
+        path.write_bytes(path.read_bytes()[: 1 << 16])
+    assert same(weights(run(folder="second")), first)

@@ -12,7 +12,7 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 import torch
 from conftest import close_logs, start_run
-from test_training import NOISY, same, weights
+from identical import NOISY, same, weights
 
 from camser import determinism, interrupts, results
 from camser.interrupts import INTERRUPTS

@@ -10,7 +10,7 @@ import time
 import pytest
 import torch
 from conftest import ROOT, TINY
-from test_training import NOISY, same, weights
+from identical import NOISY, same, weights
 
 pytestmark = pytest.mark.slow
 
