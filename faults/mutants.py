@@ -28,7 +28,7 @@ import campaign
 import operators
 
 TESTS = {
-    "folds": ("tests/test_folds.py",),
+    "folds": ("tests/test_folds.py", "tests/test_speaker_folds.py", "tests/test_fold_errors.py"),
     "metrics": ("tests/test_metrics.py",),
     "segments": ("tests/test_segments.py", "tests/test_scoring.py"),
 }
