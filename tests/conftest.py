@@ -74,6 +74,12 @@ def iemocap():
 
 
 @pytest.fixture(scope="session")
+def scans():
+    """CrossCorpus' functions that read a corpus folder, by the corpus."""
+    return load_module("recipes/CrossCorpus/train.py").SCANS
+
+
+@pytest.fixture(scope="session")
 def wheel(tmp_path_factory):
     """camser's wheel, built from a copy: pip leaves files where it builds, and wheels hold them."""
     folder = tmp_path_factory.mktemp("wheel")

@@ -1,59 +1,30 @@
-"""Several corpora at once: joined without mixing them up, trained on together or across."""
+"""Several corpora at once: joined without mixing them up, and divided with each in mind."""
 
 import itertools
-import sys
 from collections import Counter
 from dataclasses import replace
-from pathlib import Path
 
 import numpy as np
 import pytest
-import soundfile
 import torch
-from conftest import ROOT, close_logs, load_module
+from two_corpora import ACTORS, SPEAKERS, write, write_corpora
 
 from camser import audio
 from camser.corpus import ManifestError, Utterance, locate, read_manifest
 from camser.data import SegmentDataset, SegmentIndex
 from camser.encoders.mfcc import MFCCBiLSTM
-from camser.experiment import Run, main
 from camser.files import digest
 from camser.folds import make_folds
 from camser.kept import keep_features
 from camser.packed import PackedAudio
 from camser.prepare import CorpusError, Scan, prepare, prepare_several
-from camser.results import read_predictions, read_results
-from camser.settings import SettingsError, read_arguments
 
 LABELS = ["angry", "sad", "happy", "neutral"]
-RECIPE = ROOT / "recipes/CrossCorpus"
-INITIALS = {"angry": "W", "sad": "T", "happy": "F", "neutral": "N", "bored": "L"}
-CODES = {"angry": "05", "sad": "04", "happy": "03", "neutral": "01", "calm": "02"}
-SPEAKERS = ("03", "08", "09", "10")
-ACTORS = ("01", "02", "03", "04", "05")
-
-
-def write(path, number):
-    """Noise that is the number's own."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    soundfile.write(path, np.random.default_rng(number).normal(0, 0.1, 6000 + number), 16000)
 
 
 @pytest.fixture(scope="module")
 def folders(tmp_path_factory):
-    """Two corpora in their own layouts, with an emotion that the other one lacks."""
-    root, number = tmp_path_factory.mktemp("several"), itertools.count()
-    for speaker, initial in itertools.product(SPEAKERS, INITIALS.values()):
-        write(root / f"emodb/wav/{speaker}a01{initial}a.wav", next(number))
-    for actor, code in itertools.product(ACTORS, CODES.values()):
-        name = f"Actor_{actor}/03-01-{code}-01-01-01-{actor}.flac"
-        write(root / "ravdess" / name, next(number))
-    return {"emodb": root / "emodb", "ravdess": root / "ravdess"}
-
-
-@pytest.fixture(scope="module")
-def scans():
-    return load_module("recipes/CrossCorpus/train.py").SCANS
+    return write_corpora(tmp_path_factory.mktemp("several"))
 
 
 @pytest.fixture
@@ -65,24 +36,6 @@ def join(scans, folders, tmp_path):
         return prepare(scans, data_folder, tmp_path / "prepared", **settings)
 
     return go
-
-
-@pytest.fixture
-def start(folders, tmp_path, scans):
-    """Start a small run of the recipe as it ships."""
-
-    def build(*overrides, folder="run", data_folder=folders, recipe="hparams/frozen.yaml"):
-        table = ", ".join(f"{corpus}: {path}" for corpus, path in data_folder.items())
-        arguments = [
-            recipe, "--device=cpu", "--noprogressbar", f"--data_folder={{{table}}}",
-            f"--output_folder={tmp_path / folder}", f"--prepared_folder={tmp_path / 'prepared'}",
-            "--allow_missing=true", "--modalities=[mfcc]", "--fusion=concat",
-            "--encoders={mfcc: {hidden_size: 4}}", "--number_of_epochs=1", "--num_workers=0",
-        ]  # fmt: skip
-        return Run(read_arguments([*arguments, *overrides], RECIPE), scans)
-
-    yield build
-    close_logs()
 
 
 def test_corpora_are_joined_one_after_the_other(join, folders, tmp_path):
@@ -263,56 +216,3 @@ def test_joint_folds_test_speakers_of_all_corpora_that_were_never_heard(join):
             "emodb", "ravdess"
         }  # fmt: skip
         assert not {u.speaker for u in fold.train} & {u.speaker for u in (*fold.test, *fold.valid)}
-
-
-def test_a_run_across_corpora(start, capsys):
-    job = start("--target=emodb")
-    job.train()
-    job.test()
-    written = read_results(job.output_folder / "results.json")
-    assert written["corpus"] == "to_emodb" and written["fold_name"] == "emodb"
-    assert written["parts"] == {"train": 16, "valid": 4, "test": 16}
-    rows = read_predictions(job.output_folder / "predictions.csv")
-    assert {row["corpus"] for row in rows} == {"emodb"} and len(rows) == 16
-    assert "test emodb: WA" in capsys.readouterr().out
-
-
-def test_a_run_goes_on_whatever_the_order_of_its_corpora_but_not_with_others(start, folders):
-    job = start("--target=emodb")
-    job.train()
-    start("--target=emodb", data_folder=dict(reversed(folders.items())))
-    with pytest.raises(SettingsError, match="target: 'emodb', now 'ravdess'"):
-        start("--target=ravdess")
-    with pytest.raises(SettingsError, match="holds a run on other data"):
-        start("--target=emodb", data_folder={"emodb": folders["emodb"]})
-
-
-def test_a_joint_run(start):
-    job = start("--corpus=joint", "--protocol=speaker_k_fold", "--num_folds=3", "--fold=2")
-    job.train()
-    job.test()
-    rows = read_predictions(job.output_folder / "predictions.csv")
-    assert {row["corpus"] for row in rows} == {"emodb", "ravdess"}
-    assert {row["id"] for row in rows} == {u.id for u in job.fold.test}
-
-
-def test_the_recipe_keeps_targets_apart_and_shares_what_is_prepared():
-    def read(*overrides):
-        arguments = ["hparams/frozen.yaml", "--data_folder={emodb: /data/emodb}", *overrides]
-        return read_arguments(arguments, RECIPE).values
-
-    first, second = read("--target=emodb"), read("--target=ravdess")
-    assert first["output_folder"] != second["output_folder"] and "emodb" in first["output_folder"]
-    assert first["prepared_folder"] == second["prepared_folder"]
-    assert Path(read("--corpus=joint")["output_folder"]).parts[:2] == ("results", "joint")
-
-
-@pytest.mark.parametrize("recipe", ["camser", "frozen"])
-def test_without_folders_the_recipe_says_what_to_give(scans, monkeypatch, recipe, tmp_path):
-    monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr(sys, "argv", ["train.py", f"hparams/{recipe}.yaml"])
-    with pytest.raises(SystemExit) as caught:
-        main(scans, RECIPE)
-    assert "error: data_folder is None; it must be a table" in str(caught.value)
-    assert '--data_folder="{iemocap: …, emodb: …, ravdess: …}"' in str(caught.value)
-    assert not list(tmp_path.iterdir())
