@@ -11,8 +11,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from camser.interrupts import INTERRUPTS, status
-from camser.shortages import NO_ROOM, explained, is_of_ending
+from camser.interrupts import INTERRUPTS, leave_children, status
+from camser.shortages import NO_ROOM, explained, is_of_ending, is_of_worker
 
 
 def printable(text: str) -> str:
@@ -61,6 +61,8 @@ def told_as_a_line(
         told = explained(error, folder)
         if told is None:
             raise
+        if is_of_worker(error):
+            leave_children()  # another one's end would be told beneath it, with a traceback
         sys.exit(f"{before}: {_shown(told)}")
 
 

@@ -10,7 +10,7 @@ import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from types import FrameType
+from types import FrameType, TracebackType
 from typing import Any
 
 HANDLED = (signal.SIGINT, signal.SIGTERM)
@@ -64,9 +64,7 @@ class Interrupts:
             signal.signal(number, signal.SIG_DFL)
             os.kill(os.getpid(), number)
         self.asked, self._at = number, now
-        if hasattr(signal, "SIGCHLD"):
-            # A loader's workers may have had it too: PyTorch's handler would raise that anywhere.
-            signal.signal(signal.SIGCHLD, lambda *given: None)
+        leave_children()  # a loader's workers may have had it too
         if not self._deferring:
             sys.exit(status(number))
         told = "ends after a checkpoint; once more, after a second, and it ends now"
@@ -97,6 +95,23 @@ def status(number: int) -> int:
     return 128 + number
 
 
+def leave_children() -> None:
+    """From now on a child that ends is no news: PyTorch's handler would raise that anywhere."""
+    if hasattr(signal, "SIGCHLD") and threading.current_thread() is threading.main_thread():
+        signal.signal(signal.SIGCHLD, lambda *given: None)
+
+
 def leave_to_main(worker: int) -> None:
-    """The ``worker_init_fn`` of a loader: Ctrl-C, which all of a terminal's get, is not for it."""
+    """The ``worker_init_fn`` of a loader: whether and how all ends, the main process tells.
+
+    Ctrl-C, which all of a terminal's get, is not for a worker; and where the main process is gone,
+    the thread that hands it memory has nothing to say.
+    """
     signal.signal(signal.SIGINT, signal.SIG_IGN)
+    told = sys.excepthook
+
+    def tell(kind: type[BaseException], error: BaseException, trace: TracebackType | None) -> None:
+        if not issubclass(kind, (ConnectionError, EOFError)):
+            told(kind, error, trace)
+
+    sys.excepthook = tell

@@ -43,6 +43,16 @@ def test_a_signal_whose_end_python_ignores_comes_once_more(listening):
     assert ended.value.code == 143
 
 
+def test_a_worker_leaves_it_to_the_main_process_to_tell_how_all_ends(listening, monkeypatch):
+    told = []
+    monkeypatch.setattr(sys, "excepthook", lambda kind, *rest: told.append(kind))
+    interrupts.leave_to_main(0)
+    assert signal.getsignal(signal.SIGINT) is signal.SIG_IGN
+    for error in (ConnectionResetError(), EOFError(), KeyError()):
+        sys.excepthook(type(error), error, None)
+    assert told == [KeyError]
+
+
 def test_one_ctrl_c_that_arrives_twice_is_one(listening, monkeypatch):
     killed = []
     with INTERRUPTS.deferred():

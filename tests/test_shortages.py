@@ -5,6 +5,7 @@ import logging
 import multiprocessing.connection
 import os
 import re
+import signal
 import subprocess
 import sys
 
@@ -48,7 +49,7 @@ BUS = (
         (MemoryError(), r"no memory is left \(MemoryError\)"),
     ],
 )
-def test_a_shortage_is_one_line_that_says_what_to_do(error, told):
+def test_a_shortage_is_one_line_that_says_what_to_do(listening, error, told):
     with pytest.raises(SystemExit) as ended, told_as_a_line(folder="run"):
         raise error
     assert re.match(f"error: .*{told}", ended.value.code)
@@ -66,10 +67,13 @@ def no_socket():
 
 
 @pytest.mark.parametrize("receive", [closed_pipe, no_socket])
-def test_a_worker_that_is_gone_is_told_by_the_way_to_it(receive):
+def test_a_worker_that_is_gone_is_told_by_the_way_to_it(listening, monkeypatch, receive):
+    monkeypatch.setattr(signal, "signal", lambda number, handler: handled.append(number))
+    handled = []
     with pytest.raises(SystemExit) as ended, told_as_a_line(folder="run"):
         receive()
     assert re.match("error: a worker of the data loader died .*num_workers=0", ended.value.code)
+    assert handled == [signal.SIGCHLD], "another worker's end would be told beneath it"
 
 
 @pytest.mark.parametrize(
