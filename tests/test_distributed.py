@@ -12,6 +12,7 @@ import torch
 from conftest import ROOT, TINY
 
 from camser import results
+from camser.together import on_main
 
 
 def torchrun(corpus, prepared, tmp_path, *more, epochs=2):
@@ -90,3 +91,8 @@ def test_a_launcher_that_loses_a_process_or_is_asked_ends_within_a_minute(
     run_two(corpus, prepared, tmp_path / "undisturbed", "--ckpt_interval_steps=1", epochs=6)
     same = [tmp_path / f"{folder}run/predictions.csv" for folder in ("", "undisturbed/")]
     assert same[0].read_bytes() == same[1].read_bytes()
+
+
+def test_what_fails_on_the_main_process_is_raised_there():
+    with pytest.raises(ValueError, match="invalid literal"):
+        on_main(int, "a")

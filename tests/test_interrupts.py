@@ -1,28 +1,18 @@
-"""Signals, locks, two runs at once, determinism."""
+"""SIGINT and SIGTERM: where a run ends for them, what it saves, how it goes on."""
 
 import os
 import re
-import shutil
 import signal
-import subprocess
 import sys
 import time
-from concurrent.futures import ThreadPoolExecutor
 
 import pytest
-import torch
-from conftest import close_logs, start_run
 from identical import NOISY, same, weights
 
 from camser import determinism, interrupts, results
 from camser.interrupts import INTERRUPTS
-from camser.locking import FolderLock, InUseError
-from camser.together import on_main
 
 CHEAP = ["--modalities=[mfcc]", "--fusion=concat", "--batch_size=8"]
-
-
-# Signals ------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("number, status", [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
@@ -157,127 +147,3 @@ def test_training_without_checkpoints_ends_for_a_signal_too(start, listening):
     with pytest.raises(SystemExit) as ended:
         job.train()
     assert ended.value.code == 143 and job.brain.step == 2
-
-
-# Locks --------------------------------------------------------------------------------------
-
-HOLD = """
-import sys, time
-from camser.locking import FolderLock
-with FolderLock(sys.argv[1]):
-    print(1, flush=True)
-    time.sleep(99)
-"""
-
-
-def test_a_second_run_is_refused_until_the_first_has_ended_or_was_killed(tmp_path):
-    folder = tmp_path / "a/run"
-    first = subprocess.Popen([sys.executable, "-c", HOLD, folder], stdout=subprocess.PIPE)
-    try:
-        assert first.stdout.readline()
-        with pytest.raises(InUseError, match=rf"process {first.pid} on .* another output_folder"):
-            FolderLock(folder).__enter__()
-    finally:
-        first.kill()
-        first.communicate()
-    with FolderLock(folder):
-        assert f"process {os.getpid()} " in (folder / ".lock").read_text()
-    assert not list(folder.iterdir())
-
-
-def test_a_lock_leaves_no_empty_folder(tmp_path):
-    with FolderLock(tmp_path / "a/b"):
-        pass
-    assert not list(tmp_path.iterdir())
-
-
-def test_a_lock_removes_no_file_but_its_own(tmp_path):
-    folder = tmp_path / "run"
-    with FolderLock(folder):
-        shutil.rmtree(folder)
-        folder.mkdir()
-        (folder / ".lock").write_text("another run's")
-    assert (folder / ".lock").read_text() == "another run's"
-
-
-def test_a_lock_that_is_removed_while_it_is_taken_is_taken_again(tmp_path, monkeypatch):
-    lock, taken = FolderLock(tmp_path), []
-
-    def lockf(handle, flags):
-        if not taken:
-            (tmp_path / ".lock").unlink()  # as the run before does at its end
-        taken.append(handle)
-
-    monkeypatch.setattr("camser.locking.fcntl.lockf", lockf)
-    with lock:
-        assert len(taken) == 2 and os.path.samestat(os.fstat(lock.handle), os.stat(lock.path))
-
-
-def test_what_fails_on_the_main_process_is_raised_there():
-    with pytest.raises(ValueError, match="invalid literal"):
-        on_main(int, "a")
-
-
-# Two at once --------------------------------------------------------------------------------
-
-
-def test_two_runs_prepare_the_same_folder_at_once(corpus, iemocap, tmp_path):
-    def prepare(name):
-        where = corpus, tmp_path / "prepared", tmp_path / name
-        return start_run(iemocap.scan, *where, "--modalities=[mfcc]", "--fusion=concat")
-
-    with ThreadPoolExecutor(2) as pool:
-        one, other = pool.map(prepare, ("one", "other"))
-    (tmp_path / "prepared").rename(tmp_path / "before")
-    alone = prepare("third")
-    for job in (one, other):
-        assert (job.data.audio.samples.host == alone.data.audio.samples.host).all()
-        assert (job.data.kept["mfcc"].host == alone.data.kept["mfcc"].host).all()
-    close_logs()
-    names = {p.name for p in (tmp_path / "prepared").rglob("*")}
-    assert not [name for name in names if name.startswith(".")]
-
-
-# Determinism --------------------------------------------------------------------------------
-
-
-@pytest.fixture
-def other_sums():
-    """Sums that round otherwise, for the length of a test that asks for them."""
-    before = torch.get_float32_matmul_precision()
-    yield lambda: torch.set_float32_matmul_precision("medium")
-    torch.set_float32_matmul_precision(before)
-
-
-def test_a_run_that_went_on_otherwise_says_so_and_one_that_had_ended_says_how(run, other_sums):
-    first = read_run(run(*CHEAP))
-    used = first["determinism"]["float32_matmul_precision"]
-    told = f"float32_matmul_precision: {used!r}, then 'medium'"
-    other_sums()
-    again = read_run(run(*CHEAP))  # nothing is left to train
-    assert again["determinism"] == first["determinism"] and first["changed"] == []
-    assert again["changed"] == []
-    job = run(*CHEAP, "--number_of_epochs=2")
-    longer = read_run(job)
-    assert longer["changed"] == [told]
-    kept = longer["determinism"]["float32_matmul_precision"]
-    assert kept == (used if longer["best_epoch"] == 1 else "medium")
-    assert (job.output_folder / "log.txt").read_text().count(told) == 2
-
-
-def read_run(job):
-    return results.read_results(job.output_folder / "results.json")
-
-
-def test_determinism_can_be_required_and_is_recorded(start, monkeypatch):
-    monkeypatch.setenv(determinism.WORKSPACE, "")
-    monkeypatch.delenv(determinism.WORKSPACE)
-    try:
-        with pytest.raises(ValueError, match=r"deterministic is .yes.; it must be true or false"):
-            start("--deterministic=yes")
-        start("--deterministic=true")
-        told = determinism.described()
-        assert told["deterministic_algorithms"] and not told["cudnn_benchmark"]
-        assert told[determinism.WORKSPACE] == ":4096:8"
-    finally:
-        torch.use_deterministic_algorithms(False)
