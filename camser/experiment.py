@@ -56,7 +56,8 @@ def main(scan: Scanner | Mapping[str, Scanner], recipe_folder: str | Path) -> No
     with told_as_a_line(ValueError):
         settings = read_arguments(sys.argv[1:], recipe_folder)
         settings = settings._replace(run_opts=automatic.own_device(settings.run_opts))
-        ddp_init_group(settings.run_opts)
+        with INTERRUPTS.at_once():
+            ddp_init_group(settings.run_opts)
     folder = Path(settings.values["output_folder"])
     with told_as_a_line(InUseError, folder=folder), FolderLock(folder):
         with told_as_a_line(ValueError, folder=folder):

@@ -56,6 +56,21 @@ class Interrupts:
         finally:
             self._deferring = False
 
+    @contextmanager
+    def at_once(self) -> Iterator[None]:
+        """While this lasts, a signal ends the process outright, as the system does it.
+
+        Where others are waited for in C++, Python would see the signal only once they have come.
+        """
+        ours = [number for number in HANDLED if signal.getsignal(number) == self._receive]
+        for number in ours:
+            signal.signal(number, signal.SIG_DFL)
+        try:
+            yield
+        finally:
+            for number in ours:
+                signal.signal(number, self._receive)
+
     def _receive(self, number: int, frame: FrameType | None) -> None:
         now = time.monotonic()
         if self.asked and now - self._at < SAME_WITHIN:

@@ -2,6 +2,7 @@
 
 import os
 import signal
+import socket
 import subprocess
 import sys
 import time
@@ -14,10 +15,11 @@ from conftest import ROOT, TINY
 from camser import results
 from camser.together import on_main
 
+TORCHRUN = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc_per_node=2"]
 
-def torchrun(corpus, prepared, tmp_path, *more, epochs=2):
+
+def recipe(corpus, prepared, tmp_path, *more, epochs=2):
     return [
-        sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc_per_node=2",
         "recipes/IEMOCAP/train.py", TINY, "--device=cpu", "--distributed_backend=gloo",
         f"--data_folder={corpus}", f"--output_folder={tmp_path / 'run'}",
         f"--prepared_folder={prepared}", "--noprogressbar", f"--number_of_epochs={epochs}",
@@ -27,7 +29,7 @@ def torchrun(corpus, prepared, tmp_path, *more, epochs=2):
 
 
 def run_two(*asked, **more):
-    command = torchrun(*asked, **more)
+    command = [*TORCHRUN, *recipe(*asked, **more)]
     ended = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=300)
     assert ended.returncode == 0, ended.stderr[-3000:]
     return ended
@@ -49,6 +51,29 @@ def test_two_processes_train_with_layer_drop_and_spec_augment(corpus, prepared, 
 def test_two_processes_debug(corpus, prepared, tmp_path):
     run_two(corpus, prepared, tmp_path, "--debug", "--debug_batches=1", "--debug_epochs=1")
     assert not (tmp_path / "run/results.json").exists()
+
+
+@pytest.mark.slow
+def test_a_process_that_waits_for_the_others_ends_when_it_is_asked(corpus, prepared, tmp_path):
+    with socket.socket() as server:
+        server.bind(("127.0.0.1", 0))
+        port = str(server.getsockname()[1])
+    together = {"MASTER_ADDR": "127.0.0.1", "MASTER_PORT": port, "WORLD_SIZE": "2"}
+    alone = os.environ | together | {"RANK": "0", "LOCAL_RANK": "0"}
+    command = [sys.executable, *recipe(corpus, prepared, tmp_path)]
+    process = subprocess.Popen(command, cwd=ROOT, env=alone)
+    while process.poll() is None and not answers(port):
+        time.sleep(0.05)
+    process.terminate()
+    assert process.wait(10) == -signal.SIGTERM
+
+
+def answers(port):
+    try:
+        socket.create_connection(("127.0.0.1", port), 1).close()
+    except OSError:
+        return False
+    return True
 
 
 def disturb(launcher, signalled):
@@ -77,7 +102,7 @@ def test_a_launcher_that_loses_a_process_or_is_asked_ends_within_a_minute(
 ):
     asked = [corpus, prepared, tmp_path, "--ckpt_interval_steps=1"]
     launcher = subprocess.Popen(
-        torchrun(*asked, epochs=6), cwd=ROOT, stderr=subprocess.PIPE, text=True
+        [*TORCHRUN, *recipe(*asked, epochs=6)], cwd=ROOT, stderr=subprocess.PIPE, text=True
     )
     while launcher.poll() is None and not list((tmp_path / "run/save").glob("CKPT*")):
         time.sleep(0.05)

@@ -22,6 +22,14 @@ def test_outside_of_training_a_signal_ends_at_once(listening, number, status):
     assert ended.value.code == status
 
 
+def test_while_others_are_waited_for_the_system_ends_a_process(listening):
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    with INTERRUPTS.at_once():
+        assert signal.getsignal(signal.SIGTERM) is signal.SIG_DFL
+        assert signal.getsignal(signal.SIGINT) is signal.SIG_IGN
+    assert signal.getsignal(signal.SIGTERM) == INTERRUPTS._receive
+
+
 def test_a_signal_whose_end_python_ignores_comes_once_more(listening):
     class Dying:
         def __del__(self):
