@@ -13,6 +13,8 @@ from contextlib import contextmanager
 from types import FrameType, TracebackType
 from typing import Any
 
+from camser.shortages import is_of_worker
+
 HANDLED = (signal.SIGINT, signal.SIGTERM)
 SAME_WITHIN = 1.0  # seconds; the same request comes from a terminal, a launcher and a scheduler
 
@@ -44,8 +46,8 @@ class Interrupts:
         for number in HANDLED:
             if signal.getsignal(number) is not signal.SIG_IGN:
                 signal.signal(number, self._receive)
-        if sys.unraisablehook != self._repeat:
-            self._told, sys.unraisablehook = sys.unraisablehook, self._repeat
+        if sys.unraisablehook != self._after_ignored:
+            self._told, sys.unraisablehook = sys.unraisablehook, self._after_ignored
 
     @contextmanager
     def deferred(self) -> Iterator[None]:
@@ -87,13 +89,15 @@ class Interrupts:
             # A print could be what the signal interrupts.
             os.write(2, f"\n{signal.Signals(number).name}: {told}\n".encode())
 
-    def _repeat(self, ignored: Any) -> None:
-        """Where Python ignores what is raised, as around a fork, a signal comes once more."""
-        if not (self.asked and isinstance(ignored.exc_value, SystemExit)):
+    def _after_ignored(self, ignored: Any) -> None:
+        """Python ignores what is raised around a fork: a signal comes once more, and that a worker
+        is gone, whoever waits for its batch finds out.
+        """
+        if self.asked and isinstance(ignored.exc_value, SystemExit):
+            number, self.asked = self.asked, 0
+            threading.Timer(0.01, os.kill, (os.getpid(), number)).start()
+        elif not is_of_worker(ignored.exc_value):
             self._told(ignored)
-            return
-        number, self.asked = self.asked, 0
-        threading.Timer(0.01, os.kill, (os.getpid(), number)).start()
 
 
 INTERRUPTS = Interrupts()  # signals are a process's

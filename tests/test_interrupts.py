@@ -41,6 +41,21 @@ def test_a_signal_whose_end_python_ignores_comes_once_more(listening):
     assert ended.value.code == 143
 
 
+def test_of_what_python_ignores_a_lost_worker_is_not_told(listening, monkeypatch):
+    class Dying:
+        def __init__(self, error):
+            self.error = error
+
+        def __del__(self):
+            raise self.error
+
+    told = []
+    monkeypatch.setattr(INTERRUPTS, "_told", lambda ignored: told.append(ignored.exc_type))
+    Dying(RuntimeError("DataLoader worker (pid 9) is killed by signal: Killed."))
+    Dying(KeyError("a mistake of ours"))
+    assert told == [KeyError]
+
+
 def test_a_worker_leaves_it_to_the_main_process_to_tell_how_all_ends(listening, monkeypatch):
     told = []
     monkeypatch.setattr(sys, "excepthook", lambda kind, *rest: told.append(kind))

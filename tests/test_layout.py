@@ -45,7 +45,7 @@ ALLOWED = {
     "prepared": {"arrays", "corpus", "data", "kept", "model", "packed"},
     "scoring": set(),
     "determinism": set(),
-    "interrupts": set(),
+    "interrupts": {"shortages"},
     "shortages": set(),
     "together": set(),
     "endings": {"interrupts", "shortages"},
