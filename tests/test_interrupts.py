@@ -35,6 +35,7 @@ def test_a_signal_whose_end_python_ignores_comes_once_more(listening):
         def __del__(self):
             os.kill(os.getpid(), signal.SIGTERM)
 
+    INTERRUPTS.install()  # pytest may have come between
     with pytest.raises(SystemExit) as ended:
         Dying()
         time.sleep(30)
@@ -50,6 +51,7 @@ def test_of_what_python_ignores_a_lost_worker_is_not_told(listening, monkeypatch
             raise self.error
 
     told = []
+    INTERRUPTS.install()  # pytest may have come between
     monkeypatch.setattr(INTERRUPTS, "_told", lambda ignored: told.append(ignored.exc_type))
     Dying(RuntimeError("DataLoader worker (pid 9) is killed by signal: Killed."))
     Dying(KeyError("a mistake of ours"))

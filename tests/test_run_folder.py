@@ -56,7 +56,9 @@ def test_debug_runs_a_few_batches_and_leaves_no_results(run):
     assert not (job.output_folder / "history.csv").exists()
 
 
-def test_tensorboard_is_an_option(run):
+def test_tensorboard_is_an_option(run, monkeypatch):
+    # Older ones import absl, whose handler would close another one later.
+    monkeypatch.setattr(sys, "stderr", sys.__stderr__)
     pytest.importorskip("tensorboard")
     job = run("--tensorboard=true")
     assert list((job.output_folder / "tensorboard").iterdir())

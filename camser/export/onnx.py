@@ -147,6 +147,7 @@ def _export(
         custom_translation_table=dict(table),
     )
     assert written is not None, "with dynamo it is a program"
+    written.model.graph.sort()  # as the format wants it; older optimizers leave it otherwise
     return written.model_proto
 
 
