@@ -42,3 +42,13 @@ def file_data(path):
 
 def port_of(address):
     return int(address.rsplit(":", 1)[1])
+
+
+async def application(scope, receive, send):
+    """Answers with what it got."""
+    body, more = b"", scope["method"] == "POST"
+    while more:
+        message = await receive()
+        body, more = body + message["body"], message["more_body"]
+    await send({"type": "http.response.start", "status": 200, "headers": []})
+    await send({"type": "http.response.body", "body": body})
