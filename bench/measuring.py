@@ -163,8 +163,15 @@ def report(
     for name, lines in found.items():
         print(f"\n{name}\n\n{tables.markdown(lines)}")
     if asked.output:
-        settings = {"device": asked.device, "rounds": asked.rounds, **settings}
-        told = {"machine": machine(asked.device), "settings": settings, "tables": found}
-        with replacing(asked.output) as file:
-            json.dump(told, file, indent=1)
-            file.write("\n")
+        write(asked, found, **settings)
+
+
+def write(
+    asked: argparse.Namespace, found: Mapping[str, Sequence[Mapping]], **settings: Any
+) -> None:
+    """Write the tables where ``--output`` says; arguments as ``report``'s."""
+    settings = {"device": asked.device, "rounds": asked.rounds, **settings}
+    told = {"machine": machine(asked.device), "settings": settings, "tables": found}
+    with replacing(asked.output) as file:
+        json.dump(told, file, indent=1)
+        file.write("\n")

@@ -58,11 +58,15 @@ def _block(folder: Path, name: str, table: str) -> str:
     path = folder / f"{name}.json"
     if not path.is_file():
         target = "make bench-gpu" if name.endswith("-gpu") else "make bench"
+        if name.startswith("profile_"):
+            target = "python bench/gpu_profile.py"
         return f"Not measured yet; run `{target}`."
     found = json.loads(path.read_text(encoding="utf-8"))
     if table == "machine":
         told = ", ".join(f"{k}: {v}" for k, v in found["machine"].items() if v is not None)
         return f"Measured on: {told}."
+    if table not in found["tables"]:  # of a profile whose part was cut off, or failed
+        return f"Not measured: {found['tables']['end'][0]['ended']}."
     return markdown(found["tables"][table])
 
 

@@ -15,8 +15,10 @@ sys.path.insert(0, str(ROOT / "bench"))  # its scripts import each other as they
 
 import corpus
 import flops
+import gpu_profile
 import measuring
 import plain
+import profiling
 import systems
 import tables
 
@@ -115,6 +117,44 @@ def test_a_report_is_written_with_its_settings(tmp_path, capsys):
     assert found["settings"] == {"device": "cpu", "rounds": 3, "batch_size": 8}
     assert found["tables"]["step"] == [{"what": "ours", "ms": 1.5}]
     assert "| ours | 1.50 |" in capsys.readouterr().out
+
+
+STUB = """
+import json, sys, time
+name, output = sys.argv[1], sys.argv[3]
+if name == "plain":
+    sys.exit("no GPU\\nNoGpuError: there is none")
+json.dump({"tables": {name: [{"row": 1}]}}, open(output, "w"))
+time.sleep(600 if name == "step" else 0)
+"""
+
+
+def test_a_profile_keeps_what_each_part_found_however_it_ends(tmp_path, monkeypatch, capsys):
+    (tmp_path / "profiling.py").write_text(STUB)
+    monkeypatch.setattr(gpu_profile, "HERE", tmp_path)
+    asked = ["--parts", "step", "plain", "fold", "--minutes", "0.1", "--output", str(tmp_path)]
+    ended = gpu_profile.main(asked)
+    assert [(part.name, part.ended) for part in ended] == [
+        ("step", "cut off after 2 s"), ("plain", "NoGpuError: there is none"), ("fold", "well"),
+    ]  # fmt: skip
+    found = {
+        p.name: json.loads((tmp_path / f"profile_{p.name}-gpu.json").read_text()) for p in ended
+    }
+    assert found["step"]["tables"]["step"] == [{"row": 1}]
+    assert found["plain"]["tables"]["end"][0]["ended"] == "NoGpuError: there is none"
+    assert capsys.readouterr().out.count("|   1 |") == 2
+
+
+@pytest.mark.slow
+def test_the_profile_runs_from_end_to_end_without_a_gpu(tmp_path):
+    assert set(profiling.PARTS) == set(gpu_profile.SHARES)
+    command = [sys.executable, ROOT / "bench/gpu_profile.py", "--device", "cpu", "--quick"]
+    subprocess.run([*command, "--output", tmp_path], check=True, capture_output=True)
+    page = (ROOT / "docs/speed.md").read_text(encoding="utf-8")
+    for name in profiling.PARTS:
+        found = json.loads((tmp_path / f"profile_{name}-cpu.json").read_text())
+        assert found["tables"][name] and found["tables"]["end"][0]["ended"] == "well"
+        assert f"<!-- profile_{name}-gpu: {name} -->" in page
 
 
 @pytest.mark.slow
