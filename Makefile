@@ -7,9 +7,11 @@ DEMO := demo
 BENCH := limits features training epoch inference startup memory
 BENCH_GPU := limits features training epoch inference memory
 FAULTS := kills damage sweeps resources extremes fuzz guided trust load
+PORTABLE := compiling conformance data encoders engines finite finite_runs front_ends fusion inference \
+	kept model onnx_operators parity pooling scoring segments timeline training wav2vec2 whisper
 
-.PHONY: demo test test-slow test-oldest test-newest coverage audit mutants lint bench bench-gpu \
-	faults clean
+.PHONY: demo test test-slow test-portable test-oldest test-newest coverage audit mutants \
+	lint bench bench-gpu faults clean
 
 # With 19 utterances to choose the epoch by, the first one is the best of some seeds.
 demo: $(INSTALLED)  ## a synthetic corpus, one fold trained, tested and exported: two minutes on two cores
@@ -23,6 +25,13 @@ test: lint  ## under ten minutes on two cores
 
 test-slow: lint  ## what takes longer
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -m slow --timeout 3600 --numprocesses 2 --dist load
+
+# Older x86-64 processors, as far as PyTorch's and oneDNN's own kernels go; MKL's choose for themselves.
+test-portable: $(INSTALLED)  ## what depends on the processor, as on one with AVX2 alone and as on one without
+	set -e; for kernels in "AVX2 avx2" "SSE41 default"; do set -- $$kernels; \
+		ONEDNN_MAX_CPU_ISA=$$1 ATEN_CPU_CAPABILITY=$$2 OMP_NUM_THREADS=1 $(BIN)/python -m pytest \
+			--numprocesses 2 --dist loadfile $(PORTABLE:%=tests/test_%.py); \
+	done
 
 coverage: $(INSTALLED)  ## the branches of camser that the quick tests take: at least 90 %
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest --numprocesses 2 --dist loadfile --cov

@@ -6,7 +6,9 @@ import dataclasses
 import logging
 import os
 import shutil
+import sysconfig
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
 import torch
@@ -16,6 +18,7 @@ from torch.utils._triton import has_triton
 
 logger = logging.getLogger(__name__)
 COMPILED = ("auto", True, False)
+CC = ("gcc", "clang")  # the compilers that Triton looks for
 
 
 def resolve(hparams: Mapping[str, Any], run_opts: RunOptions | None = None) -> dict[str, Any]:
@@ -78,14 +81,25 @@ def _has_bf16(device: torch.device) -> bool:
 
 
 def _can_compile(device: torch.device) -> bool:
-    """Whether a device is a GPU, and Triton and a C compiler are there to write for it."""
+    """Whether a device is a GPU, and all is there that Triton needs to write for it."""
     if device.type != "cuda":
         return False
-    compiler = os.environ.get("CC") or any(map(shutil.which, ("gcc", "clang", "cc")))
-    if not (compiler and has_triton()):
-        logger.info("nothing is compiled: that needs Triton and a C compiler, such as gcc")
-        return False
-    return True
+    compiler = shutil.which(os.environ["CC"]) if "CC" in os.environ else any(map(shutil.which, CC))
+    header = Path(sysconfig.get_path("include", _scheme()), "Python.h")
+    there = {
+        "Triton": has_triton(),
+        f"a C compiler ({', '.join(CC)}, or what CC names)": compiler,
+        f"{header} (e.g. Debian's python3-dev)": header.is_file(),
+    }
+    if missing := [name for name, found in there.items() if not found]:
+        logger.info("nothing is compiled, for want of %s", " and ".join(missing))
+    return not missing
+
+
+def _scheme() -> str:
+    """Where Triton looks for Python's headers: Debian's own scheme has none."""
+    scheme = sysconfig.get_default_scheme()
+    return "posix_prefix" if scheme == "posix_local" else scheme
 
 
 def own_device(run_opts: RunOptions) -> RunOptions:

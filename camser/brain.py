@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import logging
-import time
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import Any
 
 import torch
@@ -22,6 +21,7 @@ from camser.model import Inspection
 from camser.optimizers import build_optimizers, learning_rates
 from camser.random_state import RandomState
 from camser.scoring import UtteranceMeans, score
+from camser.shortages import smaller_batch
 from camser.trainer import Trainer
 
 logger = logging.getLogger(__name__)
@@ -45,6 +45,8 @@ class EmotionBrain(Trainer):
     def __init__(self, modules: dict, **kwargs: Any) -> None:
         suited = automatic.resolve(kwargs["hparams"], kwargs.get("run_opts"))
         super().__init__(modules=modules, **{**kwargs, "hparams": {**kwargs["hparams"], **suited}})
+        for module in modules.values():
+            determinism.check_modules(module, self.device)
         self.history = History()
         self.rates = learning_rates(
             self._parts(), self.hparams.learning_rate, self.hparams.learning_rates
@@ -55,6 +57,30 @@ class EmotionBrain(Trainer):
             self.checkpointer.plugins = self._unwrapped("embedding_model").plugins
             # Under --debug SpeechBrain gives every process a temporary folder of its own.
             self.checkpointer.checkpoints_dir = ddp_broadcast(self.checkpointer.checkpoints_dir)
+
+    def check_batches(self, kept: Collection[str]) -> None:
+        """Raise a ValueError where batches are larger than the model takes.
+
+        Arguments
+        ---------
+        kept : collection of str
+            The modalities that were computed before.
+        """
+        most = self._unwrapped("embedding_model").max_segments(kept)
+        size, factor = self.hparams.batch_size, self.grad_accumulation_factor
+        if most is not None and size > most:
+            smaller = smaller_batch(size, factor, most)
+            assert smaller is not None, "a batch of one segment is allowed"
+            raise ValueError(
+                f"batch_size is {size}; this model takes at most {most} segments at once. Give "
+                f"--batch_size={smaller[0]} --grad_accumulation_factor={smaller[1]}, the same "
+                f"{size * factor} segments a step"
+            )
+        if most is not None and self.hparams.eval_batch_size > most:
+            raise ValueError(
+                f"eval_batch_size is {self.hparams.eval_batch_size}; this model takes at most "
+                f"{most} segments at once"
+            )
 
     # The pass ------------------------------------------------------------------------------
 
@@ -134,10 +160,8 @@ class EmotionBrain(Trainer):
     # The stages ------------------------------------------------------------------------------
 
     def on_stage_start(self, stage: Stage, epoch: int | None = None) -> None:
-        """Begin the clock of an epoch, or the means of what is to be scored."""
-        if stage == Stage.TRAIN:
-            self.epoch_start = time.monotonic()
-        else:
+        """Begin the means of what is to be scored."""
+        if stage != Stage.TRAIN:
             self.means = UtteranceMeans(len(self.datasets[stage].ids))
 
     def on_stage_end(self, stage: Stage, stage_loss: float, epoch: int | None = None) -> None:
@@ -158,7 +182,8 @@ class EmotionBrain(Trainer):
             self._end_epoch(epoch, self.scored.loss)
 
     def _end_epoch(self, epoch: int, valid_loss: float) -> None:
-        score = self.scores["WA"] + self.scores["UA"]
+        # Each process scores all utterances, and rounding may differ: one decides for all.
+        score = ddp_broadcast(self.scores["WA"] + self.scores["UA"])
         is_best = self.hparams.epoch_counter.update(score)
         self._log(epoch, valid_loss)
         meta = {"epoch": float(epoch)}
@@ -178,7 +203,7 @@ class EmotionBrain(Trainer):
             row["note"] = told
         row |= {f"valid_{name}": value for name, value in scores.items()}
         row |= {**rates, "skipped_steps": self.skipped_steps}
-        row |= {"seconds": round(time.monotonic() - self.epoch_start, 3)}
+        row |= {"seconds": round(self.epoch_seconds, 3)}
         self.history.add(row)
         for log in self.hparams.loggers:  # each writes on the main process, but all must call it
             meta = {"epoch": epoch} | rates

@@ -3,12 +3,20 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from typing import Any
 
 import torch
+from torch import nn
 
 WORKSPACE = "CUBLAS_WORKSPACE_CONFIG"
+# Whose gradients PyTorch sums on a GPU in any order: from torch.use_deterministic_algorithms.
+WITHOUT_ORDER = (
+    nn.AdaptiveAvgPool2d, nn.AdaptiveAvgPool3d, nn.AdaptiveMaxPool2d, nn.AvgPool3d, nn.MaxPool3d,
+    nn.FractionalMaxPool2d, nn.FractionalMaxPool3d, nn.MaxUnpool1d, nn.MaxUnpool2d, nn.MaxUnpool3d,
+    nn.ReflectionPad1d, nn.ReflectionPad2d, nn.ReflectionPad3d, nn.CTCLoss,
+)  # fmt: skip
 
 
 def apply(asked: bool) -> None:
@@ -29,6 +37,64 @@ def apply(asked: bool) -> None:
     os.environ.setdefault(WORKSPACE, ":4096:8")
     torch.use_deterministic_algorithms(True)
     torch.backends.cudnn.benchmark = False
+
+
+def check_modules(model: nn.Module, device: str | torch.device) -> None:
+    """Raise a ValueError where what was asked for cannot be had of a model on a GPU.
+
+    What a forward calls without a module, such as ``torch.cumsum``, PyTorch names when it runs.
+
+    Arguments
+    ---------
+    model : Module
+        To be trained.
+    device : str or torch.device
+        Where.
+    """
+    on_gpu = torch.device(device).type == "cuda"
+    if on_gpu and torch.are_deterministic_algorithms_enabled() and (found := unordered(model)):
+        raise ValueError(
+            f"deterministic is true, and the gradients of {', '.join(found)} have no fixed order "
+            f"on a GPU; take another encoder or fusion, or give --deterministic=false"
+        )
+
+
+def unordered(model: nn.Module) -> list[str]:
+    """The modules whose gradients a GPU sums in any order, those of frozen encoders left out.
+
+    Example
+    -------
+    >>> unordered(nn.Sequential(nn.Conv2d(1, 2, 3), nn.AdaptiveAvgPool2d(1)))
+    ['1 (AdaptiveAvgPool2d)']
+    """
+    frozen = {
+        id(module)
+        for encoder in model.modules()
+        for part in getattr(encoder, "_frozen", ())
+        for module in part.modules()
+    }
+    return [
+        f"{name} ({type(module).__name__})"
+        for name, module in model.named_modules()
+        if isinstance(module, WITHOUT_ORDER) and id(module) not in frozen
+    ]
+
+
+@contextmanager
+def full_precision() -> Iterator[None]:
+    """While this lasts, float32 is IEEE's: a GPU does not round products to TF32's ten bits.
+
+    For what is kept and read again by other devices.
+    """
+    cudnn = torch.backends.cudnn
+    products, convolutions = torch.get_float32_matmul_precision(), cudnn.allow_tf32
+    torch.set_float32_matmul_precision("highest")
+    cudnn.allow_tf32 = False
+    try:
+        yield
+    finally:
+        torch.set_float32_matmul_precision(products)
+        cudnn.allow_tf32 = convolutions
 
 
 def described() -> dict[str, Any]:

@@ -6,13 +6,13 @@ import errno
 import io
 import os
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from camser.interrupts import INTERRUPTS, leave_children, status
-from camser.shortages import NO_ROOM, explained, is_of_ending, is_of_worker
+from camser.interrupts import INTERRUPTS, status
+from camser.shortages import NO_ROOM, explained, is_of_ending
 
 
 def printable(text: str) -> str:
@@ -33,7 +33,10 @@ def _shown(message: object) -> str:
 
 @contextmanager
 def told_as_a_line(
-    *mistakes: type[Exception], folder: str | Path = ".", before: str = "error"
+    *mistakes: type[Exception],
+    folder: str | Path = ".",
+    before: str = "error",
+    note: Callable[[], str] | None = None,
 ) -> Iterator[None]:
     """End with ``error: …`` and status 1 for what a user, or the machine, did wrong.
 
@@ -45,6 +48,8 @@ def told_as_a_line(
         The run's.
     before : str
         What the line begins with.
+    note : callable, optional
+        Gives a line to stand beneath the traceback of all else.
 
     Raises
     ------
@@ -60,10 +65,17 @@ def told_as_a_line(
             sys.exit(status(INTERRUPTS.asked))  # all of a job's processes are told to end
         told = explained(error, folder)
         if told is None:
+            if note is not None:
+                _add_note(error, note())
             raise
-        if is_of_worker(error):
-            leave_children()  # another one's end would be told beneath it, with a traceback
         sys.exit(f"{before}: {_shown(told)}")
+
+
+def _add_note(error: Exception, line: str) -> None:
+    if hasattr(error, "add_note"):
+        error.add_note(line)
+    else:  # Python 3.10: above the traceback, not beneath it
+        print(line, file=sys.stderr)
 
 
 def outlast_readers() -> None:

@@ -32,7 +32,7 @@ from camser.prepare import OPTIONS, Scanner, prepare
 from camser.prepared import PreparedData
 from camser.settings import Settings, arguments_checked, read_arguments
 from camser.shortages import NoMemoryError, let_logs_fail
-from camser.together import on_main
+from camser.together import is_alone, on_main
 
 logger = logging.getLogger(__name__)
 STOPPED = (
@@ -60,11 +60,23 @@ def main(scan: Scanner | Mapping[str, Scanner], recipe_folder: str | Path) -> No
             ddp_init_group(settings.run_opts)
     folder = Path(settings.values["output_folder"])
     with told_as_a_line(InUseError, folder=folder), FolderLock(folder):
-        with told_as_a_line(ValueError, folder=folder):
+        with told_as_a_line(ValueError, folder=folder, note=_where_it_stopped):
             run = Run(settings, scan)
-        with told_as_a_line(*STOPPED, folder=folder):
+        with (
+            told_as_a_line(*STOPPED, folder=folder, note=_where_it_stopped),
+            run.brain.watching_workers(),
+        ):
             run.train()
             run.test()
+
+
+def _where_it_stopped() -> str:
+    """What can be said of any error: this line invents no cause."""
+    told = "The run stopped here. Once that is mended, the same command goes on where it was saved"
+    if is_alone():
+        return told
+    number, others = torch.distributed.get_rank(), torch.distributed.get_world_size() - 1
+    return f"{told}. This is process {number}; the other {others} may have said more"
 
 
 class Run:
@@ -98,6 +110,7 @@ class Run:
             self.hparams["loggers"].append(tensorboard_logger(self.output_folder / "tensorboard"))
         self.brain = self._build_brain()
         self.data = self._prepare_data()
+        self.brain.check_batches(self.data.kept)
         architecture = self.hparams["embedding_model"].architecture
         on_main(
             resuming.leave_recipe, self.output_folder, settings.text, self.utterances, architecture

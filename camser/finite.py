@@ -47,8 +47,8 @@ def step(optimizers: Iterable[Optimizer], scaler: torch.GradScaler, max_norm: fl
     optimizers : iterable of Optimizer
         One a part of the model.
     scaler : GradScaler
-        Where it is enabled (fp16) it decides itself, an optimiser at a time, and looks for a
-        scale that fits.
+        Where it is enabled (fp16) it looks for a scale that fits; it would let each optimiser
+        step by itself, so it does not step them.
     max_norm : float
         Of each optimiser's gradients; ``math.inf``: they are not clipped.
 
@@ -69,10 +69,7 @@ def step(optimizers: Iterable[Optimizer], scaler: torch.GradScaler, max_norm: fl
             clip_grads_with_norm_(given, max_norm, norms[-1])
     skipped = 1.0 - torch.stack(norms).isfinite().all().float()
     for optimizer in optimizers:
-        if scaler.is_enabled():
-            scaler.step(optimizer)
-        else:
-            _step_unless(skipped, optimizer)
+        _step_unless(skipped, optimizer)
         optimizer.zero_grad(set_to_none=True)
     scaler.update()
     return skipped

@@ -13,7 +13,7 @@ from contextlib import contextmanager
 from types import FrameType, TracebackType
 from typing import Any
 
-from camser.shortages import is_of_worker
+from camser.shortages import is_of_watch
 
 HANDLED = (signal.SIGINT, signal.SIGTERM)
 SAME_WITHIN = 1.0  # seconds; the same request comes from a terminal, a launcher and a scheduler
@@ -96,7 +96,7 @@ class Interrupts:
         if self.asked and isinstance(ignored.exc_value, SystemExit):
             number, self.asked = self.asked, 0
             threading.Timer(0.01, os.kill, (os.getpid(), number)).start()
-        elif not is_of_worker(ignored.exc_value):
+        elif not is_of_watch(ignored.exc_value):
             self._told(ignored)
 
 

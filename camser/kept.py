@@ -28,6 +28,7 @@ from tqdm import tqdm
 from camser.arrays import MappedArray, is_whole, open_array, write_array, write_index
 from camser.corpus import Utterance, fingerprint
 from camser.data import SegmentDataset, SegmentIndex
+from camser.determinism import full_precision
 from camser.encoders.base import Encoder
 from camser.packed import PackedAudio
 
@@ -188,6 +189,8 @@ def _compute(encoder: Encoder, waves: Iterable[Tensor], device: str) -> Iterator
     encoder.eval()
     try:
         for some in waves:
-            yield encoder.keep(some.to(device)).float().cpu().numpy()
+            with full_precision():
+                features = encoder.keep(some.to(device))
+            yield features.float().cpu().numpy()
     finally:
         encoder.train(was_training)

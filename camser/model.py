@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
 import torch
@@ -122,6 +122,18 @@ class UtteranceEncoder(nn.Module):
             return Inspection(parts, weights, fused, self.hidden(fused), owners)
         finally:
             self.train(was_training)
+
+    def max_segments(self, kept: Collection[str] = ()) -> int | None:
+        """The most segments that one batch may hold, see ``Encoder.max_segments``.
+
+        Arguments
+        ---------
+        kept : collection of str
+            The modalities that were computed before.
+        """
+        heard = [encoder for name, encoder in self.encoders.items() if name not in kept]
+        limits = [encoder.max_segments(self.segment_samples) for encoder in heard]
+        return min((limit for limit in limits if limit is not None), default=None)
 
     def named_parts(self) -> Iterator[tuple[str, nn.Module]]:
         """Each encoder by its modality, then "fusion" and "hidden": what has a learning rate."""

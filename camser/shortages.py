@@ -6,37 +6,50 @@ import errno
 import logging
 import os
 import shutil
+import signal
+import time
 import traceback
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from multiprocessing.process import BaseProcess
 
 NO_ROOM = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
 NOT_WRITABLE = {errno.EROFS, errno.EACCES, errno.EPERM}
-# How others name their troubles; they have no errors of their own for them.
-WRITER = ("PytorchStreamWriter", "inline_container", "iostream error", "No space left on device")
-MEMORY = (
-    "out of memory", "can't allocate memory", "bad_alloc", "ALLOC_FAILED", "Cannot allocate memory",
-    "Failed to allocate memory", "failed to map segment", "can't start new thread",
-    "could not create a primitive",  # as oneDNN says it
-)  # fmt: skip
-ORDER = ("does not have a deterministic implementation",)
-WORKER = ("DataLoader worker (pid",)  # not what a worker tells of an error in it
+# By their names: whoever asks may not have imported PyTorch, which takes seconds.
+MEMORY = {"MemoryError", "OutOfMemoryError"}
+NETWORK = {"DistNetworkError", "DistStoreError"}
 CUT_OFF = (EOFError, ConnectionError, FileNotFoundError)  # of a pipe or a socket to who is gone
-PINNING = ("in pin memory thread",)  # which reads those pipes on a machine with a GPU
-SHARED = ("shared memory(shm)", "out of shared memory")
-PEER = (
-    "Connection closed by peer", "Connection reset by peer", "Broken pipe", "Timed out waiting",
-    "Connection closed by remote peer", "Socket closed", "application bind timeout",
-    "remote process exited", "ncclRemoteError", "NCCL communicator was aborted",
-    "collective operation timeout",
-)  # fmt: skip
-NETWORK = {"DistNetworkError", "DistStoreError"}  # of torch.distributed
+WORKER_WATCH = "torch.utils.data._utils.signal_handling"
+SHARED_MEMORY = Path("/dev/shm")
 GO_ON = "then the same command goes on"
 
 
 class NoMemoryError(ValueError):
     """A batch that is too large for the memory there is."""
+
+
+class LostWorkerError(RuntimeError):
+    """Workers of a data loader that ended before their work did.
+
+    Arguments
+    ---------
+    endings : list of str
+        How each ended, from ``endings``.
+    """
+
+    def __init__(self, endings: list[str]) -> None:
+        room = ""
+        if SHARED_MEMORY.is_dir():
+            free = shutil.disk_usage(SHARED_MEMORY).free / 1e6
+            room = f" ({SHARED_MEMORY}, where workers leave their batches, has {free:.0f} MB free)"
+        super().__init__(
+            f"a worker of the data loader ended: {', '.join(endings)}{room}; give --num_workers=0, "
+            f"which needs none, or mend that, {GO_ON}"
+        )
 
 
 @contextmanager
@@ -51,35 +64,69 @@ def of_memory(advice: Callable[[], str]) -> Iterator[None]:
 
 
 def is_of_memory(error: BaseException) -> bool:
-    """Whether an error is of memory that could not be had, a GPU's or the machine's."""
-    return isinstance(error, MemoryError) or _says(error, MEMORY)
+    """Whether an error says by its type or errno that memory, a GPU's or the machine's, is short.
 
-
-def is_of_worker(error: BaseException) -> bool:
-    """Whether an error is of a loader's worker that is no more, by PyTorch or by the pipe to it."""
-    return _says(error, WORKER) or (isinstance(error, CUT_OFF) and _is_of_pipe(error))
+    PyTorch's CPU allocator and oneDNN have no type for it: their errors pass as they are.
+    """
+    return _is_a(error, MEMORY) or getattr(error, "errno", None) == errno.ENOMEM
 
 
 def is_of_ending(error: BaseException) -> bool:
-    """Whether an error can come of this: that a loader's workers were told to end with us."""
-    return isinstance(error, CUT_OFF) or is_of_worker(error)
+    """Whether an error can come of this: that others were told to end with us.
+
+    These are a loader's workers, or the processes that train with us, whose launcher gives
+    WORLD_SIZE; where one of them leaves, PyTorch raises a RuntimeError.
+    """
+    together = os.environ.get("WORLD_SIZE", "1") != "1"
+    of_others = together and isinstance(error, RuntimeError)
+    return of_others or isinstance(error, (LostWorkerError, *CUT_OFF))
 
 
-def _is_of_pipe(error: BaseException) -> bool:
+def is_of_watch(error: BaseException) -> bool:
+    """Whether PyTorch raised it where it learned, in a signal's handler, that a worker is gone."""
     frames = (frame for frame, _ in traceback.walk_tb(error.__traceback__))
-    modules = (str(frame.f_globals.get("__name__")) for frame in frames)
-    return _says(error, PINNING) or any(name.startswith("multiprocessing.") for name in modules)
+    return any(frame.f_globals.get("__name__") == WORKER_WATCH for frame in frames)
 
 
-def smaller_batch(size: int, factor: int) -> tuple[int, int] | None:
+def endings(workers: Collection[BaseProcess]) -> list[str]:
+    """How those ended that did not end well, e.g. ["SIGKILL"] or ["exit status 1"].
+
+    Arguments
+    ---------
+    workers : collection of multiprocessing.Process
+        One of which may just be about to end: its pipe closes a little before its end is seen.
+    """
+    deadline = time.monotonic() + 1
+    while workers and all(w.exitcode is None for w in workers) and time.monotonic() < deadline:
+        time.sleep(0.005)
+    return [_ending(worker.exitcode) for worker in workers if worker.exitcode]
+
+
+def _ending(status: int) -> str:
+    return signal.Signals(-status).name if status < 0 else f"exit status {status}"
+
+
+def _is_a(error: BaseException, names: set[str]) -> bool:
+    return any(kind.__name__ in names for kind in type(error).__mro__)
+
+
+def smaller_batch(size: int, factor: int, most: int | None = None) -> tuple[int, int] | None:
     """A smaller batch and more accumulation, whose product is the same; None for a batch of one.
+
+    Arguments
+    ---------
+    size, factor : int
+        Of the batch, of the accumulation.
+    most : int, optional
+        What the batch may hold.
 
     Example
     -------
-    >>> smaller_batch(64, 1), smaller_batch(15, 2), smaller_batch(1, 4)
-    ((32, 2), (5, 6), None)
+    >>> smaller_batch(64, 1), smaller_batch(15, 2), smaller_batch(1, 4), smaller_batch(900, 1, 400)
+    ((32, 2), (5, 6), None, (300, 3))
     """
-    parts = next((n for n in range(2, size + 1) if size % n == 0), None)
+    fits = (n for n in range(2, size + 1) if size % n == 0 and size // n <= (most or size))
+    parts = next(fits, None)
     return None if parts is None else (size // parts, factor * parts)
 
 
@@ -93,29 +140,16 @@ def explained(error: BaseException, folder: str | Path = ".") -> str | None:
     folder : str or Path
         Where was written what the error does not name.
     """
-    if is_of_memory(error) or getattr(error, "errno", None) == errno.ENOMEM:
+    if is_of_memory(error):
         return f"no memory is left ({_first_line(error)}); give it more, {GO_ON}"
-    if _says(error, SHARED):
-        return (
-            "/dev/shm, where the data loader's workers leave their batches, has no room; give it "
-            f"more (docker run --shm-size), or --num_workers=0, {GO_ON}"
-        )
-    if is_of_worker(error):
-        return (
-            f"a worker of the data loader died ({_first_line(error)}), often for lack of memory; "
-            f"give --num_workers=0 or more memory, {GO_ON}"
-        )
+    if isinstance(error, LostWorkerError):
+        return str(error)
     if isinstance(error, OSError):
         return _of_file(error, folder)
-    if _says(error, WRITER):
-        return _no_room(folder, "could not be written")
-    if _says(error, ORDER):
-        return f"{_first_line(error)}; give --deterministic=false, {GO_ON}"
-    # By its name: whoever asks may not have imported PyTorch, which takes seconds.
-    if any(kind.__name__ in NETWORK for kind in type(error).__mro__) or _says(error, PEER):
+    if _is_a(error, NETWORK):
         return (
-            f"another process of this run has ended ({_first_line(error)}); what it said itself "
-            f"tells why. That mended, the same command goes on"
+            f"this process cannot reach the others of its run ({_first_line(error)}); what they "
+            f"said themselves may tell why. That mended, the same command goes on"
         )
     return None
 
@@ -130,16 +164,23 @@ def _of_file(error: OSError, folder: str | Path) -> str:
 
 
 def _no_room(path: str | Path, what: str) -> str:
-    place = next(p for p in (Path(path).absolute(), *Path(path).absolute().parents) if p.exists())
-    free = shutil.disk_usage(place).free
+    free = free_space(path)
     return (
         f"{path} {what}; {free / 1e6:.1f} MB are free there. What was finished before is whole: "
         f"make room, {GO_ON}"
     )
 
 
-def _says(error: BaseException, phrases: tuple[str, ...]) -> bool:
-    return any(phrase in str(error) for phrase in phrases)
+def free_space(path: str | Path) -> int:
+    """The bytes that are free where a path is, or is to be.
+
+    Example
+    -------
+    >>> free_space("no/such/folder") == free_space(".") > 0
+    True
+    """
+    place = next(p for p in (Path(path).absolute(), *Path(path).absolute().parents) if p.exists())
+    return shutil.disk_usage(place).free
 
 
 def _first_line(error: BaseException) -> str:

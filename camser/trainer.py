@@ -6,7 +6,10 @@ import logging
 import math
 import signal
 import sys
-from contextlib import AbstractContextManager
+import time
+import weakref
+from collections.abc import Iterator
+from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -21,10 +24,11 @@ from speechbrain.utils.distributed import get_rank, if_main_process, is_distribu
 from torch import Tensor
 
 from camser import finite, shortages
-from camser.checkpoints import remove_partial
+from camser.buffers import RunningStatistics
+from camser.checkpoints import CheckpointError, remove_partial
 from camser.compiling import at_fixed_size
 from camser.data import SegmentDataset
-from camser.interrupts import INTERRUPTS, leave_to_main, status
+from camser.interrupts import INTERRUPTS, leave_children, leave_to_main, status
 from camser.together import is_alone, largest
 
 logger = logging.getLogger(__name__)
@@ -49,6 +53,8 @@ class Trainer(sb.Brain):
         scaled = self.scaler.is_enabled()
         self.losses = finite.LossWatch(self.nonfinite_patience, scaled, is_alone())
         self.whole_step = 0  # the last one that this process has made, and all of it
+        self._began, self._seconds_before = time.monotonic(), 0.0
+        self._loaders: weakref.WeakSet = weakref.WeakSet()
         if self.max_grad_norm <= 0:  # SpeechBrain would then climb the gradient
             self.max_grad_norm: float = math.inf
 
@@ -62,9 +68,31 @@ class Trainer(sb.Brain):
             self.train_sampler = ReproducibleRandomSampler(dataset, seed=self.hparams.seed)
             kwargs["sampler"] = self.train_sampler
         loader = super().make_dataloader(dataset, stage, *args, **kwargs)
+        self._loaders.add(loader)
         if stage == Stage.TRAIN:
             self.num_train_batches = len(loader)
         return loader
+
+    @contextmanager
+    def watching_workers(self) -> Iterator[None]:
+        """Raise a LostWorkerError for what comes of this: that a loader's worker is no more.
+
+        PyTorch raises a RuntimeError anywhere, or the pipe to the worker breaks first; only the
+        worker's exit status tells.
+        """
+        try:
+            yield
+        except shortages.LostWorkerError:
+            raise
+        except (RuntimeError, *shortages.CUT_OFF) as error:
+            leave_children()  # else PyTorch raises in here too, wherever it learns of an end
+            if lost := self._lost_workers():
+                raise shortages.LostWorkerError(lost) from error
+            raise
+
+    def _lost_workers(self) -> list[str]:
+        reading = [loader._speechbrain_iterator for loader in self._loaders]
+        return shortages.endings([w for one in reading for w in getattr(one, "_workers", ())])
 
     def fit(self, *args: Any, **kwargs: Any) -> None:
         """See SpeechBrain's; where a signal asks for it, it ends after a checkpoint.
@@ -74,7 +102,7 @@ class Trainer(sb.Brain):
         SystemExit
             With 128 + the signal's number, in all processes.
         """
-        with INTERRUPTS.deferred():
+        with INTERRUPTS.deferred(), self.watching_workers():
             super().fit(*args, **kwargs)
         self._end_if_asked()  # what came after the last checkpoint
 
@@ -84,6 +112,7 @@ class Trainer(sb.Brain):
         if self.checkpointer is not None:
             self.checkpointer.check_processes()
         super().on_fit_start()
+        self.statistics = RunningStatistics(self.modules)
 
     def fit_batch(self, batch: Any) -> float:
         """A step; the last batches of an epoch step too where they are less than a full set.
@@ -94,6 +123,8 @@ class Trainer(sb.Brain):
             The epoch's mean loss, as far as it is known without waiting for the device.
         """
         full = self.step % self.grad_accumulation_factor == 0
+        if self.step % self.grad_accumulation_factor == 1 or self.grad_accumulation_factor == 1:
+            self.statistics.remember()
         should_step = full or self.step == self.num_train_batches
         # Around the way back too: with gradient checkpointing, layers run there once more.
         fixed_size = at_fixed_size(len(batch) == self.hparams.batch_size)
@@ -104,11 +135,18 @@ class Trainer(sb.Brain):
                     loss = self.compute_objectives(outputs, batch, Stage.TRAIN)
                 finite.backward(self.scaler.scale(loss / self.grad_accumulation_factor))
             skipped = self.optimizers_step() if should_step else None
+        if skipped is not None:
+            self.statistics.restore_where(skipped)
         self.losses.add(self.step, batch.id, loss.detach(), skipped)
         if self.losses.is_due:
             self.avg_train_loss: float = self.losses.look(self.avg_train_loss)
         self.whole_step = self.step
         return self.avg_train_loss
+
+    @property
+    def epoch_seconds(self) -> float:
+        """Since the epoch began, without the time in which it was interrupted."""
+        return time.monotonic() - self._began
 
     def optimizers_step(self) -> Tensor:
         """See ``finite.step``."""
@@ -128,9 +166,16 @@ class Trainer(sb.Brain):
         try:
             with shortages.naming(folder):
                 self.checkpointer.save_and_keep_only(**kwargs)
-        except (OSError, RuntimeError):
+        except OSError:
             remove_partial(folder)  # it takes the room that there is not
             raise
+        except RuntimeError as error:  # torch.save's, which has no errno
+            remove_partial(folder)
+            free = shortages.free_space(folder) / 1e6
+            raise CheckpointError(
+                f"{folder} could not be written ({error}); {free:.1f} MB are free there. What was "
+                f"saved before is whole; mend that, {shortages.GO_ON}"
+            ) from error
         self._end_if_asked()
 
     def _end_if_asked(self) -> None:
@@ -167,11 +212,13 @@ class Trainer(sb.Brain):
 
     def _fit_train(self, train_set: Any, epoch: int, enable: bool) -> None:
         self.whole_step = 0  # of this epoch; where it is resumed, there is a checkpoint already
+        self._began, self._seconds_before = time.monotonic() - self._seconds_before, 0.0
         try:
             super()._fit_train(train_set, epoch, enable)
         except (RuntimeError, EOFError, OSError) as error:
             # Whoever stops all of a job's processes stops the loader's workers too.
-            if not (INTERRUPTS.asked and is_alone() and shortages.is_of_ending(error)):
+            told = INTERRUPTS.asked and is_alone()
+            if not told or not (shortages.is_of_ending(error) or self._lost_workers()):
                 raise
             if not self._is_between_steps(train_set):
                 sys.exit(status(INTERRUPTS.asked))
@@ -195,6 +242,7 @@ class Trainer(sb.Brain):
             "avg_train_loss": self.avg_train_loss,
             "optimizer_step": self.optimizer_step,
             "skipped_steps": self.losses.skipped,
+            "seconds": self.epoch_seconds if self.step else 0.0,
         }
         Path(path).write_text(yaml.safe_dump(state), encoding="utf-8")
 
@@ -203,6 +251,7 @@ class Trainer(sb.Brain):
         state = yaml.safe_load(Path(path).read_text(encoding="utf-8"))
         self.step, self.avg_train_loss = state["step"], state["avg_train_loss"]
         self.optimizer_step, self.losses.skipped = state["optimizer_step"], state["skipped_steps"]
+        self._seconds_before = state["seconds"]
 
     # Memory ------------------------------------------------------------------------------------
 

@@ -46,7 +46,7 @@ def lost_processes(tally: Tally, bench: Bench, number: int) -> None:
         killed.ended()
         end = both[0].ended(GRACE)
         bench.environments = together()
-        bench.judge_end(tally, fault, end, folder, "it had ended")
+        bench.judge_end(tally, fault, end, folder, "it had ended", untyped=True)
 
 
 def both_asked(tally: Tally, bench: Bench, number: int) -> None:

@@ -85,4 +85,4 @@ def no_memory(tally: Tally, bench: Bench, number: int) -> None:
         folder, more = bench.work / f"memory-{trial}", bench.rng.randrange(2 << 20, 160 << 20)
         (run,) = bench.start(folder, before=partial(limit_memory, more))
         fault = "no memory at a random moment"
-        bench.judge_end(tally, fault, run.ended(), folder, "it had enough", word="memory")
+        bench.judge_end(tally, fault, run.ended(), folder, "it had enough", "memory", untyped=True)

@@ -13,6 +13,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any, NamedTuple, NoReturn
 
+STOPPED = "The run stopped here. "
 LONGEST = 900.0  # seconds; what takes longer hangs
 PR_SET_CHILD_SUBREAPER = 36  # of Linux's prctl
 
@@ -35,6 +36,12 @@ class Ended(NamedTuple):
         told = [line for line in self.said.splitlines() if line.startswith("error: ")]
         alone = self.status == 1 and len(told) == 1 and "Traceback" not in self.said
         return told[0] if alone else ""
+
+    @property
+    def is_as_it_was(self) -> bool:
+        """Whether it ended with the error of another library as it was, and our line beneath it."""
+        last = self.said.strip().rpartition("\n")[2]
+        return self.status == 1 and "Traceback" in self.said and last.startswith(STOPPED)
 
 
 class Run:

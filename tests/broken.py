@@ -249,6 +249,15 @@ FUSIONS = {
 }
 
 
+class Recurrent(Bands):
+    def __init__(self, **params):
+        super().__init__(**params)
+        self.gru = nn.GRU(5, 5, batch_first=True)
+
+    def back_end(self, features):
+        return super().back_end(self.gru(features)[0])
+
+
 class BrokenRegion(Bands):
     regions = ("",)
 

@@ -5,12 +5,14 @@ import contextlib
 import importlib.util
 import itertools
 import logging
+import multiprocessing
 import os
 import shutil
 import signal
 import subprocess
 import sys
 import tempfile
+import time
 from pathlib import Path
 
 import numpy as np
@@ -27,8 +29,15 @@ ROOT = Path(__file__).parent.parent
 
 
 @pytest.hookimpl(tryfirst=True)
-def pytest_collection_modifyitems():
-    """Hypothesis asks every module for its file; SpeechBrain's lazy ones would import k2 for it."""
+def pytest_collection_modifyitems(items):
+    """Tests marked ``gpu`` are skipped where there is none.
+
+    Hypothesis asks every module for its file; SpeechBrain's lazy ones would import k2 for it.
+    """
+    if not torch.cuda.is_available():
+        for item in items:
+            if item.get_closest_marker("gpu"):
+                item.add_marker(pytest.mark.skip(reason="needs a GPU"))
     for module in list(sys.modules.values()):
         if isinstance(module, LazyModule):
             vars(module).setdefault("__file__", None)
@@ -231,6 +240,16 @@ def speech():
 def seeded():
     """Every test draws the same numbers, whatever ran before it."""
     torch.manual_seed(0)
+
+
+@pytest.fixture
+def lost_worker():
+    """A worker process that a signal has ended, and that nobody has waited for."""
+    worker = multiprocessing.get_context("fork").Process(target=time.sleep, args=(600,))
+    worker.start()
+    os.kill(worker.pid, signal.SIGKILL)
+    yield worker
+    worker.join()
 
 
 @pytest.fixture

@@ -1,5 +1,9 @@
 """What "auto" becomes, and what it refuses."""
 
+import logging
+import re
+import sys
+
 import pytest
 import torch
 from speechbrain.utils.run_opts import RunOptions
@@ -11,7 +15,7 @@ AUTO = {"precision": "auto", "compiled": "auto"}
 
 
 @pytest.fixture
-def gpu(monkeypatch):
+def gpu(monkeypatch, tmp_path):
     """A GPU, as far as questions go; the function says whether it has bfloat16."""
 
     def pretend(has_bf16):
@@ -20,7 +24,9 @@ def gpu(monkeypatch):
         monkeypatch.setattr(torch.cuda, "device", lambda device: torch.no_grad())
         monkeypatch.setattr(torch.cuda, "is_bf16_supported", lambda including_emulation: has_bf16)
         monkeypatch.setattr(automatic, "has_triton", lambda: True)
-        monkeypatch.setenv("CC", "cc")
+        monkeypatch.setenv("CC", sys.executable)  # something that is there
+        monkeypatch.setattr(automatic.sysconfig, "get_path", lambda *of: tmp_path)
+        (tmp_path / "Python.h").touch()
 
     return pretend
 
@@ -39,11 +45,32 @@ def test_a_gpu_compiles_and_takes_bfloat16_where_it_has_it(gpu, has_bf16, precis
     assert resolve(AUTO, options) == {"precision": precision, "compiled": True}
 
 
-def test_without_a_compiler_nothing_is_compiled_unless_told_to(gpu, monkeypatch):
+@pytest.mark.parametrize(
+    "missing, told",
+    [
+        ("compiler", r"a C compiler \(gcc, clang, or what CC names\)"),
+        ("compiler of CC", r"a C compiler \(gcc, clang, or what CC names\)"),
+        ("header", r"/\S+/Python\.h \(e\.g\. Debian's python3-dev\)"),
+        ("triton", "Triton"),
+    ],
+)
+def test_without_what_triton_needs_nothing_is_compiled_unless_told_to(
+    gpu, monkeypatch, tmp_path, caplog, missing, told
+):
     gpu(True)
-    monkeypatch.delenv("CC")
-    monkeypatch.setattr(automatic.shutil, "which", lambda name: None)
-    assert resolve({**AUTO, "device": "cuda:0"})["compiled"] is False
+    if missing == "compiler":
+        monkeypatch.delenv("CC")
+        monkeypatch.setattr(automatic.shutil, "which", lambda name: None)
+    elif missing == "compiler of CC":
+        monkeypatch.setenv("CC", "no-such-compiler")
+    elif missing == "header":
+        (tmp_path / "Python.h").unlink()
+    else:
+        monkeypatch.setattr(automatic, "has_triton", lambda: False)
+    with caplog.at_level(logging.INFO):
+        assert resolve({**AUTO, "device": "cuda:0"})["compiled"] is False
+    (record,) = caplog.records
+    assert re.fullmatch(f"nothing is compiled, for want of {told}", record.message)
     assert resolve({**AUTO, "device": "cuda:0", "compiled": True})["compiled"] is True
 
 

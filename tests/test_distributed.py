@@ -47,6 +47,38 @@ def test_two_processes_train_with_layer_drop_and_spec_augment(corpus, prepared, 
     assert not torch.equal(*states), "the processes drew the same noise"
 
 
+SCORES_OF_ITS_OWN = """
+import os, runpy, sys
+from camser import metrics
+from speechbrain.utils.distributed import get_rank
+found = metrics.scores
+
+def scores(*given):  # as if rounding differed: the second process likes each epoch better
+    scores.calls += 1
+    better = 0.01 * scores.calls if get_rank() else 0.0
+    return found(*given) | {"WA": 0.5 + better, "UA": 0.5}
+
+scores.calls = 0
+metrics.scores = scores
+sys.argv = sys.argv[1:]
+sys.path.insert(0, os.path.dirname(sys.argv[0]))
+runpy.run_path(sys.argv[0], run_name="__main__")
+"""
+
+
+def test_one_process_decides_for_all_when_training_stops(corpus, prepared, tmp_path):
+    script = tmp_path / "scores.py"
+    script.write_text(SCORES_OF_ITS_OWN)
+    stopping = ["--patience=2", "--min_epoch=0", "--modalities=[mfcc, wav2vec2]"]
+    command = recipe(corpus, prepared, tmp_path, *stopping, "--fusion=concat", epochs=6)
+    ended = subprocess.run(
+        [*TORCHRUN, script, *command], cwd=ROOT, capture_output=True, text=True, timeout=120
+    )
+    assert ended.returncode == 0, ended.stderr[-3000:]
+    written = results.read_results(tmp_path / "run/results.json")
+    assert (written["epochs"], written["best_epoch"]) == (3, 1)
+
+
 @pytest.mark.slow
 def test_two_processes_debug(corpus, prepared, tmp_path):
     run_two(corpus, prepared, tmp_path, "--debug", "--debug_batches=1", "--debug_epochs=1")

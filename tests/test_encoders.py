@@ -5,6 +5,7 @@ import torch
 import torchvision
 from safetensors.torch import save_file
 
+from camser.encoders.adaptive_pool import AdaptiveMeanPool2d
 from camser.encoders.mfcc import MFCCBiLSTM
 from camser.encoders.regularise import LayerDrop, SpecAugment
 from camser.encoders.spectrogram import SpectrogramAlexNet
@@ -46,6 +47,45 @@ def test_frozen_alexnet_is_constant_and_keeps_its_keys():
     frozen, trained = SpectrogramAlexNet(None, freeze=True), SpectrogramAlexNet(None)
     assert frozen.is_constant and not trained.is_constant
     frozen.load_state_dict(trained.state_dict(), strict=True)
+
+
+@pytest.mark.parametrize("rows, columns", [(7, 11), (6, 6), (1, 3), (13, 5)])
+def test_deterministic_pooling_is_pytorchs(rows, columns):
+    ours, pytorchs = AdaptiveMeanPool2d(6), torch.nn.AdaptiveAvgPool2d(6)
+    maps = torch.rand(2, 4, rows, columns, requires_grad=True)
+    weight = torch.randn(2, 4, 6, 6)
+    gradients = []
+    for pool in (ours, pytorchs):
+        (gradient,) = torch.autograd.grad((pool(maps) * weight).sum(), maps)
+        gradients.append(gradient)
+    # Rounding: sums of at most a few dozen values of about 1.
+    assert torch.allclose(ours(maps), pytorchs(maps), rtol=0, atol=5e-7)
+    assert torch.allclose(*gradients, rtol=0, atol=5e-6)
+    with torch.autocast("cpu", torch.bfloat16):
+        rough = ours(maps)
+    assert torch.allclose(rough.float(), ours(maps), rtol=0, atol=2**-7)  # two roundings to 8 bits
+
+
+def test_the_bilstm_is_in_float32_under_autocast():
+    encoder, waves = MFCCBiLSTM(hidden_size=4), torch.randn(2, 16000)
+
+    def check(module, inputs):
+        assert not torch.is_autocast_enabled("cpu") and inputs[0].dtype == torch.float32
+
+    encoder.lstm.register_forward_pre_hook(check)
+    with torch.autocast("cpu", torch.bfloat16):
+        frames = encoder(waves)
+        assert encoder.back_end(encoder.front_end(waves).bfloat16()).dtype == torch.float32
+    assert frames.dtype == torch.float32
+
+
+@pytest.mark.gpu
+def test_on_a_gpu_bf16_leaves_the_bilstm_its_small_gradients():
+    encoder = MFCCBiLSTM().cuda()
+    with torch.autocast("cuda", torch.bfloat16):
+        (encoder(torch.randn(8, 48000, device="cuda")).mean() * 1e-3).backward()
+    zeros = [(p.grad == 0).float().mean().item() for p in encoder.parameters()]
+    assert max(zeros) < 0.01
 
 
 def test_bilstm_reads_both_ways():

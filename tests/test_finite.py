@@ -56,6 +56,19 @@ def test_a_part_steps_only_with_all_others():
     assert all(torch.equal(before[name], value) for name, value in parts.state_dict().items())
 
 
+@pytest.mark.parametrize("fused", [True, False])
+def test_in_fp16_too_a_part_steps_only_with_all_others(fused):
+    parts = nn.ModuleList([nn.Linear(1, 1), nn.Linear(1, 1)])
+    before = copy.deepcopy(parts.state_dict())
+    scaler = torch.GradScaler("cpu", init_scale=2.0)
+    finite.backward(scaler.scale(parts[0](torch.ones(1, 1)).sum()))
+    parts[1](torch.full((1, 1), math.inf)).sum().backward()
+    optimizers = [torch.optim.AdamW(p.parameters(), lr=0.1, fused=fused) for p in parts]
+    assert finite.step(optimizers, scaler, math.inf) == 1
+    assert all(torch.equal(before[name], value) for name, value in parts.state_dict().items())
+    assert scaler.get_scale() == 1.0, "the scale is halved all the same"
+
+
 def test_a_loss_that_is_not_finite_has_no_finite_gradient():
     weight = nn.Parameter(torch.ones(3))
     finite.backward(weight.sum() + math.inf)  # whose gradient would be 1

@@ -6,10 +6,12 @@ import math
 import pytest
 import torch
 from speechbrain import Stage
+from torch import nn
 from torch.utils._python_dispatch import TorchDispatchMode
 from transformers.models.wav2vec2.modeling_wav2vec2 import Wav2Vec2Encoder
 
 from camser import results
+from camser.encoders import Encoder
 from camser.finite import LossWatch, NotFiniteError
 
 
@@ -55,7 +57,7 @@ def test_a_step_waits_for_nothing(start, monkeypatch, options):
     assert job.brain._should_save_intra_epoch_ckpt(0.0, 1)
 
 
-@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a GPU")
+@pytest.mark.gpu
 def test_a_step_on_a_gpu_waits_for_nothing(start):
     job = start(*NOISY, "--device=cuda")
     job.brain.on_fit_start()
@@ -68,6 +70,55 @@ def test_a_step_on_a_gpu_waits_for_nothing(start):
         job.brain.fit_batch(batch)
     finally:
         torch.cuda.set_sync_debug_mode("default")
+
+
+class Normalizing(Encoder):
+    """Another package's encoder, with running statistics of PyTorch's own."""
+
+    out_channels = 2
+
+    def __init__(self):
+        super().__init__()
+        self.norm = nn.BatchNorm1d(2)
+
+    def forward(self, waves):
+        means = waves.unfold(1, 400, 400).mean(dim=2)
+        return self.norm(means.unsqueeze(1).expand(-1, 2, -1)).mT
+
+    def num_frames(self, num_samples):
+        return num_samples // 400
+
+    def rebuild_args(self):
+        return {}
+
+
+@pytest.mark.parametrize("factor", [1, 2])
+def test_a_bad_batch_leaves_no_trace_in_running_statistics(start, install, factor):
+    install("other", [f"normalizing = {__name__}:Normalizing"])
+    job = start(
+        "--encoders={mfcc: {standardise: true}, other: {plugin: normalizing}}",
+        "--modalities=[mfcc, other]", "--fusion=concat", "--keep_features=false",
+        "--batch_size=8", f"--grad_accumulation_factor={factor}",
+    )  # fmt: skip
+    spoilt, model = [], job.hparams["embedding_model"]
+
+    def spoil(module, inputs):  # before the first layers of both, and of the fusion
+        if module.training and job.brain.step == 2:
+            spoilt.append(True)
+            return inputs[0] * math.nan
+        return None
+
+    for encoder in model.encoders.values():
+        encoder.register_forward_pre_hook(spoil)
+    job.train()
+    job.test()
+    assert len(spoilt) == 2
+    statistics = {n: b for n, b in model.named_buffers() if "mean" in n or "var" in n}
+    assert len(statistics) >= 4 and all(b.isfinite().all() for b in statistics.values())
+    moved = [n for n, b in statistics.items() if "mean" in n and b.abs().max() > 0]
+    assert len(moved) == 2, "and they are of all other batches"
+    (row,) = results.read_history(job.output_folder)
+    assert row["skipped_steps"] == "1" and math.isfinite(float(row["valid_loss"]))
 
 
 def test_a_run_goes_on_after_a_bad_batch_and_stops_at_too_many(start):

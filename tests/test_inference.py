@@ -111,7 +111,8 @@ def test_a_bad_file_is_raised_or_told_and_left_out(classifier, wave_path, tmp_pa
     assert [p.source for p in found] == [str(wave_path)] * 2
     alone = classifier.classify(wave_path)
     for prediction in found:
-        assert prediction.probabilities == pytest.approx(alone.probabilities, abs=1e-6)
+        # In a batch of another size products add in another order.
+        assert prediction.probabilities == pytest.approx(alone.probabilities, abs=1e-5)
     assert ["readable" in told[0], "truncated" in told[1], "no such file" in told[2]] == [True] * 3
 
 

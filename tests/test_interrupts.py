@@ -8,6 +8,7 @@ import time
 
 import pytest
 from identical import NOISY, same, weights
+from torch.utils.data._utils import signal_handling
 
 from camser import determinism, interrupts, results
 from camser.interrupts import INTERRUPTS
@@ -42,20 +43,30 @@ def test_a_signal_whose_end_python_ignores_comes_once_more(listening):
     assert ended.value.code == 143
 
 
-def test_of_what_python_ignores_a_lost_worker_is_not_told(listening, monkeypatch):
+def test_of_what_python_ignores_a_lost_worker_is_not_told(listening, lost_worker, monkeypatch):
     class Dying:
-        def __init__(self, error):
-            self.error = error
+        def __init__(self, act):
+            self.act = act
 
         def __del__(self):
-            raise self.error
+            self.act()
 
-    told = []
+    def learn():
+        raised.append(True)
+        signal.raise_signal(signal.SIGCHLD)
+        raised.append(False)
+
+    told, raised = [], []
     INTERRUPTS.install()  # pytest may have come between
     monkeypatch.setattr(INTERRUPTS, "_told", lambda ignored: told.append(ignored.exc_type))
-    Dying(RuntimeError("DataLoader worker (pid 9) is killed by signal: Killed."))
-    Dying(KeyError("a mistake of ours"))
-    assert told == [KeyError]
+    monkeypatch.setattr(signal_handling, "_SIGCHLD_handler_set", False)
+    signal_handling._set_SIGCHLD_handler()
+    os.waitid(os.P_PID, lost_worker.pid, os.WEXITED | os.WNOWAIT)
+    signal_handling._set_worker_pids(1, (lost_worker.pid,))
+    Dying(learn)  # PyTorch's own handler raises there
+    signal_handling._remove_worker_pids(1)
+    Dying(lambda: {}["a mistake of ours"])
+    assert told == [KeyError] and raised == [True]
 
 
 def test_a_worker_leaves_it_to_the_main_process_to_tell_how_all_ends(listening, monkeypatch):
@@ -122,7 +133,7 @@ def test_an_interrupted_run_goes_on_to_the_same_weights(
     assert written["skipped_steps"] == 0 and written["determinism"] == determinism.described()
 
 
-GONE = RuntimeError("DataLoader worker (pid 9) is killed by signal: Terminated. ")
+GONE = RuntimeError("whatever PyTorch calls it")
 
 
 def lose_worker(job, method, step, epoch, error):
@@ -132,6 +143,7 @@ def lose_worker(job, method, step, epoch, error):
     def call(*args, **kwargs):
         if (job.brain.step, job.brain.hparams.epoch_counter.current) == (step, epoch):
             INTERRUPTS.asked = signal.SIGTERM
+            job.brain._lost_workers = lambda: ["SIGTERM"]
             raise error
         return inner(*args, **kwargs)
 

@@ -54,7 +54,8 @@ def test_each_segments_frames_are_those_that_the_encoder_gives(utterances, encod
         dataset = SegmentDataset(part, index, LABELS, packed, kept)
         for positions in (range(len(dataset)), [3, 0]):
             batch = dataset.__getitems__(positions)
-            assert torch.allclose(batch.kept["whisper"], encoder.eval()(batch.wav), atol=1e-6)
+            # In a batch of another size products add in another order.
+            assert torch.allclose(batch.kept["whisper"], encoder.eval()(batch.wav), atol=1e-5)
 
 
 def test_what_is_kept_is_computed_some_segments_at_a_time(
@@ -64,7 +65,7 @@ def test_what_is_kept_is_computed_some_segments_at_a_time(
     monkeypatch.setattr("camser.kept.SEGMENTS", 2)
     shutil.rmtree(tmp_path / "frames")
     parts = keep({"whisper": encoder}, utterances, tmp_path)[0]["whisper"].host
-    assert np.allclose(whole, parts, atol=1e-6)
+    assert np.allclose(whole, parts, atol=1e-5)
 
 
 def test_the_audio_is_not_decoded_again(utterances, encoder, tmp_path, monkeypatch):
@@ -175,6 +176,37 @@ def test_a_disk_without_room_is_an_error_before_anything_is_computed(
     with pytest.raises(ValueError, match=r"0\.0 GB are to be kept, 0\.0 GB are free; make"):
         keep({"whisper": encoder}, utterances, tmp_path)
     assert not list((tmp_path / "frames").iterdir())
+
+
+def test_what_is_kept_is_computed_in_full_float32_for_all_devices(
+    utterances, encoder, tmp_path, monkeypatch
+):
+    monkeypatch.setattr(torch.backends.cudnn, "allow_tf32", True)
+    compute, seen, before = encoder.keep, [], torch.get_float32_matmul_precision()
+
+    def settings():
+        return torch.get_float32_matmul_precision(), torch.backends.cudnn.allow_tf32
+
+    def watched(waves):
+        seen.append(settings())
+        return compute(waves)
+
+    encoder.keep = watched
+    torch.set_float32_matmul_precision("high")  # as SpeechBrain does: on a GPU that is TF32
+    try:
+        keep({"whisper": encoder}, utterances, tmp_path)
+        assert seen[-1] == ("highest", False) and settings() == ("high", True)
+    finally:
+        torch.set_float32_matmul_precision(before)
+
+
+@pytest.mark.gpu
+def test_a_gpu_keeps_what_a_cpu_would(utterances, tmp_path):
+    by_gpu = keep({"mfcc": MFCCBiLSTM(4)}, utterances, tmp_path, device="cuda")[0]["mfcc"].host
+    by_gpu = np.array(by_gpu)
+    shutil.rmtree(tmp_path / "frames")
+    by_cpu = keep({"mfcc": MFCCBiLSTM(4)}, utterances, tmp_path)[0]["mfcc"].host
+    assert np.abs(by_gpu - by_cpu).max() < 1e-4  # of frames of unit length; TF32 is off by 1e-3
 
 
 def flip(path):

@@ -137,9 +137,9 @@ def test_inspection_tells_of_the_same_pass_and_leaves_the_mode():
     seen = model.inspect(waves, torch.tensor([1.0, 0.5]))
     assert model.training and model.encoders["mfcc"].training
     model.eval()
-    assert torch.equal(
-        segments.join(seen.embeddings, seen.owners, 2), model(waves, torch.tensor([1.0, 0.5]))
-    )
+    means = segments.join(seen.embeddings, seen.owners, 2)
+    # Gradients are on in one of the two, and kernels may then add in another order.
+    assert torch.allclose(means, model(waves, torch.tensor([1.0, 0.5])), atol=1e-5)
     assert seen.owners.tolist() == [0, 0, 1]
     assert set(seen.parts) == set(MODALITIES) and seen.parts["mfcc"].shape == (3, 128)
     assert {k: v.shape for k, v in seen.weights.items()} == {"wav2vec2": (3, 49)}

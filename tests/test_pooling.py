@@ -1,5 +1,7 @@
 """Pooling: each equals its definition, stays finite, and is the encoder's own unless asked."""
 
+import math
+
 import numpy as np
 import pytest
 import torch
@@ -8,6 +10,7 @@ from test_fusion import SPECS
 from camser.encoders.base import FrameSpec
 from camser.fusion.concat import Concat
 from camser.fusion.pooling import POOLINGS, PooledPart
+from camser.fusion.standardise import Standardise
 
 
 def test_each_pooling_equals_its_definition():
@@ -44,3 +47,20 @@ def test_pooling_is_the_encoders_own_unless_the_fusion_says_otherwise():
     own, other = Concat(SPECS), Concat(SPECS, pooling={"mfcc": "mean"})
     assert own.pooled["mfcc"].project[1].in_features == 24
     assert other.pooled["mfcc"].project[1].in_features == 4
+
+
+@pytest.mark.parametrize("bad", [math.nan, math.inf, 1e30])
+def test_a_batch_that_is_not_finite_leaves_standardization_as_it_was(bad):
+    layer, batches = Standardise(3), torch.randn(4, 8, 3)
+    for batch in batches[:2]:
+        layer(batch)
+    before = {name: value.clone() for name, value in layer.state_dict().items()}
+    spoilt = batches[2].clone()
+    spoilt[1, 1] = bad
+    layer(spoilt)
+    assert all(torch.equal(before[name], value) for name, value in layer.state_dict().items())
+    twin = Standardise(3)
+    for batch in (*batches[:2], batches[3]):
+        twin(batch)
+    layer(batches[3])
+    assert torch.equal(layer.mean, twin.mean) and torch.equal(layer.variance, twin.variance)

@@ -5,6 +5,7 @@ import signal
 import subprocess
 import sys
 import time
+from types import SimpleNamespace
 
 import pytest
 from conftest import ROOT, TINY
@@ -42,6 +43,31 @@ def test_a_run_cut_off_in_mid_epoch_goes_on_to_the_same_weights(run, start, undi
     resumed = run(*NOISY)
     assert same(weights(resumed), undisturbed)
     assert [r["epoch"] for r in results.read_history(resumed.output_folder)] == ["1", "2"]
+
+
+def test_an_epochs_seconds_are_those_before_it_was_cut_off_too(run, start, monkeypatch):
+    clock = SimpleNamespace(now=0.0, monotonic=lambda: clock.now)
+    monkeypatch.setattr("camser.trainer.time", clock)
+
+    def trained(job, killed_at=None):
+        fit_batch, steps = job.brain.fit_batch, []
+
+        def fit(batch):
+            steps.append(batch)
+            if len(steps) == killed_at:
+                raise Killed
+            clock.now += 10
+            return fit_batch(batch)
+
+        job.brain.fit_batch = fit
+        job.train()
+        return [float(r["seconds"]) for r in results.read_history(job.output_folder)]
+
+    undisturbed = trained(start(*NOISY, folder="undisturbed"))
+    with pytest.raises(Killed):
+        trained(start(*NOISY), killed_at=4)
+    clock.now += 1000  # nobody works
+    assert trained(start(*NOISY)) == undisturbed and min(undisturbed) > 40
 
 
 def test_a_run_cut_off_while_it_saves_goes_on_to_the_same_weights(run, start, undisturbed):

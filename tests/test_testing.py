@@ -81,6 +81,7 @@ def test_what_keeps_all_promises_passes_and_tells_of_graph_breaks():
             "precision",
             "fixed waves_of_bands is multiplied in bfloat16; put @fwd",
         ),
+        ("Recurrent", "precision", r"gru \(GRU\) runs under autocast, .*zero; put @fwd_default"),
         ("EncoderDevice", "device", "on the device 'meta': .*make it a buffer"),
         ("EncoderExport", "export", "share memory"),
         ("EncoderUtterance", "utterance", "its forward changes its input: it differs"),

@@ -70,6 +70,10 @@ class Encoder(nn.Module):
         """Frames of a segment of ``num_samples``."""
         raise NotImplementedError
 
+    def max_segments(self, num_samples: int) -> int | None:
+        """The most segments of ``num_samples`` that one batch may hold; None: as many as fit."""
+        return None
+
     def rebuild_args(self) -> dict[str, Any]:
         """Plain YAML values that rebuild this architecture offline, without weights."""
         raise NotImplementedError(

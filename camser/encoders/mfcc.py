@@ -88,7 +88,9 @@ class MFCC(nn.Module):
 class MFCCBiLSTM(Encoder):
     """MFCC frames, each of unit length, through a bidirectional LSTM.
 
-    The defaults are the paper's. The front end runs in float32 also under autocast.
+    The defaults are the paper's. Front end and LSTM run in float32 also under autocast: PyTorch's
+    autocast runs any LSTM on a GPU in half precision, whatever it was asked for, and without the
+    scaled loss that needs, half of this one's gradients would be zero; some CPUs have none.
 
     Arguments
     ---------
@@ -153,6 +155,7 @@ class MFCCBiLSTM(Encoder):
         coefficients = self.mfcc(preemphasise(waves, self.preemphasis))
         return nn.functional.normalize(coefficients, dim=2)
 
+    @fwd_default_precision(cast_inputs=torch.float32)
     def back_end(self, features: Tensor) -> Tensor:
         """[segments, frames, num_coefficients] -> [segments, frames, 2 * hidden_size]"""
         return self.lstm(features)[0]

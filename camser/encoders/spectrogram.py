@@ -12,6 +12,7 @@ from safetensors.torch import load_file
 from speechbrain.utils.autocast import fwd_default_precision
 from torch import Tensor, nn
 
+from camser.encoders.adaptive_pool import AdaptiveMeanPool2d
 from camser.encoders.base import Encoder
 from camser.encoders.pieces import in_pieces
 from camser.encoders.sizes import LONGEST_FFT, check_sizes
@@ -183,7 +184,7 @@ class SpectrogramAlexNet(Encoder):
         features = _convolutions()
         if weights is not None:
             features.load_state_dict(_features(weights, features), strict=True)
-        self.alexnet = AlexNet(features, nn.AdaptiveAvgPool2d(POOLED))
+        self.alexnet = AlexNet(features, AdaptiveMeanPool2d(POOLED))
         if freeze:
             self.freeze(self.alexnet)
 

@@ -13,7 +13,8 @@ class Standardise(nn.Module):
     projection on little data sees only the largest. (Where features are mostly zero, as those of
     flattened convolutional maps are, this would only blow up the rare ones.) Unlike batch
     normalisation, an item's result does not depend on what else is in the batch, a batch may hold
-    one item, and nothing needs to be synchronised between processes.
+    one item, and nothing needs to be synchronised between processes. A batch that is not finite
+    leaves the estimates as they are.
 
     Arguments
     ---------
@@ -50,7 +51,12 @@ class Standardise(nn.Module):
 
     @torch.no_grad()
     def _update(self, x: Tensor) -> None:
-        self.num_batches += 1
-        share = 1 / self.num_batches.clamp(max=self.memory)
-        self.mean.lerp_(x.mean(dim=0), share)
-        self.variance.lerp_((x - self.mean).square().mean(dim=0), share)
+        num_batches = self.num_batches + 1
+        share = 1 / num_batches.clamp(max=self.memory)
+        mean = self.mean.lerp(x.mean(dim=0), share)
+        variance = self.variance.lerp((x - mean).square().mean(dim=0), share)
+        # What is no number stays so for ever; and a question to the host would wait for the device.
+        is_finite = (mean.isfinite() & variance.isfinite()).all()
+        self.num_batches.copy_(torch.where(is_finite, num_batches, self.num_batches))
+        self.mean.copy_(torch.where(is_finite, mean, self.mean))
+        self.variance.copy_(torch.where(is_finite, variance, self.variance))

@@ -21,6 +21,7 @@ from camser.inference.prediction import Prediction, check_threshold, decide
 from camser.inference.pretrained import interface
 from camser.inference.recordings import Recording, batched, blocks, collate, name_of, windows
 from camser.inference.timeline import Timeline, check_windows
+from camser.model import UtteranceEncoder
 from camser.segments import num_segments
 
 
@@ -45,6 +46,10 @@ class EmotionClassifier(EncoderClassifier):
         super().__init__(modules=modules, hparams=hparams, **options)
         if batch_size < 1:
             raise ValueError(f"batch_size is {batch_size}; allowed: 1 and more")
+        model = modules["embedding_model"]
+        most = model.max_segments() if isinstance(model, UtteranceEncoder) else None
+        if most is not None and batch_size > most:
+            raise ValueError(f"batch_size is {batch_size}; this model takes at most {most}")
         self.batch_size = batch_size
         self.labels: list[str] = list(self.hparams.labels)
         self.temperature = float(self.hparams.temperature)

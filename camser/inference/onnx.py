@@ -67,7 +67,10 @@ class OnnxEncoder(nn.Module):
         except Exception as error:  # onnxruntime's own have no common class
             if is_of_memory(error):
                 raise
-            raise ExportError(f"{self.path} fails: {_said(error)}; {AGAIN}") from error
+            raise ExportError(
+                f"onnxruntime cannot compute {self.path}: {_said(error)}; give a smaller "
+                f"batch_size, which needs less memory, or engine='torch', which does without it"
+            ) from error
         self._check(given, len(wavs))
         return torch.from_numpy(given)
 

@@ -1,0 +1,42 @@
+"""Adaptive average pooling whose gradient has one order of summation."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+
+
+class AdaptiveMeanPool2d(nn.Module):
+    """``nn.AdaptiveAvgPool2d`` as two matrix products.
+
+    On a GPU the gradient of PyTorch's own is summed in any order, and ``deterministic: true``
+    refuses it.
+
+    Arguments
+    ---------
+    size : int
+        Rows and columns of the result.
+
+    Example
+    -------
+    >>> AdaptiveMeanPool2d(2)(torch.tensor([[1.0, 2.0, 3.0]])).tolist()
+    [[1.5, 2.5], [1.5, 2.5]]
+    """
+
+    def __init__(self, size: int) -> None:
+        super().__init__()
+        self.size = size
+
+    def forward(self, maps: Tensor) -> Tensor:
+        """[…, rows, columns] -> […, size, size]"""
+        rows, columns = (self._windows(length, maps) for length in maps.shape[-2:])
+        sums = ((maps @ columns.T).mT @ rows.T).mT
+        return sums / torch.outer(rows.sum(dim=1), columns.sum(dim=1))
+
+    def _windows(self, length: int, maps: Tensor) -> Tensor:
+        """[size, length], 1 where a position is averaged: from floor(i n / size) to ceil((i + 1) n
+        / size) of n positions. Zeros and ones are exact in any precision."""
+        window = torch.arange(self.size, device=maps.device).unsqueeze(1)
+        position = torch.arange(length, device=maps.device)
+        inside = (position + 1) * self.size > window * length
+        return (inside & (position * self.size < (window + 1) * length)).to(maps.dtype)
