@@ -4,14 +4,17 @@ PYTHON ?= python3
 BIN := .venv/bin
 INSTALLED := .venv/.installed
 DEMO := demo
-BENCH := limits features training epoch inference startup memory
-BENCH_GPU := limits features training epoch inference memory
-FAULTS := kills damage sweeps resources extremes fuzz guided trust load
-PORTABLE := compiling conformance data encoders engines finite finite_runs front_ends fusion inference \
-	kept model onnx_operators parity pooling scoring segments timeline training wav2vec2 whisper
+BENCH := peak_flops features training epoch inference startup memory
+BENCH_GPU := peak_flops features training epoch inference memory
+CAMPAIGNS := crashes.kill:kills crashes.damaged_files:damage crashes.crossval:sweeps crashes.resources:resources \
+	fuzzing.extreme_audio:extremes fuzzing.fuzz:fuzz fuzzing.coverage_guided:guided demo.security:trust demo.load:load
+PORTABLE := encoders fusion inference training/test_compilation.py training/test_feature_cache.py \
+	training/test_nonfinite.py training/test_nonfinite_runs.py training/test_scoring.py \
+	training/test_training.py data/test_dataset.py export/onnx/test_onnx_operators.py \
+	export/test_same_scores.py testing/test_builtin_plugins.py test_model.py test_segments.py
 
 .PHONY: demo test test-slow test-portable test-oldest test-newest coverage audit mutants \
-	lint bench bench-gpu faults clean
+	lint bench bench-gpu robustness clean
 
 # With 19 utterances to choose the epoch by, the first one is the best of some seeds.
 demo: $(INSTALLED)  ## a synthetic corpus, one fold trained, tested and exported: two minutes on two cores
@@ -30,7 +33,7 @@ test-slow: lint  ## what takes longer
 test-portable: $(INSTALLED)  ## what depends on the processor, as on one with AVX2 alone and as on one without
 	set -e; for kernels in "AVX2 avx2" "SSE41 default"; do set -- $$kernels; \
 		ONEDNN_MAX_CPU_ISA=$$1 ATEN_CPU_CAPABILITY=$$2 OMP_NUM_THREADS=1 $(BIN)/python -m pytest \
-			--numprocesses 2 --dist loadfile $(PORTABLE:%=tests/test_%.py); \
+			--numprocesses 2 --dist loadfile $(PORTABLE:%=tests/%); \
 	done
 
 coverage: $(INSTALLED)  ## the branches of camser that the quick tests take: at least 90 %
@@ -51,27 +54,27 @@ audit:  ## known vulnerabilities of what constraints.txt names; asks PyPI, and f
 	.venv-audit/bin/pip-audit --strict --disable-pip --no-deps --requirement constraints.txt
 
 mutants: $(INSTALLED)  ## whether the tests of folds, metrics and segments notice any small change
-	OMP_NUM_THREADS=1 $(BIN)/python faults/mutants.py --output faults/results/mutants.json
-	$(BIN)/python faults/pages.py docs/faults.md
+	OMP_NUM_THREADS=1 $(BIN)/python -m robustness.mutation_testing.run --output robustness/results/mutants.json
+	$(BIN)/python -m robustness.harness.write_tables docs/robustness.md
 
 bench: $(INSTALLED)  ## speed and memory on the CPU, into docs/speed.md; wants an idle machine
 	set -e; for name in $(BENCH); do \
 		$(BIN)/python bench/$$name.py --output bench/results/$$name-cpu.json; \
 	done
-	$(BIN)/python bench/tables.py docs/speed.md
+	$(BIN)/python bench/harness/tables.py docs/speed.md
 
 bench-gpu: $(INSTALLED)  ## the same on a GPU
 	set -e; for name in $(BENCH_GPU); do \
 		$(BIN)/python bench/$$name.py --device cuda --output bench/results/$$name-gpu.json; \
 	done
-	$(BIN)/python bench/tables.py docs/speed.md
+	$(BIN)/python bench/harness/tables.py docs/speed.md
 
-faults: $(INSTALLED)  ## what killing, damage, hostile input and load do, into docs/faults.md; hours
+robustness: $(INSTALLED)  ## what killing, damage, hostile input and load do, into docs/robustness.md; hours
 	$(BIN)/python -m pip install --quiet atheris
-	set -e; for name in $(FAULTS); do \
-		$(BIN)/python faults/$$name.py --output faults/results/$$name.json; \
+	set -e; for pair in $(CAMPAIGNS); do \
+		$(BIN)/python -m robustness.$${pair%:*} --output robustness/results/$${pair#*:}.json; \
 	done
-	$(BIN)/python faults/pages.py docs/faults.md
+	$(BIN)/python -m robustness.harness.write_tables docs/robustness.md
 
 lint: $(INSTALLED)
 	$(BIN)/ruff check .

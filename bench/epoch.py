@@ -21,17 +21,15 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-import corpus
-import measuring
 import numpy as np
 import speechbrain as sb
-import systems
 import torch
-from stepping import Stopwatch
+from harness import camser_model, measurement, noise_corpus
+from harness.training_epoch import Stopwatch
 
-from camser.brain import EmotionBrain
-from camser.experiment import Run
-from camser.prepare import prepare
+from camser.data.prepare import prepare
+from camser.experiment.run import Run
+from camser.training.brain import EmotionBrain
 
 Times = dict[str, float]  # seconds by name
 FOLDS = 10
@@ -52,9 +50,9 @@ def watch(brain: EmotionBrain, device: str) -> list[Times]:
         start(stage, *args, **kwargs)
 
     def on_stage_end(stage: sb.Stage, *args: Any, **kwargs: Any) -> None:
-        measuring.synchronise(device)
+        measurement.synchronise(device)
         seconds = time.perf_counter() - began[stage]
-        _, own = measuring.timed(lambda: end(stage, *args, **kwargs), device)
+        _, own = measurement.timed(lambda: end(stage, *args, **kwargs), device)
         if stage == sb.Stage.TRAIN:
             found = {"steps": steps.inside, "between steps": seconds - steps.inside + own}
             epochs.append({"num_steps": steps.calls, **found})
@@ -67,25 +65,25 @@ def watch(brain: EmotionBrain, device: str) -> list[Times]:
 
 def measure(folder: Path, asked: argparse.Namespace) -> tuple[Run, Times, Times]:
     """The run, the seconds of what is done once, and those of the parts of an epoch."""
-    lengths = corpus.iemocap_lengths(asked.utterances)
-    audio = corpus.write_corpus(folder / "corpus", lengths)
+    lengths = noise_corpus.iemocap_lengths(asked.utterances)
+    audio = noise_corpus.write_corpus(folder / "corpus", lengths)
     options = {"number_of_epochs": 2, "save_attention": 0, "save_embeddings": "false"}
     if asked.size == "small":
         options |= SMALLEST
     overrides = [f"--{name}={value}" for name, value in options.items()]
-    values = systems.settings(asked.size, *overrides, corpus=audio).values
+    values = camser_model.settings(asked.size, *overrides, corpus=audio).values
     once = {}
     told = {name: values[name] for name in ("labels", "merge")}
-    where = (corpus.scan, audio, folder / "prepared")
-    _, once["preparation"] = measuring.timed(lambda: prepare(*where, **told))
-    run, once["building and packing"] = measuring.timed(
-        lambda: systems.start(
-            asked.size, folder / "run", audio, corpus.scan, asked.device, *overrides
+    where = (noise_corpus.scan, audio, folder / "prepared")
+    _, once["preparation"] = measurement.timed(lambda: prepare(*where, **told))
+    run, once["building and packing"] = measurement.timed(
+        lambda: camser_model.start(
+            asked.size, folder / "run", audio, noise_corpus.scan, asked.device, *overrides
         )
     )
     epochs = watch(run.brain, asked.device)
     run.train()
-    _, once["test"] = measuring.timed(run.test, asked.device)
+    _, once["test"] = measurement.timed(run.test, asked.device)
     return run, once, epochs[-1]  # the first one wakes workers, compiles, fills caches
 
 
@@ -135,11 +133,11 @@ def costs(once: Times, epoch: Times, epochs: int) -> list[dict]:
 def main(argv: Sequence[str] | None = None) -> None:
     """Train two epochs, and tell of the second."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--utterances", type=int, default=corpus.UTTERANCES, help="of 5531")
+    parser.add_argument("--utterances", type=int, default=noise_corpus.UTTERANCES, help="of 5531")
     parser.add_argument("--epochs", type=int, default=20, help="until training stops early")
     results = Path(__file__).parent / "results"
     parser.add_argument("--training", type=Path, default=results / "training-cpu.json")
-    asked = measuring.read_arguments(parser, argv, rounds=1)
+    asked = measurement.read_arguments(parser, argv, rounds=1)
     gpu = torch.device(asked.device).type == "cuda"
     asked.size = "paper" if gpu else "small"
     if asked.quick:
@@ -155,7 +153,7 @@ def main(argv: Sequence[str] | None = None) -> None:
         "folds": costs(once, paper or epoch, asked.epochs),
     }
     told = {"size": asked.size, "utterances": asked.utterances, "hours": hours}
-    measuring.report(asked, found, **told, batch_size=batch_size, steps=epoch["num_steps"])
+    measurement.report(asked, found, **told, batch_size=batch_size, steps=epoch["num_steps"])
 
 
 if __name__ == "__main__":

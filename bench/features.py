@@ -14,15 +14,14 @@ import argparse
 from collections.abc import Sequence
 from statistics import median
 
-import measuring
 import numpy as np
-import plain
 import torch
+from harness import measurement, plain_pytorch
 from torch import Tensor
 
+from camser.encoders.front_end import preemphasise
 from camser.encoders.mfcc import MFCCBiLSTM
 from camser.encoders.spectrogram import SpectrogramAlexNet
-from camser.encoders.waveform import preemphasise
 
 SECONDS = 3
 # Of features within about 3; a GPU may round what it multiplies to 10 bits (TF32).
@@ -53,14 +52,14 @@ class FrontEnds:
 
 def by_librosa(waves: np.ndarray) -> list[tuple[Tensor, Tensor]]:
     """One call after the other, as a Dataset makes them."""
-    emphasised = map(plain.emphasised, waves)
-    return [(plain.mfcc(wave), plain.spectrogram(wave)) for wave in emphasised]
+    emphasised = map(plain_pytorch.emphasised, waves)
+    return [(plain_pytorch.mfcc(wave), plain_pytorch.spectrogram(wave)) for wave in emphasised]
 
 
 def segments(num: int) -> np.ndarray:
     """Noise that swells, [num, samples]: nothing that a floor or a cut makes easy."""
     rng = np.random.default_rng(0)
-    loudness = np.linspace(0.01, 0.3, SECONDS * plain.RATE)
+    loudness = np.linspace(0.01, 0.3, SECONDS * plain_pytorch.RATE)
     return (loudness * rng.uniform(-1, 1, (num, len(loudness)))).astype(np.float32)
 
 
@@ -79,10 +78,10 @@ def measure(batch: int, num_rounds: int, device: str) -> list[dict]:
     ours, waves = FrontEnds(device), segments(batch)
     check(ours, waves[:2], device)
     there = torch.from_numpy(waves).to(device)
-    times = measuring.rounds(
+    times = measurement.rounds(
         {"camser": lambda: ours(there), "librosa": lambda: by_librosa(waves)}, num_rounds, device
     )
-    found = measuring.rows(times, "librosa")
+    found = measurement.rows(times, "librosa")
     for row, seconds in zip(found, times.values(), strict=True):
         row["times real time"] = batch * SECONDS / median(seconds)
     return [{"segments": batch, **row} for row in found]
@@ -92,11 +91,11 @@ def main(argv: Sequence[str] | None = None) -> None:
     """Measure each batch size."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--batches", type=int, nargs="+", default=[1, 8, 64])
-    asked = measuring.read_arguments(parser, argv, rounds=15)
+    asked = measurement.read_arguments(parser, argv, rounds=15)
     if asked.quick:
         asked.batches, asked.rounds = [1, 2], 2
     found = [row for n in asked.batches for row in measure(n, asked.rounds, asked.device)]
-    measuring.report(asked, {"features": found}, segment_seconds=SECONDS)
+    measurement.report(asked, {"features": found}, segment_seconds=SECONDS)
 
 
 if __name__ == "__main__":

@@ -5,10 +5,10 @@
     python bench/gpu_profile.py --minutes 15 --fold recipes/EmoDB/train.py \
         "hparams/frozen.yaml --data_folder=/data/emodb '--encoders={whisper: {source: /data/w}}'"
 
-Each part of ``profiling.py`` runs in a process of its own, in turn, for as long as its share of the
-time lasts, and its file is written again whenever it has found something more: whatever ends the
-command, nothing is lost that was measured. A part that fails or takes too long says so in its file,
-and the next one runs.
+Each part of ``harness/profile_parts.py`` runs in a process of its own, in turn, for as long as its
+share of the time lasts, and its file is written again whenever it has found something more, so
+nothing is lost that was measured. A part that fails or takes too long says so in its file, and the
+next one runs.
 """
 
 from __future__ import annotations
@@ -24,11 +24,13 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
-import tables
+from harness import tables
+from harness.subprocess_memory import environment
 
-from camser.files import replacing
+from camser.runtime.files import replacing
 
 HERE = Path(__file__).parent
+PARTS = "harness.profile_parts"
 # What each part may take, in shares of the whole; what one does not need is left to the others.
 SHARES: Mapping[str, float] = {
     "tests": 2, "step": 2, "switches": 4, "plain": 1, "features": 1, "memory": 2, "fold": 3,
@@ -45,11 +47,12 @@ class Part(NamedTuple):
 
 def run_part(name: str, seconds: float, output: Path, more: Sequence[str]) -> Part:
     """Let a part run for at most so many seconds; how it ended is added to its file."""
-    command = [sys.executable, str(HERE / "profiling.py"), name, "--output", str(output), *more]
+    command = [sys.executable, "-m", PARTS, name, "--output", str(output), *more]
     output.unlink(missing_ok=True)  # rows of another time beside this one's end would mislead
     began = time.monotonic()
     quiet = {"stdout": subprocess.DEVNULL, "stderr": subprocess.PIPE, "text": True}
-    with subprocess.Popen(command, **quiet, start_new_session=True) as process:
+    own = {"env": environment(), "start_new_session": True}
+    with subprocess.Popen(command, **quiet, **own) as process:
         try:
             said = process.communicate(timeout=seconds)[1]
             told = "well" if process.returncode == 0 else _last_line(said)

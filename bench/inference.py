@@ -22,14 +22,10 @@ from pathlib import Path
 from statistics import median
 from typing import Any
 
-import corpus
-import engines
-import measuring
 import numpy as np
-import plain
 import soundfile
-import systems
 import torch
+from harness import camser_model, engines, measurement, noise_corpus, plain_pytorch
 from speechbrain.integrations.huggingface.wav2vec2 import Wav2Vec2
 from speechbrain.nnet.pooling import StatisticsPooling
 from torch import nn
@@ -47,8 +43,8 @@ Decide = Callable[[list[Path]], Any]
 
 def plain_way(size: str, device: str) -> Decide:
     """See ``plain.py``; a recording after the other."""
-    model = plain.Plain(**systems.plain_sizes(size)).to(device).eval()
-    return lambda paths: [plain.classify(model, path, device) for path in paths]
+    model = plain_pytorch.Plain(**camser_model.plain_sizes(size)).to(device).eval()
+    return lambda paths: [plain_pytorch.classify(model, path, device) for path in paths]
 
 
 def transformers_pipeline(config: Wav2Vec2Config, device: str) -> Decide:
@@ -90,7 +86,7 @@ def speechbrains(folder: Path, config: Wav2Vec2Config, device: str) -> Decide:
 
 def candidates(folder: Path, asked: argparse.Namespace) -> dict[str, Decide]:
     """By name, what takes paths and gives decisions."""
-    config = Wav2Vec2Config(num_labels=4, **systems.plain_sizes(asked.size)["wav2vec2"])
+    config = Wav2Vec2Config(num_labels=4, **camser_model.plain_sizes(asked.size)["wav2vec2"])
     return {
         **engines.available(folder / "export", asked.size, asked.device, asked.compiled),
         "plain": plain_way(asked.size, asked.device),
@@ -101,21 +97,21 @@ def candidates(folder: Path, asked: argparse.Namespace) -> dict[str, Decide]:
 
 def measure(folder: Path, asked: argparse.Namespace) -> dict[str, list[dict]]:
     """Both tables."""
-    lengths = corpus.iemocap_lengths(asked.files)
-    corpus.write_corpus(folder / "clip", [SECONDS])
-    corpus.write_corpus(folder / "folder", lengths)
+    lengths = noise_corpus.iemocap_lengths(asked.files)
+    noise_corpus.write_corpus(folder / "clip", [SECONDS])
+    noise_corpus.write_corpus(folder / "folder", lengths)
     clip, files = (sorted((folder / n).rglob("*.wav")) for n in ("clip", "folder"))
     found = candidates(folder, asked)
     alone = {name: lambda decide=decide: decide(clip) for name, decide in found.items()}
-    latency = measuring.rounds(alone, asked.rounds, asked.device, warm_ups=2)
+    latency = measurement.rounds(alone, asked.rounds, asked.device, warm_ups=2)
     many = {name: lambda decide=decide: decide(files) for name, decide in found.items()}
-    whole = measuring.rounds(many, max(1, asked.rounds // 5), asked.device)
-    throughput = measuring.rows(whole, "plain")
+    whole = measurement.rounds(many, max(1, asked.rounds // 5), asked.device)
+    throughput = measurement.rows(whole, "plain")
     for row, seconds in zip(throughput, whole.values(), strict=True):
         row["files/s"] = len(files) / median(seconds)
         row["real-time factor"] = median(seconds) / float(np.sum(lengths))
-    clips = measuring.rows(latency, "plain")
-    for row, speed in zip(clips, measuring.ratios(latency, "plain").values(), strict=True):
+    clips = measurement.rows(latency, "plain")
+    for row, speed in zip(clips, measurement.ratios(latency, "plain").values(), strict=True):
         del row["times as fast as plain"]
         row["of plain's time"] = 1 / speed
         row["real-time factor"] = row["median ms"] / 1000 / SECONDS
@@ -127,13 +123,13 @@ def main(argv: Sequence[str] | None = None) -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--files", type=int, default=16, help="in the folder")
     parser.add_argument("--no-compiled", dest="compiled", action="store_false")
-    asked = measuring.read_arguments(parser, argv, rounds=15)
+    asked = measurement.read_arguments(parser, argv, rounds=15)
     asked.size = "paper"
     if asked.quick:
         asked.size, asked.files, asked.rounds, asked.compiled = "small", 3, 2, False
     with tempfile.TemporaryDirectory() as folder:
         found = measure(Path(folder), asked)
-    measuring.report(asked, found, size=asked.size, files=asked.files)
+    measurement.report(asked, found, size=asked.size, files=asked.files)
 
 
 if __name__ == "__main__":

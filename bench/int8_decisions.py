@@ -17,11 +17,11 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-import measuring
+from harness import measurement
 
-from camser.corpus import locate, read_manifest
-from camser.export.int8 import measure, tell
-from camser.inference.folder import read_config
+from camser.data.manifest import locate, read_manifest
+from camser.export.onnx.quantize import measure, tell
+from camser.inference.export_folder import read_config
 
 LIMIT = 3 / 339  # of the decisions
 
@@ -49,13 +49,13 @@ def main(argv: Sequence[str] | None = None) -> None:
     parser.add_argument("model", help="an export with model.onnx and model.int8.onnx")
     parser.add_argument("--manifest", required=True, help="of a run: its manifest.csv")
     parser.add_argument("--data_folder", required=True, help="where the corpus lies")
-    asked = measuring.read_arguments(parser, argv, rounds=1)
+    asked = measurement.read_arguments(parser, argv, rounds=1)
     config = read_config(asked.model)
     rows = [u for u in read_manifest(asked.manifest) if u.emotion in config["labels"]]
     paths = [str(locate(asked.data_folder, u)) for u in rows]
     cost = measure(Path(asked.model), paths, [u.emotion for u in rows])
     print(f"{tell(cost)}; allowed: {int(LIMIT * len(rows))} decisions")
-    measuring.report(asked, {"decisions": [row(config, cost)]})
+    measurement.report(asked, {"decisions": [row(config, cost)]})
     if cost["changed"] > LIMIT * len(rows):
         sys.exit("too many")
 

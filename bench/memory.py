@@ -13,13 +13,11 @@ from __future__ import annotations
 import argparse
 import sys
 from collections.abc import Sequence
-from pathlib import Path
 
-import measuring
-from processes import in_a_process
-from workloads import PARTS
+from harness import measurement
+from harness.memory_workloads import PARTS
+from harness.subprocess_memory import in_a_process
 
-WORKLOADS = Path(__file__).parent / "workloads.py"
 LIMIT = 25  # MB; the manifest's rows themselves are a few
 
 
@@ -27,7 +25,7 @@ def grown(name: str, sizes: Sequence[float], device: str) -> list[dict]:
     """The rows of one part; each tells what it needs above the first."""
     rows = []
     for size in sizes:
-        found = in_a_process(WORKLOADS, name, size, device)
+        found = in_a_process("harness.memory_workloads", name, size, device)
         above = found["peak MB"] - (rows[0] if rows else found)["peak MB"]
         told = {"part": name, "grows": PARTS[name][1], "size": size}
         rows.append({**told, **found, "above the first MB": above})
@@ -39,11 +37,11 @@ def grown(name: str, sizes: Sequence[float], device: str) -> list[dict]:
 def main(argv: Sequence[str] | None = None) -> None:
     """Measure all; a preparation that grows is an error."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    asked = measuring.read_arguments(parser, argv, rounds=1)
+    asked = measurement.read_arguments(parser, argv, rounds=1)
     rows = []
     for name, (_, _, sizes) in PARTS.items():
         rows += grown(name, sizes[:1] if asked.quick else sizes, asked.device)
-    measuring.report(asked, {"memory": rows})
+    measurement.report(asked, {"memory": rows})
     most = max(row["above the first MB"] for row in rows if row["part"] == "preparation")
     if most > LIMIT:
         sys.exit(f"preparation needs {most:.0f} MB more for more utterances; allowed: {LIMIT}")

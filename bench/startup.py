@@ -16,9 +16,7 @@ import tempfile
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-import corpus
-import measuring
-import systems
+from harness import camser_model, measurement, noise_corpus
 
 CAMSER = Path(sys.executable).parent / "camser"
 LIMIT = 0.1  # seconds
@@ -47,7 +45,7 @@ def imported() -> float:
 
 def candidates(folder: Path, sizes: Sequence[str]) -> dict[str, Callable]:
     """Commands by name; the first is the interpreter alone."""
-    corpus.write_corpus(folder / "clip", [3.0])
+    noise_corpus.write_corpus(folder / "clip", [3.0])
     (clip,) = (folder / "clip").rglob("*.wav")
     found = {
         "python -c pass": started(sys.executable, "-c", "pass"),
@@ -56,7 +54,7 @@ def candidates(folder: Path, sizes: Sequence[str]) -> dict[str, Callable]:
         "camser plugins list": started(CAMSER, "plugins", "list"),
     }
     for size in sizes:
-        export = systems.write_export(folder / size, size)
+        export = camser_model.write_export(folder / size, size)
         name = f"camser classify, {size} model"
         found[name] = started(CAMSER, "classify", "--model", export, clip)
     return found
@@ -65,16 +63,16 @@ def candidates(folder: Path, sizes: Sequence[str]) -> dict[str, Callable]:
 def main(argv: Sequence[str] | None = None) -> None:
     """Measure; an import that is too slow is an error."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    asked = measuring.read_arguments(parser, argv, rounds=7)
+    asked = measurement.read_arguments(parser, argv, rounds=7)
     sizes = ["small", "paper"]
     if asked.quick:
         asked.rounds, sizes = 1, ["small"]
     with tempfile.TemporaryDirectory() as folder:
-        times = measuring.rounds(candidates(Path(folder), sizes), asked.rounds)
-    rows = measuring.rows(times, "python -c pass")
+        times = measurement.rounds(candidates(Path(folder), sizes), asked.rounds)
+    rows = measurement.rows(times, "python -c pass")
     for row in rows:
         del row["times as fast as python -c pass"]
-    measuring.report(asked, {"start-up": rows})
+    measurement.report(asked, {"start-up": rows})
     (inside,) = (row["median ms"] for row in rows if row["what"] == "import camser, inside")
     if inside > 1000 * LIMIT:
         sys.exit(f"import camser takes {inside:.0f} ms; allowed: {1000 * LIMIT:.0f}")

@@ -19,7 +19,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
-from processes import MEGABYTE, in_a_process, peak_megabytes
+from harness.subprocess_memory import MEGABYTE, in_a_process, peak_megabytes
 
 LIMIT = 200  # MB that the longest may need above the shortest
 
@@ -37,7 +37,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     arguments = parser.parse_args(argv)
     if arguments.measure:
         return measure(arguments.model, arguments.measure, arguments.hop)
-    from systems import write_export
+    from harness.camser_model import write_export
 
     with tempfile.TemporaryDirectory() as folder:
         model = arguments.model or write_export(Path(folder) / "model", "small")
@@ -47,13 +47,13 @@ def main(argv: Sequence[str] | None = None) -> None:
             write_recording(path, seconds, arguments.rate, arguments.channels)
             rows.append({"file_megabytes": path.stat().st_size / MEGABYTE})
             rows[-1] |= in_a_process(
-                __file__, "--measure", path, "--model", model, f"--hop={arguments.hop}"
+                "timeline_memory", "--measure", path, "--model", model, f"--hop={arguments.hop}"
             )
             print_row(rows[-1])
     grown = rows[-1]["peak_megabytes"] - rows[0]["peak_megabytes"]
     print(f"the longest needs {grown:.0f} MB more than the shortest; allowed: {LIMIT}")
     if arguments.output:
-        from camser.files import replacing
+        from camser.runtime.files import replacing
 
         settings = {name: getattr(arguments, name) for name in ("rate", "channels", "hop")}
         with replacing(arguments.output) as file:

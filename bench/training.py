@@ -17,16 +17,13 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from statistics import median
 
-import corpus
-import measuring
-import plain
-import systems
 import torch
 from features import FrontEnds
-from flops import forward_flops
-from stepping import Clock, Epochs
+from harness import camser_model, measurement, noise_corpus, plain_pytorch
+from harness.flops import forward_flops
+from harness.training_epoch import Clock, Epochs
 
-from camser.experiment import Run
+from camser.experiment.run import Run
 
 SECONDS = 3.0
 # What is measured of camser, by what the command line would say: the options one by one on a GPU.
@@ -52,10 +49,10 @@ class PlainEpochs:
     ) -> None:
         self.precision = precision
         self.device, pinned = asked.device, asked.device != "cpu"
-        self.model = plain.Plain(**systems.plain_sizes(size)).to(self.device).train()
+        self.model = plain_pytorch.Plain(**camser_model.plain_sizes(size)).to(self.device).train()
         self.optimizer = torch.optim.AdamW(self.model.parameters(), lr=1e-5)
-        self.loader = plain.loader(segments, asked.batch_size, asked.workers, pinned)
-        self.clock = Clock(plain.step, self.device, asked.skip)
+        self.loader = plain_pytorch.loader(segments, asked.batch_size, asked.workers, pinned)
+        self.clock = Clock(plain_pytorch.step, self.device, asked.skip)
 
     def __call__(self) -> float:
         before = torch.get_float32_matmul_precision()
@@ -98,7 +95,7 @@ def parts_of_a_step(epochs: Epochs, asked: argparse.Namespace, step: float) -> l
         "MFCC": lambda: front.coefficients(waves),
         "BiLSTM, forward and backward": recur,
     }
-    times = measuring.rounds(parts, max(3, asked.rounds), device)
+    times = measurement.rounds(parts, max(3, asked.rounds), device)
     brain.zero_grad(set_to_none=True)
     shares = {name: median(seconds) / step for name, seconds in times.items()}
     if brain.hparams.keep_features:
@@ -118,31 +115,33 @@ def candidates(folder: Path, asked: argparse.Namespace) -> dict[str, Callable]:
     """camser with each set of options, and the plain way, on the same segments."""
     # Eight speakers of ten are trained on; each needs four utterances, one an emotion.
     per_speaker = (asked.skip + asked.steps) * asked.batch_size // 8
-    audio = corpus.write_corpus(folder / "corpus", [SECONDS] * (10 * per_speaker))
+    audio = noise_corpus.write_corpus(folder / "corpus", [SECONDS] * (10 * per_speaker))
     found: dict[str, Callable] = {}
     for name, options in OPTIONS[torch.device(asked.device).type].items():
         options = {"batch_size": asked.batch_size, **options}
         overrides = [f"--{key}={value}" for key, value in options.items()]
         where = folder / str(len(found))
-        run = systems.start(asked.size, where, audio, corpus.scan, asked.device, *overrides)
+        run = camser_model.start(
+            asked.size, where, audio, noise_corpus.scan, asked.device, *overrides
+        )
         found[name] = Epochs(run, asked.skip)
     segments = plain_segments(run, audio)
     found["plain"] = PlainEpochs(asked.size, segments, asked)
     if torch.device(asked.device).type == "cuda":
         found["plain, TF32"] = PlainEpochs(asked.size, segments, asked, "high")
     modules = run.brain.modules
-    plain.check_same_size(found["plain"].model, modules.embedding_model, modules.classifier)
+    plain_pytorch.check_same_size(found["plain"].model, modules.embedding_model, modules.classifier)
     return found
 
 
 def measure(folder: Path, asked: argparse.Namespace) -> dict[str, list[dict]]:
     """Both tables."""
-    parts = systems.modules(asked.size)
+    parts = camser_model.modules(asked.size)
     flops = forward_flops(*parts.values())
     asked.forward_gflop = flops / 1e9
     found = candidates(folder, asked)
-    times = measuring.rounds(found, asked.rounds, asked.device)
-    rows = measuring.rows(times, "plain")
+    times = measurement.rounds(found, asked.rounds, asked.device)
+    rows = measurement.rows(times, "plain")
     for row, seconds in zip(rows, times.values(), strict=True):
         row["segments/s"] = asked.batch_size / median(seconds)
         row["TFLOP/s"] = 3 * flops * row["segments/s"] / 1e12
@@ -158,7 +157,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     parser.add_argument("--skip", type=int, help="not counted; by default 5 on a GPU, 1 elsewhere")
     workers = torch.get_num_threads()  # one a core, the most that helps
     parser.add_argument("--workers", type=int, default=workers, help="of the plain way's loader")
-    asked = measuring.read_arguments(parser, argv, rounds=3)
+    asked = measurement.read_arguments(parser, argv, rounds=3)
     gpu, asked.size = torch.device(asked.device).type == "cuda", "paper"
     usual = {"batch_size": (8, 64), "steps": (3, 40), "skip": (1, 5)}
     for name, values in usual.items():
@@ -171,7 +170,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     with tempfile.TemporaryDirectory() as folder:
         found = measure(Path(folder), asked)
     told = ("size", "batch_size", "steps", "skip", "workers", "forward_gflop")
-    measuring.report(asked, found, **{name: getattr(asked, name) for name in told})
+    measurement.report(asked, found, **{name: getattr(asked, name) for name in told})
 
 
 if __name__ == "__main__":

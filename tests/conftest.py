@@ -2,9 +2,7 @@
 
 import atexit
 import contextlib
-import importlib.util
 import itertools
-import logging
 import multiprocessing
 import os
 import shutil
@@ -19,13 +17,14 @@ import numpy as np
 import pytest
 import soundfile
 import torch
-from distributions import installed
 from speechbrain.utils.importutils import LazyModule
 
-from camser.interrupts import HANDLED, INTERRUPTS
-from camser.synthetic import synthesize_corpus
+from camser.data.synthetic import synthesize_corpus
+from camser.runtime.signals import HANDLED, INTERRUPTS
+from tests.helpers.fake_distributions import installed
+from tests.helpers.recipe_runs import ROOT, TINY, close_logs, load_module, start_run
 
-ROOT = Path(__file__).parent.parent
+pytest_plugins = ["tests.helpers.hub_fixtures"]
 
 
 @pytest.hookimpl(tryfirst=True)
@@ -48,32 +47,6 @@ os.environ["TORCHINDUCTOR_CACHE_DIR"] = tempfile.mkdtemp(prefix="camser-inductor
 atexit.register(shutil.rmtree, os.environ["TORCHINDUCTOR_CACHE_DIR"], ignore_errors=True)
 # What is started in the background ignores Ctrl-C, and so would all that the tests start.
 signal.signal(signal.SIGINT, signal.default_int_handler)
-TINY = str(ROOT / "tests/hparams/tiny.yaml")
-TINY_WAV2VEC2 = {
-    "model_type": "wav2vec2",
-    "hidden_size": 16,
-    "num_hidden_layers": 3,
-    "num_attention_heads": 2,
-    "intermediate_size": 32,
-    "conv_dim": [8] * 7,
-    "num_conv_pos_embeddings": 16,
-    "num_conv_pos_embedding_groups": 2,
-}
-TINY_WHISPER = {
-    "model_type": "whisper",
-    "d_model": 16,
-    "encoder_layers": 3,
-    "encoder_attention_heads": 2,
-    "encoder_ffn_dim": 32,
-}
-
-
-def load_module(path):
-    """A recipe's module, by its path under the root."""
-    spec = importlib.util.spec_from_file_location(Path(path).stem, ROOT / path)
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
 
 
 @pytest.fixture(scope="session")
@@ -116,28 +89,6 @@ def prepared(tmp_path_factory):
     return tmp_path_factory.mktemp("prepared")
 
 
-def start_run(scan, corpus, prepared, folder, *overrides, recipe=TINY):
-    """The objects of a run of the tiny recipe with overrides."""
-    from camser.experiment import Run
-    from camser.settings import read_arguments
-
-    paths = [
-        f"--data_folder={corpus}",
-        f"--output_folder={folder}",
-        f"--prepared_folder={prepared}",
-    ]
-    arguments = [str(recipe), "--device=cpu", "--noprogressbar", *paths, *overrides]
-    return Run(read_arguments(arguments, ROOT / "recipes/IEMOCAP"), scan)
-
-
-def close_logs():
-    """SpeechBrain opens a log a run, and leaves it open."""
-    for handler in list(logging.getLogger().handlers):
-        if isinstance(handler, logging.FileHandler):
-            logging.getLogger().removeHandler(handler)
-            handler.close()
-
-
 @pytest.fixture
 def start(corpus, prepared, tmp_path, iemocap):
     """Start a run of the tiny recipe with overrides: ``start("--fold=1", folder="a")``."""
@@ -171,7 +122,7 @@ def export(trained):
 @pytest.fixture(scope="session")
 def graphs(trained, tmp_path_factory):
     """The export of ``trained`` with both ONNX files: never to be changed, copy it."""
-    from camser.export.write import export_run
+    from camser.export.export_run import export_run
 
     place = tmp_path_factory.mktemp("graphs") / "export"
     return export_run(trained.output_folder, place, verified=False, int8=True)
@@ -224,8 +175,8 @@ def wave_path(wave, tmp_path_factory):
 @pytest.fixture
 def speech():
     """Half a dozen segments of real-looking speech: [6, 48000]."""
-    from camser.synthetic import EMOTIONS
-    from camser.voice import make_voice, speak
+    from camser.data.synthetic import EMOTIONS
+    from camser.data.voices import make_voice, speak
 
     rng = np.random.default_rng(0)
     waves = []

@@ -5,7 +5,6 @@ import json
 
 import pytest
 import torch
-from conftest import TINY_WAV2VEC2
 
 from camser import segments
 from camser.build import build_model
@@ -16,6 +15,7 @@ from camser.encoders.wav2vec2 import Wav2Vec2
 from camser.fusion.co_attention import CoAttention
 from camser.fusion.concat import Concat
 from camser.model import EmotionHead, UtteranceEncoder, parameter_table
+from tests.helpers.recipe_runs import TINY_WAV2VEC2
 
 MODALITIES = ("mfcc", "spectrogram", "wav2vec2")
 SUBSETS = [s for n in (1, 2, 3) for s in itertools.combinations(MODALITIES, n)]

@@ -8,12 +8,12 @@ import sys
 from pathlib import Path
 
 import pytest
-from distributions import write_distribution
 
 from camser import registry
 from camser.registry import PluginError
+from tests.helpers.fake_distributions import write_distribution
 
-ROOT = Path(__file__).parent.parent
+ROOT = Path(__file__).parents[1]
 ECHO = """
 class Echo:
     def __init__(self, size, depth=1):

@@ -10,9 +10,14 @@ from speechbrain.utils.autocast import fwd_default_precision
 from torch import Tensor, nn
 
 from camser.encoders.base import Encoder
-from camser.encoders.pieces import in_pieces
-from camser.encoders.sizes import LONGEST_FFT, MOST_BANDS, check_sizes
-from camser.encoders.waveform import power, preemphasise
+from camser.encoders.front_end import (
+    LONGEST_FFT,
+    MOST_BANDS,
+    check_sizes,
+    in_pieces,
+    power,
+    preemphasise,
+)
 
 
 class MFCC(nn.Module):

@@ -14,9 +14,7 @@ from torch import Tensor, nn
 
 from camser.encoders.adaptive_pool import AdaptiveMeanPool2d
 from camser.encoders.base import Encoder
-from camser.encoders.pieces import in_pieces
-from camser.encoders.sizes import LONGEST_FFT, check_sizes
-from camser.encoders.waveform import power, preemphasise
+from camser.encoders.front_end import LONGEST_FFT, check_sizes, in_pieces, power, preemphasise
 
 IMAGENET_MEAN = (0.485, 0.456, 0.406)
 IMAGENET_DEVIATION = (0.229, 0.224, 0.225)

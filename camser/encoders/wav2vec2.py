@@ -10,9 +10,9 @@ from torch import Tensor, nn
 from transformers import AutoFeatureExtractor, AutoModel
 
 from camser.encoders import pretrained
-from camser.encoders.mixture import LayeredEncoder, LayerMixture, num_kept_layers
-from camser.encoders.regularise import LayerDrop, SpecAugment
-from camser.encoders.waveform import preemphasise, standardise
+from camser.encoders.front_end import preemphasise, standardise
+from camser.encoders.layers import LayeredEncoder, LayerMixture, num_kept_layers
+from camser.encoders.regularization import LayerDrop, SpecAugment
 
 MOST_VALUES = 2**31 - 1
 TYPES = ("wav2vec2", "hubert", "wavlm", "data2vec-audio")

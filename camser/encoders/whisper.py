@@ -13,9 +13,9 @@ from transformers.audio_utils import mel_filter_bank
 from transformers.models.whisper.modeling_whisper import WhisperEncoder
 
 from camser.encoders import pretrained
-from camser.encoders.mixture import LayeredEncoder, LayerMixture, num_kept_layers
-from camser.encoders.regularise import LayerDrop, SpecAugment
-from camser.encoders.waveform import preemphasise
+from camser.encoders.front_end import preemphasise
+from camser.encoders.layers import LayeredEncoder, LayerMixture, num_kept_layers
+from camser.encoders.regularization import LayerDrop, SpecAugment
 
 N_FFT, HOP_SAMPLES, SAMPLE_RATE = 400, 160, 16000  # the same in every Whisper checkpoint
 

@@ -9,11 +9,11 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from camser.child import python
-from camser.corpus import DataFolder, fingerprint, locate, read_manifest
-from camser.export.run import TrainedRun
-from camser.inference.contents import ExportError
-from camser.results import AGAIN
+from camser.data.manifest import DataFolder, fingerprint, locate, read_manifest
+from camser.evaluation.results import AGAIN
+from camser.export.trained_run import TrainedRun
+from camser.inference.export_files import ExportError
+from camser.runtime.subprocesses import python
 
 # How far a repeated computation may be off: a GPU rounds its products to TF32, and other kernels
 # add up in another order.

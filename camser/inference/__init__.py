@@ -1,7 +1,7 @@
 """Trained models at work: on files, arrays and long recordings."""
 
 from camser.inference.classifier import EmotionClassifier
-from camser.inference.contents import ExportError
+from camser.inference.export_files import ExportError
 from camser.inference.prediction import Prediction
 from camser.inference.timeline import Timeline
 

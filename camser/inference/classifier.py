@@ -16,10 +16,10 @@ from camser import audio
 from camser.audio import SAMPLE_RATE
 from camser.inference.engines import load, wanted_graph
 from camser.inference.hub import find
-from camser.inference.means import Mean, OnError, means
 from camser.inference.prediction import Prediction, check_threshold, decide
 from camser.inference.pretrained import interface
 from camser.inference.recordings import Recording, batched, blocks, collate, name_of, windows
+from camser.inference.streaming import Mean, OnError, means
 from camser.inference.timeline import Timeline, check_windows
 from camser.model import UtteranceEncoder
 from camser.segments import num_segments

@@ -11,9 +11,9 @@ from speechbrain.utils.distributed import infer_device
 from torch import nn
 from torch.nn.utils import parametrize
 
-from camser.inference import folder
-from camser.inference.contents import INT8, ONNX, WEIGHTS, ExportError, check_file, graph_files
-from camser.inference.onnx import OnnxEncoder, obstacle
+from camser.inference import export_folder
+from camser.inference.export_files import INT8, ONNX, WEIGHTS, ExportError, check_file, graph_files
+from camser.inference.onnx_encoder import OnnxEncoder, obstacle
 from camser.inference.weights import load_head
 
 GRAPHS = {"onnx": ONNX, "onnx-int8": INT8}
@@ -61,7 +61,7 @@ def load(
     """
     if threads is not None and threads < 1:
         raise ValueError(f"threads is {threads}; allowed: 1 and more")
-    config, where = folder.read_config(place), _device(engine, device)
+    config, where = export_folder.read_config(place), _device(engine, device)
     if engine == "auto":
         graph = wanted_graph(engine, device, compiles)
         engine = "onnx" if graph and _has(place, config, graph) else "torch"
@@ -96,7 +96,7 @@ def _has(place: Path, config: Mapping[str, Any], graph: str) -> bool:
 
 
 def _load_torch(place: Path, config: dict[str, Any]) -> dict[str, nn.Module]:
-    modules = folder.read_modules(place, config)
+    modules = export_folder.read_modules(place, config)
     for module in modules.values():
         _settle(module.eval())
     return modules

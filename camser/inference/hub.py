@@ -8,8 +8,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from camser.inference.contents import CONFIG, WEIGHTS, ExportError, graph_files
-from camser.inference.folder import read_config
+from camser.inference.export_files import CONFIG, WEIGHTS, ExportError, graph_files
+from camser.inference.export_folder import read_config
 
 HUB_ID = re.compile(r"[A-Za-z0-9][\w.-]*/[A-Za-z0-9][\w.-]*")
 logger = logging.getLogger(__name__)

@@ -11,8 +11,8 @@ from speechbrain.nnet.containers import LengthsCapableSequential
 from speechbrain.utils.fetching import fetch
 from torch import nn
 
-from camser.inference.contents import CONFIG, WEIGHTS
-from camser.inference.folder import read_config
+from camser.inference.export_files import CONFIG, WEIGHTS
+from camser.inference.export_folder import read_config
 from camser.inference.weights import load_weights
 
 

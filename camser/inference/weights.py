@@ -12,9 +12,9 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import load_file
 from torch import Tensor, nn
 
-from camser.inference.contents import AGAIN, CONFIG, ExportError, check_file
+from camser.inference.export_files import AGAIN, CONFIG, ExportError, check_file
 from camser.model import EmotionHead
-from camser.provenance import warn_of_differences
+from camser.runtime.plugin_versions import warn_of_differences
 
 
 def state_of(modules: Mapping[str, nn.Module]) -> dict[str, Tensor]:

@@ -15,10 +15,15 @@ or, one test a promise, with pytest:
 A class may declare what it cannot keep, with the reason, in ``expected_failures``.
 """
 
-from camser.testing.checks import ENCODER_CHECKS, FUSION_CHECKS, Check, checks_of
-from camser.testing.parametrize import parametrize_with_checks
-from camser.testing.running import Outcome, check_encoder, check_fusion, run_checks
-from camser.testing.verdict import ConformanceError, ConformanceWarning
+from camser.testing.assertions import ConformanceError, ConformanceWarning
+from camser.testing.check_list import ENCODER_CHECKS, FUSION_CHECKS, Check, checks_of
+from camser.testing.run import (
+    Outcome,
+    check_encoder,
+    check_fusion,
+    parametrize_with_checks,
+    run_checks,
+)
 
 __all__ = [
     "ENCODER_CHECKS",

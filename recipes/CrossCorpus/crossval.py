@@ -9,7 +9,7 @@ What is finished is not repeated, so the same command goes on where it was cut o
 
 from train import HERE, SCANS
 
-from camser.sweep.crossval import main
+from camser.experiment.crossval.main import main
 
 if __name__ == "__main__":
     main(SCANS, HERE)

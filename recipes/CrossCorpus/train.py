@@ -10,8 +10,8 @@ See recipes/IEMOCAP/train.py for overrides, run options and several GPUs.
 from importlib.util import module_from_spec, spec_from_file_location
 from pathlib import Path
 
-from camser.experiment import main
-from camser.prepare import Scanner
+from camser.data.prepare import Scanner
+from camser.experiment.run import main
 
 HERE = Path(__file__).resolve().parent
 RECIPES = {"iemocap": "IEMOCAP", "emodb": "EmoDB", "ravdess": "RAVDESS"}

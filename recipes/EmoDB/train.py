@@ -10,7 +10,7 @@ from pathlib import Path
 
 from emodb_prepare import scan
 
-from camser.experiment import main
+from camser.experiment.run import main
 
 if __name__ == "__main__":
     main(scan, Path(__file__).parent)

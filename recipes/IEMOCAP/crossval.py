@@ -10,7 +10,7 @@ from pathlib import Path
 
 from iemocap_prepare import scan
 
-from camser.sweep.crossval import main
+from camser.experiment.crossval.main import main
 
 if __name__ == "__main__":
     main(scan, Path(__file__).parent)

@@ -9,9 +9,9 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
-from camser.corpus import ManifestError, Utterance, inside
-from camser.prepare import CorpusError, Scan
-from camser.reading import is_kind, read_json, read_text
+from camser.data.manifest import ManifestError, Utterance, inside
+from camser.data.prepare import CorpusError, Scan
+from camser.runtime.safe_io import is_kind, read_json, read_text
 
 EMOTIONS = {
     "ang": "angry",

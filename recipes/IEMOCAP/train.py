@@ -17,7 +17,7 @@ from pathlib import Path
 
 from iemocap_prepare import scan
 
-from camser.experiment import main
+from camser.experiment.run import main
 
 if __name__ == "__main__":
     main(scan, Path(__file__).parent)

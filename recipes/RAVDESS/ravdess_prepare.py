@@ -9,8 +9,8 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
-from camser.corpus import Utterance
-from camser.prepare import CorpusError, Scan
+from camser.data.manifest import Utterance
+from camser.data.prepare import CorpusError, Scan
 
 EMOTIONS = {
     "01": "neutral",

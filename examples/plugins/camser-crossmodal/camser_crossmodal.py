@@ -9,7 +9,7 @@ from torch import Tensor, nn
 
 from camser.encoders import FrameSpec
 from camser.fusion import Fusion
-from camser.fusion.standardise import Standardise
+from camser.fusion.pooling import Standardise
 
 STEPS = 100  # of a segment's length, which positions count in
 

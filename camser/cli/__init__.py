@@ -1,0 +1,250 @@
+"""The ``camser`` command. Each subcommand imports what it needs, when it runs."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Sequence
+
+from camser.runtime.exit import printing, told_as_a_line
+from camser.runtime.resource_errors import of_memory
+
+
+def main(argv: Sequence[str] | None = None) -> None:
+    """Run a subcommand; a mistake is one line on standard error and exit status 1."""
+    arguments = _parser().parse_args(argv)
+    with told_as_a_line(ValueError, before="camser"), printing():
+        arguments.run(arguments)
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="camser", description="Speech emotion recognition.")
+    commands = parser.add_subparsers(required=True, metavar="COMMAND")
+
+    corpus = commands.add_parser(
+        "synthesize-corpus", help="write a synthetic corpus in IEMOCAP's layout"
+    )
+    corpus.add_argument("folder", help="a folder that does not exist yet")
+    corpus.add_argument("--dialogues-per-session", type=int, default=4)
+    corpus.add_argument("--turns-per-dialogue", type=int, default=12)
+    corpus.add_argument("--mean-seconds", type=float, default=3.0)
+    corpus.add_argument("--seed", type=int, default=0)
+    corpus.set_defaults(run=_synthesize_corpus)
+
+    report = commands.add_parser("report", help="tables and figures of runs")
+    report.add_argument("folders", nargs="+", metavar="DIR", help="with runs anywhere below")
+    report.add_argument("--output", default="report", help="the folder to write")
+    report.add_argument("--readme", help="put the main table between its two marks")
+    report.set_defaults(run=_report)
+
+    export = commands.add_parser("export", help="a trained run as a folder that loads anywhere")
+    export.add_argument("run_folder", metavar="RUN", help="its output folder")
+    export.add_argument("folder", metavar="DIR", help="a folder that does not exist yet")
+    export.add_argument("--onnx", action="store_true", help="write model.onnx too")
+    export.add_argument(
+        "--int8", action="store_true", help="and model.int8.onnx; measures what that costs"
+    )
+    export.add_argument("--data_folder", help="where the run's corpus lies now, if elsewhere")
+    export.add_argument(
+        "--no-verify", action="store_true", help="do not compare with the run's predictions"
+    )
+    export.set_defaults(run=_export)
+
+    push = commands.add_parser("push", help="an export to the Hugging Face hub")
+    push.add_argument("folder", metavar="DIR", help="made by `camser export`")
+    push.add_argument("repo", metavar="user/name", help="made if it is not there yet")
+    push.add_argument("--private", action="store_true", help="for its owners' eyes alone")
+    push.add_argument("--revision", metavar="BRANCH", help="made if it is not there yet")
+    push.add_argument("--message", help="of the commit")
+    push.add_argument("--dry-run", action="store_true", help="check and list; contact nobody")
+    push.set_defaults(run=_push)
+
+    _add_classify(commands)
+
+    doctor = commands.add_parser(
+        "doctor", help="whether this environment works, and what to install"
+    )
+    doctor.add_argument("--json", action="store_true", help="print the same as data")
+    doctor.set_defaults(run=_doctor)
+
+    demo = commands.add_parser("demo", help="a page and an HTTP service for a trained model")
+    demo.add_argument("folder", metavar="DIR", help="made by `camser export`, or a hub id")
+    demo.add_argument("--host", default="127.0.0.1", help="0.0.0.0: whoever reaches this machine")
+    demo.add_argument("--port", type=int, default=7860)
+    demo.add_argument("--open", action="store_true", help="open a browser")
+    demo.add_argument("--max-megabytes", type=float, default=50, help="of an upload")
+    demo.add_argument("--max-seconds", type=float, default=3600, help="of a recording")
+    demo.add_argument(
+        "--public-name",
+        action="append",
+        default=[],
+        metavar="NAME",
+        help="as a proxy's visitors say",
+    )
+    demo.add_argument("--device", help="cpu, cuda, cuda:1; by default the GPU where there is one")
+    demo.set_defaults(run=_demo)
+
+    _add_plugins(commands)
+    return parser
+
+
+def _add_classify(commands: argparse._SubParsersAction) -> None:
+    command = commands.add_parser("classify", help="the emotions of recordings")
+    command.add_argument("paths", nargs="*", metavar="FILE|DIR", help="recordings, or folders")
+    command.add_argument("--list", metavar="FILE", help="paths, one a line; '-': standard input")
+    command.add_argument("--model", required=True, metavar="DIR", help="an export, or user/name")
+    form = command.add_mutually_exclusive_group()
+    for name in ("json", "csv", "rttm", "audacity"):
+        form.add_argument(f"--{name}", action="store_const", const=name, dest="form")
+    command.add_argument("--timeline", action="store_true", help="how they change along each file")
+    command.add_argument("--window", type=float, metavar="SECONDS")
+    command.add_argument("--hop", type=float, default=1.0, metavar="SECONDS")
+    command.add_argument("--smoothing", choices=("mean", "median"))
+    command.add_argument("--smoothing-seconds", type=float, default=5.0, metavar="SECONDS")
+    command.add_argument("--threshold", type=float, default=0.0, help="the least confidence, 0 … 1")
+    command.add_argument("--batch-size", type=int, default=16, help="segments at once")
+    command.add_argument("--device", help="cpu, cuda, cuda:1; by default a GPU if there is one")
+    command.add_argument(
+        "--engine", default="auto", help="torch, onnx, onnx-int8; auto: what suits"
+    )
+    command.add_argument("--threads", type=int, help="of the CPU")
+    command.set_defaults(run=_classify, form="table")
+
+
+def _add_plugins(commands: argparse._SubParsersAction) -> None:
+    plugins = commands.add_parser("plugins", help="encoders and fusions: installed, yours, new")
+    actions = plugins.add_subparsers(required=True, metavar="ACTION", dest="action")
+    plugins.set_defaults(run=_plugins)
+
+    action = actions.add_parser("list", help="what is installed; imports nothing")
+    action.add_argument("--load", action="store_true", help="import each, and say whether it loads")
+    action.add_argument("--json", action="store_true", help="print the same as data")
+
+    for name, told in (
+        ("show", "its parameters, its docstring, its sizes"),
+        ("check", "whether it keeps its promises: the conformance kit"),
+    ):
+        action = actions.add_parser(name, help=told)
+        action.add_argument("name", metavar="NAME", help="as `camser plugins list` prints it")
+        action.add_argument("params", metavar="PARAMS", nargs="?", help='"{hidden_size: 8}"')
+        action.add_argument("--kind", choices=("encoder", "fusion"), help="where both have NAME")
+
+    action = actions.add_parser("describe", help="the model that a recipe builds, drawn")
+    action.add_argument("--json", action="store_true", help="print the same as data")
+    action.add_argument("recipe", metavar="YAML", help="needs no corpus")
+    action.add_argument(
+        "overrides", metavar="--key=value", nargs=argparse.REMAINDER, help="as for train.py"
+    )
+
+    action = actions.add_parser("new", help="write a package with a plugin of your own")
+    action.add_argument("name", metavar="NAME", help="what recipes will call it")
+    action.add_argument("--kind", choices=("encoder", "fusion"), required=True)
+    action.add_argument("--folder", metavar="DIR", help="one that does not exist yet")
+
+
+def _synthesize_corpus(arguments: argparse.Namespace) -> None:
+    from camser.data.synthetic import synthesize_corpus
+
+    counts = synthesize_corpus(
+        arguments.folder,
+        arguments.dialogues_per_session,
+        arguments.turns_per_dialogue,
+        arguments.seed,
+        arguments.mean_seconds,
+    )
+    total = sum(sum(session.values()) for session in counts.values())
+    print(f"{arguments.folder}: {total} utterances of 4 emotions, 10 speakers, 5 sessions")
+
+
+def _report(arguments: argparse.Namespace) -> None:
+    from camser.evaluation.report.collect import collect
+    from camser.evaluation.report.write import put_table, write_report
+
+    sections = collect(arguments.folders)
+    print(write_report(sections, arguments.output))
+    if arguments.readme:
+        put_table(sections, arguments.readme)
+
+
+def _export(arguments: argparse.Namespace) -> None:
+    import yaml
+
+    from camser.export.export_run import export_run
+
+    data_folder = yaml.safe_load(arguments.data_folder or "null")  # of several corpora a table
+    given = arguments.run_folder, arguments.folder, data_folder
+    chosen = {"onnx": arguments.onnx, "int8": arguments.int8}
+    folder = export_run(*given, verified=not arguments.no_verify, **chosen)
+    if arguments.int8:
+        from camser.export.onnx.quantize import tell
+        from camser.inference.export_folder import read_config
+
+        print(tell(read_config(folder)["int8"]))
+    print(folder)
+
+
+def _push(arguments: argparse.Namespace) -> None:
+    from camser.export.hub_upload import limit_waiting, plan, push
+
+    planned = plan(arguments.folder, arguments.repo, arguments.revision)
+    for path in planned.files:
+        print(f"{path.name:20}{path.stat().st_size:>15,} bytes")
+    if planned.left_out:
+        print(f"left out: {', '.join(planned.left_out)}")
+    if arguments.dry_run:
+        print(f"dry run: nothing was sent to {arguments.repo}")
+        return
+    limit_waiting()
+    print(push(planned, arguments.private, arguments.message))
+
+
+def _classify(arguments: argparse.Namespace) -> None:
+    from camser.cli import classify
+
+    given, timeline = arguments, None
+    if given.timeline or given.form in classify.ONLY_TIMELINES:
+        names = ("window", "hop", "smoothing", "smoothing_seconds")
+        timeline = {name: getattr(given, name) for name in names}
+    files = classify.recordings([*given.paths, *classify.listed(given.list)])
+    if given.form == "audacity" and len(files) > 1:
+        raise ValueError(f"Audacity's labels name no file; give one file, not {len(files)}")
+
+    from camser.inference import EmotionClassifier
+
+    model = EmotionClassifier.from_pretrained(
+        given.model, given.device, given.batch_size, engine=given.engine, threads=given.threads
+    )
+    less = max(1, given.batch_size // 2)
+    with of_memory(lambda: f"{given.batch_size} segments at once; give --batch-size={less}"):
+        if classify.classify(model, files, given.form, given.threshold, timeline):
+            sys.exit(1)
+
+
+def _doctor(arguments: argparse.Namespace) -> None:
+    import json
+
+    from camser.cli.doctor import checks, findings, probe
+
+    found = checks.examine(probe.gather(tuple(checks.OPTIONAL)))
+    data = [line._asdict() for line in found]
+    print(json.dumps(data, indent=1) if arguments.json else findings.render(found))
+    sys.exit(int(any(line.mark == "wrong" for line in found)))
+
+
+def _demo(arguments: argparse.Namespace) -> None:
+    from camser.cli.demo.app import run
+    from camser.cli.demo.limits import Limits
+
+    limits = Limits(arguments.max_megabytes, arguments.max_seconds)
+    where = arguments.host, arguments.port, arguments.open
+    run(arguments.folder, limits, *where, arguments.device, arguments.public_name)
+
+
+def _plugins(arguments: argparse.Namespace) -> None:
+    from camser.cli.plugins import commands
+
+    commands.ACTIONS[arguments.action](arguments)
+
+
+if __name__ == "__main__":
+    main()

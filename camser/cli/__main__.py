@@ -1,0 +1,5 @@
+"""``python -m camser.cli``."""
+
+from camser.cli import main
+
+main()

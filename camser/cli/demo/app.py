@@ -1,0 +1,176 @@
+"""Starting the page: where it listens, what it may read, and what is left when it ends."""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+import threading
+import webbrowser
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from typing import Any
+
+from camser.cli.demo.examples import write_clips
+from camser.cli.demo.limits import Limits
+from camser.cli.demo.middleware import LOOPBACK, Guard
+from camser.cli.demo.page import build_page, import_gradio
+from camser.cli.demo.style import CSS, theme
+from camser.cli.demo.uploads import Uploads, temporary_folder
+from camser.inference import EmotionClassifier
+
+HOST, PORT = "127.0.0.1", 7860
+
+
+@contextmanager
+def serving(
+    classifier: EmotionClassifier,
+    config: Mapping[str, Any],
+    limits: Limits | None = None,
+    host: str = HOST,
+    port: int = PORT,
+    open_browser: bool = False,
+    public_names: Sequence[str] = (),
+) -> Iterator[str]:
+    """Serve the page within a block; gives its address.
+
+    Uploads lie in a folder of their own, which is gone afterwards.
+
+    Arguments
+    ---------
+    classifier : EmotionClassifier
+        The model at work.
+    config : mapping
+        Its export's ``config.json``.
+    limits : Limits, optional
+        What may be asked for.
+    host : str
+        Where to listen; "0.0.0.0" for everybody who can reach this machine.
+    port : int
+        Likewise.
+    open_browser : bool
+        Whether a browser is opened.
+    public_names : sequence of str
+        What a proxy's visitors call the page, for example "emotions.example.org".
+
+    Raises
+    ------
+    ValueError
+        If Gradio is not installed.
+    OSError
+        If the port is taken.
+    """
+    import_gradio()
+    from camser.cli.demo.server import listening
+
+    limits = limits or Limits()
+    with temporary_folder() as folder:
+        uploads = Uploads(folder / "uploads", limits.kept_seconds)
+        uploads.folder.mkdir()
+        with _environment(GRADIO_TEMP_DIR=str(uploads.folder)), uploads.expiring():
+            page = build_page(classifier, config, limits, write_clips(folder / "clips"))
+            guard = Guard(_application(page, limits), limits, uploads, _names(host, public_names))
+            try:
+                with listening(guard, host, port) as address:
+                    if open_browser:
+                        webbrowser.open(address)
+                    yield address
+            finally:
+                page.close(verbose=False)
+
+
+def _names(host: str, public_names: Sequence[str]) -> tuple[str, ...] | None:
+    """What visitors may call the page; None for anything, where it is not for this machine alone.
+
+    Example
+    -------
+    >>> _names("127.0.0.1", ["example.org"])
+    ('localhost', '127.0.0.1', '::1', 'example.org')
+    >>> _names("0.0.0.0", []) is None
+    True
+    """
+    if host in LOOPBACK or public_names:
+        return (*LOOPBACK, *(name.lower() for name in public_names))
+    return None
+
+
+def _application(page: Any, limits: Limits) -> Callable:
+    """Gradio's application for a page; whatever else it could do is switched off, also where its
+    variables say otherwise."""
+    gr = import_gradio()
+    from fastapi import FastAPI
+
+    page.state_session_capacity = 100
+    return gr.mount_gradio_app(
+        FastAPI(docs_url=None, redoc_url=None, openapi_url=None),
+        page,
+        path="/",
+        max_file_size=limits.bytes,
+        css=CSS,
+        theme=theme(gr),
+        app_kwargs={"docs_url": None, "redoc_url": None},
+        show_error=False,
+        allowed_paths=[],
+        footer_links=["api"],
+        run_history=False,
+        enable_monitoring=False,
+        mcp_server=False,
+        ssr_mode=False,
+        pwa=False,
+    )
+
+
+@contextmanager
+def _environment(**values: str) -> Iterator[None]:
+    """Environment variables for as long as the block runs."""
+    before = {name: os.environ.get(name) for name in values}
+    os.environ.update(values)
+    try:
+        yield
+    finally:
+        for name, value in before.items():
+            if value is None:
+                os.environ.pop(name, None)
+            else:
+                os.environ[name] = value
+
+
+def run(
+    folder: str,
+    limits: Limits,
+    host: str = HOST,
+    port: int = PORT,
+    open_browser: bool = False,
+    device: str | None = None,
+    public_names: Sequence[str] = (),
+) -> None:
+    """Serve an export until the process is told to end.
+
+    Arguments
+    ---------
+    folder : str
+        An export's, or a hub id.
+    limits, host, port, open_browser, public_names
+        As for ``serving``.
+    device : str, optional
+        As for ``EmotionClassifier.from_pretrained``.
+    """
+    import_gradio()  # before anything expensive
+    from matplotlib import rcdefaults
+
+    from camser.inference.export_folder import read_config
+    from camser.inference.hub import find
+
+    place = find(folder)
+    config = read_config(place)
+    # The page shows frame weights, which only PyTorch gives.
+    classifier = EmotionClassifier.from_pretrained(place, device=device, engine="torch")
+    rcdefaults()  # a matplotlibrc of the working folder may be a stranger's
+    # So that the folder of uploads goes when a container is stopped, too.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
+    with serving(classifier, config, limits, host, port, open_browser, public_names) as address:
+        print(f"camser demo: {address} (end it with Ctrl+C)", flush=True)
+        try:
+            threading.Event().wait()
+        except KeyboardInterrupt:
+            print("camser demo: ended")

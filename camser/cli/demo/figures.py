@@ -1,0 +1,158 @@
+"""The page's figures: SVG text whose inks follow the page, light or dark, wide or narrow.
+
+A figure is drawn twice, for a desktop's width and for a phone's; the stylesheet shows one.
+"""
+
+from __future__ import annotations
+
+import html
+import io
+import re
+from collections import defaultdict
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from camser.cli.demo.analysis import Analysis
+from camser.inference import Timeline
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+WIDTHS = {"wide": 9.0, "narrow": 3.3}  # inches, of which a screen has about 110 pixels each
+MINUTES = 120  # seconds, from which on the axis shows minutes
+
+
+def colour(index: int) -> str:
+    """The CSS colour of the ``index``-th emotion, the same in bars and figures."""
+    from camser.evaluation.report.figures import style
+
+    return _ink(style.look(index)["color"].lower())
+
+
+def timeline_figure(analysis: Analysis, timeline: Timeline, threshold: float) -> str:
+    """The waveform with its turns, and below it the probabilities over the same time.
+
+    Arguments
+    ---------
+    analysis : Analysis
+        The recording's.
+    timeline : Timeline
+        Smoothed or not.
+    threshold : float
+        Windows less sure than that belong to no turn.
+
+    Returns
+    -------
+    str
+        HTML.
+    """
+    labels = ", ".join(timeline.labels)
+    alt = f"Probabilities of {labels} along {timeline.seconds:.1f} seconds, over the waveform"
+    return _both(lambda width: _timeline(analysis, timeline, threshold, width), alt)
+
+
+def attention_figure(analysis: Analysis) -> str:
+    """The fusion's frame weights over the spectrogram of the recording's beginning, as HTML."""
+    from camser.audio import SAMPLE_RATE
+    from camser.evaluation.report.figures import attention
+
+    segment_seconds = analysis.segment_seconds
+    item = {
+        "title": "",
+        "spectrogram": analysis.spectrogram,
+        "samples": analysis.shown_seconds * SAMPLE_RATE,
+        "weights": analysis.weights,
+        "segment_seconds": segment_seconds,
+    }
+    names = ", ".join(analysis.weights)
+    alt = f"Weights of {names} over the spectrogram of {analysis.shown_seconds:.1f} seconds"
+    return _both(lambda width: attention([item], width=width), alt)
+
+
+def _timeline(analysis: Analysis, timeline: Timeline, threshold: float, width: float) -> Figure:
+    from camser.evaluation.report.figures import layout, style
+
+    figure = style.new_figure(width, 3.1)
+    upper, lower = layout.panel_axes(figure, 1, 1, heights=(2, 3))[0]
+    looks = {name: style.look(number) for number, name in enumerate(timeline.labels)}
+    _waveform(upper, analysis)
+    for name, turns in _turns(timeline, threshold).items():
+        shade = {"color": looks[name]["color"], "alpha": 0.25, "linewidth": 0}
+        upper.broken_barh(turns, (0, 1), transform=upper.get_xaxis_transform(), **shade)
+    # A value holds until the next: the last one is repeated so that it is drawn at all.
+    values = np.concatenate([timeline.probabilities, timeline.probabilities[-1:]])
+    lines = [
+        lower.plot(
+            timeline.edges,
+            values[:, number],
+            drawstyle="steps-post",
+            linewidth=1.4,
+            linestyle=look["linestyle"],
+            color=look["color"],
+            label=layout.wrapped(name, width),
+        )[0]
+        for number, (name, look) in enumerate(looks.items())
+    ]
+    if threshold > 0:
+        lower.axhline(threshold, color=style.GREY, linewidth=0.8, linestyle=(0, (2, 2)))
+    style.dress(upper, ylabel="waveform")
+    style.dress(lower, xlabel="time", ylabel="probability")
+    upper.set_yticks([])
+    lower.set(xlim=(0, timeline.seconds), ylim=(-0.02, 1.02), yticks=[0, 0.5, 1])
+    lower.xaxis.set_major_formatter(_clock if timeline.seconds >= MINUTES else "{x:g} s")
+    layout.legend_below(figure, lines)
+    return layout.finished(figure)
+
+
+def _turns(timeline: Timeline, threshold: float) -> dict[str, list[tuple[float, float]]]:
+    """Beginnings and lengths, in seconds, by emotion: an hour may have thousands."""
+    found = defaultdict(list)
+    for turn in timeline.turns(threshold):
+        found[turn.emotion].append((turn.start, turn.end - turn.start))
+    return found
+
+
+def _waveform(axes: Axes, analysis: Analysis) -> None:
+    from camser.evaluation.report.figures import style
+
+    low, high = analysis.envelope.T
+    times = np.arange(len(low)) * analysis.bin_seconds
+    axes.fill_between(times, low, high, step="post", color=style.GREY, linewidth=0.3)
+    peak = max(0.01, float(np.abs(analysis.envelope).max()))
+    axes.set_ylim(-1.05 * peak, 1.05 * peak)
+
+
+def _clock(seconds: float, _: int | None = None) -> str:
+    return f"{int(seconds) // 60}:{int(seconds) % 60:02d}"
+
+
+def _both(draw: Callable[[float], Figure], alt: str) -> str:
+    """A figure at each width, as HTML with one text for those who do not see it."""
+    pictures = (
+        f'<div class="drawn {name}" role="img" aria-label="{html.escape(alt)}">'
+        f"{_svg(draw(width))}</div>"
+        for name, width in WIDTHS.items()
+    )
+    return "".join(pictures)
+
+
+def _svg(figure: Figure) -> str:
+    from camser.evaluation.report.figures import style
+
+    buffer = io.StringIO()
+    kind: dict[str, Any] = {"format": "svg", "transparent": True, "dpi": 110}
+    figure.savefig(buffer, metadata=style.METADATA["svg"], **kind)
+    text = buffer.getvalue()
+    text = text[text.index("<svg") :]
+    text = re.sub(r'(<svg[^>]*?) width="[^"]*"', r"\1", text, count=1)
+    text = re.sub(r'(<svg[^>]*?) height="[^"]*"', r"\1", text, count=1)
+    text = re.sub(r"(\.\d\d)\d+(?=[ \"\n])", r"\1", text)  # a hundredth of a point is enough
+    return re.sub(r"(?<=: )#[0-9a-f]{6}\b", lambda found: _ink(found[0]), text)
+
+
+def _ink(colour: str) -> str:
+    """A colour that the stylesheet may replace where the page is dark."""
+    return f"var(--ink-{colour[1:]}, {colour})"

@@ -1,0 +1,177 @@
+"""What the page says: of the model, of its limits, of a recording. HTML; all names are escaped."""
+
+from __future__ import annotations
+
+import base64
+from collections.abc import Iterable, Mapping, Sequence
+from html import escape
+from pathlib import Path
+from typing import Any, TypeGuard
+
+from camser.cli.demo.figures import colour
+from camser.cli.demo.limits import Limits
+from camser.inference import Prediction, Timeline
+from camser.inference.timeline_formats import FORMATS
+
+TITLES = {"json": "JSON", "csv": "CSV", "rttm": "RTTM", "audacity": "Audacity labels"}
+TRAINED = {
+    "variant": str, "corpus": str, "fold_name": str, "protocol": str, "parts": dict,
+}  # fmt: skip
+PARTS: dict[str, type] = {"train": int, "test": int}
+SCORES = dict.fromkeys(("WA", "UA", "macro_F1"), (int, float))
+EXAMPLES = '<p class="small">Examples, by synthetic voices:</p>'
+
+
+def lead(config: Mapping[str, Any]) -> str:
+    """The head of the page."""
+    names = ", ".join(map(escape, config["labels"]))
+    return f'<div class="lead"><h1>Emotions in speech</h1><p>A model that hears {names}.</p></div>'
+
+
+def about(config: Mapping[str, Any], limits: Limits) -> str:
+    """What the model was trained and tested on, and its limits.
+
+    Arguments
+    ---------
+    config : mapping
+        An export's ``config.json``; ``trained`` and ``scores`` may be missing.
+    limits : Limits
+        What the page takes.
+    """
+    rows = [_trained(config), _limits(config), _handling(limits)]
+    return f'<div class="card"><h2>About this model</h2>{"".join(rows)}</div>'
+
+
+def _trained(config: Mapping[str, Any]) -> str:
+    trained, scores = config.get("trained"), config.get("scores")
+    if not (
+        _tells(trained, TRAINED) and _tells(trained["parts"], PARTS) and _tells(scores, SCORES)
+    ):
+        return _note("Its folder does not say what it was trained and tested on.")
+    parts = trained["parts"]
+    text = (
+        f"<b>{escape(trained['variant'])}</b>, trained on {parts['train']} utterances of "
+        f"<b>{escape(trained['corpus'])}</b> and tested on {parts['test']} of speakers that it "
+        f"had not heard ({escape(trained['fold_name'])}, {escape(trained['protocol'])}): "
+        f"weighted accuracy <b>{_percent(scores['WA'])}</b>, unweighted "
+        f"<b>{_percent(scores['UA'])}</b>, macro-F1 <b>{_percent(scores['macro_F1'])}</b>. It is "
+        f"one fold; other speakers would give other figures."
+    )
+    if _tells(trained, {"note": str}):
+        text += (
+            f" <b>Its epoch was {escape(trained['note'])}</b>: the same utterances chose it and "
+            f"gave these figures, so they are too good."
+        )
+    return _note(text)
+
+
+def _limits(config: Mapping[str, Any]) -> str:
+    trained = config.get("trained")
+    corpus = escape(trained["corpus"]) if _tells(trained, {"corpus": str}) else "its corpus"
+    return _note(
+        f"<b>Limits.</b> It names one of its {len(config['labels'])} emotions for whatever it "
+        f"hears, music and noise included, unless the least confidence has it abstain. It knows "
+        f"the speakers, the language, the microphones and the (possibly acted) emotions of "
+        f"{corpus}; on others it does worse, by an amount that only a test on them can tell. A "
+        f"voice tells how somebody sounds, not how they feel: do not judge people by it."
+    )
+
+
+def _handling(limits: Limits) -> str:
+    hours = max(1, round(limits.kept_seconds / 3600))
+    return _note(
+        f"<b>Recordings</b> of up to {limits.megabytes:g} MB and {_length(limits.seconds)} are "
+        f"computed on the server of this page, sent nowhere else, and deleted after about {hours} "
+        f"hour{'s' if hours > 1 else ''}. Programs may ask too: /classify and /timeline of its API."
+    )
+
+
+def _tells(table: Any, kinds: Mapping[str, Any]) -> TypeGuard[dict[str, Any]]:
+    """Whether a stranger's table has these entries, each of its kind."""
+    return isinstance(table, dict) and all(isinstance(table.get(k), v) for k, v in kinds.items())
+
+
+def _length(seconds: float) -> str:
+    return f"{seconds / 60:g} minutes" if seconds >= 120 else f"{seconds:g} seconds"
+
+
+def _percent(share: float) -> str:
+    return f"{100 * share:.1f} %"
+
+
+def _note(text: str) -> str:
+    return f'<p class="note">{text}</p>'
+
+
+def mistake(text: str) -> str:
+    """Where the answer would be, why there is none."""
+    return f'<div class="card"><h2>No answer</h2><p class="mistake">{escape(text)}</p></div>'
+
+
+def waiting(labels: Sequence[str]) -> str:
+    """Where the answer will be, before there is a recording."""
+    hint = _note("Record or upload speech, or take an example.")
+    return _card("Nothing heard yet", "", _bars(labels, [None] * len(labels), 0.0), hint)
+
+
+def answer(prediction: Prediction, threshold: float) -> str:
+    """The decision, and a bar for each emotion.
+
+    Arguments
+    ---------
+    prediction : Prediction
+        What was heard.
+    threshold : float
+        The least confidence; below it there is no decision.
+    """
+    best = max(prediction.probabilities, key=prediction.probabilities.__getitem__)
+    confidence = prediction.probabilities[best]
+    note = f"{escape(prediction.source)}, {prediction.seconds:.1f} s. Probabilities are calibrated."
+    if confidence < threshold:
+        note += f" The likeliest, {escape(best)}, is below the {100 * threshold:.0f} % asked for."
+    verdict = escape(best) if confidence >= threshold else "not sure"
+    bars = _bars(list(prediction.probabilities), prediction.probabilities.values(), threshold)
+    return _card(verdict, f"{100 * confidence:.0f} %", bars, _note(note))
+
+
+def _card(verdict: str, value: str, bars: str, note: str) -> str:
+    head = f'<p class="verdict">{verdict}<span>{value}</span></p>'
+    return f'<div class="card">{head}<div class="bars">{bars}</div>{note}</div>'
+
+
+def _bars(labels: Sequence[str], values: Iterable[float | None], threshold: float) -> str:
+    least = f'<i class="least" style="left: {100 * threshold:.2f}%"></i>' if threshold else ""
+    rows = []
+    for number, (name, value) in enumerate(zip(map(escape, labels), values, strict=True)):
+        fill = f"width: {100 * (value or 0):.2f}%; background: {colour(number)}"
+        rows.append(
+            f'<span class="name">{name}</span>'
+            f'<div class="track" role="meter" aria-label="{name}" aria-valuemin="0" '
+            f'aria-valuemax="1" aria-valuenow="{value or 0:.3f}">'
+            f'<div class="fill" style="{fill}"></div>{least}</div>'
+            f'<span class="value">{"" if value is None else f"{100 * value:.1f} %"}</span>'
+        )
+    return "".join(rows)
+
+
+def panel(title: str, body: str, note: str = "") -> str:
+    """A titled part of the page; ``body`` is HTML."""
+    return f'<div class="card"><h2>{escape(title)}</h2>{body}{_note(note) if note else ""}</div>'
+
+
+def saves(timeline: Timeline, threshold: float) -> str:
+    """Links that hold the timeline in each format: the server keeps no file for them."""
+    links = []
+    for name, (suffix, write) in FORMATS.items():
+        text = base64.b64encode(write(timeline, threshold).encode()).decode()
+        file = escape(Path(timeline.source).stem + suffix)
+        link = f'href="data:application/octet-stream;base64,{text}" download="{file}"'
+        links.append(f"<a {link}>{TITLES.get(name, name)}</a>")
+    return f'<div class="saves"><span>Save as</span>{"".join(links)}</div>'
+
+
+def weighed(names: Sequence[str], shown: float, seconds: float) -> str:
+    """What the weights' panel shows."""
+    part = f"The first {shown:g} of {seconds:.0f} seconds. " if shown < seconds else ""
+    whose = ", ".join(map(escape, names))
+    return f"{part}How much each frame of {whose} counts within its segment (dashed borders)."

@@ -1,0 +1,127 @@
+"""torch, torchaudio and torchvision: whether they fit camser, each other and the GPU."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+from packaging.requirements import Requirement
+from packaging.specifiers import SpecifierSet
+from packaging.version import Version
+
+from camser.cli.doctor.findings import Facts, Line, pip
+from camser.cli.doctor.requirements import failed, outside, version_of
+
+FAMILY = ("torch", "torchaudio", "torchvision")
+# Versions of the family that are known to work together, oldest first.
+MATCHED = (("2.11.0", "2.11.0", "0.26.0"), ("2.14.1", "2.11.0", "0.29.2"))
+# Versions that do not, though no metadata says so.
+KNOWN_BAD = (
+    (
+        {"torch": ">=2.15.dev0", "torchaudio": ">=2.11"},
+        "2.11, torchaudio's last release, does not import with torch 2.15 and later",
+    ),
+)
+INDEX = "https://download.pytorch.org/whl"
+BUILDS = {12: "cu128", 13: "cu130"}  # of MATCHED's first, by the major version of CUDA
+
+
+def family(facts: Facts) -> Iterator[Line]:
+    """A line for each of the three."""
+    for name in FAMILY:
+        error, version = failed(facts, name), version_of(facts, name)
+        torch = version_of(facts, "torch")
+        if bad := outside(facts, name) or _clash(facts, name):
+            yield Line("wrong", name, bad, _matched(facts))
+        elif error and torch and _label(facts, name) != _label(facts, "torch"):
+            found = f"{version} and torch {torch} are different builds; {error}"
+            yield Line("wrong", name, found, _same_build(facts, name))
+        elif error:
+            yield Line("wrong", name, f"{version}; {error}", _matched(facts))
+        else:
+            yield Line("ok", name, facts["imports"].get(name, {}).get("version") or version)
+
+
+def _clash(facts: Facts, name: str) -> str:
+    """Which other member this version is not made for."""
+    version = version_of(facts, name)
+    for requirement in map(Requirement, facts["distributions"][name]["requires"]):
+        other = version_of(facts, requirement.name) if requirement.name in FAMILY else ""
+        if other and not requirement.specifier.contains(other, prereleases=True):
+            return f"{version}; made for {requirement.name}{requirement.specifier}, not {other}"
+    for pair, why in KNOWN_BAD:
+        versions = {member: version_of(facts, member) for member in pair}
+        if name == list(pair)[-1] and all(
+            v and SpecifierSet(pair[member]).contains(v, prereleases=True)
+            for member, v in versions.items()
+        ):
+            return f"{version}; {why}"
+    return ""
+
+
+def _label(facts: Facts, name: str) -> str:
+    """What follows the version's plus: PyTorch's index has it, PyPI not."""
+    version = version_of(facts, name)
+    return Version(version).local or "" if version else ""
+
+
+def _same_build(facts: Facts, name: str) -> str:
+    """The member's build from where torch is from."""
+    public, label = Version(version_of(facts, name)).public, _label(facts, "torch")
+    if label:
+        return _from_index([f"{name}=={public}"], label)
+    return pip("--force-reinstall", "--no-deps", f"{name}=={public}")
+
+
+def _matched(facts: Facts) -> str:
+    """The set nearest to torch's version, of torch's build; anew where it is there already."""
+    installed = [version_of(facts, name) for name in FAMILY]
+    publics = [Version(v).public if v else "" for v in installed]
+    below = [m for m in MATCHED if publics[0] and Version(m[0]) <= Version(publics[0])]
+    chosen = below[-1] if below else MATCHED[0]
+    pins = [f"{name}=={version}" for name, version in zip(FAMILY, chosen, strict=True)]
+    anew = ["--force-reinstall"] if list(chosen) == publics else []
+    label = _label(facts, "torch")
+    return _from_index(pins, label, anew) if label else pip(*anew, *pins)
+
+
+def _from_index(pins: Sequence[str], label: str, options: Sequence[str] = ()) -> str:
+    return pip(*options, *(f"{p}+{label}" for p in pins), "--index-url", f"{INDEX}/{label}")
+
+
+def gpu(facts: Facts) -> Iterator[Line]:
+    """Whether there is a GPU, and whether torch sees it."""
+    torch, driver = facts["imports"].get("torch", {}), facts["driver"]
+    names = ", ".join(
+        f"{device['name']} ({device['memory'] / 2**30:.0f} GiB)"
+        for device in driver.get("devices", ())
+    )
+    if torch.get("rocm") and torch["gpus"]:
+        yield Line("ok", "GPU", f"{torch['gpus']}, by ROCm {torch['rocm']}")
+    elif "error" in driver:
+        yield Line("wrong", "GPU", f"the driver does not start: {driver['error']}", "nvidia-smi")
+    elif not names:
+        hidden = facts["variables"].get("CUDA_VISIBLE_DEVICES")
+        why = "" if hidden is None else f"; CUDA_VISIBLE_DEVICES is {hidden!r}"
+        yield Line("note", "GPU", f"none is seen: everything runs on the CPU{why}")
+    elif "gpus" not in torch:
+        yield Line("note", "GPU", f"{names}; first torch")
+    else:
+        yield _build(names, torch, driver["cuda"])
+
+
+def _build(names: str, torch: Facts, served: str) -> Line:
+    """Whether torch's build suits the GPUs ``names``, whose driver serves CUDA ``served``."""
+    major = int(served.split(".")[0])
+    built = f"built for CUDA {torch['cuda']}" if torch["cuda"] else "built for the CPU"
+    found = f"{names}; torch is {built}, the driver serves CUDA {served}"
+    # Within a major version, a driver serves newer builds too.
+    if torch["cuda"] and int(torch["cuda"].split(".")[0]) <= major:
+        if torch["gpus"]:
+            return Line("ok", "GPU", found)
+        remedy = 'python -c "import torch; torch.cuda.init()"'
+        return Line("wrong", "GPU", f"{found}, yet torch does not see it; this says why:", remedy)
+    if major < min(BUILDS):
+        found = f"{found}; update the driver, to CUDA {min(BUILDS)} at least; what there is now:"
+        return Line("wrong", "GPU", found, "nvidia-smi")
+    pins = [f"{name}=={version}" for name, version in zip(FAMILY, MATCHED[0], strict=True)]
+    return Line("wrong", "GPU", found, _from_index(pins, BUILDS[min(major, max(BUILDS))]))

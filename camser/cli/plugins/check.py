@@ -1,0 +1,63 @@
+"""The conformance kit at work on an installed plugin: one line a check, as it goes."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from camser import registry
+from camser.build import plugin_class
+from camser.cli.plugins.show import PLACEHOLDERS
+from camser.testing import Outcome, checks_of, run_checks
+
+MARKS = {"kept": "ok", "expected": "expected", "broken": "FAILED", "unexpected": "FAILED"}
+SUMMARY = {"ok": "ok", "expected": "expected to fail", "FAILED": "FAILED"}
+INDENT = 10  # of what is said of a check that failed
+
+
+def check(kind: str, name: str, params: Mapping[str, Any], tell: Callable[[str], None]) -> bool:
+    """Run all checks of a plugin.
+
+    Arguments
+    ---------
+    kind : str
+        "encoder" or "fusion".
+    name : str
+        As a recipe writes it.
+    params : mapping
+        What it is built with.
+    tell : callable
+        Gets what is to be printed of each check as soon as it is known, and last a summary.
+
+    Returns
+    -------
+    bool
+        Whether all promises are kept but those that the class declares that it cannot.
+
+    Raises
+    ------
+    PluginError
+        If the plugin cannot be loaded, or does not take the parameters.
+    """
+    plugin = plugin_class(kind, name)
+    registry.check_call(plugin, name, *PLACEHOLDERS[kind], **params)
+    width = max(len(c.name) for c in checks_of(plugin, **params))
+    counts: Counter[str] = Counter()
+    for outcome in run_checks(plugin, **params):
+        mark = MARKS[outcome.status]
+        counts[mark] += 1
+        tell(f"{mark:{INDENT}}{outcome.check.name:{width}}  {_told(outcome)}")
+    parts = ", ".join(f"{counts[mark]} {words}" for mark, words in SUMMARY.items() if counts[mark])
+    tell(f"{counts.total()} checks: {parts}")
+    return not counts["FAILED"]
+
+
+def _told(outcome: Outcome) -> str:
+    """The promise that was kept and what is worth knowing; else why it was not."""
+    if outcome.status == "expected":
+        return f"expected to fail: {outcome.told}"
+    if outcome.status == "unexpected":
+        return f"passed although expected to fail ({outcome.check.reason}): take that out"
+    lines = [outcome.check.promise, *outcome.told.splitlines()[outcome.status == "broken" :]]
+    return f"\n{' ' * INDENT}".join(line.strip() for line in lines)

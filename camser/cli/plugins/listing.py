@@ -1,0 +1,92 @@
+"""What is installed, each by the name that a recipe has to write. Imports no plugin."""
+
+from __future__ import annotations
+
+import sys
+from collections import Counter
+from contextlib import redirect_stdout
+from typing import NamedTuple
+
+from camser import registry
+
+
+class Listed(NamedTuple):
+    """An installed plugin; ``name`` is qualified, ``dist:name``, where several offer it."""
+
+    kind: str
+    name: str
+    distribution: str
+    version: str
+
+
+def listed() -> list[Listed]:
+    """Encoders, then fusions, sorted by name.
+
+    Example
+    -------
+    >>> [plugin.name for plugin in listed() if plugin.kind == "fusion"]
+    [...'concat'...]
+    """
+    found = []
+    for kind in registry.GROUPS:
+        points = registry.installed(kind)
+        offers = Counter(point.name for point in points)
+        for point in points:
+            dist, alone = registry.made_by(point), offers[point.name] == 1
+            name = point.name if alone else f"{dist.name}:{point.name}"
+            found.append(Listed(kind, name, dist.name, dist.version))
+    return found
+
+
+def kinds_of(name: str, kind: str | None = None) -> list[str]:
+    """The kinds in which something is called ``name``, or ``dist:name``.
+
+    Arguments
+    ---------
+    name : str
+        As a recipe writes it.
+    kind : str, optional
+        Look at this one alone.
+
+    Raises
+    ------
+    PluginError
+        If there is none, or several distributions offer it.
+    """
+    kinds = [kind] if kind else [k for k in registry.GROUPS if registry.offers(k, name)]
+    if not kinds:
+        names = sorted({plugin.name for plugin in listed()})
+        raise registry.PluginError(
+            f"no plugin {name!r}; installed: {', '.join(names) or 'none'}."
+            f"{registry.nearest(name, names)}"
+        )
+    for each in kinds:
+        registry.find(each, name)
+    return kinds
+
+
+def fault(kind: str, name: str) -> str:
+    """What keeps a plugin from being used; empty where nothing does. It is imported.
+
+    Arguments
+    ---------
+    kind : str
+        "encoder" or "fusion".
+    name : str
+        As a recipe writes it.
+    """
+    try:
+        # What a module prints on its way belongs to no table and to no JSON.
+        with redirect_stdout(sys.stderr):
+            from camser.build import plugin_class
+
+            plugin_class(kind, name)
+    except registry.PluginError as error:
+        return str(error) if error.__cause__ is None else _not_imported(error.__cause__)
+    except (ImportError, SystemExit) as error:  # torch is missing; a module leaves the interpreter
+        return _not_imported(error)
+    return ""
+
+
+def _not_imported(error: BaseException) -> str:
+    return f"cannot be imported: {type(error).__name__}: {' '.join(str(error).split())}"

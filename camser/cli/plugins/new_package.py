@@ -1,0 +1,112 @@
+"""``camser plugins new``: a complete small package with one plugin, to be changed by its author."""
+
+from __future__ import annotations
+
+import re
+from importlib.resources import files
+from pathlib import Path
+from string import Template
+
+import camser
+from camser import registry
+from camser.runtime.files import replacing_folder
+
+SMALL = {"encoder": "channels=8", "fusion": "size=8"}  # what makes the tests quick
+OVERRIDES = {
+    "encoder": '--encoders="{$name: {plugin: $name}}" --modalities="[mfcc, $name]" --fusion=concat',
+    "fusion": '--fusions="{$name: {plugin: $name}}" --fusion=$name',
+}
+
+
+def write_package(name: str, kind: str, folder: str | Path | None = None) -> list[Path]:
+    """Write a package that can be installed and passes its own tests.
+
+    Arguments
+    ---------
+    name : str
+        Of the plugin, as recipes will write it.
+    kind : str
+        "encoder" or "fusion".
+    folder : str or Path, optional
+        The folder to make; by default named after the distribution, in the current one.
+
+    Returns
+    -------
+    list of Path
+        What was written.
+
+    Raises
+    ------
+    ValueError
+        If the name is none, or an installed plugin's.
+    FileExistsError
+        If the folder is there.
+    """
+    check_name(name, kind)
+    words = _words(name, kind)
+    folder = Path(folder or words["distribution"])
+    written = {
+        "setup.cfg": "setup.cfg",
+        "pyproject.toml": "pyproject.toml",
+        "README.md": "README.md",
+        f"{words['module']}.py": f"{kind}.py",
+        f"tests/test_{name}.py": "test.py",
+    }
+    with replacing_folder(folder) as new:
+        (new / "tests").mkdir()
+        for path, template in written.items():
+            (new / path).write_text(_filled(template, words), encoding="utf-8")
+    return [folder / path for path in written]
+
+
+def check_name(name: str, kind: str) -> None:
+    """Raise a ValueError unless a new plugin can have this name.
+
+    Arguments
+    ---------
+    name : str
+        Of the plugin.
+    kind : str
+        "encoder" or "fusion".
+    """
+    if not re.fullmatch(r"[a-z][a-z0-9]*(_[a-z0-9]+)*", name):
+        close = re.sub(r"\W+|_+", "_", name.lower()).strip("_").lstrip("_0123456789")
+        hint = f", e.g. {close!r}" if close.isascii() and close.isidentifier() else ""
+        raise ValueError(
+            f"the name is {name!r}; it must be lower-case letters, digits and single "
+            f"underscores, and begin with a letter{hint}"
+        )
+    for point in registry.offers(kind, name):
+        dist = registry.made_by(point)
+        raise ValueError(
+            f"{dist.name} {dist.version} has {_article(kind)} {kind} {name!r} "
+            f"already; a recipe could not tell them apart by this name: give another"
+        )
+
+
+def _words(name: str, kind: str) -> dict[str, str]:
+    """What the templates leave open."""
+    cls = "".join(word.capitalize() for word in name.split("_"))
+    if not cls.endswith(kind.capitalize()) or cls == kind.capitalize():
+        cls += kind.capitalize()  # so that it hides nothing that its module imports
+    return {
+        "name": name,
+        "kind": kind,
+        "article": _article(kind),
+        "cls": cls,
+        "module": f"camser_{name}",
+        "distribution": f"camser-{name.replace('_', '-')}",
+        "group": registry.GROUPS[kind],
+        "camser": camser.__version__,
+        "small": SMALL[kind],
+        "override": Template(OVERRIDES[kind]).substitute(name=name),
+    }
+
+
+def _filled(template: str, words: dict[str, str]) -> str:
+    text = files("camser.cli.plugins").joinpath(f"templates/{template}.txt").read_text("utf-8")
+    return Template(text).substitute(words)
+
+
+def _article(kind: str) -> str:
+    return "an" if kind[0] in "aeiou" else "a"

@@ -1,0 +1,132 @@
+"""What stands after a plugin's name on the command line: its parameters."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Sequence
+from io import StringIO
+from pathlib import Path
+from typing import Any
+
+from hyperpyyaml import load_hyperpyyaml, resolve_references
+from ruamel.yaml import YAML
+from ruamel.yaml.error import YAMLError
+
+import camser
+from camser import registry
+from camser.build import NAMED, check_names
+from camser.config.settings import Settings, SettingsError, arguments_checked, read_arguments
+from camser.model import EmotionHead, UtteranceEncoder
+
+
+def read_params(text: str | None) -> dict[str, Any]:
+    """A YAML mapping, as a recipe would hold it, to keyword arguments.
+
+    Arguments
+    ---------
+    text : str or None
+        E.g. "{hidden_size: 8}"; nothing is no parameter.
+
+    Raises
+    ------
+    ValueError
+        If it is something else.
+
+    Example
+    -------
+    >>> read_params("{hidden_size: 8, guides: [mfcc]}")
+    {'hidden_size': 8, 'guides': ['mfcc']}
+    """
+    try:
+        params = YAML(typ="safe").load(text or "{}")
+    except YAMLError as error:
+        raise ValueError(f"{text!r} is not YAML: {' '.join(str(error).split())}") from error
+    if not isinstance(params, dict) or not all(isinstance(name, str) for name in params):
+        raise ValueError(
+            f"the parameters are {text!r}; write them as in a recipe: "
+            f'"{{hidden_size: 8, dropout: 0.1}}"'
+        )
+    return params
+
+
+RECIPES = Path(camser.__file__).parent.parent / "recipes"  # in a checkout; a wheel has none
+BUILT = ("embedding_model", "classifier")
+
+
+def read(argv: Sequence[str]) -> Settings:
+    """The settings that a command line asks for, as ``train.py`` reads it.
+
+    Arguments
+    ---------
+    argv : sequence of str
+        The YAML, from the current folder or from one of the recipes', and overrides.
+
+    Raises
+    ------
+    SettingsError
+        If the YAML is not found, found in several recipes, or something in it is wrong.
+    """
+    argv = [str(_find(argv[0])), *argv[1:]]
+    try:
+        settings = read_arguments(argv)
+    except SettingsError as error:
+        if "data_folder is not set" not in str(error):
+            raise
+        settings = read_arguments([*argv, "--data_folder=."])  # nothing reads it here
+    check_names(*(settings.values[name] for name in NAMED))
+    return settings
+
+
+def build(settings: Settings) -> tuple[UtteranceEncoder, EmotionHead]:
+    """The recipe's model and its head, weights read as at the start of training.
+
+    Raises
+    ------
+    ValueError
+        If they cannot be built; where weights are read, it says how to do without.
+    """
+    tree = YAML().load(resolve_references(settings.text).getvalue())
+    text = StringIO()
+    # The rest of a recipe is for training: checkpoints, logs, the seed.
+    YAML().dump({name: tree[name] for name in BUILT}, text)
+    with arguments_checked():
+        try:
+            built = load_hyperpyyaml(text.getvalue())
+        except ValueError as error:
+            raise ValueError(f"{error}{_without_weights(settings.values)}") from error
+    model, head = (built[name] for name in BUILT)
+    if not getattr(model, "architecture", None):
+        raise ValueError(
+            f"embedding_model is of the class {type(model).__name__}; only what "
+            f"camser.build.build_model gives can be described"
+        )
+    return model, head
+
+
+def _find(path: str) -> Path:
+    if Path(path).is_file():
+        return Path(path)
+    found = [p for f in (RECIPES, *sorted(RECIPES.glob("*"))) if (p := f / path).is_file()]
+    if len(found) == 1:
+        return found[0]
+    offered = found or sorted(RECIPES.glob("*/hparams/*.yaml"))
+    names = ", ".join(str(p.relative_to(RECIPES.parent)) for p in offered)
+    what = "several recipes have it" if found else "no such file, from here or in a recipe"
+    raise SettingsError(f"{path}: {what}" + (f"; give one of: {names}" if names else ""))
+
+
+def _without_weights(values: dict[str, Any]) -> str:
+    """How to build the encoders of a recipe that read weights without these."""
+    random: dict[str, str] = {}
+    for name in values["modalities"]:
+        table = values["encoders"][name]
+        takes = inspect.signature(registry.load("encoder", table["plugin"])).parameters
+        if table.get("source") and "config" in takes:
+            model_type = table["plugin"].rpartition(":")[2]
+            random[name] = f"{{source: null, config: {{model_type: {model_type}}}}}"
+        elif table.get("weights"):
+            random[name] = "{weights: null}"
+    if not random:
+        return ""
+    tables = ", ".join(f"{name}: {table}" for name, table in random.items())
+    return f'\nTo describe it with random weights add --encoders="{{{tables}}}"'

@@ -1,0 +1,158 @@
+"""What there is to know of one plugin: where it is from, its parameters, its sizes."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import nn
+
+from camser import registry
+from camser.audio import SAMPLE_RATE
+from camser.build import plugin_class
+from camser.cli.plugins.model_summary import fused_parts
+from camser.cli.plugins.text_table import aligned
+from camser.encoders.base import Encoder, FrameSpec
+from camser.fusion.base import Fusion
+
+INDENT = "    "
+
+
+def card(kind: str, name: str, params: Mapping[str, Any]) -> str:
+    """A plugin, in plain text.
+
+    Arguments
+    ---------
+    kind : str
+        "encoder" or "fusion".
+    name : str
+        As a recipe writes it.
+    params : mapping
+        What it is built with to know its sizes.
+
+    Raises
+    ------
+    PluginError
+        If it is unknown, cannot be loaded, or does not take the parameters.
+    """
+    point, plugin = registry.find(kind, name), plugin_class(kind, name)
+    if params:
+        registry.check_call(plugin, name, *PLACEHOLDERS[kind], **params)
+    expected = getattr(plugin, "expected_failures", {})
+    dist = registry.made_by(point)
+    sections = [
+        f"{kind} {point.name}, {dist.name} {dist.version}\n{_place(plugin)}",
+        _indented(inspect.cleandoc(plugin.__doc__ or "no docstring")),
+        _table("parameters", _parameters(kind, plugin)),
+        _table("expected failures", [[check, reason] for check, reason in expected.items()]),
+        _table(*of(kind, name, params)),
+    ]
+    return "\n\n".join(section for section in sections if section)
+
+
+def _place(plugin: type) -> str:
+    source = Path(inspect.getfile(plugin))
+    line = inspect.getsourcelines(plugin)[1]
+    return f"class {plugin.__module__}.{plugin.__qualname__}, {source}:{line}"
+
+
+def _parameters(kind: str, plugin: type) -> list[list[str]]:
+    """Name, type as written, and default of each; a fusion's first is the frames'."""
+    takes = list(inspect.signature(plugin).parameters.values())
+    rows = []
+    for parameter in takes[len(PLACEHOLDERS[kind]) :]:
+        empty, variadic = parameter.empty, parameter.kind.name.startswith("VAR_")
+        written = parameter.annotation
+        if not isinstance(written, str):
+            written = "" if written is empty else inspect.formatannotation(written)
+        default = "required" if parameter.default is empty else repr(parameter.default)
+        name = str(parameter.replace(annotation=empty, default=empty))
+        rows.append([name, written, "" if variadic else default])
+    return rows
+
+
+def _table(title: str, rows: list[list[str]]) -> str:
+    return "\n".join([title, *aligned(rows, INDENT)]) if rows else ""
+
+
+def _indented(text: str) -> str:
+    return "\n".join((INDENT + line).rstrip() for line in text.splitlines())
+
+
+SECONDS = (3, 1)  # of the paper's segments, and of short ones
+PLACEHOLDERS: dict[str, tuple] = {"encoder": (), "fusion": ({},)}  # given before the parameters
+
+
+def of(kind: str, name: str, params: Mapping[str, Any]) -> tuple[str, list[list[str]]]:
+    """A title, and the rows of a table; where it cannot be built, one row with its own message.
+
+    Arguments
+    ---------
+    kind : str
+        "encoder" or "fusion".
+    name : str
+        As a recipe writes it.
+    params : mapping
+        What it is built with.
+    """
+    given = ", ".join(f"{name}={value!r}" for name, value in params.items())
+    built = f"built with {given or 'its defaults'}"
+    try:
+        if kind == "encoder":
+            plugin = registry.build(kind, name, **params)
+            rows = _of_encoder(plugin)
+        else:
+            built += " for the paper's modalities"
+            plugin = registry.build(kind, name, paper_specs(), **params)
+            rows = _of_fusion(plugin)
+    except Exception as error:  # the plugin's own, whatever it is
+        known = isinstance(error, ValueError)
+        message = str(error) if known else f"{type(error).__name__}: {error}"
+        return f"it cannot be {built}", [[" ".join(message.split())]]
+    return f"{built}: {_num_parameters(plugin)}", rows
+
+
+def paper_specs() -> dict[str, FrameSpec]:
+    """The frames of the paper's three encoders, for segments of 3 s."""
+    encoders = {
+        "mfcc": registry.build("encoder", "camser:mfcc_bilstm"),
+        "spectrogram": registry.build("encoder", "camser:spectrogram_alexnet", weights=None),
+    }
+    with torch.device("meta"):  # sizes alone: its 94 million weights are neither read nor drawn
+        config = {"model_type": "wav2vec2"}
+        encoders["wav2vec2"] = registry.build("encoder", "camser:wav2vec2", config=config)
+    return {name: e.frame_spec(SECONDS[0] * SAMPLE_RATE) for name, e in encoders.items()}
+
+
+def _of_encoder(encoder: Encoder) -> list[list[str]]:
+    rows = []
+    for seconds in SECONDS:
+        try:
+            frames, channels, pooling, _ = encoder.frame_spec(seconds * SAMPLE_RATE)
+            told = [f"[{frames}, {channels}]", pooling]
+        except ValueError as error:
+            told = [str(error), ""]
+        rows.append([f"segments of {seconds} s", *told])
+    return rows
+
+
+def _of_fusion(fusion: Fusion) -> list[list[str]]:
+    rows = []
+    for name, part in fused_parts(fusion).items():
+        frames, channels, pooling, _ = fusion.specs[name]
+        how = pooling if part["weighed_by"] is None else "weighed"
+        size = "" if part["features"] is None else f"[{part['features']}]"
+        rows.append([name, f"[{frames}, {channels}]", how, size])
+    return [*rows, ["fused vector", "", "", f"[{fusion.out_features}]"]]
+
+
+def _num_parameters(module: nn.Module) -> str:
+    every = list(module.parameters())
+    total = sum(p.numel() for p in every)
+    trained = sum(p.numel() for p in every if p.requires_grad)
+    if not total:
+        return "no parameters"
+    return f"{total:,} parameters, {'all' if trained == total else f'{trained:,}'} trained"

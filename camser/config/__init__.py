@@ -1,0 +1,1 @@
+"""Command line and YAML to checked settings."""

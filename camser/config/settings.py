@@ -1,0 +1,240 @@
+"""A recipe's YAML with its overrides: read, merged, every key checked at every depth.
+
+HyperPyYAML checks only the top level of overrides and ignores keys that nothing uses. Here a
+misspelt key is an error that names the nearest valid one, in the file and on the command line.
+
+A YAML may begin with ``include: other.yaml``, or a list of files: it is then a set of overrides of
+that file, and each file of those before it, merged as those of the command line are.
+
+A YAML may also hold ``variants``, overrides by name; ``--variant=NAME`` then takes those.
+"""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from io import StringIO
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from hyperpyyaml import resolve_references
+from ruamel.yaml import YAML
+from ruamel.yaml.error import YAMLError
+from speechbrain.utils.run_opts import RunOptions
+
+from camser.config.command_line import RUN_OPTIONS, SettingsError, split_arguments
+from camser.config.overrides import check_references, check_size, chosen, merge, tag_of
+from camser.config.schema import check_values
+from camser.registry import nearest
+from camser.runtime.safe_io import is_kind, read_text
+
+# What the code reads from a recipe; a key that is neither here nor referred to is a mistake.
+KEYS = frozenset(
+    (
+        "seed", "data_folder", "output_folder", "prepared_folder", "corpus", "variant",
+        "labels", "merge", "allow_missing", "protocol", "selection", "fold", "num_folds",
+        "valid_fraction", "target", "segment_seconds", "modalities", "encoders", "fusion",
+        "fusions", "embedding_model", "classifier", "batch_size", "eval_batch_size",
+        "num_workers", "keep_features", "learning_rate", "learning_rates", "compiled",
+        "deterministic", "opt_class", "epoch_counter", "checkpointer", "train_logger",
+        "tensorboard", "save_embeddings", "save_attention", "export_folder",
+    )
+)  # fmt: skip
+MOST = 2**20  # bytes of a YAML
+# What ruamel.yaml and HyperPyYAML raise, besides their own, at what they do not expect.
+ODD = (
+    ArithmeticError, AssertionError, AttributeError, LookupError, NotImplementedError, OSError,
+    RecursionError, TypeError, ValueError,
+)  # fmt: skip
+KNOWN = KEYS | RUN_OPTIONS | {"variants"}
+# Run options that decide a result: they become a part of the recipe that a run leaves.
+DECISIVE = (
+    "precision", "eval_precision", "grad_accumulation_factor", "max_grad_norm",
+    "optimizer_step_limit", "remove_vector_weight_decay",
+)  # fmt: skip
+
+
+class Settings(NamedTuple):
+    """What a command line asks for.
+
+    Arguments
+    ---------
+    text : str
+        The merged YAML, references unresolved: run again, it is the same run.
+    values : dict
+        Its plain values, references resolved; an object that it builds is {tag: arguments}.
+    run_opts : RunOptions
+        SpeechBrain's.
+    variants : list of str
+        The variants that the YAML names.
+    """
+
+    text: str
+    values: dict[str, Any]
+    run_opts: RunOptions
+    variants: list[str]
+
+    def at(self, **numbers: int) -> dict[str, Any]:
+        """The values with other numbers for some keys: what the runs of a sweep differ in."""
+        text = self.text
+        for name, number in numbers.items():
+            text = re.sub(rf"(?m)^{name}:.*$", f"{name}: {number}", text, count=1)
+        return _plain_values(text)
+
+
+def read_arguments(argv: Sequence[str], recipe_folder: str | Path = ".") -> Settings:
+    """Read a command line: a YAML, SpeechBrain's run options, and overrides ``--key=value``.
+
+    Arguments
+    ---------
+    argv : sequence of str
+        Without the program's name.
+    recipe_folder : str or Path
+        Where a YAML is looked for that does not exist from the current folder.
+
+    Raises
+    ------
+    SettingsError
+        If the YAML is missing or unreadable, a key is unknown, or a value is not allowed.
+    """
+    rest, overrides = split_arguments(argv)
+    path, run_opts, left = RunOptions.from_command_line_args(rest)
+    if left:
+        raise SettingsError(
+            f"not understood: {left!r}; settings are --key=value, one YAML comes first, and flags "
+            f"such as --debug take no value"
+        )
+    referred: set[str] = set()
+    tree = _read(_find(Path(path), Path(recipe_folder)), referred)
+    asked: dict = {}
+    for key, value in overrides.items():
+        asked[key] = _parse(f"value: {value}", f"--{key}")["value"]
+    listed = tree.pop("variants", {})
+    variants = asked.pop("variants", listed) or {}
+    merge(tree, chosen(variants, asked.get("variant")), KNOWN | referred)
+    merge(tree, asked, KNOWN | referred)
+    tree.update({k: run_opts[k] for k in DECISIVE if k in run_opts.overridden_args})
+    _check_keys(tree, referred)
+    check_references(tree)
+    text = _dump(tree)
+    values = _plain_values(text)
+    check_values(values)
+    return Settings(text, values, run_opts, list(variants))
+
+
+@contextmanager
+def arguments_checked() -> Iterator[None]:
+    """While a recipe's objects are built: an argument that one does not take is its mistake."""
+    try:
+        yield
+    except ImportError as error:
+        if not str(error).startswith("There is no such"):  # HyperPyYAML's words for a name
+            raise
+        raise SettingsError(f"the recipe cannot be built: {error}") from error
+    except TypeError as error:
+        if "argument" not in str(error):
+            raise  # a mistake in a plugin's own code
+        raise SettingsError(f"the recipe cannot be built: {error}") from error
+
+
+def _find(path: Path, recipe_folder: Path) -> Path:
+    for candidate in (path, recipe_folder / path):
+        if candidate.is_file():
+            return candidate
+    there = sorted(str(p.relative_to(recipe_folder)) for p in recipe_folder.glob("hparams/*.yaml"))
+    raise SettingsError(
+        f"{path}: no such file, from the current folder or {recipe_folder}; the recipe has: "
+        f"{', '.join(there)}"
+    )
+
+
+def _read(path: Path, referred: set[str], seen: tuple[Path, ...] = ()) -> dict:
+    """The file merged into what it includes; ``referred`` collects the keys they refer to."""
+    if path.resolve() in seen:
+        raise SettingsError(f"{path} includes itself")
+    try:
+        text = read_text(path, MOST)
+    except (OSError, ValueError) as error:
+        raise SettingsError(f"{path} cannot be read: {error}") from error
+    referred |= set(re.findall(r"<(\w+)", text))
+    tree = _parse(text, str(path))
+    if "include" not in tree:
+        return tree
+    names = tree.pop("include")
+    names = [names] if isinstance(names, str) else names
+    if not is_kind(names, [str]):
+        raise SettingsError(
+            f"{path}: include is {names!r:.80}; it must be a file, or a list of files"
+        )
+    base: dict = {}
+    for name in names:
+        included = path.parent / name
+        if not included.is_file():
+            raise SettingsError(f"{path}: include: {included} does not exist")
+        more = _read(included, referred, (*seen, path.resolve()))
+        base = merge(base, more, KNOWN | referred) if base else more
+    return merge(base, tree, KNOWN | referred)
+
+
+def _parse(text: str, where: str) -> dict:
+    try:
+        tree = YAML().load(text)
+    except (YAMLError, *ODD) as error:
+        raise SettingsError(f"{where}: not valid YAML: {_said(error)}") from error
+    if tree is None:
+        return {}
+    if not isinstance(tree, dict):
+        raise SettingsError(f"{where}: must be a mapping of keys to values, not {tree!r:.80}")
+    check_size(tree, where)
+    return tree
+
+
+def _said(error: Exception) -> str:
+    return f"{error or type(error).__name__}"
+
+
+def _check_keys(tree: Mapping, referred: set[str]) -> None:
+    for key in tree:
+        if not key.startswith("__") and key not in KEYS | RUN_OPTIONS | referred:
+            raise SettingsError(
+                f"nothing uses the setting {key!r}.{nearest(key, KEYS | RUN_OPTIONS)}"
+            )
+    missing = sorted(KEYS - set(tree))
+    if missing:
+        raise SettingsError(f"the recipe lacks the settings: {', '.join(missing)}")
+
+
+def _dump(tree: Mapping) -> str:
+    stream = StringIO()
+    YAML().dump(tree, stream)
+    return stream.getvalue()
+
+
+def _plain_values(text: str) -> dict[str, Any]:
+    try:
+        resolved = YAML().load(resolve_references(text).getvalue())
+    except (YAMLError, *ODD) as error:
+        placeholder = re.match(r"'(\w+)' is a !PLACEHOLDER", str(error))
+        if placeholder:
+            raise SettingsError(f"{placeholder[1]} is not set; give --{placeholder[1]}=…") from None
+        raise SettingsError(f"the recipe cannot be resolved: {_said(error)}") from error
+    check_size(resolved, "the recipe")
+    return {key: _plain(value) for key, value in resolved.items() if not key.startswith("__")}
+
+
+def _plain(node: Any) -> Any:
+    if isinstance(node, Mapping):
+        values = {str(key): _plain(value) for key, value in node.items()}
+        return {tag_of(node): values} if tag_of(node).startswith("!") else values
+    if isinstance(node, (list, tuple)):
+        return [_plain(value) for value in node]
+    if isinstance(node, bool) or node is None:
+        return node
+    for kind in (int, float):
+        if isinstance(node, kind):
+            if not math.isfinite(node):
+                raise SettingsError(f"a setting is {node}; numbers must be finite")
+            return kind(node)
+    return str(getattr(node, "value", node))

@@ -1,0 +1,1 @@
+"""A corpus folder to a manifest, folds, packed samples and batches."""

@@ -1,0 +1,250 @@
+"""Evaluation protocols: which utterances train, choose the epoch, and are tested.
+
+No speaker of the test part is ever in the training part. Training is disjoint from validation
+and test, and these from each other, except under ``selection="test_fold"``, the published code's
+way: validation is the test part, so the best epoch is picked on it and the score is optimistic.
+"""
+
+from __future__ import annotations
+
+import random
+from collections import Counter, defaultdict
+from collections.abc import Callable, Collection, Iterable, Sequence
+from dataclasses import dataclass
+from operator import attrgetter
+
+from camser.data.manifest import Utterance
+
+SELECTIONS = ("held_out", "test_fold")
+OPTIONS = ("protocol", "selection", "num_folds", "valid_fraction", "target", "seed")
+OPTIMISTIC = "selected on the test fold (optimistic)"
+
+
+def caution(selection: str, before: str = "") -> str:
+    """What every mention of scores must say of their selection, after ``before``; or nothing.
+
+    Example
+    -------
+    >>> caution("test_fold", ", "), caution("held_out", ", ")
+    (', selected on the test fold (optimistic)', '')
+    """
+    return before + OPTIMISTIC if selection == "test_fold" else ""
+
+
+class FoldError(ValueError):
+    """A protocol that does not exist, or does not fit the corpus."""
+
+
+@dataclass(frozen=True)
+class Fold:
+    """One train / valid / test division.
+
+    Arguments
+    ---------
+    index : int
+        From 0, in the order of ``name``.
+    name : str
+        What is tested, e.g. a speaker.
+    train, valid, test : tuple of Utterance
+        The parts.
+    """
+
+    index: int
+    name: str
+    train: tuple[Utterance, ...]
+    valid: tuple[Utterance, ...]
+    test: tuple[Utterance, ...]
+
+
+def make_folds(
+    utterances: Sequence[Utterance],
+    protocol: str,
+    selection: str = "held_out",
+    num_folds: int | None = None,
+    valid_fraction: float = 0.1,
+    target: str | None = None,
+    seed: int = 0,
+) -> list[Fold]:
+    """All folds of a protocol.
+
+    Arguments
+    ---------
+    utterances : sequence of Utterance
+        The manifest.
+    protocol : str
+        "leave_one_speaker_out", "leave_one_session_out", "speaker_k_fold" or "cross_corpus".
+    selection : str
+        "held_out", or "test_fold" as in the published code.
+    num_folds : int, optional
+        Groups of speakers in ``speaker_k_fold``.
+    valid_fraction : float
+        The share held out of the other sessions' dialogues (``leave_one_session_out``) or of the
+        source corpora's speakers (``cross_corpus``).
+    target : str, optional
+        The corpus tested in ``cross_corpus``; all others train.
+    seed : int
+        Of what is drawn at random: those dialogues and speakers, never the test parts.
+
+    Returns
+    -------
+    list of Fold
+
+    Raises
+    ------
+    FoldError
+        If the protocol or the selection is unknown or does not fit the corpus.
+    """
+    if selection not in SELECTIONS:
+        raise FoldError(f"selection is {selection!r}; allowed: {', '.join(SELECTIONS)}")
+    if protocol not in PROTOCOLS:
+        raise FoldError(f"protocol is {protocol!r}; allowed: {', '.join(PROTOCOLS)}")
+    if not 0 < valid_fraction <= 0.5:
+        raise FoldError(f"valid_fraction is {valid_fraction}; allowed: above 0, up to 0.5")
+    options = {
+        "selection": selection,
+        "num_folds": num_folds,
+        "valid_fraction": valid_fraction,
+        "target": target,
+        "seed": seed,
+    }
+    folds: list[Fold] = []
+    for name, is_test, is_valid in PROTOCOLS[protocol](utterances, options):
+        test = tuple(u for u in utterances if is_test(u))
+        rest = [u for u in utterances if not is_test(u)]
+        if selection == "test_fold":
+            valid, train = test, tuple(rest)
+        else:
+            valid = tuple(u for u in rest if is_valid(u))
+            train = tuple(u for u in rest if not is_valid(u))
+        folds.append(Fold(len(folds), name, train, valid, test))
+    for fold in folds:
+        check_fold(fold, selection)
+    return folds
+
+
+def check_fold(fold: Fold, selection: str) -> None:
+    """Raise a FoldError if a part is empty, parts overlap, or a test speaker is trained on."""
+    for part in ("train", "valid", "test"):
+        if not getattr(fold, part):
+            raise FoldError(f"fold {fold.index} ({fold.name}): its {part} part is empty")
+    train, valid, test = ({u.id for u in part} for part in (fold.train, fold.valid, fold.test))
+    shared = (train & valid) | (train & test) | (valid & test if selection == "held_out" else set())
+    if shared:
+        raise FoldError(f"fold {fold.index} ({fold.name}): in two parts: {sorted(shared)[:5]}")
+    speakers = {u.speaker for u in fold.train} & {u.speaker for u in fold.test}
+    if speakers:
+        raise FoldError(
+            f"fold {fold.index} ({fold.name}): trained and tested on: {sorted(speakers)}"
+        )
+
+
+Rule = tuple[str, Callable[[Utterance], bool], Callable[[Utterance], bool]]
+
+
+def _speakers(utterances: Iterable[Utterance]) -> list[str]:
+    return sorted({u.speaker for u in utterances})
+
+
+def _one_of(values: Collection, *fields: str) -> Callable[[Utterance], bool]:
+    read = attrgetter(*fields)
+    return lambda u: read(u) in values
+
+
+def _need(condition: bool, message: str) -> None:
+    if not condition:
+        raise FoldError(message)
+
+
+def _leave_one_speaker_out(utterances: Sequence[Utterance], options: dict) -> Iterable[Rule]:
+    """Valid: the other speaker of the session, or the next in sorted order, cyclically."""
+    speakers = _speakers(utterances)
+    _need(len(speakers) >= 3, f"leave_one_speaker_out needs 3 speakers; there are {len(speakers)}")
+    sessions = defaultdict(set)
+    for u in utterances:
+        sessions[u.speaker].add((u.corpus, u.session) if u.session else None)
+    for i, test in enumerate(speakers):
+        partners = [s for s in speakers if s != test and sessions[s] == sessions[test] != {None}]
+        valid = partners[0] if partners else speakers[(i + 1) % len(speakers)]
+        yield test, _one_of({test}, "speaker"), _one_of({valid}, "speaker")
+
+
+def _leave_one_session_out(utterances: Sequence[Utterance], options: dict) -> Iterable[Rule]:
+    """Valid: whole dialogues of the other sessions, stratified by emotion."""
+    sessions = sorted({u.session for u in utterances})
+    _need(
+        "" not in sessions and len(sessions) >= 2,
+        f"leave_one_session_out needs a corpus with sessions; there are: {sessions}",
+    )
+    for test in sessions:
+        rest = [u for u in utterances if u.session != test]
+        valid: set[tuple[str, str]] = set()
+        if options["selection"] == "held_out":
+            valid = _stratified_dialogues(rest, options["valid_fraction"], options["seed"])
+        yield test, _one_of({test}, "session"), _one_of(valid, "session", "dialogue")
+
+
+def _stratified_dialogues(
+    utterances: Sequence[Utterance], fraction: float, seed: int
+) -> set[tuple[str, str]]:
+    import numpy as np
+    from sklearn.model_selection import StratifiedGroupKFold
+
+    named = [f"{u.session}/{u.dialogue}" for u in utterances]
+    names, groups = np.unique(named, return_inverse=True)
+    emotions = [u.emotion for u in utterances]
+    parts = min(round(1 / fraction), len(names), max(Counter(emotions).values()))
+    _need(parts >= 2, "the other sessions hold one dialogue; valid needs one of its own")
+    # Not shuffled by scikit-learn, some versions of which then do not stratify.
+    places = np.argsort(np.random.RandomState(seed).permutation(len(names)))
+    _, chosen = next(StratifiedGroupKFold(parts).split(emotions, emotions, places[groups]))
+    return {(utterances[i].session, utterances[i].dialogue) for i in chosen}
+
+
+def _speaker_k_fold(utterances: Sequence[Utterance], options: dict) -> Iterable[Rule]:
+    """Groups of speakers dealt evenly by gender; valid: the next group."""
+    genders = {u.speaker: u.gender for u in utterances}
+    speakers = sorted(genders, key=lambda s: (genders[s], s))
+    k = options["num_folds"]
+    _need(
+        isinstance(k, int) and 3 <= k <= len(speakers),
+        f"speaker_k_fold: num_folds is {k!r}; allowed: 3 … {len(speakers)}, the speakers",
+    )
+    groups = [frozenset(speakers[i::k]) for i in range(k)]
+    for i, test in enumerate(groups):
+        valid = groups[(i + 1) % k]
+        name = "+".join(sorted(test))
+        yield name, _one_of(test, "speaker"), _one_of(valid, "speaker")
+
+
+def _cross_corpus(utterances: Sequence[Utterance], options: dict) -> Iterable[Rule]:
+    """Test: the target corpus; valid: held-out speakers of each source corpus."""
+    corpora, target = sorted({u.corpus for u in utterances}), options["target"]
+    _need(
+        target in corpora and len(corpora) >= 2,
+        f"cross_corpus: target is {target!r}; allowed: one of several corpora, here {corpora}",
+    )
+    valid: set[str] = set()
+    for corpus in corpora:
+        speakers = _speakers(u for u in utterances if u.corpus == corpus)
+        count = max(1, round(options["valid_fraction"] * len(speakers)))
+        if corpus != target:
+            valid.update(random.Random(options["seed"]).sample(speakers, count))
+    yield target, lambda u: u.corpus == target, lambda u: u.speaker in valid
+
+
+PROTOCOLS: dict[str, Callable[[Sequence[Utterance], dict], Iterable[Rule]]] = {
+    "leave_one_speaker_out": _leave_one_speaker_out,
+    "leave_one_session_out": _leave_one_session_out,
+    "speaker_k_fold": _speaker_k_fold,
+    "cross_corpus": _cross_corpus,
+}
+
+
+def describe(fold: Fold, selection: str) -> str:
+    """One line for logs: sizes, classes, and the warning that a selection deserves."""
+    sizes = ", ".join(f"{p} {len(getattr(fold, p))}" for p in ("train", "valid", "test"))
+    classes = ", ".join(
+        f"{k} {v}" for k, v in sorted(Counter(u.emotion for u in fold.test).items())
+    )
+    told = caution(selection, "; ")
+    return f"fold {fold.index} ({fold.name}): {sizes}; test holds {classes}{told}"

@@ -1,0 +1,233 @@
+"""The manifest: one row an utterance, the same columns for every corpus."""
+
+from __future__ import annotations
+
+import csv
+import hashlib
+import io
+import math
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import astuple, dataclass, fields
+from pathlib import Path, PurePosixPath, PureWindowsPath
+from typing import Any
+
+from camser.runtime.files import replacing
+from camser.runtime.safe_io import read_text
+
+STYLES = ("improvised", "scripted", "acted")
+GENDERS = ("female", "male")
+DataFolder = str | Path | Mapping[str, str | Path]  # a corpus's, or each corpus's by name
+
+
+class ManifestError(ValueError):
+    """A manifest, or a corpus folder, that does not say what it must."""
+
+
+@dataclass(frozen=True)
+class Utterance:
+    """One recording of one speaker, and what is known of it.
+
+    Ids and speakers carry their corpus (``emodb/03``), so that corpora can be joined.
+
+    Arguments
+    ---------
+    id : str
+        Unique over all corpora, e.g. ``iemocap/Ses01F_impro01_F000``.
+    corpus : str
+        The corpus's name.
+    path : str
+        The audio file, relative to its corpus's data folder, with forward slashes.
+    seconds : float
+        Length.
+    speaker : str
+        Who speaks, e.g. ``iemocap/Ses01F``.
+    gender : str
+        ``female`` or ``male``.
+    session : str
+        The recording session, or empty where the corpus has none.
+    dialogue : str
+        The conversation, or empty.
+    style : str
+        ``improvised``, ``scripted`` or ``acted``.
+    emotion : str
+        The label, after merging (happy and excited are one class in the paper).
+    text : str
+        What is said; may be empty.
+    digest : str
+        Of the audio file's bytes, so that a fingerprint of the manifest speaks of the audio too.
+    """
+
+    id: str
+    corpus: str
+    path: str
+    seconds: float
+    speaker: str
+    gender: str
+    session: str = ""
+    dialogue: str = ""
+    style: str = "acted"
+    emotion: str = ""
+    text: str = ""
+    digest: str = ""
+
+
+COLUMNS = [field.name for field in fields(Utterance)]
+LONGEST = 100_000  # characters of a field; csv reads some more
+
+
+def locate(data_folder: DataFolder, utterance: Utterance) -> Path:
+    """The audio file of an utterance.
+
+    Arguments
+    ---------
+    data_folder : str, Path or mapping of str to those
+        Where the corpus lies; of several corpora, where each of them does, by name.
+    utterance : Utterance
+        A row of the manifest.
+
+    Raises
+    ------
+    ManifestError
+        If there are several folders, and none for the utterance's corpus; or as ``inside``.
+
+    Example
+    -------
+    >>> row = Utterance("emodb/03a01Fa", "emodb", "wav/03a01Fa.wav", 1.9, "emodb/03", "male")
+    >>> locate("/data/emodb", row).as_posix()
+    '/data/emodb/wav/03a01Fa.wav'
+    >>> locate({"emodb": "/data/emodb", "ravdess": "/data/ravdess"}, row).as_posix()
+    '/data/emodb/wav/03a01Fa.wav'
+    """
+    folder: Any = data_folder
+    if isinstance(data_folder, Mapping):
+        folder = data_folder.get(utterance.corpus)
+        if not folder:
+            raise ManifestError(
+                f"{utterance.id}: data_folder has no folder for {utterance.corpus!r}; it is "
+                f"{dict(data_folder)}"
+            )
+    return inside(folder, utterance.path)
+
+
+def inside(folder: str | Path, path: str | Path) -> Path:
+    """A path below a folder, which no link leads out of.
+
+    Arguments
+    ---------
+    folder : str or Path
+        A corpus's; it may be a link itself.
+    path : str or Path
+        Relative to it.
+
+    Raises
+    ------
+    ManifestError
+        If ``path`` leads elsewhere, by itself or through a link.
+    """
+    found = Path(folder) / path
+    try:
+        there, home = found.resolve(), Path(folder).resolve()
+    except (OSError, RuntimeError, ValueError) as error:  # links in a circle, a name with NUL
+        raise ManifestError(f"{found}: cannot be followed ({error})") from error
+    if not there.is_relative_to(home):
+        raise ManifestError(
+            f"{found} leads to {there}, out of the data folder {home}; what lies outside is not "
+            f"read: copy or hard-link the files, or give the folder that holds them"
+        )
+    return found
+
+
+def validate(utterances: Sequence[Utterance], source: str = "manifest") -> None:
+    """Raise a ManifestError that lists every row that is not sound.
+
+    Arguments
+    ---------
+    utterances : sequence of Utterance
+        The rows.
+    source : str
+        What to call them in the message, e.g. the file's path.
+    """
+    problems, seen = [], set()
+    for number, row in enumerate(utterances, start=1):
+        for problem in _problems(row):
+            problems.append(f"row {number} ({row.id}): {problem}")
+        if row.id in seen:
+            problems.append(f"row {number}: the id {row.id!r} occurs twice")
+        seen.add(row.id)
+    if not utterances:
+        problems.append("there are no utterances")
+    if problems:
+        more = f"\n  … and {len(problems) - 20} more" if len(problems) > 20 else ""
+        raise ManifestError(f"{source}:\n  " + "\n  ".join(problems[:20]) + more)
+
+
+def _problems(row: Utterance) -> Iterable[str]:
+    for column, value in vars(row).items():
+        if isinstance(value, str) and len(value) > LONGEST:
+            yield f"{column} has {len(value)} characters; at most {LONGEST}"
+    for column in ("id", "corpus", "path", "speaker", "emotion"):
+        if not getattr(row, column):
+            yield f"{column} is empty"
+    if not (math.isfinite(row.seconds) and row.seconds > 0):
+        yield f"seconds is {row.seconds}; it must be positive"
+    if row.gender not in GENDERS:
+        yield f"gender is {row.gender!r}; allowed: {', '.join(GENDERS)}"
+    if row.style not in STYLES:
+        yield f"style is {row.style!r}; allowed: {', '.join(STYLES)}"
+    path = PurePosixPath(row.path)
+    drive = PureWindowsPath(row.path).drive
+    if path.is_absolute() or drive or ".." in path.parts or "\\" in row.path:
+        yield f"path {row.path!r} must be relative to the data folder and stay inside it"
+
+
+def write_manifest(path: str | Path, utterances: Sequence[Utterance]) -> None:
+    """Write the rows as CSV, after validating them."""
+    validate(utterances, str(path))
+    with replacing(path) as file:
+        writer = csv.writer(file)
+        writer.writerow(COLUMNS)
+        writer.writerows(astuple(row) for row in utterances)
+
+
+def read_manifest(path: str | Path) -> list[Utterance]:
+    """Read and validate a manifest.
+
+    Raises
+    ------
+    ManifestError
+        If the file is missing, has other columns, or any row is not sound.
+    """
+    try:
+        text = read_text(path)
+        header, *rows = csv.reader(io.StringIO(text, newline=""))
+    except FileNotFoundError:
+        raise ManifestError(f"{path} is missing; the recipe's preparation writes it") from None
+    except (OSError, ValueError, csv.Error) as error:
+        raise ManifestError(
+            f"{path} is not a manifest: {error}; delete it and prepare again"
+        ) from error
+    if not text.endswith("\n"):
+        raise ManifestError(f"{path} is cut off in its last line; delete it and prepare again")
+    if header != COLUMNS:
+        raise ManifestError(f"{path}: the columns are {header}; they must be {COLUMNS}")
+    utterances = [_parse(row, f"{path}, row {n}") for n, row in enumerate(rows, start=1)]
+    validate(utterances, str(path))
+    return utterances
+
+
+def _parse(row: list[str], where: str) -> Utterance:
+    if len(row) != len(COLUMNS):
+        raise ManifestError(f"{where}: {len(row)} columns instead of {len(COLUMNS)}")
+    values: dict[str, Any] = dict(zip(COLUMNS, row, strict=True))
+    try:
+        return Utterance(**{**values, "seconds": float(values["seconds"])})
+    except ValueError:
+        raise ManifestError(f"{where}: seconds is {values['seconds']!r}, not a number") from None
+
+
+def fingerprint(utterances: Iterable[Utterance]) -> str:
+    """16 hexadecimal digits that change with any row, its order, or any audio file's bytes."""
+    sha = hashlib.sha256()
+    for row in utterances:
+        sha.update(repr(astuple(row)).encode())
+    return sha.hexdigest()[:16]

@@ -1,0 +1,192 @@
+"""Arrays on disk: written whole or not at all, mapped into memory, or copied to a device.
+
+Beside what is kept for long lies an index, written last: what the array is of, and its digest.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import logging
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from camser.runtime.digests import described
+from camser.runtime.files import DAY, remove_parts, replacing
+
+logger = logging.getLogger(__name__)
+BLOCK = 1 << 26  # bytes copied at a time
+
+
+def write_array(
+    path: Path, dtype: type[np.generic], shape: Sequence[int], blocks: Iterable[np.ndarray]
+) -> None:
+    """Write ``path`` in numpy's format, block after block, so that few of them are in memory.
+
+    What killed runs left beside it more than a day ago is removed.
+
+    Arguments
+    ---------
+    path : Path
+        The ``.npy`` file; its folder is made if need be.
+    dtype : type
+        Of the elements.
+    shape : sequence of int
+        Of the whole array.
+    blocks : iterable of array
+        [rows, …] each; together they fill ``shape``.
+    """
+    remove_parts(path.parent, "*.npy", DAY)
+    header = {
+        "descr": np.lib.format.dtype_to_descr(np.dtype(dtype)),
+        "fortran_order": False,
+        "shape": tuple(shape),
+    }
+    rows = 0
+    with replacing(path, "wb") as file:
+        np.lib.format.write_array_header_1_0(file, header)
+        for block in blocks:
+            file.write(np.ascontiguousarray(block, dtype))
+            rows += len(block)
+        assert rows == shape[0], f"{path}: {rows} rows instead of {shape[0]}"
+
+
+def open_array(
+    path: Path, shape: Sequence[int], dtypes: Iterable[type[np.generic]]
+) -> MappedArray | None:
+    """The array in a file, or None where there is none of this shape and of one of these types."""
+    try:
+        array = MappedArray(path)
+    except (OSError, ValueError, EOFError):
+        return None
+    fits = array.host.shape == tuple(shape) and array.host.dtype in [np.dtype(d) for d in dtypes]
+    return array if fits else None
+
+
+def write_index(path: Path, about: Mapping[str, Any]) -> None:
+    """Write, beside an array that is there, what it is of; last, so that it says: it is whole.
+
+    Arguments
+    ---------
+    path : Path
+        The ``.npy`` file.
+    about : mapping
+        What JSON can hold.
+    """
+    with replacing(path.with_suffix(".json")) as file:
+        json.dump({**about, **described(path)}, file)
+
+
+def is_whole(path: Path, about: Mapping[str, Any]) -> bool:
+    """Whether an array is there to the last bit, and is of what ``about`` says.
+
+    One that is not, though it has an index, is named in a warning.
+    """
+    index = path.with_suffix(".json")
+    if not index.is_file():
+        return False
+    with contextlib.suppress(OSError, ValueError, RecursionError):
+        if json.loads(index.read_text(encoding="utf-8")) == {**about, **described(path)}:
+            return True
+    logger.warning("%s is damaged: it is made again", path)
+    return False
+
+
+class MappedArray:
+    """An array in a file, read where it lies, or from a device's copy.
+
+    To another process goes its path, and it is mapped there again.
+
+    Arguments
+    ---------
+    path : str or Path
+        The ``.npy`` file.
+
+    Attributes
+    ----------
+    host : numpy.memmap
+        Read-only.
+    copy : Tensor or None
+        What lies on a device.
+
+    Example
+    -------
+    >>> import tempfile
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     write_array(Path(folder, "a.npy"), np.float32, (2, 3), [np.ones((1, 3))] * 2)
+    ...     array = MappedArray(Path(folder, "a.npy"))
+    ...     array.rows(torch.tensor([1])), array.to("cpu").rows(torch.tensor([1]))
+    (tensor([[1., 1., 1.]]), tensor([[1., 1., 1.]]))
+    """
+
+    def __init__(self, path: str | Path) -> None:
+        self.path = Path(path)
+        self.host = np.load(path, mmap_mode="r")
+        self.copy: Tensor | None = None
+
+    def __reduce__(self) -> tuple:
+        return MappedArray, (self.path,)
+
+    @property
+    def nbytes(self) -> int:
+        """Size in bytes."""
+        return self.host.nbytes
+
+    def to(self, device: str | torch.device) -> MappedArray:
+        """Copy the whole to a device, from where rows are then taken."""
+        dtype = torch.from_numpy(np.empty(0, self.host.dtype)).dtype
+        copy = torch.empty(self.host.shape, dtype=dtype, device=device)
+        step = max(1, BLOCK * len(self.host) // max(1, self.nbytes))
+        for start in range(0, len(self.host), step):
+            block = np.array(self.host[start : start + step])  # a map cannot be written: copy it
+            copy[start : start + step] = torch.from_numpy(block)
+        self.copy = copy
+        return self
+
+    def rows(self, at: Tensor) -> Tensor:
+        """Some rows, [items, …], where the array lies: on the host or on the device.
+
+        Arguments
+        ---------
+        at : Tensor
+            [items], which ones; on the array's device.
+        """
+        if self.copy is not None:
+            return self.copy.index_select(0, at)
+        return torch.from_numpy(self.host[at.numpy()])
+
+
+def place(arrays: Sequence[MappedArray], device: str | torch.device) -> torch.device:
+    """Copy arrays to a GPU if all of them fit into half of its free memory.
+
+    Arguments
+    ---------
+    arrays : sequence of MappedArray
+        All that batches are made of.
+    device : str or torch.device
+        Where the model is.
+
+    Returns
+    -------
+    torch.device
+        Where the arrays now lie: ``device``, or the CPU.
+    """
+    device, size = torch.device(device), sum(array.nbytes for array in arrays)
+    if device.type != "cuda":
+        return torch.device("cpu")
+    free = torch.cuda.mem_get_info(device)[0]
+    fits = size <= free / 2
+    logger.info(
+        "the data, %.2f GB, %s on %s, of which %.2f GB are free",
+        size / 1e9, "lies" if fits else "is read from the disk, having no room", device, free / 1e9,
+    )  # fmt: skip
+    if not fits:
+        return torch.device("cpu")
+    for array in arrays:
+        array.to(device)
+    return device

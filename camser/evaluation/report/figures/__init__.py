@@ -1,0 +1,20 @@
+"""The figures: each takes plain data and gives a matplotlib figure."""
+
+from camser.evaluation.report.figures.attention import attention
+from camser.evaluation.report.figures.confusion import confusion
+from camser.evaluation.report.figures.groups import compare, groups
+from camser.evaluation.report.figures.learning_curves import curves
+from camser.evaluation.report.figures.reliability import reliability
+from camser.evaluation.report.figures.style import save
+from camser.evaluation.report.figures.tsne import tsne
+
+__all__ = [
+    "attention",
+    "compare",
+    "confusion",
+    "curves",
+    "groups",
+    "reliability",
+    "save",
+    "tsne",
+]

@@ -1,0 +1,134 @@
+"""Confusion matrices side by side (fig. 3 of Zou et al., 2022)."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.collections import QuadMesh
+from matplotlib.colors import to_rgb
+from matplotlib.figure import Figure
+from matplotlib.patches import Rectangle
+
+from camser.evaluation.report.figures import style
+from camser.evaluation.report.figures.layout import (
+    check_some,
+    finished,
+    inches_of,
+    letters_inches,
+    panel_axes,
+    wrapped,
+)
+
+ROOM = 1.2  # inches, for the colour bar and the axes' names
+ROOMY = 0.5  # inches; a smaller cell holds no decimals
+
+
+def confusion(
+    panels: Mapping[str, Sequence[Sequence[int]]], labels: Sequence[str], title: str = ""
+) -> Figure:
+    """Row-normalised matrices: in each cell the share of its row, and below it the count.
+
+    Arguments
+    ---------
+    panels : mapping of str to counts
+        By title, [classes, classes]: rows are labels, columns are predictions. A row without any
+        utterance has no shares; it is hatched.
+    labels : sequence of str
+        The classes, in order.
+    title : str
+        Above all panels.
+
+    Returns
+    -------
+    Figure
+
+    Raises
+    ------
+    ValueError
+        If there is no panel, or counts are negative or not [classes, classes].
+    """
+    check_some(panels=panels, labels=labels)
+    size = len(labels)
+    matrices = {name: _checked(name, counts, size) for name, counts in panels.items()}
+    columns = _columns(len(panels), size)
+    room = ROOM + letters_inches(labels)
+    cell = min(0.75, (style.WIDTH - room - 0.1 * columns) / columns / size)
+    titles = [wrapped(name, cell * size + 0.1) for name in panels]
+    tilted = letters_inches(labels) > 0.95 * cell
+    row = size * cell + inches_of(titles) + 0.4 + (0.7 * letters_inches(labels) if tilted else 0.1)
+    rows = -(-len(panels) // columns)
+    figure = style.new_figure(columns * (size * cell + 0.1) + room, rows * row + 0.1)
+    grid = panel_axes(figure, len(panels), columns)[:, 0]
+    for number, (axes, text, counts) in enumerate(
+        zip(grid, titles, matrices.values(), strict=True)
+    ):
+        mesh = _draw(axes, counts, cell)
+        style.dress(axes, text, "predicted emotion", "" if number % columns else "true emotion")
+        turn = {"rotation": 45, "ha": "right", "rotation_mode": "anchor"} if tilted else {}
+        middles = np.arange(size) + 0.5
+        names = [wrapped(label, style.WIDTH) for label in labels]
+        axes.set_xticks(middles, names, **turn)
+        axes.set_yticks(middles, [""] * size if number % columns else names)
+        axes.tick_params(length=0)
+        axes.spines[:].set_visible(False)
+    bar = figure.colorbar(mesh, ax=list(grid), fraction=0.03, pad=0.02, aspect=30)
+    bar.set_label("share of the true emotion's utterances (%)", fontsize=style.SMALL)
+    bar.ax.tick_params(labelsize=style.SMALL, width=0.6, length=2.5)
+    bar.outline.set_visible(False)
+    return finished(figure, title)
+
+
+def _draw(axes: Axes, counts: np.ndarray, cell: float) -> QuadMesh:
+    """The cells of one panel; returns what a colour bar is made from."""
+    totals = counts.sum(axis=1, keepdims=True)
+    shares = np.ma.masked_invalid(
+        100 * np.where(totals > 0, counts / np.maximum(totals, 1), np.nan)
+    )
+    mesh = axes.pcolormesh(
+        shares, cmap=style.SEQUENTIAL, vmin=0, vmax=100, edgecolors="white", linewidth=0.8
+    )
+    axes.set(aspect="equal", ylim=(len(counts), 0))
+    for (row, column), count in np.ndenumerate(counts):
+        # Within its axes anyway, so not worth measuring for the arrangement.
+        middle = {"x": column + 0.5, "ha": "center", "in_layout": False}
+        if not totals[row, 0]:
+            hatched: dict[str, Any] = {"facecolor": style.PALE, "hatch": "////", "linewidth": 0.8}
+            axes.add_patch(Rectangle((column, row), 1, 1, edgecolor="white", **hatched))
+            box = {"facecolor": style.PALE, "edgecolor": "none", "pad": 1}
+            axes.text(y=row + 0.5, s="–", va="center", fontsize=style.LARGE, bbox=box, **middle)
+            continue
+        share = shares[row, column]
+        color = ink(style.SEQUENTIAL(share / 100))
+        text, size = (f"{share:.1f} %", 7.5) if cell >= ROOMY else (f"{share:.0f}", 6.5)
+        axes.text(y=row + 0.53, s=text, va="bottom", fontsize=size, color=color, **middle)
+        axes.text(
+            y=row + 0.58, s=f"{count:.0f}", va="top", fontsize=style.TINY, color=color, **middle
+        )
+    return mesh
+
+
+def ink(ground: Any) -> str:
+    """Black or white, whichever stands out more from a colour (WCAG 2's contrast ratio)."""
+    rgb = np.array(to_rgb(ground))
+    linear = np.where(rgb <= 0.04045, rgb / 12.92, ((rgb + 0.055) / 1.055) ** 2.4)
+    luminance = linear @ [0.2126, 0.7152, 0.0722]
+    return "black" if (luminance + 0.05) ** 2 > 1.05 * 0.05 else "white"
+
+
+def _columns(num_panels: int, num_classes: int) -> int:
+    if num_classes <= 4 and num_panels % 3 == 0:
+        return 3
+    return 1 if num_classes > 8 else min(num_panels, 2)
+
+
+def _checked(name: str, counts: Sequence[Sequence[int]], size: int) -> np.ndarray:
+    counts = np.asarray(counts)
+    if counts.shape != (size, size) or (counts < 0).any():
+        raise ValueError(
+            f"{name!r}: counts of shape {counts.shape}, at least {counts.min(initial=0)}; allowed: "
+            f"({size}, {size}), one row and column a label, none below 0"
+        )
+    return counts

@@ -1,0 +1,150 @@
+"""What a report is made of: runs, variants of them, sections of variants."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from camser.evaluation import statistics
+from camser.evaluation.metrics import scores
+
+SCORES = ("WA", "UA", "macro_F1")
+
+
+@dataclass(frozen=True)
+class Run:
+    """One run's files.
+
+    Arguments
+    ---------
+    folder : Path
+        Where they are.
+    results : dict
+        Of ``results.json``.
+    predictions : list of dict
+        The rows of ``predictions.csv``.
+    """
+
+    folder: Path
+    results: dict[str, Any]
+    predictions: list[dict[str, str]]
+
+    @property
+    def key(self) -> tuple[int, int]:
+        """(fold, seed)"""
+        return self.results["fold"], self.results["seed"]
+
+
+@dataclass
+class Variant:
+    """All runs of a variant: folds x seeds, alike in everything else.
+
+    Arguments
+    ---------
+    name : str
+        The variant's.
+    labels : list of str
+        The classes in order.
+    runs : list of Run
+        By fold and seed.
+    """
+
+    name: str
+    labels: list[str]
+    runs: list[Run]
+
+    @cached_property
+    def folds(self) -> dict[str, dict[str, float]]:
+        """Each fold's scores, means over the seeds, by the fold's name."""
+        found = defaultdict(list)
+        for run in self.runs:
+            found[run.results["fold_name"]].append(run.results)
+        return {
+            name: {s: float(np.mean([r[s] for r in results])) for s in SCORES}
+            for name, results in found.items()
+        }
+
+    @cached_property
+    def rows(self) -> list[dict[str, str]]:
+        """The predictions of all runs."""
+        return [row for run in self.runs for row in run.predictions]
+
+    @cached_property
+    def truths(self) -> list[int]:
+        """Class indices, a row each."""
+        return [self.labels.index(row["label"]) for row in self.rows]
+
+    @cached_property
+    def guesses(self) -> list[int]:
+        """Class indices, a row each."""
+        return [self.labels.index(row["prediction"]) for row in self.rows]
+
+    @cached_property
+    def log_probabilities(self) -> np.ndarray:
+        """[rows, classes]"""
+        return np.array([[float(row[label]) for label in self.labels] for row in self.rows])
+
+    @cached_property
+    def pooled(self) -> dict[str, Any]:
+        """``metrics.scores`` over all rows."""
+        return scores(self.truths, self.guesses, self.labels)
+
+    @cached_property
+    def intervals(self) -> dict[str, tuple[float, float] | None]:
+        """See ``statistics.bootstrap``."""
+        speakers = self.column("speaker")
+        return statistics.bootstrap(self.truths, self.guesses, speakers, len(self.labels))
+
+    def column(self, name: str) -> list[str]:
+        """A column of the predictions, a row each."""
+        return [row[name] for row in self.rows]
+
+    @property
+    def settings(self) -> dict[str, Any]:
+        """What its runs share, the fold and the seed apart."""
+        return self.runs[0].results["settings"]
+
+
+@dataclass
+class Section:
+    """One corpus under one protocol and one selection: what may stand in one table.
+
+    Arguments
+    ---------
+    corpus, protocol, selection : str
+        What the runs share.
+    labels : list of str
+        The classes in order.
+    variants : dict of str to Variant
+        By name, in order.
+    """
+
+    corpus: str
+    protocol: str
+    selection: str
+    labels: list[str]
+    variants: dict[str, Variant] = field(default_factory=dict)
+
+    @property
+    def fold_names(self) -> list[str]:
+        """Every fold that any variant has, in order."""
+        named = {run.results["fold"]: run.results["fold_name"] for run in self.all_runs}
+        return [named[number] for number in sorted(named)]
+
+    @property
+    def main(self) -> Variant:
+        """The one to look at closer: the last that keeps all it weighs, or the last of camser's."""
+        ours = [v for v in self.variants.values() if "fusions" in v.settings]
+        fusions = {v.name: v.settings["fusions"][v.settings["fusion"]] for v in ours}
+        whole = [v for v in ours if "target" in fusions[v.name] and not fusions[v.name].get("keep")]
+        return (whole or ours or list(self.variants.values()))[-1]
+
+    @property
+    def all_runs(self) -> list[Run]:
+        """The runs of all variants."""
+        return [run for variant in self.variants.values() for run in variant.runs]

@@ -1,0 +1,161 @@
+"""Results to a report: a folder with report.md, report.html, report.json and the figures."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Sequence
+from importlib import metadata
+from pathlib import Path
+
+from camser.evaluation.report import published, tables
+from camser.evaluation.report.collect import ReportError
+from camser.evaluation.report.comparisons import leak_table, pair_table, table_1
+from camser.evaluation.report.document import (
+    Block,
+    Heading,
+    Paragraph,
+    Table,
+    table_to_markdown,
+    to_html,
+    to_markdown,
+)
+from camser.evaluation.report.figures.style import own_settings
+from camser.evaluation.report.format import title
+from camser.evaluation.report.plots import pictures
+from camser.evaluation.report.runs import Section
+from camser.runtime.files import replacing
+
+MARKS = re.compile(r"(<!-- table -->\n).*?(<!-- end -->)", flags=re.S)
+
+
+@own_settings()
+def write_report(sections: Sequence[Section], output: str | Path) -> Path:
+    """Make a report.
+
+    Arguments
+    ---------
+    sections : sequence of Section
+        Of ``collecting.collect``.
+    output : str or Path
+        The folder to write.
+
+    Returns
+    -------
+    Path
+        ``report.html``.
+
+    Raises
+    ------
+    ReportError
+        If two sections would be compared that differ in more than their selection.
+    ResultsError
+        If a file is damaged.
+    """
+    output = Path(output)
+    blocks: list[Block] = [Heading("Evaluation", 1), *_whole(sections)]
+    for section in sections:
+        blocks += [Heading(_first_up(title(section))), *_section(section), *_made_with(section)]
+        blocks += pictures(section, output)
+    _write(output / "report.json", json.dumps(_numbers(sections), indent=1) + "\n")
+    _write(output / "report.md", to_markdown(blocks))
+    _write(output / "report.html", to_html(blocks, "Evaluation"))
+    return output / "report.html"
+
+
+def put_table(sections: Sequence[Section], readme: str | Path) -> None:
+    """Put the sections' main tables between a README's two marks.
+
+    Raises
+    ------
+    ReportError
+        If the README lacks the lines ``<!-- table -->`` and ``<!-- end -->``.
+    """
+    old = Path(readme).read_text(encoding="utf-8")
+    if not MARKS.search(old):
+        raise ReportError(f"{readme} has no lines <!-- table --> and <!-- end --> around a place")
+    shown = [tables.main_table(section) for section in sections]
+    text = "\n\n".join(f"{table.caption}\n\n{table_to_markdown(table)}" for table in shown)
+    _write(Path(readme), MARKS.sub(lambda match: f"{match[1]}{text}\n{match[2]}", old))
+
+
+def _whole(sections: Sequence[Section]) -> list[Block]:
+    """What is told of several sections at once."""
+    found: list[Block] = []
+    if any(section.corpus == published.CORPUS for section in sections):
+        found.append(table_1(sections))
+    for honest in sections:
+        for biased in sections:
+            same = (honest.corpus, honest.protocol) == (biased.corpus, biased.protocol)
+            if same and (honest.selection, biased.selection) == ("held_out", "test_fold"):
+                found.append(leak_table(honest, biased))
+    return found
+
+
+def _section(section: Section) -> list[Block]:
+    found: list[Block] = [tables.main_table(section), tables.fold_table(section)]
+    if len(section.variants) > 1:
+        found.append(pair_table(section))
+    found += [tables.class_table(section), tables.group_table(section)]
+    note = tables.text_note(section)
+    return [*found, Paragraph(note)] if note else found
+
+
+def _made_with(section: Section) -> list[Block]:
+    versions = {json.dumps(r.results["versions"], sort_keys=True) for r in section.all_runs}
+    plugins = {
+        f"{name}: {p['distribution']} {p['version']}"
+        for run in section.all_runs
+        for name, p in run.results["plugins"].items()
+    }
+    devices = sorted({run.results["device"] for run in section.all_runs})
+    hours = sum(run.results["seconds"] for run in section.all_runs) / 3600
+    lines = [", ".join(f"{k} {v}" for k, v in json.loads(one).items()) for one in sorted(versions)]
+    return [
+        Paragraph(
+            f"{len(section.all_runs)} runs, {hours:.1f} h of training, on {', '.join(devices)}; "
+            f"{'; or '.join(lines)}. Plugins: {', '.join(sorted(plugins)) or 'none'}. "
+            f"Manifest {section.all_runs[0].results['manifest']}."
+        )
+    ]
+
+
+def _numbers(sections: Sequence[Section]) -> dict:
+    """The scores, for other programs; all else can be made of the runs."""
+    return {
+        "camser": metadata.version("camser"),
+        "sections": [
+            {
+                "title": title(section),
+                "corpus": section.corpus,
+                "protocol": section.protocol,
+                "selection": section.selection,
+                "labels": section.labels,
+                "manifest": section.all_runs[0].results["manifest"],
+                "table": _table(tables.main_table(section)),
+                "variants": {
+                    name: {
+                        "folds": variant.folds,
+                        "pooled": variant.pooled,
+                        "intervals": variant.intervals,
+                        "seeds": sorted({run.results["seed"] for run in variant.runs}),
+                    }
+                    for name, variant in section.variants.items()
+                },
+            }
+            for section in sections
+        ],
+    }
+
+
+def _table(table: Table) -> dict:
+    return {"caption": table.caption, "header": table.header, "rows": table.rows}
+
+
+def _first_up(text: str) -> str:
+    return text[:1].upper() + text[1:]
+
+
+def _write(path: Path, text: str) -> None:
+    with replacing(path) as file:
+        file.write(text)

@@ -1,0 +1,241 @@
+"""The files of a run: written whole, read with checks, and the only source of every table."""
+
+from __future__ import annotations
+
+import csv
+import json
+import platform
+import re
+from collections.abc import Collection, Mapping, Sequence
+from importlib import metadata
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from camser.data.manifest import Utterance
+from camser.runtime.digests import SEAL, described, difference, is_whole, sealed
+from camser.runtime.files import replacing
+from camser.runtime.safe_io import is_kind, parse_rows, read_json, read_npz, read_text
+
+FORMAT = 3
+UNSEALED = 2  # the format before, without digests: still read
+REQUIRED = (
+    "format", "corpus", "protocol", "selection", "fold", "fold_name", "seed", "variant", "settings",
+    "labels", "parts", "WA", "UA", "macro_F1", "recall", "precision", "confusion", "absent",
+    "num_utterances", "best_epoch", "epochs", "seconds", "device", "versions", "plugins",
+    "manifest",
+)  # fmt: skip
+TEXT, SCORE, TABLES = str, (float, type(None)), {str: {str: object}}
+KINDS = {  # of what is required, at every depth; and of the settings, where they are told
+    **dict.fromkeys(("corpus", "protocol", "selection", "fold_name", "variant", "device"), TEXT),
+    **dict.fromkeys(("fold", "seed", "num_utterances", "best_epoch", "epochs"), int),
+    **dict.fromkeys(("WA", "UA", "macro_F1", "seconds"), float),
+    "settings": {str: object}, "labels": [str], "absent": [str], "parts": {str: int},
+    "recall": {str: SCORE}, "precision": {str: SCORE}, "confusion": [[int]],
+    "versions": {str: str}, "plugins": {str: {str: str}}, "manifest": TEXT,
+}  # fmt: skip
+SETTINGS = {
+    "modalities": [str], "fusion": str, "encoders": TABLES, "fusions": TABLES,
+    "segment_seconds": float, "target": (str, type(None)),
+}  # fmt: skip
+PACKAGES = ("camser", "torch", "torchaudio", "torchvision", "speechbrain", "transformers", "numpy")
+DESCRIPTION = ("id", "corpus", "speaker", "gender", "style", "seconds", "text_in_train")
+PREDICTIONS, VALID_PREDICTIONS = "predictions.csv", "valid_predictions.csv"
+EMBEDDINGS, ATTENTION, HISTORY = "embeddings.npz", "attention.npz", "history.csv"
+RESULTS, ARCHITECTURE = "results.json", "architecture.json"
+FILES = (PREDICTIONS, VALID_PREDICTIONS, HISTORY, EMBEDDINGS, ATTENTION, ARCHITECTURE)
+AGAIN = "give the run's command again, which writes it anew"
+NOT_IN_A_WORD = re.compile(r"[\W_]+")
+
+
+class ResultsError(ValueError):
+    """A results file that is missing, damaged or of another format."""
+
+
+def versions() -> dict[str, str]:
+    """Python's and the packages' that decide a result."""
+    return {"python": platform.python_version(), **{p: metadata.version(p) for p in PACKAGES}}
+
+
+def write_results(folder: str | Path, results: Mapping[str, Any]) -> Path:
+    """Write ``results.json``, the last of a run's files; every field of ``REQUIRED`` must be there.
+
+    It has a digest of its own content, and tells the bytes and digests of the files beside it.
+
+    Returns
+    -------
+    Path
+        The file.
+    """
+    results = {"format": FORMAT, **results}
+    _check(results, "these results")
+    folder = Path(folder)
+    there = [folder / name for name in FILES if (folder / name).is_file()]
+    results = sealed({**results, "files": {path.name: described(path) for path in there}})
+    with replacing(folder / RESULTS) as file:
+        json.dump(results, file, indent=2)
+        file.write("\n")
+    return folder / RESULTS
+
+
+def read_results(path: str | Path) -> dict[str, Any]:
+    """Read and check a ``results.json``, and whether the files beside it are those of its run.
+
+    Raises
+    ------
+    ResultsError
+        If it or one of them is missing or damaged, or if it lacks a field or has a newer format.
+    """
+    path = Path(path)
+    try:
+        results = read_json(path)
+    except FileNotFoundError:
+        raise ResultsError(f"{path} is missing; the run has not ended") from None
+    except (ValueError, OSError) as error:
+        raise ResultsError(f"{path} is damaged ({error}); delete it and run again") from error
+    _check(results, str(path))
+    if results["format"] == FORMAT or SEAL in results:
+        if not is_whole(results):
+            raise ResultsError(f"{path} is damaged: it has changed since the run; {AGAIN}")
+        files = results.pop("files", None)
+        if not is_kind(files, {str: {str: object}}):
+            raise ResultsError(f"{path}: files is {files!r:.80}; {AGAIN}")
+        for name in (name for name in FILES if name in files):
+            if found := difference(path.with_name(name), files[name]):
+                raise ResultsError(f"{path.with_name(name)} is damaged: {found}; {AGAIN}")
+        del results[SEAL]
+    return results
+
+
+def _check(results: Any, where: str) -> None:
+    found = results.get("format") if isinstance(results, dict) else type(results).__name__
+    if found not in (FORMAT, UNSEALED):
+        raise ResultsError(f"{where}: format is {found!r}; this version reads {FORMAT}")
+    missing = [name for name in REQUIRED if name not in results]
+    if missing:
+        raise ResultsError(f"{where}: lacks {', '.join(missing)}; delete it and run again")
+    settings = results["settings"] if isinstance(results["settings"], dict) else {}
+    wrong = [name for name, kind in KINDS.items() if not is_kind(results[name], kind)]
+    wrong += [k for k, kind in SETTINGS.items() if k in settings and not is_kind(settings[k], kind)]
+    if wrong or not results["labels"] or len({*results["labels"]}) < len(results["labels"]):
+        named = wrong[0] if wrong else "labels"
+        found = results.get(named, settings.get(named))
+        raise ResultsError(
+            f"{where}: {named} is {found!r:.80}, which no run writes; delete it and run again"
+        )
+
+
+def write_predictions(
+    folder: str | Path,
+    utterances: Sequence[Utterance],
+    log_probabilities: Sequence[Sequence[float]],
+    labels: Sequence[str],
+    heard: Collection[str] = (),
+    name: str = PREDICTIONS,
+) -> Path:
+    """Write ``predictions.csv``: one row an utterance, a log-probability a class.
+
+    ``text_in_train`` says "yes" or "no" where what is said is known; case and punctuation do not
+    count.
+
+    Arguments
+    ---------
+    folder : str or Path
+        The run's.
+    utterances : sequence of Utterance
+        What was tested.
+    log_probabilities : sequence of sequences of float
+        [utterances, classes]
+    labels : sequence of str
+        The classes, in order.
+    heard : collection of str
+        The texts of the training part.
+    name : str
+        The file's name: the validation part has one of its own.
+    """
+    path = Path(folder) / name
+    heard = {_words(text) for text in heard}
+    with replacing(path) as file:
+        writer = csv.writer(file)
+        writer.writerow([*DESCRIPTION, "label", "prediction", *labels])
+        for row, scores in zip(utterances, log_probabilities, strict=True):
+            if len(scores) != len(labels):
+                raise ValueError(f"{row.id}: {len(scores)} scores for {len(labels)} labels")
+            prediction = labels[max(range(len(labels)), key=scores.__getitem__)]
+            described = [getattr(row, name) for name in DESCRIPTION[:-1]]
+            words = _words(row.text)
+            described.append(("yes" if words in heard else "no") if words else "")
+            writer.writerow([*described, row.emotion, prediction, *scores])
+    return path
+
+
+def _words(text: str) -> str:
+    return NOT_IN_A_WORD.sub(" ", text.lower()).strip()
+
+
+def read_predictions(path: str | Path) -> list[dict[str, str]]:
+    """The rows of a ``predictions.csv``, as strings by column.
+
+    Raises
+    ------
+    OSError, ValueError
+        If it cannot be read, is cut off in its last line, or is no such table.
+    """
+    text = read_text(path)
+    if not text.endswith("\n"):
+        raise ValueError("it is cut off in its last line")
+    return parse_rows(text, {*DESCRIPTION[:-1], "label", "prediction"})
+
+
+def write_arrays(path: Path, arrays: Mapping[str, Any]) -> None:
+    """Write arrays by name as a compressed npz; none at all removes what an earlier run left."""
+    if not arrays:
+        path.unlink(missing_ok=True)
+        return
+    with replacing(path, "wb") as file:
+        np.savez_compressed(file, **arrays)
+
+
+def read_arrays(path: Path) -> dict[str, np.ndarray]:
+    """The arrays of an npz; none if it is not there.
+
+    Raises
+    ------
+    ResultsError
+        If it is damaged.
+    """
+    try:
+        return read_npz(path)
+    except FileNotFoundError:
+        return {}
+    except (ValueError, OSError) as error:
+        raise ResultsError(f"{path} is damaged ({error}); delete it and run again") from error
+
+
+def write_history(folder: str | Path, rows: Sequence[Mapping[str, Any]]) -> None:
+    """Write ``history.csv``: a row an epoch."""
+    with replacing(Path(folder) / HISTORY) as file:
+        writer = csv.DictWriter(file, dict.fromkeys(name for row in rows for name in row))
+        writer.writeheader()
+        writer.writerows(rows)
+
+
+def read_history(folder: str | Path) -> list[dict[str, str]]:
+    """The rows of a ``history.csv``, as strings by column; none if it is not there yet.
+
+    Raises
+    ------
+    ResultsError
+        If it is damaged.
+    """
+    path = Path(folder) / HISTORY
+    try:
+        rows = parse_rows(read_text(path), {"epoch"})
+        for row in rows:
+            int(row["epoch"]), [float(row[name]) for name in row if name != "note"]
+    except FileNotFoundError:
+        return []
+    except (OSError, ValueError) as error:
+        raise ResultsError(f"{path} is damaged ({error}); delete it and run again") from error
+    return rows

@@ -1,0 +1,199 @@
+"""How far a score can be trusted, and whether two systems differ.
+
+Conventions: labels and predictions are class indices, one an utterance, and the scores are those
+of ``camser.evaluation.metrics``. Random draws are seeded. Every function raises a ValueError that
+says what was given and what is allowed where lengths differ, nothing is given or a value is out of
+range.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from itertools import pairwise
+
+import numpy as np
+
+from camser.evaluation.metrics import scores
+
+
+def over_folds(values: Sequence[float]) -> tuple[float, float | None]:
+    """The mean of [folds] and its sample standard deviation (n - 1; None of a single value)."""
+    (values,) = _columns(values=values)
+    return float(values.mean()), float(values.std(ddof=1)) if len(values) > 1 else None
+
+
+def bootstrap(
+    labels: Sequence[int], predictions: Sequence[int], speakers: Sequence[str], num_classes: int,
+    draws: int = 2000, seed: int = 0,
+) -> dict[str, tuple[float, float] | None]:  # fmt: skip
+    """95 % percentile intervals of pooled scores, by drawing speakers with replacement.
+
+    All the utterances of a drawn speaker come along, for they depend on one another (the cluster
+    bootstrap; Field and Welsh, 2007). Nothing is retrained; of few speakers they are too narrow.
+
+    Arguments
+    ---------
+    labels, predictions, speakers : sequences
+        [utterances]; of all the folds together.
+    num_classes, draws, seed : int
+        Indices are below the first; how many times speakers are drawn; the seed of the draws.
+
+    Returns
+    -------
+    dict
+        (low, high) of ``WA``, ``UA`` and ``macro_F1``, a draw's over the classes that occur in its
+        labels; None each where there is a single speaker, so nothing to draw from.
+    """
+    labels, guesses, names = _columns(labels=labels, predictions=predictions, speakers=speakers)
+    cells = _indices("label", labels, num_classes), _indices("prediction", guesses, num_classes)
+    if draws < 1:
+        raise ValueError(f"draws is {draws}; allowed: 1 and more")
+    names, owners = np.unique(names, return_inverse=True)
+    if (size := len(names)) == 1:
+        return dict.fromkeys(("WA", "UA", "macro_F1"))
+    confusion = np.zeros((size, num_classes, num_classes), dtype=int)
+    np.add.at(confusion, (owners, *cells), 1)
+    # A draw is how often each speaker comes up, and its confusion the sum of theirs, that often.
+    times = np.random.default_rng(seed).multinomial(size, np.full(size, 1 / size), size=draws)
+    drawn = _scores_of(np.tensordot(times, confusion, axes=1))
+    return {name: tuple(np.percentile(v, (2.5, 97.5)).tolist()) for name, v in drawn.items()}
+
+
+def mcnemar(labels: Sequence[int], one: Sequence[int], other: Sequence[int]) -> dict:
+    """McNemar's exact test of two systems' predictions of the same [utterances].
+
+    It takes utterances as independent; those of one speaker are not, so the p-value is too small.
+
+    Returns
+    -------
+    dict
+        ``only_one``, ``only_other``: how many utterances only that system gets right; ``p_value``:
+        two-sided binomial, 1.0 where both are 0.
+    """
+    from scipy.stats import binomtest
+
+    labels, one, other = _columns(labels=labels, one=one, other=other)
+    only_one = int(np.sum((one == labels) & (other != labels)))
+    only_other = int(np.sum((one != labels) & (other == labels)))
+    total = only_one + only_other
+    p_value = float(binomtest(only_one, total).pvalue) if total else 1.0
+    return {"only_one": only_one, "only_other": only_other, "p_value": p_value}
+
+
+def paired_folds(one: Sequence[float], other: Sequence[float]) -> dict:
+    """Two systems' scores on the same [folds], with the paired t-test.
+
+    Folds share training data, so their differences are not independent and the p-value is
+    optimistic, that is, too small (Dietterich, 1998; Bengio and Grandvalet, 2004).
+
+    Returns
+    -------
+    dict
+        ``mean`` and ``deviation`` of one - other, as in ``over_folds``; ``p_value``: two-sided;
+        1.0 where all differences are zero, None of a single fold or where all are the same;
+        ``wins``, ``losses`` and ``ties`` of the first.
+    """
+    from scipy.stats import ttest_rel
+
+    one, other = _columns(one=one, other=other)
+    difference = np.round(one - other, 12)  # scores that differ in their last bits are a tie
+    mean, deviation = over_folds(difference)
+    if np.ptp(difference) == 0:  # t is 0 / 0 or infinite
+        p_value = 1.0 if len(difference) > 1 and not difference.any() else None
+    else:
+        p_value = float(ttest_rel(difference, np.zeros_like(difference)).pvalue)
+    signs = {"wins": difference > 0, "losses": difference < 0, "ties": difference == 0}
+    counts = {name: int(folds.sum()) for name, folds in signs.items()}
+    return {"mean": mean, "deviation": deviation, "p_value": p_value, **counts}
+
+
+def calibration(labels: Sequence[int], log_probabilities: np.ndarray, num_bins: int = 10) -> dict:
+    """Whether confidence is accuracy: the expected calibration error (ECE; Guo et al., 2017).
+
+    Arguments
+    ---------
+    labels : sequence of int
+        [utterances]
+    log_probabilities : array
+        [utterances, classes], natural logarithms; a row's probabilities sum to 1 within 0.001.
+    num_bins : int
+        Bins of equal width over the prediction's probability; a bin holds its upper edge.
+
+    Returns
+    -------
+    dict
+        ``ece`` in [0, 1]; ``nll``: the mean of -log p of the label, in nats, infinite where a p is
+        0; ``brier``: the squared error summed over the classes, in [0, 2]; arrays ``edges``
+        [bins + 1], ``confidence``, ``accuracy`` (means; nan in an empty bin), ``count`` [bins].
+    """
+    (labels,), logs = _columns(labels=labels), np.asarray(log_probabilities, dtype=float)
+    if logs.ndim != 2 or len(logs) != len(labels):
+        raise ValueError(f"{logs.shape} log-probabilities; allowed: ({len(labels)}, classes)")
+    if num_bins < 1:
+        raise ValueError(f"num_bins is {num_bins}; allowed: 1 and more")
+    labels, probabilities = _indices("label", labels, logs.shape[1]), np.exp(logs)
+    totals = probabilities.sum(axis=1)
+    if not np.allclose(totals, 1.0, rtol=0, atol=1e-3):
+        raise ValueError(f"probabilities sum to {totals.min():g} … {totals.max():g}; allowed: 1")
+    confidence, right = probabilities.max(axis=1), logs.argmax(axis=1) == labels
+    edges = np.linspace(0.0, 1.0, num_bins + 1)
+    bins = np.clip(np.searchsorted(edges, confidence) - 1, 0, num_bins - 1)
+    count = np.bincount(bins, minlength=num_bins)
+    sure, true = (np.bincount(bins, weights=w, minlength=num_bins) for w in (confidence, right))
+    size = np.where(count, count, np.nan)  # an empty bin has no mean
+    arrays = {"edges": edges, "confidence": sure / size, "accuracy": true / size, "count": count}
+    brier = np.sum((probabilities - np.eye(logs.shape[1])[labels]) ** 2, axis=1).mean()
+    ece, nll = np.abs(sure - true).sum() / len(labels), -logs[np.arange(len(labels)), labels].mean()
+    return {"ece": float(ece), "nll": float(nll), "brier": float(brier), **arrays}
+
+
+def by_group(
+    labels: Sequence[int], predictions: Sequence[int], groups: Sequence[str], classes: Sequence[str]
+) -> dict[str, dict]:
+    """``metrics.scores`` of the [utterances] of each group, by name; "" is left out."""
+    labels, predictions, groups = _columns(labels=labels, predictions=predictions, groups=groups)
+    parts = {name: groups == name for name in np.unique(groups).tolist() if name}
+    return {name: scores(labels[p], predictions[p], classes) for name, p in parts.items()}
+
+
+def length_groups(seconds: Sequence[float], edges: Sequence[float] = (2, 4, 8)) -> list[str]:
+    """The name of each length's group, [utterances]; a length on an edge is in the longer group.
+
+    Example
+    -------
+    >>> length_groups([1.9, 2, 30])
+    ['under 2 s', '2 to 4 s', '8 s and more']
+    """
+    (seconds,), (edges,) = _columns(seconds=seconds), _columns(edges=edges)
+    if seconds.min() < 0 or (np.diff(edges, prepend=0) <= 0).any():
+        given = f"lengths from {seconds.min():g} s, edges {edges.tolist()}"
+        raise ValueError(f"{given}; allowed: lengths from 0 s, rising edges above 0 s")
+    between = [f"{low:g} to {high:g} s" for low, high in pairwise(edges)]
+    names = [f"under {edges[0]:g} s", *between, f"{edges[-1]:g} s and more"]
+    return [names[i] for i in np.searchsorted(edges, seconds, side="right")]
+
+
+def _scores_of(confusion: np.ndarray) -> dict[str, np.ndarray]:
+    """Confusion counts [draws, classes, classes] to [draws] of each score."""
+    right = np.diagonal(confusion, axis1=1, axis2=2)
+    labelled, predicted = confusion.sum(axis=2), confusion.sum(axis=1)
+    num_present = (labelled > 0).sum(axis=1)  # an absent class has nothing right: it adds 0 below
+    recall, f1 = right / np.maximum(labelled, 1), 2 * right / np.maximum(labelled + predicted, 1)
+    means = {"UA": recall.sum(axis=1) / num_present, "macro_F1": f1.sum(axis=1) / num_present}
+    return {"WA": right.sum(axis=1) / labelled.sum(axis=1), **means}
+
+
+def _columns(**given: Sequence) -> list[np.ndarray]:
+    arrays = [np.asarray(values) for values in given.values()]
+    if any(a.ndim != 1 or not len(a) or len(a) != len(arrays[0]) for a in arrays):
+        shapes = ", ".join(f"{a.shape} {name}" for a, name in zip(arrays, given, strict=True))
+        raise ValueError(f"{shapes}; allowed: lists of the same length, not empty")
+    if any(a.dtype.kind == "f" and not np.isfinite(a).all() for a in arrays):
+        raise ValueError(f"{', '.join(given)}: {arrays}; allowed: finite numbers")
+    return arrays
+
+
+def _indices(name: str, values: np.ndarray, num_classes: int) -> np.ndarray:
+    if wrong := set(values.tolist()) - set(range(num_classes)):
+        raise ValueError(f"a {name} is {min(wrong, key=str)!r}; allowed: 0 … {num_classes - 1}")
+    return values.astype(int)

@@ -1,0 +1,1 @@
+"""One run of a recipe, and all folds, seeds and variants of one."""

@@ -1,0 +1,68 @@
+"""Jobs on this machine, some at a time.
+
+On the CPU a job is forked from a server that has imported everything, so that the many short runs
+of a sweep do not each spend seconds on imports. SpeechBrain asks for CUDA when it is imported, and
+what is forked after that cannot use it, so with GPUs every job is a new process.
+"""
+
+from __future__ import annotations
+
+import multiprocessing
+import os
+import sys
+from collections import deque
+from collections.abc import Generator, Sequence
+from multiprocessing.connection import wait
+from typing import Any
+
+from camser.experiment.crossval.options import Resources
+from camser.experiment.crossval.plan import Job
+from camser.experiment.crossval.process import run_here
+
+
+def launch(
+    jobs: Sequence[Job], share: Resources, num_gpus: int
+) -> Generator[tuple[Job, int], None, None]:
+    """Run jobs; gives each with its exit status as it ends.
+
+    Arguments
+    ---------
+    jobs : sequence of Job
+        In the order in which they start.
+    share : Resources
+        How many at once, and the processor cores of each.
+    num_gpus : int
+        The workers take them in turn; 0: the CPU.
+    """
+    os.environ.setdefault("OMP_NUM_THREADS", str(share.cpus))  # read once, by the server
+    can_fork = "forkserver" in multiprocessing.get_all_start_methods() and not num_gpus
+    context: Any = multiprocessing.get_context("forkserver" if can_fork else "spawn")
+    context.set_forkserver_preload(["camser.experiment.run"])
+    waiting, slots = deque(jobs), deque(range(share.workers))
+    running: dict[Any, tuple] = {}
+    try:
+        while waiting or running:
+            while waiting and slots:
+                job, slot = waiting.popleft(), slots.popleft()
+                asked = {"CUDA_VISIBLE_DEVICES": _visible(slot % num_gpus)} if num_gpus else {}
+                process = context.Process(target=run_here, args=(job.command, job.folder, asked))
+                process.start()
+                running[process.sentinel] = job, slot, process
+            for ended in wait(list(running)):
+                job, slot, process = running.pop(ended)
+                process.join()
+                slots.append(slot)
+                yield job, process.exitcode
+    finally:
+        if running:
+            print(f"{len(running)} runs end, each after a checkpoint", file=sys.stderr, flush=True)
+        for _, _, process in running.values():
+            process.terminate()
+        for _, _, process in running.values():
+            process.join()
+
+
+def _visible(number: int) -> str:
+    """The device's name where only some are visible to this process."""
+    names = os.environ.get("CUDA_VISIBLE_DEVICES", "")
+    return names.split(",")[number] if names else str(number)

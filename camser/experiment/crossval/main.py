@@ -1,0 +1,124 @@
+"""The story of a sweep: plan, skip what is finished, run the rest, tell."""
+
+from __future__ import annotations
+
+import statistics
+import sys
+import time
+from collections import defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+from contextlib import closing
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from camser.config.settings import SettingsError, read_arguments
+from camser.data.folds import caution
+from camser.data.prepare import Scanner
+from camser.evaluation.results import ResultsError
+from camser.experiment.crossval import launch_local, launch_ray
+from camser.experiment.crossval.options import read_options, resources
+from camser.experiment.crossval.plan import Job, plan
+from camser.experiment.crossval.process import LOG, last_line
+from camser.runtime.exit import outlast_readers, told_as_a_line
+from camser.runtime.signals import INTERRUPTS
+
+LAUNCH = {"local": launch_local.launch, "ray": launch_ray.launch}
+
+
+def main(scan: Scanner | Mapping[str, Scanner], recipe_folder: str | Path) -> None:
+    """Run what the command line asks for; the exit status is 1 if any run failed.
+
+    Arguments
+    ---------
+    scan : callable, or mapping of str to callable
+        The recipe's reading of its corpus, or of several, as for ``experiment.main``.
+    recipe_folder : str or Path
+        Where the recipe's ``train.py`` and YAMLs are.
+    """
+    INTERRUPTS.install()
+    outlast_readers()
+    with told_as_a_line(ValueError):
+        options, arguments = read_options(sys.argv[1:])
+        print("looking at what is there …", flush=True)
+        jobs = plan(options, arguments, scan, Path(recipe_folder))
+        num_gpus = _num_gpus(arguments, recipe_folder)
+        share = resources(options, num_gpus)
+        todo = [job for job in jobs if _found(job) is None]
+    print(f"{len(jobs)} runs, {len(jobs) - len(todo)} of them finished before", flush=True)
+    if options.dry_run:
+        print("\n".join(f"{job.name}: {job.folder}" for job in todo))
+        return
+    with (
+        told_as_a_line(SettingsError),
+        closing(LAUNCH[options.launcher](todo, share, num_gpus)) as ended,
+    ):
+        failed = _wait(todo, ended)
+    print(_summary(jobs))
+    if failed:
+        lines = "".join(
+            f"\n  {j.name}: {j.folder / LOG}\n    {last_line(j.folder)}" for j in failed
+        )
+        sys.exit(f"{len(failed)} of {len(jobs)} runs failed:{lines}")
+
+
+def _num_gpus(arguments: Sequence[str], recipe_folder: str | Path) -> int:
+    device = str(read_arguments(arguments, recipe_folder).run_opts["device"])
+    kind, _, number = device.partition(":")
+    if number:
+        raise SettingsError(
+            f"--device={device}: a sweep deals the devices itself; give --device={kind}, and "
+            f"CUDA_VISIBLE_DEVICES={number} to choose among them"
+        )
+    return torch.cuda.device_count() if kind == "cuda" else 0
+
+
+def _found(job: Job) -> dict[str, Any] | None:
+    try:
+        return job.results()
+    except (ResultsError, SettingsError) as error:
+        print(f"{job.name}: {error}")
+        return None
+
+
+def _wait(todo: Sequence[Job], ended: Iterable[tuple[Job, int]]) -> list[Job]:
+    """Wait for the jobs, one line for each; returns those that failed."""
+    start, failed = time.monotonic(), []
+    for number, (job, status) in enumerate(ended, start=1):
+        found = _found(job) if status == 0 else None
+        if found is None:
+            failed.append(job)
+            told = f"failed, see {job.folder / LOG}"
+        else:
+            told = f"WA {found['WA']:.4f}, UA {found['UA']:.4f}"
+        spent = time.monotonic() - start
+        left = spent / number * (len(todo) - number)
+        clock = f"{_clock(spent)} gone, {_clock(left)} left"
+        print(f"[{number}/{len(todo)}, {clock}] {job.name}: {told}", flush=True)
+    return failed
+
+
+def _clock(seconds: float) -> str:
+    hours, rest = divmod(round(seconds), 3600)
+    return f"{hours}:{rest // 60:02}:{rest % 60:02}"
+
+
+def _summary(jobs: Sequence[Job]) -> str:
+    """WA and UA of each variant over its finished runs."""
+    rows = defaultdict(list)
+    for job in jobs:
+        found = _found(job)
+        if found:
+            rows[found["variant"], found["selection"]].append(found)
+    lines = [f"{'variant (mean ± over runs)':<32}{'runs':>5}{'WA, %':>16}{'UA, %':>16}"]
+    for (variant, selection), runs in rows.items():
+        scores = "".join(f"{_spread([r[s] for r in runs]):>16}" for s in ("WA", "UA"))
+        note = caution(selection, "  ")
+        lines.append(f"{variant:<32}{len(runs):>5}{scores}{note}")
+    return "\n".join(lines)
+
+
+def _spread(values: Sequence[float]) -> str:
+    deviation = f" ± {100 * statistics.stdev(values):.1f}" if len(values) > 1 else ""
+    return f"{100 * statistics.mean(values):.1f}{deviation}"

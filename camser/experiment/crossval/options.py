@@ -1,0 +1,87 @@
+"""What ``crossval.py`` takes beside a recipe's own settings."""
+
+from __future__ import annotations
+
+import argparse
+import os
+from collections.abc import Sequence
+from typing import NamedTuple
+
+from camser.config.command_line import SettingsError
+
+LAUNCHERS = ("local", "ray")
+CHOSEN = {"variant": "only", "fold": "folds", "seed": "seeds", "selection": "selections"}
+
+
+class Resources(NamedTuple):
+    """What one job may use, and how many run at once on a machine."""
+
+    workers: int
+    cpus: int
+    gpus: float
+
+
+def read_options(argv: Sequence[str]) -> tuple[argparse.Namespace, list[str]]:
+    """The sweep's options, and what is left for the recipe.
+
+    Arguments
+    ---------
+    argv : sequence of str
+        Without the program's name.
+
+    Raises
+    ------
+    SettingsError
+        If a setting is given that the sweep itself varies.
+    """
+    parser = argparse.ArgumentParser(
+        description="Cross-validation of a recipe: all folds x seeds x variants. All other "
+        "arguments are the recipe's, as for train.py. What is finished is not repeated.",
+        usage="%(prog)s RECIPE.yaml [--only NAME …] [--folds N …] [--seeds N …] [--key=value …]",
+        allow_abbrev=False,
+    )
+    parser.add_argument("--only", nargs="+", metavar="NAME", help="variants; all by default")
+    parser.add_argument("--folds", nargs="+", type=int, metavar="N", help="all by default")
+    parser.add_argument("--seeds", nargs="+", type=int, metavar="N", help="the recipe's by default")
+    parser.add_argument(
+        "--selections", nargs="+", metavar="S", help="held_out, test_fold; the recipe's by default"
+    )
+    parser.add_argument("--launcher", choices=LAUNCHERS, default="local")
+    parser.add_argument("--workers", type=int, help="jobs at once; one per GPU, or one, by default")
+    parser.add_argument("--cpus_per_job", type=int, help="by default the machine's / workers")
+    parser.add_argument("--gpus_per_job", type=float, help="by default the machine's / workers")
+    parser.add_argument("--dry_run", action="store_true", help="only say what would run")
+    options, rest = parser.parse_known_args(argv)
+    if options.gpus_per_job is not None and options.launcher == "local":
+        raise SettingsError("--gpus_per_job is for --launcher=ray; here --workers says how many")
+    for argument in rest:
+        name = argument.removeprefix("--").partition("=")[0]
+        if argument.startswith("--") and name in CHOSEN:
+            raise SettingsError(
+                f"--{name} is for one run; here it is --{CHOSEN[name]}, with one or several values"
+            )
+    return options, rest
+
+
+def resources(options: argparse.Namespace, num_gpus: int) -> Resources:
+    """How many jobs run at once on a machine, and the share of each.
+
+    Arguments
+    ---------
+    options : Namespace
+        Of ``read_options``.
+    num_gpus : int
+        That this machine has and the recipe is to use.
+    """
+    here = os.sched_getaffinity(0) if hasattr(os, "sched_getaffinity") else ()
+    num_cpus = len(here) or os.cpu_count() or 1
+    workers = options.workers or num_gpus or 1
+    for name in ("workers", "cpus_per_job"):
+        value = getattr(options, name)
+        if value is not None and value < 1:
+            raise SettingsError(f"--{name} is {value}; it must be 1 or more")
+    if (options.gpus_per_job or 0) < 0:
+        raise SettingsError(f"--gpus_per_job is {options.gpus_per_job}; it must be 0 or more")
+    cpus = options.cpus_per_job or max(1, num_cpus // workers)
+    gpus = num_gpus / workers if options.gpus_per_job is None else options.gpus_per_job
+    return Resources(workers, cpus, min(gpus, 1.0) if options.gpus_per_job is None else gpus)

@@ -1,0 +1,194 @@
+"""From a command line to jobs; every mistake in any of them is found before the first one runs."""
+
+from __future__ import annotations
+
+import argparse
+import itertools
+import json
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from camser.build import NAMED, check_names
+from camser.config.settings import SettingsError, read_arguments
+from camser.data import prepare
+from camser.data.folds import OPTIONS, caution, make_folds
+from camser.data.manifest import Utterance, fingerprint
+from camser.data.prepare import CorpusError, Scanner
+from camser.evaluation.results import ResultsError, read_results
+from camser.experiment.resume import check_same_corpus, check_same_run, decisive
+
+
+@dataclass(frozen=True)
+class Job:
+    """One run of a recipe.
+
+    Arguments
+    ---------
+    name : str
+        For people: variant, selection, fold and seed.
+    command : tuple of str
+        The arguments of the Python interpreter.
+    folder : Path
+        The run's output folder.
+    expected : dict
+        What ``results.json`` must say of itself for the run to be this one, finished.
+    """
+
+    name: str
+    command: tuple[str, ...]
+    folder: Path
+    expected: dict[str, Any]
+
+    def results(self) -> dict[str, Any] | None:
+        """The run's results where it is finished, else None.
+
+        Raises
+        ------
+        ResultsError
+            If the file is there but damaged.
+        SettingsError
+            If it is that of another run.
+        """
+        if not (self.folder / "results.json").exists():
+            return None
+        found = read_results(self.folder / "results.json")
+        for name, value in self.expected.items():
+            if found[name] != value:
+                path, told = self.folder / "results.json", _told(name, found, value)
+                raise SettingsError(
+                    f"{path} is of another run: {told}; give another output_folder, or delete it"
+                )
+        return found
+
+
+def _told(name: str, found: Mapping[str, Any], value: Any) -> str:
+    """What a run's results say that was not expected; of tables only what differs."""
+    if not isinstance(value, Mapping):
+        return f"its {name} is {found[name]!r}, here {value!r}"
+    keys = sorted(k for k in {*found[name], *value} if found[name].get(k) != value.get(k))
+    return f"its {name} differs in {', '.join(keys)}"
+
+
+class Variant:
+    """A variant under one selection: its settings, its data and its folds.
+
+    Arguments
+    ---------
+    arguments : sequence of str
+        The recipe and its overrides, the variant's name and the selection among them.
+    recipe_folder : Path
+        The recipe's.
+    """
+
+    def __init__(self, arguments: Sequence[str], recipe_folder: Path) -> None:
+        self.script, self.arguments = str(recipe_folder / "train.py"), list(arguments)
+        self.settings = read_arguments(self.arguments, recipe_folder)
+        values = self.settings.values
+        check_names(*(values[name] for name in NAMED))
+
+    def jobs(
+        self, utterances: list[Utterance], seeds: Sequence[int], chosen: Sequence[int] | None
+    ) -> list[Job]:
+        """A job for each seed and fold."""
+        values = self.settings.values
+        num_folds = len(make_folds(utterances, **{name: values[name] for name in OPTIONS}))
+        folds = range(num_folds) if chosen is None else chosen
+        unknown = sorted(set(folds) - set(range(num_folds)))
+        if unknown:
+            raise SettingsError(f"--folds: {unknown}; {values['protocol']} has 0 … {num_folds - 1}")
+        pairs = itertools.product(dict.fromkeys(seeds or [values["seed"]]), dict.fromkeys(folds))
+        manifest = fingerprint(utterances)
+        jobs = [self._job(manifest, seed, fold) for seed, fold in pairs]
+        for job in jobs:
+            check_same_corpus(job.folder, utterances)
+        return jobs
+
+    def _job(self, manifest: str, seed: int, fold: int) -> Job:
+        values = self.settings.at(seed=seed, fold=fold)
+        folder = Path(values["output_folder"])
+        check_same_run(folder, values)
+        optimistic = caution(values["selection"], ", ")
+        job = Job(
+            name=f"{values['variant']}, fold {fold}, seed {seed}{optimistic}",
+            command=(self.script, *self.arguments, f"--seed={seed}", f"--fold={fold}"),
+            folder=folder,
+            expected={
+                **{k: values[k] for k in ("corpus", "variant", "selection", "fold", "seed")},
+                "settings": json.loads(json.dumps(decisive(values))),
+                "manifest": manifest,
+            },
+        )
+        with suppress(ResultsError):  # what is damaged will be repeated
+            job.results()
+        return job
+
+
+def plan(
+    options: argparse.Namespace,
+    arguments: Sequence[str],
+    scan: Scanner | Mapping[str, Scanner],
+    recipe_folder: Path,
+) -> list[Job]:
+    """All jobs that a command line asks for.
+
+    Arguments
+    ---------
+    options : Namespace
+        Of ``options.read_options``.
+    arguments : sequence of str
+        The recipe and its overrides.
+    scan : callable, or mapping of str to callable
+        The recipe's reading of its corpus, or of several, as for ``experiment.main``.
+    recipe_folder : Path
+        Where ``train.py`` is.
+
+    Raises
+    ------
+    SettingsError
+        If anything is wrong with any of them; the message lists everything.
+    """
+    base = read_arguments(arguments, recipe_folder)
+    if options.only and not base.variants:
+        raise SettingsError(f"--only is {options.only}, but the recipe lists no variants")
+    names = dict.fromkeys(options.only or base.variants or [base.values["variant"]])
+    selections = dict.fromkeys(options.selections or [base.values["selection"]])
+    jobs, problems = [], []
+    corpora: dict[str, list[Utterance]] = {}
+    for name, selection in itertools.product(names, selections):
+        try:
+            extra = [f"--variant={name}", f"--selection={selection}"]
+            variant = Variant([*arguments, *extra], recipe_folder)
+            utterances = _prepared(scan, variant.settings.values, corpora)
+            if utterances:
+                jobs += variant.jobs(utterances, options.seeds, options.folds)
+        except CorpusError as error:
+            problems.append(str(error))
+        except ValueError as error:
+            problems.append(f"variant {name}: {error}")
+    problems += _shared_folders(jobs)
+    if problems:
+        raise SettingsError("nothing was started:\n  " + "\n  ".join(problems))
+    return jobs
+
+
+def _prepared(scan: Any, values: dict[str, Any], corpora: dict) -> list[Utterance]:
+    """The utterances; those that variants share are prepared once, and none after an error."""
+    asked = {name: values[name] for name in prepare.OPTIONS}
+    key = json.dumps(asked)
+    if key not in corpora:
+        corpora[key] = []
+        corpora[key] = prepare.prepare(scan, **asked)
+    return corpora[key]
+
+
+def _shared_folders(jobs: Sequence[Job]) -> list[str]:
+    seen: dict[Path, str] = {}
+    return [
+        f"{job.name} and {seen[job.folder]} would both write {job.folder}; output_folder must hold "
+        f"<variant>, <selection>, <fold> and <seed>"
+        for job in jobs
+        if seen.setdefault(job.folder, job.name) != job.name
+    ]

@@ -1,0 +1,105 @@
+"""What an export says of itself: ``config.json``, and the YAML for SpeechBrain's interface."""
+
+from __future__ import annotations
+
+from importlib import metadata
+from textwrap import indent
+from typing import Any
+
+import yaml
+
+from camser.audio import SAMPLE_RATE
+from camser.export.calibration import fit_temperature
+from camser.export.trained_run import TrainedRun
+from camser.inference.export_folder import FORMAT
+
+TRAINED = (
+    "corpus", "variant", "protocol", "fold", "fold_name", "selection", "seed", "parts",
+    "best_epoch", "epochs", "device", "versions", "manifest",
+)  # fmt: skip
+SCORES = (
+    "WA", "UA", "macro_F1", "recall", "precision", "confusion", "absent", "num_utterances",
+)  # fmt: skip
+
+
+def configuration(run: TrainedRun) -> dict[str, Any]:
+    """The ``config.json`` of an export, but for its ``weights``.
+
+    Arguments
+    ---------
+    run : TrainedRun
+        What is exported.
+    """
+    found = run.results
+    calibration = fit_temperature(run.validated, found["labels"])
+    built = run.modules["embedding_model"].plugins
+    return {
+        "model_type": "camser",
+        "format": FORMAT,
+        "camser": metadata.version("camser"),
+        "labels": found["labels"],
+        "sample_rate": SAMPLE_RATE,
+        "temperature": calibration.pop("temperature"),
+        "calibration": calibration,
+        "architecture": run.architecture,
+        # What trained it; the kinds are not in results of the first versions.
+        "plugins": {name: {**o, **found["plugins"].get(name, {})} for name, o in built.items()},
+        "trained": {
+            **{name: found[name] for name in TRAINED},
+            **({"note": found["note"]} if "note" in found else {}),
+        },
+        "scores": {name: found[name] for name in SCORES},
+    }
+
+
+RECIPE = """\
+# For SpeechBrain's pretrained interface:
+#   EncoderClassifier.from_hparams(source="<this folder>")
+# SpeechBrain runs what such a YAML names, so load it only from those whom you trust with that.
+# camser.inference.EmotionClassifier.from_pretrained reads config.json in its place, and runs
+# nothing from this folder.
+sample_rate: {sample_rate}
+labels: {labels}
+temperature: {temperature!r}
+segment_seconds: {segment_seconds!r}
+compute_features: !new:torch.nn.Identity
+mean_var_norm: !new:speechbrain.nnet.containers.LengthsCapableSequential
+    - !new:torch.nn.Identity
+embedding_model: !apply:camser.build.build_model
+{architecture}
+classifier: !new:camser.model.EmotionHead
+    embedding_size: {embedding_size}
+    num_classes: {num_classes}
+modules:
+    compute_features: !ref <compute_features>
+    mean_var_norm: !ref <mean_var_norm>
+    embedding_model: !ref <embedding_model>
+    classifier: !ref <classifier>
+label_encoder: !apply:camser.inference.pretrained.label_encoder [!ref <labels>]
+pretrainer: !new:camser.inference.pretrained.StrictPretrainer
+    modules:
+        embedding_model: !ref <embedding_model>
+        classifier: !ref <classifier>
+"""
+
+
+def recipe(config: dict[str, Any], embedding_size: int) -> str:
+    """The ``hyperparams.yaml`` of an export.
+
+    Arguments
+    ---------
+    config : dict
+        From ``configuration``.
+    embedding_size : int
+        Of the model.
+    """
+    architecture = yaml.safe_dump(config["architecture"], sort_keys=False, allow_unicode=True)
+    return RECIPE.format(
+        sample_rate=config["sample_rate"],
+        labels=yaml.safe_dump(config["labels"], default_flow_style=True, width=10**6).strip(),
+        temperature=config["temperature"],
+        segment_seconds=config["architecture"]["segment_seconds"],
+        architecture=indent(architecture.rstrip(), "    "),
+        embedding_size=embedding_size,
+        num_classes=len(config["labels"]),
+    )

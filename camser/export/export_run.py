@@ -1,0 +1,107 @@
+"""Writing an export: the folder appears whole, and verified, or not at all."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from camser.config.settings import read_arguments
+from camser.data.manifest import DataFolder
+from camser.export.config import configuration, recipe
+from camser.export.model_card import card
+from camser.export.trained_run import TrainedRun, read_run
+from camser.export.verify import recordings, verify
+from camser.inference.export_files import CARD, INT8, ONNX, ONNX_DATA, RECIPE
+from camser.inference.export_folder import write, write_config
+from camser.inference.onnx_encoder import obstacle
+from camser.runtime.digests import described
+from camser.runtime.files import replacing_folder
+
+
+def export_run(
+    run_folder: str | Path,
+    folder: str | Path,
+    data_folder: DataFolder | None = None,
+    verified: bool = True,
+    onnx: bool = False,
+    replace: bool = False,
+    int8: bool = False,
+) -> Path:
+    """Write a trained run as a folder that loads anywhere.
+
+    Arguments
+    ---------
+    run_folder : str or Path
+        The output folder of a run that has ended.
+    folder : str or Path
+        What to write.
+    data_folder : str, Path or mapping of str to those, optional
+        Where the run's corpus lies now; by default where it lay.
+    verified : bool
+        Whether the export is loaded in a new process and compared with the run's predictions, and
+        the cost of int8 is measured.
+    onnx : bool
+        Whether ``model.onnx`` is written too.
+    replace : bool
+        Whether ``folder`` may exist, and is then replaced.
+    int8 : bool
+        Whether ``model.onnx`` and ``model.int8.onnx`` are written too.
+
+    Returns
+    -------
+    Path
+        The folder.
+
+    Raises
+    ------
+    ExportError
+        If it does not give the run's log-probabilities.
+    ValueError
+        If the run has not ended or is damaged, or the folder exists.
+    """
+    run = read_run(run_folder)
+    if data_folder is None:
+        recipe_path = run.folder / "hyperparams.yaml"
+        data_folder = read_arguments([str(recipe_path)]).values["data_folder"]
+    config, model = configuration(run), run.modules["embedding_model"]
+    with replacing_folder(folder, replace) as new:
+        write(new, config, run.modules)
+        _write(new / RECIPE, recipe(config, model.embedding_size))
+        if onnx or int8:
+            config["onnx"] = _write_graphs(new, run, int8)
+            write_config(new, config)
+        if verified:
+            config["verified"] = verify(new, run, data_folder)
+            if "onnx" in config and not obstacle():
+                by_onnx = verify(new, run, data_folder, "onnx")["largest_difference"]
+                config["verified"]["largest_difference_onnx"] = by_onnx
+        if int8:
+            config["int8"] = _cost(new, run, data_folder) if verified else None
+        write_config(new, config)
+        _write(new / CARD, card(config, run))
+    return Path(folder)
+
+
+def _write_graphs(folder: Path, run: TrainedRun, int8: bool) -> dict[str, Any]:
+    """The model as ONNX; what ``config.json`` says of the files."""
+    from camser.export.onnx.quantize import write_int8
+    from camser.export.onnx.write import write_onnx
+
+    modules, labels = run.modules, run.results["labels"]
+    write_onnx(modules["embedding_model"], modules["classifier"], folder / ONNX, labels)
+    if int8:
+        write_int8(folder / ONNX, folder / INT8)
+    names = (ONNX, ONNX_DATA, INT8)
+    return {name: described(folder / name) for name in names if (folder / name).is_file()}
+
+
+def _cost(folder: Path, run: TrainedRun, data_folder: DataFolder) -> dict[str, Any]:
+    """What int8 changes in the run's test."""
+    from camser.export.onnx.quantize import measure
+
+    paths = recordings(run, run.tested, data_folder)
+    return measure(folder, paths, [row["label"] for row in run.tested])
+
+
+def _write(path: Path, text: str) -> None:
+    path.write_text(text, encoding="utf-8")

@@ -1,0 +1,236 @@
+"""The model card of an export: what its results say, and nothing else."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from camser.export.onnx.quantize import tell
+from camser.export.trained_run import TrainedRun
+from camser.inference.export_files import INT8, ONNX
+from camser.model import parameter_table
+
+TEXT = """\
+# Speech emotion recognition: {variant} on {corpus}
+
+{labels_sentence}
+
+{parts}
+
+Made with [camser](https://pypi.org/project/camser/) {camser}.
+
+## Use
+
+```python
+from camser.inference import EmotionClassifier
+
+classifier = EmotionClassifier.from_pretrained("path/to/this/folder")
+print(classifier.classify("speech.wav"))
+```
+
+Any format, sampling rate and number of channels, any length; `classifier.timeline("meeting.wav")`
+says how the emotions change. Only data are read, nothing here is run. SpeechBrain's own interface
+works too; its `hyperparams.yaml` is code, load it only from those whom you trust:
+
+```python
+from speechbrain.inference.classifiers import EncoderClassifier
+
+classifier = EncoderClassifier.from_hparams(source="path/to/this/folder")
+log_probabilities, score, index, labels = classifier.classify_file("speech.wav")
+```
+
+The classes are, in this order: {labels}.
+
+{graphs}## What it was trained and tested on
+
+| | |
+|---|---|
+{training}
+
+{selection}
+
+## How well it does
+
+On {num_utterances} utterances of speakers that it was not trained on. This is **one fold of one
+protocol**: other speakers would give other figures, so compare systems by whole cross-validations.
+
+| measure | value |
+|---|---|
+| weighted accuracy (share of utterances that are right) | {WA:.1%} |
+| unweighted accuracy (mean recall of the classes) | {UA:.1%} |
+| macro-F1 | {macro_F1:.1%} |
+
+| class | utterances | recall | precision |
+|---|---|---|---|
+{classes}
+
+Rows are the true classes, columns the decisions:
+
+| | {labels_columns} |
+|---|{rule}|
+{confusion}
+
+## Confidence
+
+Probabilities are calibrated by a temperature of {temperature:.3f}, fitted on {calibrated}
+utterances of the validation part (negative log-likelihood {nll_before:.3f} before,
+{nll_after:.3f} after). The log-probabilities of SpeechBrain's interface and of ONNX are as
+the test had them, not calibrated.
+
+## Limits
+
+- It knows {number} classes and will choose one of them for anything, music and noise included; give
+  a `threshold` to have it abstain.
+- It heard the speakers, the language, the microphones and the (possibly acted) emotions of
+  {corpus}. On others it does worse, by an amount that only a test on them can tell.
+- A voice tells how somebody sounds, not how they feel. Do not use it to judge people.
+- The corpus's licence may bind what is trained on it.
+
+## Provenance
+
+| | |
+|---|---|
+{provenance}
+"""
+
+
+def card(config: dict[str, Any], run: TrainedRun) -> str:
+    """The ``README.md`` of an export, with the metadata that the hub reads.
+
+    Arguments
+    ---------
+    config : dict
+        The export's ``config.json``.
+    run : TrainedRun
+        Where it comes from.
+    """
+    labels, trained, scores = config["labels"], config["trained"], config["scores"]
+    support = [sum(row) for row in scores["confusion"]]
+    classes = [
+        (name, count, _percent(scores["recall"][name]), _percent(scores["precision"][name]))
+        for name, count in zip(labels, support, strict=True)
+    ]
+    text = TEXT.format(
+        **{name: scores[name] for name in ("WA", "UA", "macro_F1", "num_utterances")},
+        **{name: config["calibration"][name] for name in ("nll_before", "nll_after")},
+        calibrated=config["calibration"]["utterances"],
+        temperature=config["temperature"],
+        variant=trained["variant"],
+        corpus=trained["corpus"],
+        camser=config["camser"],
+        labels=", ".join(labels),
+        graphs=_graphs(config),
+        labels_sentence=f"It hears which of {len(labels)} emotions a voice expresses: "
+        f"{', '.join(labels)}.",
+        number=len(labels),
+        parts=_parts(config, run),
+        training=_rows(_training(trained)),
+        selection=_selection(trained),
+        classes=_rows(classes),
+        labels_columns=" | ".join(labels),
+        rule="|".join("---" for _ in labels),
+        confusion=_rows(
+            [(f"**{n}**", *r) for n, r in zip(labels, scores["confusion"], strict=True)]
+        ),
+        provenance=_rows(_provenance(config)),
+    )
+    return f"---\n{_metadata(config)}\n---\n\n{text}"
+
+
+def _graphs(config: dict[str, Any]) -> str:
+    """What ``model.onnx`` and ``model.int8.onnx`` are for, where they are here."""
+    if ONNX not in config.get("onnx", {}):
+        return ""
+    text = (
+        f"`{ONNX}` is the same model for ONNX runtimes; where onnxruntime is installed "
+        f'(`pip install "camser[onnx]"`), `from_pretrained` runs it on CPUs.\n'
+    )
+    if INT8 in config["onnx"]:
+        text += (
+            f"`{INT8}`, its linear layers in eight bits, is faster and is run by "
+            f'`from_pretrained(…, engine="onnx-int8")`: {tell(config["int8"])}. Its results depend '
+            f"a little on what else is in a batch.\n"
+        )
+    return f"{text}\n"
+
+
+def _metadata(config: dict[str, Any]) -> str:
+    from huggingface_hub import EvalResult, ModelCardData
+
+    trained, scores = config["trained"], config["scores"]
+    shared = {
+        "task_type": "audio-classification",
+        "task_name": "Speech emotion recognition",
+        "dataset_type": trained["corpus"],
+        "dataset_name": trained["corpus"],
+        "dataset_split": f"{trained['protocol']}, {trained['fold_name']}",
+    }
+    measures = {"WA": "Weighted accuracy", "UA": "Unweighted accuracy", "macro_F1": "Macro-F1"}
+    found = [
+        EvalResult(**shared, metric_type=kind, metric_value=scores[kind], metric_name=name)
+        for kind, name in measures.items()
+    ]
+    data = ModelCardData(
+        library_name="speechbrain",
+        pipeline_tag="audio-classification",
+        tags=["camser", "speech-emotion-recognition", "emotion-recognition"],
+        model_name=f"{trained['variant']} on {trained['corpus']}",
+        eval_results=found,
+    )
+    return data.to_yaml()
+
+
+def _parts(config: dict[str, Any], run: TrainedRun) -> str:
+    architecture = config["architecture"]
+    counts = parameter_table(run.modules["embedding_model"], run.modules["classifier"])
+    names = {name: architecture["encoders"][name]["plugin"] for name in architecture["modalities"]}
+    names["fusion"] = architecture["fusions"][architecture["fusion"]]["plugin"]
+    rows = [(name, names.get(name, ""), f"{count:,}") for name, (count, _) in counts.items()]
+    return f"| part | plugin | parameters |\n|---|---|---|\n{_rows(rows)}"
+
+
+def _training(trained: dict[str, Any]) -> list[tuple]:
+    parts = trained["parts"]
+    return [
+        ("corpus", f"{trained['corpus']} (manifest {trained['manifest']})"),
+        ("protocol", trained["protocol"]),
+        ("tested on", f"{trained['fold_name']}, {parts['test']} utterances"),
+        ("trained on", f"{parts['train']} utterances"),
+        ("validated on", f"{parts['valid']} utterances"),
+        ("epoch", f"{trained['best_epoch']} of {trained['epochs']}, seed {trained['seed']}"),
+    ]
+
+
+def _selection(trained: dict[str, Any]) -> str:
+    if "note" in trained:
+        return (
+            f"**The epoch was {trained['note']}**: the same utterances chose it and are scored "
+            f"below, so the figures are too good."
+        )
+    return "The epoch was chosen on the validation part, which is neither trained on nor tested."
+
+
+def _provenance(config: dict[str, Any]) -> list[tuple]:
+    plugins = [
+        (f"{p['kind']} `{name}`", f"{p['plugin']} of {p['distribution']} {p['version']}")
+        for name, p in config["plugins"].items()
+    ]
+    versions = [(name, version) for name, version in config["trained"]["versions"].items()]
+    verified = config.get("verified")
+    checked = "not verified"
+    if verified:
+        checked = (
+            f"loaded in a new process, {verified['utterances']} test utterances: log-probabilities "
+            f"within {verified['largest_difference']:.1e} of the test's"
+        )
+        if "largest_difference_onnx" in verified:
+            checked += f", by onnxruntime within {verified['largest_difference_onnx']:.1e}"
+    weights = f"{config['weights']['bytes']:,} bytes, SHA-256 {config['weights']['digest']}…"
+    return [*plugins, *versions, ("weights", weights), ("export", checked)]
+
+
+def _rows(rows: list[tuple]) -> str:
+    return "\n".join(f"| {' | '.join(str(cell) for cell in row)} |" for row in rows)
+
+
+def _percent(value: float | None) -> str:
+    return "–" if value is None else f"{value:.1%}"

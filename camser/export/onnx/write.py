@@ -1,0 +1,183 @@
+"""The whole model, front ends included, as one ONNX file: samples in, decisions out."""
+
+from __future__ import annotations
+
+import json
+import os
+import warnings
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import AbstractContextManager
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import torch
+from torch import Tensor, nn
+
+from camser.audio import SAMPLE_RATE
+from camser.export.onnx import check
+from camser.inference.export_files import data_of
+from camser.model import EmotionHead, UtteranceEncoder
+from camser.runtime.files import replacing
+
+if TYPE_CHECKING:
+    from onnx import ModelProto
+
+OPSET = 20  # the first with GELU, which every transformer here has
+LARGEST = 2**31 - 2**24  # bytes of weights inside a file; protobuf ends at 2 GiB
+ALIGNMENT = 4096  # bytes; weights in a file of their own can then be mapped into memory
+OUTPUTS = ["log_probabilities", "embeddings"]
+LINEAR = "linear:"  # how the nodes of linear layers are called, but for that of the classifier
+HEAD = "classifier.linear.weight"
+SMALL = 1024  # bytes; sizes and axes must be where the graph is, for its shapes to be inferred
+
+
+def write_onnx(
+    embedding_model: UtteranceEncoder,
+    classifier: EmotionHead,
+    path: str | os.PathLike,
+    labels: Sequence[str],
+) -> Path:
+    """Write a model that any ONNX runtime runs as PyTorch does, in evaluation mode.
+
+    Its inputs are ``wavs`` [utterances, samples] and ``lens`` [utterances], both float32 and as
+    ``UtteranceEncoder.forward`` takes them; its outputs are ``log_probabilities``
+    [utterances, classes] and ``embeddings`` [utterances, embedding_size], the means over the
+    segments. Utterances and samples are free. The metadata has ``labels`` (JSON) and
+    ``sample_rate`` (Hz).
+
+    Arguments
+    ---------
+    embedding_model : UtteranceEncoder
+        The model; its mode is left as it was.
+    classifier : EmotionHead
+        Its head.
+    path : str or Path
+        The file to write, whole or not at all. Weights of 2 GB and more go into a second file
+        beside it, which has ``.data`` at the end of its name and must stay there.
+    labels : sequence of str
+        The emotions, in the order of the classes.
+
+    Returns
+    -------
+    Path
+        ``path``.
+
+    Raises
+    ------
+    ValueError
+        If a package is missing, the labels do not fit the classes, some part of the model cannot
+        be expressed in ONNX, or onnxruntime (where installed) gets other results from it.
+    """
+    path, labels = Path(path), list(labels)
+    classes = classifier.linear.out_features
+    if len(labels) != classes or len(set(labels)) != classes:
+        raise ValueError(f"labels is {labels}; the model has {classes} classes: name each once")
+    whole = Whole(embedding_model, classifier)
+    modes = {module: module.training for module in whole.modules()}
+    whole.eval()
+    try:
+        model = _translate(whole)
+        _describe(model, {"labels": json.dumps(labels), "sample_rate": str(SAMPLE_RATE)})
+        if sum(len(tensor.raw_data) for tensor in model.graph.initializer) > LARGEST:
+            _move_weights(model, path.with_name(data_of(path.name)))
+        written = model.SerializeToString()
+        check.check(written, path.parent, whole)
+    finally:
+        for module, mode in modes.items():
+            module.training = mode
+    with replacing(path, "wb") as file:
+        file.write(written)
+    return path
+
+
+class Whole(nn.Module):
+    """Model and head as one module."""
+
+    def __init__(self, embedding_model: UtteranceEncoder, classifier: EmotionHead) -> None:
+        super().__init__()
+        self.embedding_model, self.classifier = embedding_model, classifier
+
+    def forward(self, wavs: Tensor, lens: Tensor) -> tuple[Tensor, Tensor]:
+        embeddings = self.embedding_model(wavs, lens)
+        return self.classifier(embeddings), embeddings
+
+
+def _translate(whole: Whole) -> ModelProto:
+    try:
+        from camser.export.onnx import lstm
+    except ImportError as error:
+        raise ValueError(
+            f'writing ONNX needs {error.name}, which is not installed: pip install "camser[onnx]"'
+        ) from error
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # of what torch's own exporter uses
+            return _export(whole, lstm.WholeLSTM(), lstm.TABLE)
+    except Exception as error:  # torch's exporter raises many kinds, one wrapped in another
+        cause: BaseException = error
+        while cause.__cause__ is not None:
+            cause = cause.__cause__
+        raise ValueError(
+            f"this model cannot be written as ONNX: {str(cause).strip() or repr(cause)}\nThe "
+            f"built-in encoders and fusions can; a plugin's forward must be one that "
+            f"torch.export and torch.onnx can follow"
+        ) from error
+
+
+@torch.no_grad()
+def _export(
+    whole: Whole, mode: AbstractContextManager, table: Mapping[Callable, Callable]
+) -> ModelProto:
+    # Sizes of 1 would be taken for constants: two utterances, of three segments and of two.
+    samples = 2 * whole.embedding_model.segment_samples + 77
+    device = whole.classifier.linear.weight.device
+    inputs = torch.zeros(2, samples, device=device), torch.tensor([1.0, 0.5], device=device)
+    free = torch.export.Dim.DYNAMIC
+    with mode:
+        program = torch.export.export(
+            whole, inputs, dynamic_shapes=({0: free, 1: free}, {0: free}), strict=False
+        )
+    written = torch.onnx.export(
+        program,
+        dynamo=True,
+        verbose=False,
+        opset_version=OPSET,
+        input_names=["wavs", "lens"],
+        output_names=OUTPUTS,
+        custom_translation_table=dict(table),
+    )
+    assert written is not None, "with dynamo it is a program"
+    written.model.graph.sort()  # as the format wants it; older optimizers leave it otherwise
+    return written.model_proto
+
+
+def _describe(model: ModelProto, metadata: Mapping[str, str]) -> None:
+    """Say what users need, and leave out what torch notes for its developers."""
+    from onnx.helper import set_model_props
+
+    set_model_props(model, dict(metadata))
+    for node in model.graph.node:
+        noted = {entry.key: entry.value for entry in node.metadata_props}
+        is_product = node.op_type in ("MatMul", "Gemm") and HEAD not in node.input
+        if is_product and "aten.linear" in noted.get("pkg.torch.onnx.fx_node", ""):
+            node.name = f"{LINEAR}{node.name}"
+        del node.metadata_props[:]  # the exporting machine's paths among them
+    model.graph.doc_string = ""
+    del model.graph.metadata_props[:], model.graph.value_info[:]
+    for value in (*model.graph.input, *model.graph.output):
+        value.type.tensor_type.shape.dim[0].dim_param = "utterances"
+    model.graph.input[0].type.tensor_type.shape.dim[1].dim_param = "samples"
+
+
+def _move_weights(model: ModelProto, path: Path) -> None:
+    """The weights into a file of their own, since a protobuf of 2 GiB cannot be read."""
+    from onnx.external_data_helper import set_external_data
+
+    with replacing(path, "wb") as file:
+        for tensor in model.graph.initializer:
+            if len(tensor.raw_data) < SMALL:
+                continue
+            file.write(bytes(-file.tell() % ALIGNMENT))
+            set_external_data(tensor, path.name, file.tell(), len(tensor.raw_data))
+            file.write(tensor.raw_data)
+            tensor.ClearField("raw_data")

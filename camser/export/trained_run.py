@@ -1,0 +1,141 @@
+"""A trained run as it lies in its folder, read without its corpus or pretrained weights."""
+
+from __future__ import annotations
+
+import pickle
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import torch
+from speechbrain.utils.checkpoints import Checkpoint, Checkpointer
+from torch import nn
+
+from camser.build import build_model
+from camser.evaluation import results
+from camser.inference.skip_init import Unfilled
+from camser.model import EmotionHead, UtteranceEncoder
+from camser.runtime.plugin_versions import check_installed, warn_of_differences
+from camser.runtime.resource_errors import is_of_memory
+from camser.runtime.safe_io import read_json
+from camser.training.checkpoints import BEST_SCORE, CheckpointError, best_of, read_checkpoints
+
+
+class TrainedRun(NamedTuple):
+    """What an export is made of.
+
+    Attributes
+    ----------
+    folder : Path
+        The run's.
+    results : dict
+        Its ``results.json``.
+    architecture : dict
+        The arguments of ``build_model``.
+    modules : dict of str to Module
+        ``embedding_model`` and ``classifier`` at the best epoch.
+    tested, validated : list of dict
+        The rows of ``predictions.csv`` and ``valid_predictions.csv``.
+    """
+
+    folder: Path
+    results: dict[str, Any]
+    architecture: dict[str, Any]
+    modules: dict[str, Any]
+    tested: list[dict[str, str]]
+    validated: list[dict[str, str]]
+
+
+def read_run(folder: str | Path) -> TrainedRun:
+    """Read a run that has ended.
+
+    Arguments
+    ---------
+    folder : str or Path
+        Its output folder.
+
+    Raises
+    ------
+    ResultsError, CheckpointError
+        If it has not ended, is damaged, or was trained by an older version.
+    PluginError
+        If a plugin that it was trained with is not installed; one of another version is a
+        ``PluginVersionWarning``.
+    """
+    folder = Path(folder)
+    path = folder / "results.json"
+    found = results.read_results(path)
+    architecture = _read_architecture(folder)
+    check_installed(found["plugins"], str(path))
+    model = _build(architecture, folder)
+    warn_of_differences(found["plugins"], model.plugins)
+    modules = {
+        "embedding_model": model,
+        "classifier": EmotionHead(model.embedding_size, len(found["labels"])),
+    }
+    _load(_best(folder / "save", found), modules)
+    tested = results.read_predictions(folder / results.PREDICTIONS)
+    # Where the epoch was chosen on the test part, that is the validation part.
+    optimistic = found["selection"] == "test_fold"
+    validated = tested if optimistic else _read_validated(folder)
+    return TrainedRun(folder, found, model.architecture, modules, tested, validated)
+
+
+def _read_architecture(folder: Path) -> dict[str, Any]:
+    path = folder / results.ARCHITECTURE
+    try:
+        found = read_json(path)
+    except (OSError, ValueError) as error:
+        raise results.ResultsError(f"{path} cannot be read ({error}). {REPEAT}") from error
+    if not isinstance(found, dict):
+        raise results.ResultsError(f"{path} holds no table: {found!r:.80}. {REPEAT}")
+    return found
+
+
+def _build(architecture: dict[str, Any], folder: Path) -> UtteranceEncoder:
+    """The model without its weights."""
+    try:
+        with Unfilled():
+            return build_model(**architecture)
+    except Exception as error:  # plugins, and what they are built on, raise what they like
+        if is_of_memory(error):
+            raise
+        told = " ".join(str(error).split())[:500]
+        path = folder / results.ARCHITECTURE
+        raise results.ResultsError(
+            f"{path}: the model cannot be built: {told}. {REPEAT}"
+        ) from error
+
+
+def _read_validated(folder: Path) -> list[dict[str, str]]:
+    path = folder / results.VALID_PREDICTIONS
+    try:
+        return results.read_predictions(path)
+    except (OSError, ValueError) as error:
+        raise results.ResultsError(f"{path} cannot be read ({error}). {REPEAT}") from error
+
+
+def _best(folder: Path, found: dict[str, Any]) -> Checkpoint:
+    if found["format"] == results.UNSEALED:  # whose checkpoints have no index
+        best = Checkpointer(folder).find_checkpoint(max_key=BEST_SCORE) if folder.is_dir() else None
+    else:
+        there = read_checkpoints(folder)
+        best = best_of(there[0], there) if there else None
+    if best is None or best.meta["epoch"] != found["best_epoch"]:
+        epoch = found["best_epoch"]
+        raise CheckpointError(f"{folder} holds no checkpoint of the best epoch, {epoch}. {REPEAT}")
+    return best
+
+
+def _load(best: Checkpoint, modules: dict[str, nn.Module]) -> None:
+    for name, module in modules.items():
+        path = best.paramfiles.get(name, best.path / f"{name}.ckpt")
+        try:
+            module.load_state_dict(torch.load(path, map_location="cpu", weights_only=True))
+        except (OSError, EOFError, RuntimeError, pickle.UnpicklingError) as error:
+            raise CheckpointError(f"{path} does not fit ({error}). {REPEAT}") from error
+
+
+REPEAT = (
+    "Give the command of this run again (train.py with its hyperparams.yaml): it goes on where it "
+    "ended, and writes what is missing"
+)

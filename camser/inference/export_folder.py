@@ -1,0 +1,206 @@
+"""The folder of a trained model: its description is checked, its weights are whole or refused.
+
+``config.json`` holds plain values, ``model.safetensors`` tensors. Nothing in the folder is run;
+plugins are found by name among those that are installed.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import re
+from collections.abc import Mapping
+from importlib import metadata
+from pathlib import Path
+from typing import Any
+
+from safetensors.torch import save_file
+from torch import nn
+
+from camser import registry
+from camser.audio import SAMPLE_RATE
+from camser.build import build_model
+from camser.inference.export_files import AGAIN, CONFIG, WEIGHTS, ExportError
+from camser.inference.skip_init import Bounded, Unfilled
+from camser.inference.weights import digest_of, load_weights, state_of
+from camser.model import EmotionHead
+from camser.runtime.digests import SEAL, described, is_whole, sealed
+from camser.runtime.plugin_versions import check_installed
+from camser.runtime.safe_io import is_kind, read_json
+
+FORMAT = 1
+MOST = 2**20  # bytes of ``config.json``; a usual one has five thousand
+LONGEST = 600.0  # seconds of a segment
+REQUIRED: dict[str, Any] = {
+    "labels": [str],
+    "sample_rate": int,
+    "architecture": {str: object},
+    "plugins": {str: {str: str}},
+    "weights": {str: object},
+    "temperature": float,
+}
+ORIGIN = ("kind", "plugin", "distribution", "version")
+PLAIN = re.compile(r"\w[\w.+!-]*")  # messages repeat it beside "pip install"
+
+
+def read_config(folder: str | Path) -> dict[str, Any]:
+    """Read and check an export's ``config.json``.
+
+    Raises
+    ------
+    ExportError
+        If it is missing, damaged or newer, or a plugin that it names is not installed.
+    """
+    path = Path(folder) / CONFIG
+    if not Path(folder).is_dir():
+        raise ExportError(f"{folder}: there is no such folder; {AGAIN}")
+    try:
+        config = read_json(path, MOST)
+    except FileNotFoundError:
+        raise ExportError(f"{folder} is no export: it has no {CONFIG}; {AGAIN}") from None
+    except (ValueError, OSError) as error:
+        raise ExportError(f"{path} is damaged ({error}); {AGAIN}") from error
+    check_config(config, str(path))
+    if SEAL in config and not is_whole(config):  # the first exports have none
+        raise ExportError(
+            f"{path} has changed since the export was made: damaged, or edited; {AGAIN}, or remove "
+            f"its {SEAL!r} if the change is yours"
+        )
+    return config
+
+
+def check_config(config: Any, where: str) -> None:
+    """Raise an ExportError unless ``config`` describes a model that can be built here."""
+    if not isinstance(config, dict) or config.get("model_type") != "camser":
+        raise ExportError(f"{where} describes no model of camser; {AGAIN}")
+    found = config.get("format")
+    if found != FORMAT:
+        newer = isinstance(found, int) and found > FORMAT
+        remedy = "pip install --upgrade camser" if newer else AGAIN
+        raise ExportError(
+            f"{where}: format is {found!r} (written by camser {config.get('camser')}); "
+            f"camser {metadata.version('camser')} reads {FORMAT}: {remedy}"
+        )
+    for name, kind in REQUIRED.items():
+        if not is_kind(config.get(name), kind):
+            raise ExportError(f"{where}: {name} is {config.get(name)!r:.80}; {AGAIN}")
+    _check_values(config, where)
+    _check_plugins(config["plugins"], where)
+
+
+def _check_values(config: Mapping[str, Any], where: str) -> None:
+    labels, temperature = config["labels"], config["temperature"]
+    if not labels or len({*labels}) < len(labels):
+        raise ExportError(f"{where}: labels is {labels!r:.80}; it must name each class once")
+    if not all(label and label.isprintable() for label in labels):
+        raise ExportError(
+            f"{where}: labels is {labels!r:.80}; each must be a text that can be shown"
+        )
+    if config["sample_rate"] != SAMPLE_RATE:
+        raise ExportError(f"{where}: sample_rate is {config['sample_rate']}, not {SAMPLE_RATE}")
+    if not (math.isfinite(temperature) and temperature > 0):
+        raise ExportError(f"{where}: temperature is {temperature}; it must be positive")
+    if not is_kind(config["architecture"].get("encoders"), {str: {str: object}}):
+        raise ExportError(f"{where}: architecture holds no table of encoders; {AGAIN}")
+    seconds = config["architecture"].get("segment_seconds")
+    if not is_kind(seconds, float) or not 1 / SAMPLE_RATE <= seconds <= LONGEST:
+        raise ExportError(
+            f"{where}: segment_seconds is {seconds!r:.80}; allowed: up to {LONGEST:g}"
+        )
+    for name, table in config["architecture"]["encoders"].items():
+        fetched = {key: table[key] for key in ("source", "weights") if table.get(key) is not None}
+        if fetched:
+            raise ExportError(
+                f"{where}: the encoder {name!r} would fetch other weights ({fetched}); an export "
+                f"holds its own: {AGAIN}"
+            )
+
+
+def _check_plugins(plugins: Mapping[str, Any], where: str) -> None:
+    for name, origin in plugins.items():
+        wrong = [key for key in ORIGIN if not origin.get(key)]
+        if wrong:
+            raise ExportError(f"{where}: of the plugin {name!r}, {wrong[0]} is not told; {AGAIN}")
+        for key in ("distribution", "version"):
+            if not PLAIN.fullmatch(origin[key]):
+                raise ExportError(f"{where}: {name!r} is of the {key} {origin[key]!r}; {AGAIN}")
+        if origin["kind"] not in registry.GROUPS:
+            raise ExportError(f"{where}: {name!r} is a plugin of kind {origin['kind']!r}; {AGAIN}")
+    try:
+        check_installed(plugins, where)
+    except registry.PluginError as error:
+        raise ExportError(str(error)) from error
+
+
+def build(config: Mapping[str, Any], where: str) -> dict[str, nn.Module]:
+    """The modules that a checked ``config`` describes, with weights that mean nothing yet.
+
+    Arguments
+    ---------
+    config : mapping
+        From ``read_config``.
+    where : str
+        What to call it in a message.
+
+    Returns
+    -------
+    dict of str to Module
+        ``embedding_model`` and ``classifier``.
+    """
+    # The weights file, of which the configuration tells the size, bounds the model.
+    room = config["weights"].get("bytes")
+    if not is_kind(room, int):
+        raise ExportError(f"{where}: weights does not tell its bytes; {AGAIN}")
+    try:
+        with Unfilled(), Bounded(room):
+            model = build_model(**config["architecture"])
+            head = EmotionHead(model.embedding_size, len(config["labels"]))
+    except Exception as error:  # plugins, and what they are built on, raise what they like
+        told = " ".join(str(error).split())[:500]  # some say it in several lines
+        raise ExportError(f"{where}: the model cannot be built: {told}; {AGAIN}") from error
+    return {"embedding_model": model, "classifier": head}
+
+
+def read(folder: str | Path) -> tuple[dict[str, Any], dict[str, nn.Module]]:
+    """The configuration and the trained modules of an export.
+
+    Raises
+    ------
+    ExportError
+        If anything is missing, damaged, or does not fit.
+    """
+    config = read_config(folder)
+    return config, read_modules(folder, config)
+
+
+def read_modules(folder: str | Path, config: Mapping[str, Any]) -> dict[str, nn.Module]:
+    """The trained modules of an export whose ``config`` was read."""
+    modules = build(config, str(Path(folder) / CONFIG))
+    load_weights(modules, Path(folder) / WEIGHTS, config)
+    return modules
+
+
+def write(folder: str | Path, config: dict[str, Any], modules: Mapping[str, nn.Module]) -> None:
+    """Write what ``read`` reads; ``config`` gets its ``weights``.
+
+    Arguments
+    ---------
+    folder : str or Path
+        One that exists.
+    config : dict
+        What ``check_config`` wants, but for ``weights``.
+    modules : mapping of str to Module
+        ``embedding_model`` and ``classifier``.
+    """
+    path = Path(folder) / WEIGHTS
+    state = {name: value.contiguous() for name, value in state_of(modules).items()}
+    save_file(state, path, metadata={"format": "pt"})
+    head = {name: value for name, value in state.items() if name.startswith("classifier.")}
+    config["weights"] = {**described(path), "head": digest_of(head)}
+    write_config(folder, config)
+
+
+def write_config(folder: str | Path, config: Mapping[str, Any]) -> None:
+    """Write ``config.json`` alone, with a digest of its content."""
+    text = json.dumps(sealed(config), indent=2) + "\n"
+    (Path(folder) / CONFIG).write_text(text, encoding="utf-8")

@@ -1,0 +1,1 @@
+"""What all the rest asks of the machine: files, locks, signals, processes."""

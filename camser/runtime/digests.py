@@ -1,0 +1,81 @@
+"""JSON that carries the digest of its own content, so that a changed digit is found."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+SEAL = "digest"
+
+
+def sealed(values: Mapping[str, Any]) -> dict[str, Any]:
+    """``values`` with a ``digest`` of all of them: 16 hexadecimal digits.
+
+    Neither the order of keys nor blanks count.
+
+    Arguments
+    ---------
+    values : mapping
+        What JSON can hold; an older digest is replaced.
+
+    Raises
+    ------
+    ValueError
+        If a number is not finite.
+
+    Example
+    -------
+    >>> told = sealed({"WA": 0.5})
+    >>> is_whole(told), is_whole({**told, "WA": 0.7}), is_whole({"WA": 0.5})
+    (True, False, False)
+    """
+    plain = json.loads(json.dumps({k: v for k, v in values.items() if k != SEAL}, allow_nan=False))
+    return {**plain, SEAL: _digest(plain)}
+
+
+def is_whole(values: Any) -> bool:
+    """Whether ``values`` are as they were sealed."""
+    if not isinstance(values, Mapping) or SEAL not in values:
+        return False
+    return values[SEAL] == _digest({k: v for k, v in values.items() if k != SEAL})
+
+
+def read_whole(path: Path) -> dict[str, Any] | None:
+    """What a file holds; None where it is not there, or not as it was sealed."""
+    try:
+        values = json.loads(path.read_text(encoding="utf-8"))
+    except (FileNotFoundError, NotADirectoryError, ValueError, RecursionError):
+        return None
+    return values if is_whole(values) else None
+
+
+def _digest(values: Mapping[str, Any]) -> str:
+    return hashlib.sha256(json.dumps(values, sort_keys=True).encode()).hexdigest()[:16]
+
+
+def digest(path: str | os.PathLike) -> str:
+    """The first 16 hexadecimal digits of the SHA-256 of a file's bytes."""
+    sha = hashlib.sha256()
+    with open(path, "rb") as file:
+        while block := file.read(1 << 20):
+            sha.update(block)
+    return sha.hexdigest()[:16]
+
+
+def described(path: Path) -> dict[str, Any]:
+    """What is kept of a file to know it by: its ``bytes`` and its ``digest``."""
+    return {"bytes": path.stat().st_size, "digest": digest(path)}
+
+
+def difference(path: Path, told: Any) -> str | None:
+    """How a file differs from what ``described`` said of it; None where it does not."""
+    told = told if isinstance(told, Mapping) else {}
+    if not path.is_file():
+        return f"{path.name} is missing"
+    if path.stat().st_size != told.get("bytes"):
+        return f"{path.name} has {path.stat().st_size} bytes instead of {told.get('bytes')}"
+    return None if digest(path) == told.get("digest") else f"{path.name} has changed"

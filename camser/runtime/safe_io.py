@@ -1,0 +1,197 @@
+"""Text, JSON, tables that others may have written: regular files, bounded, plain numbers."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+import math
+import os
+import stat
+import zipfile
+import zlib
+from collections.abc import Collection
+from pathlib import Path
+from typing import IO, Any, NoReturn
+
+import numpy as np
+
+MOST_TEXT = 2**28  # bytes: a manifest of a million utterances
+MOST_JSON = 2**24  # its objects take some thirty times as much memory
+MOST_INT = 2**63  # what an index, a size or a count can be
+
+
+def read_text(path: str | os.PathLike, most: int = MOST_TEXT, errors: str = "strict") -> str:
+    """A file's text, in UTF-8, its line ends as they are.
+
+    Arguments
+    ---------
+    path : str or Path
+        A regular file, or a link to one: what never ends, or waits for a writer, is not opened.
+    most : int
+        Bytes that it may have.
+    errors : str
+        What ``bytes.decode`` does with what is no UTF-8.
+
+    Raises
+    ------
+    OSError
+        If it is missing or cannot be read.
+    ValueError
+        If it is no regular file, larger, or no text.
+    """
+    path = Path(path)
+    status = path.stat()
+    if not stat.S_ISREG(status.st_mode):
+        raise ValueError("it is no regular file")
+    if status.st_size > most:
+        raise ValueError(f"it has {status.st_size} bytes; at most {most} are read")
+    with open(path, "rb") as file:
+        return file.read(most).decode("utf-8", errors)
+
+
+def read_json(path: str | os.PathLike, most: int = MOST_JSON) -> Any:
+    """A file's JSON; numbers are finite, and integers fit into 64 bits.
+
+    Raises
+    ------
+    OSError, ValueError
+        As ``read_text``, or if it is no such JSON.
+    """
+    text = read_text(path, most)
+    try:
+        return json.loads(text, parse_float=_float, parse_int=_int, parse_constant=_constant)
+    except RecursionError:
+        raise ValueError("it is nested too deep") from None
+
+
+def parse_rows(text: str, columns: Collection[str]) -> list[dict[str, str]]:
+    """A CSV's rows, as strings by column.
+
+    Arguments
+    ---------
+    text : str
+        With a header.
+    columns : collection of str
+        Those that must be among its own.
+
+    Raises
+    ------
+    ValueError
+        If it is no CSV, or a row has not all columns.
+
+    Example
+    -------
+    >>> parse_rows("id,label\\na,sad\\n", ["label"])
+    [{'id': 'a', 'label': 'sad'}]
+    """
+    reader = csv.DictReader(io.StringIO(text, newline=""))
+    try:
+        rows, found = list(reader), list(reader.fieldnames or ())
+    except csv.Error as error:
+        raise ValueError(str(error)) from error
+    if not {*columns} <= {*found} or len({*found}) < len(found):
+        raise ValueError(f"its columns are {found!r:.200}")
+    for number, row in enumerate(rows, start=1):
+        if None in row or None in row.values():
+            raise ValueError(f"row {number} has not {len(found)} columns")
+    return rows
+
+
+def is_kind(value: Any, kind: Any) -> bool:
+    """Whether plain data is what it must be, at every depth.
+
+    Arguments
+    ---------
+    value : object
+        As ``read_json`` gives it.
+    kind : object
+        A type (``float`` takes integers too, ``object`` anything); a list of one kind for a list
+        of such; a table {str: kind} for a table of such; a tuple of kinds for any of them.
+
+    Example
+    -------
+    >>> is_kind({"a": [1, 2]}, {str: [int]}), is_kind({"a": [1, True]}, {str: [int]})
+    (True, False)
+    """
+    if isinstance(kind, tuple):
+        return any(is_kind(value, one) for one in kind)
+    if isinstance(kind, list):
+        return isinstance(value, list) and all(is_kind(one, kind[0]) for one in value)
+    if isinstance(kind, dict):
+        inner = kind[str]
+        return isinstance(value, dict) and all(is_kind(one, inner) for one in value.values())
+    if kind is object:
+        return True
+    kinds = (int, float) if kind is float else kind
+    return isinstance(value, kinds) and (kind is bool or not isinstance(value, bool))
+
+
+def _float(text: str) -> float:
+    value = float(text)
+    if not math.isfinite(value):
+        raise ValueError(f"the number {text:.30} is too large")
+    return value
+
+
+def _int(text: str) -> int:
+    if len(text) > 20 or not -MOST_INT <= int(text) < MOST_INT:
+        raise ValueError(f"the number {text:.30} is too large")
+    return int(text)
+
+
+def _constant(text: str) -> NoReturn:
+    raise ValueError(f"{text} is no number in JSON")
+
+
+MOST_ARRAYS = 2**30  # bytes, all arrays together
+FORMAT = np.lib.format
+WRITTEN = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED)  # others fail in ways of their own
+HEADERS = {(1, 0): FORMAT.read_array_header_1_0, (2, 0): FORMAT.read_array_header_2_0}
+
+
+def read_npz(path: str | os.PathLike, most: int = MOST_ARRAYS) -> dict[str, np.ndarray]:
+    """The arrays, by name.
+
+    What a header promises is compared with what follows it before memory is taken for it.
+
+    Arguments
+    ---------
+    path : str or Path
+        Written by ``numpy.savez_compressed``.
+    most : int
+        Bytes that all arrays together may have.
+
+    Raises
+    ------
+    OSError, ValueError
+        If it is missing, damaged, larger, or holds Python objects.
+    """
+    try:
+        with zipfile.ZipFile(path) as file:
+            members = file.infolist()
+            if sum(member.file_size for member in members) > most:
+                raise ValueError(f"its arrays have more than {most} bytes")
+            arrays = {}
+            for member in members:
+                if member.compress_type not in WRITTEN:
+                    raise ValueError(f"{member.filename} is packed as no npz is")
+                with file.open(member) as content:
+                    arrays[member.filename.removesuffix(".npy")] = _array(content, member.file_size)
+            return arrays
+    except (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, RuntimeError) as error:
+        raise ValueError(str(error) or type(error).__name__) from error
+
+
+def _array(content: IO[bytes], num_bytes: int) -> np.ndarray:
+    version = FORMAT.read_magic(content)
+    if version not in HEADERS:
+        raise ValueError(f"arrays of format {version} are not read")
+    shape, by_columns, dtype = HEADERS[version](content)
+    count = math.prod(shape)
+    size = count * dtype.itemsize
+    fits = min(shape, default=0) >= 0 and content.tell() + size == num_bytes
+    if dtype.hasobject or not fits or (count and not size):
+        raise ValueError(f"an array of {dtype} {shape} does not fit its {num_bytes} bytes")
+    array = np.frombuffer(bytearray(content.read(size)), dtype, count)
+    return array.reshape(shape, order="F" if by_columns else "C")

@@ -1,0 +1,123 @@
+"""All checks by name, and those of a class."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Callable, Mapping
+from typing import Any, NamedTuple
+
+from camser.encoders.base import Encoder, FrameSpec
+from camser.fusion.base import Fusion
+from camser.registry import nearest
+from camser.testing import checks_contract, checks_ddp, checks_device, checks_encoder, checks_model
+from camser.testing.assertions import ConformanceError, ConformanceWarning
+from camser.testing.plugin_under_test import Subject, subject
+
+Function = Callable[[Any], str | None]  # of a subject
+
+_SHARED: dict[str, Function] = {
+    "finite": checks_contract.finite,
+    "batch": checks_contract.batch,
+    "deterministic": checks_contract.deterministic,
+    "gradients": checks_contract.gradients,
+    "state": checks_contract.state,
+    "precision": checks_device.precision,
+    "device": checks_device.device,
+    "compile": checks_device.compile,
+    "utterance": checks_model.utterance,
+    "export": checks_model.export,
+    "ddp": checks_ddp.ddp,
+}
+ENCODER_CHECKS: dict[str, Function] = {
+    "sizes": checks_contract.encoder_sizes,
+    "rebuild": checks_encoder.rebuild,
+    "kept": checks_encoder.kept,
+    **_SHARED,
+}
+FUSION_CHECKS: dict[str, Function] = {"sizes": checks_contract.fusion_sizes, **_SHARED}
+
+
+class Check(NamedTuple):
+    """One promise of one class; call it to see whether it is kept.
+
+    Attributes
+    ----------
+    name : str
+        Of the check.
+    promise : str
+        What is promised.
+    subject : Subject
+        The class with its parameters.
+    function : callable
+        The check itself.
+    reason : str or None
+        Why it is expected to fail, where the class says so.
+    """
+
+    name: str
+    promise: str
+    subject: Subject
+    function: Function
+    reason: str | None
+
+    def __call__(self) -> str | None:
+        """Check; what is worth knowing is a ConformanceWarning, and returned.
+
+        Raises
+        ------
+        ConformanceError
+            If the promise is broken.
+        """
+        try:
+            note = self.function(self.subject)
+        except ConformanceError as error:
+            raise ConformanceError(self._broken(str(error))) from error
+        except Exception as error:
+            told = f"{type(error).__name__}: {error}"
+            raise ConformanceError(self._broken(told)) from error
+        if note:
+            warnings.warn(f"{self.subject}: {note}", ConformanceWarning, stacklevel=2)
+        return note
+
+    def _broken(self, how: str) -> str:
+        return f"{self.subject} breaks the promise {self.name!r}: {self.promise}\n    {how}"
+
+
+def checks_of(
+    cls: type[Encoder | Fusion], specs: Mapping[str, FrameSpec] | None = None, /, **params: Any
+) -> list[Check]:
+    """The checks of a class; nothing is built yet.
+
+    Arguments
+    ---------
+    cls : type
+        An encoder or a fusion.
+    specs : mapping of str to FrameSpec, optional
+        For a fusion: the frames that it gets; by default three modalities, ``mfcc`` and
+        ``spectrogram`` (pooling "flatten") and ``wav2vec2`` (pooling "mean").
+    **params
+        What the class is built with; small sizes make the checks quick.
+
+    Raises
+    ------
+    TypeError
+        If the class is neither.
+    ValueError
+        If it declares failures of checks that do not exist.
+    """
+    found = subject(cls, specs, **params)
+    functions = ENCODER_CHECKS if issubclass(cls, Encoder) else FUSION_CHECKS
+    for name in cls.expected_failures:
+        if name not in functions:
+            raise ValueError(
+                f"{cls.__name__}.expected_failures: no check {name!r}; there are: "
+                f"{', '.join(functions)}.{nearest(name, functions)}"
+            )
+    return [
+        Check(name, _promise(function), found, function, cls.expected_failures.get(name))
+        for name, function in functions.items()
+    ]
+
+
+def _promise(function: Function) -> str:
+    return (function.__doc__ or "").strip().splitlines()[0]

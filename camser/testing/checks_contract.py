@@ -1,0 +1,174 @@
+"""Checks of what the contract says of any module: sizes, numbers, state."""
+
+from __future__ import annotations
+
+import io
+import random
+from operator import itemgetter
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from camser.encoders.base import Encoder
+from camser.fusion.pooling import POOLINGS
+from camser.testing.assertions import expect, expect_finite, expect_same, some
+from camser.testing.plugin_under_test import (
+    LENGTHS,
+    ROWS,
+    EncoderSubject,
+    FusionSubject,
+    Subject,
+    accepts,
+    each,
+)
+
+PASSES = 4  # of training, in which what is skipped at random has its turn
+
+
+@torch.no_grad()
+def encoder_sizes(subject: EncoderSubject) -> None:
+    """Frames and channels are as declared, for any length down to the shortest."""
+    encoder = subject.build().eval()
+    expect(encoder.pooling in POOLINGS, f"pooling is {encoder.pooling!r}; allowed: {[*POOLINGS]}")
+    longest = max(n for n in (*LENGTHS, subject.length) if accepts(encoder, n))
+    shortest = _shortest(encoder, longest)
+    for num_samples in {n for n in LENGTHS if shortest < n < longest} | {shortest, longest}:
+        num_frames = encoder.num_frames(num_samples)
+        where = f"a segment of {num_samples} samples"
+        expect(
+            type(num_frames) is int and num_frames > 0,
+            f"{where}: num_frames is {num_frames!r}; it must be a positive int",
+        )
+        frames = encoder(torch.randn(2, num_samples) / 10)
+        declared = [2, num_frames, encoder.out_channels]
+        expect(
+            list(frames.shape) == declared,
+            f"{where}: declared {declared} (segments, num_frames, out_channels), "
+            f"got {list(frames.shape)}",
+        )
+        expect(frames.dtype == torch.float32, f"{where}: frames are {frames.dtype}, not float32")
+
+
+@torch.no_grad()
+def fusion_sizes(subject: FusionSubject) -> None:
+    """The fused vector, the parts and the weights have the declared sizes."""
+    fusion, frames = subject.build().eval(), subject.inputs()
+    fused = subject.run(fusion, frames)
+    declared = [ROWS, fusion.out_features]
+    expect(
+        list(fused.shape) == declared,
+        f"declared {declared} (segments, out_features), got {list(fused.shape)}",
+    )
+    parts, weights = fusion.parts(frames), fusion.weights(frames)
+    for what, tensors in (("parts", parts), ("weights", weights)):
+        unknown = [name for name in tensors if name not in subject.specs]
+        expect(not unknown, f"{what} names {some(unknown)}; the modalities are {[*subject.specs]}")
+    for name, part in parts.items():
+        expect(
+            part.dim() == 2 and len(part) == ROWS,
+            f"the part of {name!r} is {list(part.shape)}, not [{ROWS}, features]",
+        )
+    for name, weight in weights.items():
+        declared = [ROWS, subject.specs[name].num_frames]
+        expect(
+            list(weight.shape) == declared,
+            f"the weights of {name!r} are {list(weight.shape)}, not {declared}",
+        )
+
+
+@torch.no_grad()
+def finite(subject: Subject) -> None:
+    """Extreme input gives finite output, in training and evaluation."""
+    module = subject.build()
+    for name, inputs in subject.extremes().items():
+        for mode in (False, True):
+            output = subject.run(module.train(mode), inputs)
+            expect_finite(output, f"{name}, in {'training' if mode else 'evaluation'}")
+
+
+@torch.no_grad()
+def batch(subject: Subject) -> None:
+    """A segment's output does not depend on what else is in the batch."""
+    module = subject.build().eval()
+    inputs = each(subject.inputs(), _made_unequal)
+    together = subject.run(module, inputs)
+    for row in range(ROWS):
+        alone = subject.run(module, each(inputs, itemgetter(slice(row, row + 1))))
+        what = f"alone or with {ROWS - 1} others, the output of segment {row} differs"
+        expect_same(together[row : row + 1], alone, what)
+
+
+@torch.no_grad()
+def deterministic(subject: Subject) -> None:
+    """Evaluation draws nothing at random."""
+    module, inputs = subject.build().eval(), subject.inputs()
+    outputs = []
+    for seed in (1, 2):
+        np.random.seed(seed)
+        random.seed(seed)
+        outputs.append(subject.run(module, inputs, seed))
+    expect_same(outputs[1], outputs[0], "twice the same input: the output differs", 0.0)
+
+
+def gradients(subject: Subject) -> None:
+    """Gradients reach every trainable parameter (of a fusion, every modality), and are finite."""
+    module = subject.build().train()
+    for _ in range(PASSES):
+        inputs = subject.inputs()
+        if isinstance(subject, FusionSubject):
+            inputs = each(inputs, Tensor.requires_grad_)
+        _backward(subject.run(module, inputs))
+    missing = [n for n, p in module.named_parameters() if p.requires_grad and p.grad is None]
+    expect(not missing, f"no gradient reaches {some(missing)}; freeze what is not trained")
+    if isinstance(inputs, dict):  # a fusion's
+        unused = [name for name, frames in inputs.items() if frames.grad is None]
+        expect(not unused, f"no gradient reaches the frames of {some(unused)}")
+    for name, inputs in {"noise": subject.inputs(), **subject.extremes()}.items():
+        module.zero_grad()
+        output = subject.run(module, inputs)
+        if not output.isfinite().all():
+            continue  # which is another promise
+        _backward(output)
+        for parameter, value in module.named_parameters():
+            if value.grad is not None:
+                expect_finite(value.grad, f"{name}: the gradient of {parameter}")
+
+
+def state(subject: Subject) -> None:
+    """All that decides is in the state, which saves and loads strictly."""
+    module, other = subject.build(seed=1), subject.build(seed=2).eval()
+    with torch.no_grad():
+        for _ in range(2):  # so that running means have moved
+            subject.run(module.train(), subject.inputs())
+        other.load_state_dict(saved(module), strict=True)
+        got, wanted = (subject.run(m.eval(), subject.inputs()) for m in (other, module))
+    expect_same(got, wanted, "with its state in another instance the output differs")
+
+
+def saved(module: nn.Module) -> dict[str, Tensor]:
+    """A module's state, through a file."""
+    file = io.BytesIO()
+    torch.save(module.state_dict(), file)
+    file.seek(0)
+    return torch.load(file, weights_only=True)
+
+
+def _shortest(encoder: Encoder, longest: int) -> int:
+    """The least number of samples that an encoder says it takes."""
+    low, high = 0, longest
+    while high - low > 1:
+        middle = (low + high) // 2
+        low, high = (low, middle) if accepts(encoder, middle) else (middle, high)
+    return high
+
+
+def _made_unequal(tensor: Tensor) -> Tensor:
+    """The first segment as it is, the second ten times as large, the last a tenth of it."""
+    scales = torch.tensor([1.0, 10.0, 0.1]).view(-1, *[1] * (tensor.dim() - 1))
+    return tensor * scales
+
+
+def _backward(output: Tensor) -> None:
+    if output.requires_grad:
+        (output * torch.randn_like(output)).sum().backward()

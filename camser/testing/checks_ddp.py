@@ -1,0 +1,101 @@
+"""The check with two processes: DistributedDataParallel on the CPU, over gloo."""
+
+from __future__ import annotations
+
+import multiprocessing
+import pickle
+import sys
+import tempfile
+from datetime import timedelta
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+from unittest import mock
+
+import torch
+from torch import distributed
+from torch.nn.parallel import DistributedDataParallel
+
+from camser.testing.assertions import ConformanceError, expect, first_line
+from camser.testing.checks_model import utterances
+from camser.testing.plugin_under_test import Subject
+
+PROCESSES, STEPS, SECONDS = 2, 3, 120
+
+
+def ddp(subject: Subject) -> None:
+    """Two processes train it together: every parameter takes part in every step."""
+    _check_importable(subject)
+    methods = multiprocessing.get_all_start_methods()
+    context: Any = multiprocessing.get_context("forkserver" if "forkserver" in methods else "spawn")
+    context.set_forkserver_preload(["camser.testing.checks_ddp"])  # what it imports takes seconds
+    with tempfile.TemporaryDirectory() as folder:
+        started = [
+            context.Process(target=_train, args=(subject, rank, folder), daemon=True)
+            for rank in range(PROCESSES)
+        ]
+        # The program that checks is not to be run once more in each process.
+        with mock.patch.dict(sys.modules, {"__main__": ModuleType("__main__")}):
+            for process in started:
+                process.start()
+        for process in started:
+            process.join(SECONDS)
+        hanging = [process for process in started if process.is_alive()]
+        for process in hanging:
+            process.kill()
+            process.join()
+        told = [path.read_text(encoding="utf-8") for path in Path(folder).glob("error*")]
+        codes = [process.exitcode for process in started]
+    expect(not told, f"{PROCESSES} processes: {''.join(told[:1])}")
+    expect(not hanging, f"{PROCESSES} processes still wait for each other after {SECONDS} s")
+    expect(not any(codes), f"{PROCESSES} processes ended with exit status {codes}")
+
+
+def _check_importable(subject: Subject) -> None:
+    try:
+        pickle.dumps(subject)
+        where = subject.cls.__module__
+    except (pickle.PicklingError, AttributeError, TypeError) as error:
+        where = str(error)
+    else:
+        if where != "__main__":
+            return
+    raise ConformanceError(
+        f"other processes cannot import it ({where}); define the class at the top level of a "
+        f"module, and give it plain parameters"
+    )
+
+
+def _train(subject: Subject, rank: int, folder: str) -> None:
+    """One of the processes; what goes wrong is left in a file."""
+    try:
+        torch.set_num_threads(1)
+        distributed.init_process_group(
+            "gloo",
+            init_method=f"file://{folder}/store",
+            rank=rank,
+            world_size=PROCESSES,
+            timeout=timedelta(seconds=SECONDS / 2),
+        )
+        _steps(subject, rank)
+    except Exception as error:
+        Path(folder, f"error{rank}").write_text(first_line(error), encoding="utf-8")
+    finally:
+        if distributed.is_initialized():
+            distributed.destroy_process_group()
+
+
+def _steps(subject: Subject, rank: int) -> None:
+    model = DistributedDataParallel(subject.model().train())
+    optimizer = torch.optim.SGD(model.parameters(), lr=1e-3)
+    wavs, lens = utterances(model.module)
+    torch.manual_seed(rank)
+    for _ in range(STEPS):
+        optimizer.zero_grad()
+        model(wavs * (rank + 1), lens).square().mean().backward()
+        optimizer.step()
+    for name, parameter in model.module.named_parameters():
+        values = [torch.zeros_like(parameter) for _ in range(PROCESSES)]
+        distributed.all_gather(values, parameter.detach())
+        same = torch.allclose(values[0], values[1], rtol=0, atol=0, equal_nan=True)
+        expect(same, f"after {STEPS} steps they differ in {name}")

@@ -1,0 +1,201 @@
+"""Checks of where and how a module runs: bf16, other devices and dtypes, compiled."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Iterator
+from contextlib import contextmanager
+from functools import partial
+from typing import Any
+from unittest import mock
+
+import torch
+from torch import Tensor, nn
+from torch._dynamo.utils import counters
+from torch.overrides import TorchFunctionMode
+
+from camser.encoders.base import Encoder
+from camser.testing.assertions import (
+    ConformanceError,
+    expect,
+    expect_finite,
+    expect_same,
+    first_line,
+    some,
+)
+from camser.testing.plugin_under_test import Subject, each
+from camser.training.compilation import compile_regions
+
+# A share of the output's norm. Layers with random weights may enlarge what bfloat16's 8 bits
+# leave out by a hundred times; what differs by more is another result.
+ROUGH = 0.5
+DOUBLE = 1e-3  # what float32 may be off from float64, a share of the largest value
+
+
+@torch.no_grad()
+def precision(subject: Subject) -> None:
+    """It works under bfloat16 autocast; its front end and recurrent layers stay in float32."""
+    module, inputs = subject.build().eval(), subject.inputs()
+    wanted = subject.run(module, inputs)
+    tables = TableWatch(module if isinstance(module, Encoder) else nn.Identity())
+    with _recurrent_in_float32(module), torch.autocast("cpu", torch.bfloat16), tables:
+        got = subject.run(module, inputs)
+    expect_finite(got, "under autocast")
+    distance = float((got.float() - wanted).norm() / wanted.norm().clamp_min(1e-9))
+    expect(
+        distance <= ROUGH,
+        f"under autocast the output is off by {distance:.3f} of its norm (allowed: {ROUGH})",
+    )
+    expect(
+        not tables.lowered,
+        f"under autocast the fixed {some(sorted(tables.lowered))} is multiplied in bfloat16; put "
+        f"@fwd_default_precision(cast_inputs=torch.float32) before the front end's forward",
+    )
+    if isinstance(module, Encoder) and type(module).front_end is not Encoder.front_end:
+        with torch.autocast("cpu", torch.bfloat16):
+            features = subject.run(module.front_end, inputs)
+        expect(features.dtype == torch.float32, f"under autocast front_end gives {features.dtype}")
+
+
+@contextmanager
+def _recurrent_in_float32(module: nn.Module) -> Iterator[None]:
+    """Raise a ConformanceError where an LSTM, a GRU or an RNN runs under autocast.
+
+    On a GPU PyTorch runs it in float16 even where bfloat16 was asked for, and without a scaled
+    loss many of its gradients are then zero; on CPUs without bfloat16 it fails.
+    """
+
+    def check(name: str, layer: nn.Module, inputs: tuple) -> None:
+        expect(
+            not torch.is_autocast_enabled("cpu"),
+            f"{name or 'it'} ({type(layer).__name__}) runs under autocast, which on a GPU takes "
+            f"float16 for it, whose small gradients are zero; put "
+            f"@fwd_default_precision(cast_inputs=torch.float32) before the method that calls it",
+        )
+
+    layers = [(n, m) for n, m in module.named_modules() if isinstance(m, nn.RNNBase)]
+    hooks = [layer.register_forward_pre_hook(partial(check, name)) for name, layer in layers]
+    try:
+        yield
+    finally:
+        for hook in hooks:
+            hook.remove()
+
+
+class TableWatch(TorchFunctionMode):
+    """Sees where a module's buffers, such as filter banks, take part in less than float32.
+
+    Attributes
+    ----------
+    lowered : set of str
+        The names of those that did.
+    """
+
+    def __init__(self, module: nn.Module) -> None:
+        super().__init__()
+        buffers = dict(module.named_buffers())
+        self.names = {b.untyped_storage().data_ptr(): n for n, b in buffers.items() if b.numel()}
+        self.lowered: set[str] = set()
+
+    def __torch_function__(
+        self, function: Any, types: Any, args: tuple = (), kwargs: dict | None = None
+    ) -> Any:
+        """See the class."""
+        output = function(*args, **(kwargs or {}))
+        given = [a for a in (*args, *(kwargs or {}).values()) if isinstance(a, Tensor)]
+        floats = {a.untyped_storage().data_ptr(): a.dtype for a in given if a.is_floating_point()}
+        is_lowered = isinstance(output, Tensor) and output.dtype == torch.bfloat16
+        if is_lowered and set(floats.values()) == {torch.float32}:
+            self.lowered |= {self.names[place] for place in floats if place in self.names}
+        return output
+
+
+@torch.no_grad()
+def device(subject: Subject) -> None:
+    """It can be copied, and runs in another dtype and on another device."""
+    module, inputs = subject.build().eval(), subject.inputs()
+    wanted = subject.run(module, inputs)
+    twin = copy.deepcopy(module)
+    shared = {id(p) for p in module.parameters()} & {id(p) for p in twin.parameters()}
+    expect(not shared, "its deepcopy shares parameters with it")
+    expect_same(subject.run(twin, inputs), wanted, "the output of its deepcopy differs")
+    got = subject.run(twin.double(), each(inputs, Tensor.double))
+    expect_same(got, wanted, "in float64 the output differs", DOUBLE)
+    _elsewhere(subject, "meta", wanted)
+    if torch.cuda.is_available():
+        _elsewhere(subject, "cuda", wanted)
+
+
+def _elsewhere(subject: Subject, place: str, wanted: Tensor) -> None:
+    """Run on another device; torch's "meta" computes shapes alone, and is always there."""
+    module = subject.build().eval().to(place)
+    try:
+        with _autocast_knows_meta():
+            got = subject.run(module, each(subject.inputs(), lambda tensor: tensor.to(place)))
+    except (RuntimeError, NotImplementedError, TypeError) as error:
+        raise ConformanceError(
+            f"on the device {place!r}: {first_line(error)}. Either a tensor is left behind: make "
+            f"it a buffer (register_buffer(…, persistent=False)); or the forward wants values on "
+            f"the host (.item(), .numpy(), .cpu()), for which each step would wait"
+        ) from error
+    where = got.device.type
+    expect(where == place, f"on the device {place!r} the output is on {where!r}")
+    expect(
+        got.shape == wanted.shape,
+        f"on the device {place!r} the output is {list(got.shape)}, not {list(wanted.shape)}",
+    )
+
+
+@contextmanager
+def _autocast_knows_meta() -> Iterator[None]:
+    """What asks for autocast's state, as fwd_default_precision does, gets an answer there too."""
+    enabled, dtype = torch.is_autocast_enabled, torch.get_autocast_dtype
+    with (
+        mock.patch.object(
+            torch, "is_autocast_enabled", lambda *kind: kind != ("meta",) and enabled(*kind)
+        ),
+        mock.patch.object(
+            torch, "get_autocast_dtype", lambda k: torch.bfloat16 if k == "meta" else dtype(k)
+        ),
+    ):
+        yield
+
+
+def compile(subject: Subject) -> str | None:
+    """torch.compile gives the same output, and gradients; its regions are whole graphs."""
+    module, inputs = subject.build().eval(), subject.inputs()
+    torch._dynamo.reset()
+    counters.clear()
+    compiled: Any = torch.compile(module, backend="aot_eager")  # all but the generation of code
+    with torch.no_grad():
+        wanted, got = subject.run(module, inputs), subject.run(compiled, inputs)
+    expect_same(got, wanted, "compiled, the output differs")
+    output = subject.run(compiled.train(), inputs)
+    if output.requires_grad:
+        output.sum().backward()
+    breaks = {first_line(reason): count for reason, count in counters["graph_break"].items()}
+    _regions(subject)
+    return f"graph breaks: {sum(breaks.values())} ({some(breaks)})" if breaks else None
+
+
+def _regions(subject: Subject) -> None:
+    """Each region that the class declares is one graph, in training and in evaluation."""
+    plain, module, inputs = subject.build(), subject.build(), subject.inputs()
+    torch._dynamo.reset()
+    try:
+        regions = compile_regions(module, backend="eager")  # the same kernels: the same numbers
+        for mode in (True, False) if regions else ():
+            got = subject.run(module.train(mode), inputs)
+            wanted = subject.run(plain.train(mode), inputs)
+            expect_same(
+                got.detach(),
+                wanted.detach(),
+                f"with the regions {some(regions)} compiled, output differs",
+            )
+            if got.requires_grad:
+                got.sum().backward()
+    except (ValueError, torch._dynamo.exc.TorchDynamoException) as error:
+        raise ConformanceError(
+            f"regions is {module.regions}, and not each is one graph: {first_line(error)}. Name "
+            f"smaller parts, or leave out what breaks"
+        ) from error

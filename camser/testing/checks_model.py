@@ -1,0 +1,92 @@
+"""Checks inside of a whole model: utterances of any length, and an export."""
+
+from __future__ import annotations
+
+import tempfile
+from importlib import metadata
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from camser.audio import SAMPLE_RATE
+from camser.build import build_model
+from camser.inference import export_folder
+from camser.model import EmotionHead, UtteranceEncoder
+from camser.testing.assertions import expect, expect_same
+from camser.testing.plugin_under_test import Subject, each
+
+LABELS = ["angry", "sad", "happy", "neutral"]
+SEGMENTS = (2.4, 1.0, 0.3)  # lengths of utterances
+
+
+@torch.no_grad()
+def utterance(subject: Subject) -> None:
+    """It works inside of UtteranceEncoder, and leaves its input to others as it was."""
+    module, inputs = subject.build().eval(), subject.inputs()
+    given = each(inputs, Tensor.clone)
+    module(given)
+    for name, (before, after) in _pairs(inputs, given).items():
+        expect_same(after, before, f"its forward changes its input{name}: it differs", 0.0)
+    model = subject.model().eval()
+    wavs, lens = utterances(model)
+    got = list(model(wavs, lens).shape)
+    declared = [len(SEGMENTS), model.embedding_size]
+    expect(got == declared, f"embeddings are {got}, not {declared}")
+    seen = model.inspect(wavs, lens)
+    expect(
+        seen.fused.shape[1] == model.fusion.out_features,
+        f"fused vectors have {seen.fused.shape[1]} features; out_features is "
+        f"{model.fusion.out_features}",
+    )
+
+
+@torch.no_grad()
+def export(subject: Subject) -> None:
+    """A model with it is exported, and the export decides as the model did."""
+    architecture = subject.model().architecture
+    with subject.registered():
+        torch.manual_seed(0)
+        model = build_model(**architecture).eval()
+        head = EmotionHead(model.embedding_size, len(LABELS)).eval()
+        with tempfile.TemporaryDirectory() as place:
+            config = _configuration(model)
+            export_folder.write(place, config, {"embedding_model": model, "classifier": head})
+            torch.manual_seed(0)
+            _, modules = export_folder.read(Path(place))
+    wavs, lens = utterances(model)
+    scores = []
+    for embed, classify in ((model, head), modules.values()):
+        torch.manual_seed(0)
+        scores.append(classify.eval()(embed.eval()(wavs, lens)))
+    expect_same(scores[1], scores[0], "loaded from an export, the log-probabilities differ")
+
+
+def utterances(model: UtteranceEncoder) -> tuple[Tensor, Tensor]:
+    """Noise of unequal lengths: [utterances, samples], and their relative lengths."""
+    generator = torch.Generator().manual_seed(2)
+    lengths = torch.tensor([round(n * model.segment_samples) for n in SEGMENTS])
+    wavs = torch.randn(len(SEGMENTS), int(lengths.max()), generator=generator) / 10
+    inside = torch.arange(wavs.shape[1]) < lengths[:, None]
+    return wavs * inside, lengths / lengths.max()
+
+
+def _configuration(model: UtteranceEncoder) -> dict:
+    """The least ``config.json`` that is read."""
+    return {
+        "model_type": "camser",
+        "format": export_folder.FORMAT,
+        "camser": metadata.version("camser"),
+        "labels": LABELS,
+        "sample_rate": SAMPLE_RATE,
+        "temperature": 1.0,
+        "architecture": model.architecture,
+        "plugins": model.plugins,
+    }
+
+
+def _pairs(before: Any, after: Any) -> dict[str, tuple[Tensor, Tensor]]:
+    if isinstance(before, Tensor):
+        return {"": (before, after)}
+    return {f" {name!r}": (tensor, after[name]) for name, tensor in before.items()}

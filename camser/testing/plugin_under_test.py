@@ -1,0 +1,229 @@
+"""What is checked: a class with its parameters, how it is built, fed and put into a model."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from functools import cached_property
+from importlib import metadata
+from types import SimpleNamespace
+from typing import Any
+from unittest import mock
+
+import torch
+from torch import Tensor
+
+from camser import registry
+from camser.audio import SAMPLE_RATE
+from camser.build import build_model
+from camser.encoders.base import Encoder, FrameSpec
+from camser.fusion.base import Fusion
+from camser.model import UtteranceEncoder
+from camser.testing.dummy_encoder import StandIn
+
+Inputs = Tensor | dict[str, Tensor]
+
+HERE = "camser-testing"  # the distribution that offers them, as far as the registry knows
+SUBJECT, STAND_IN = f"{HERE}:subject", f"{HERE}:stand_in"
+ROWS = 3  # segments of a batch
+LENGTHS = (48000, 16000, 4321)  # samples: 3 s, 1 s, and an odd number
+SPECS = {
+    "mfcc": FrameSpec(12, 6, "flatten"),
+    "spectrogram": FrameSpec(5, 8, "flatten"),
+    "wav2vec2": FrameSpec(9, 7, "mean"),
+}
+
+
+def each(inputs: Inputs, change: Callable[[Tensor], Tensor]) -> Inputs:
+    """The inputs with each tensor changed."""
+    if isinstance(inputs, Tensor):
+        return change(inputs)
+    return {name: change(tensor) for name, tensor in inputs.items()}
+
+
+class Subject(ABC):
+    """A class under test.
+
+    Arguments
+    ---------
+    cls : type
+        An encoder or a fusion.
+    params : dict
+        What it is built with.
+    """
+
+    kind: str
+
+    def __init__(self, cls: type, params: Mapping[str, Any]) -> None:
+        self.cls, self.params = cls, dict(params)
+
+    def __str__(self) -> str:
+        params = ", ".join(f"{name}={value!r}" for name, value in self.params.items())
+        return f"{self.cls.__name__}({params})"
+
+    def build(self, seed: int = 0, params: Mapping[str, Any] | None = None) -> Any:
+        """A new instance, built with ``params`` in place of the subject's own, where given."""
+        torch.manual_seed(seed)
+        return self.cls(*self.given(), **(self.params if params is None else params))
+
+    def run(self, module: Callable[..., Tensor], inputs: Inputs, seed: int = 0) -> Tensor:
+        """The module's output. It gets inputs of its own, and the same noise at each call.
+
+        So what breaks one promise, by drawing or by overwriting, does not look like others.
+        """
+        torch.manual_seed(seed)
+        return module(each(inputs, Tensor.clone))
+
+    def model(self, seed: int = 0) -> UtteranceEncoder:
+        """The subject inside of a whole model, by the names of a recipe."""
+        torch.manual_seed(seed)
+        with self.registered():
+            return build_model(**self.recipe())
+
+    @contextmanager
+    def registered(self) -> Iterator[None]:
+        """Offer the subject, and what stands in for other plugins, as if they were installed."""
+        classes = {("encoder", "stand_in"): StandIn, (self.kind, "subject"): self.cls}
+        dist = SimpleNamespace(name=HERE, version=metadata.version("camser"))
+        installed = registry.installed
+
+        def more(kind: str) -> list:
+            added = [
+                SimpleNamespace(name=name, dist=dist, value=str(cls), load=lambda cls=cls: cls)
+                for (of, name), cls in classes.items()
+                if of == kind
+            ]
+            return [*installed(kind), *added]
+
+        with mock.patch.object(registry, "installed", more):
+            yield
+
+    @abstractmethod
+    def given(self) -> tuple:
+        """What a constructor gets before its parameters."""
+
+    @abstractmethod
+    def inputs(self, scale: float = 0.1) -> Inputs:
+        """Noise: the same at each call."""
+
+    @abstractmethod
+    def extremes(self) -> Mapping[str, Inputs]:
+        """Inputs on which numbers tend to run off, by name."""
+
+    @abstractmethod
+    def recipe(self) -> dict[str, Any]:
+        """``build_model``'s arguments for a model with the subject."""
+
+
+class EncoderSubject(Subject):
+    """An encoder class."""
+
+    kind = "encoder"
+
+    def given(self) -> tuple:
+        """Nothing."""
+        return ()
+
+    def inputs(self, scale: float = 0.1) -> Tensor:
+        """Segments of noise, [segments, samples]"""
+        generator = torch.Generator().manual_seed(1)
+        return scale * torch.randn(ROWS, self.length, generator=generator)
+
+    def extremes(self) -> dict[str, Tensor]:
+        """Silence, noise at full scale, and a constant."""
+        silence = torch.zeros(ROWS, self.length)
+        noise = self.inputs(100.0).clamp(-1, 1)
+        return {"silence": silence, "noise at full scale": noise, "a constant 0.5": silence + 0.5}
+
+    @cached_property
+    def length(self) -> int:
+        """Samples of a segment that the encoder takes: a second, where it does."""
+        encoder = self.build()
+        taken = [n for n in (16000, *LENGTHS) if accepts(encoder, n)]
+        if not taken:
+            raise ValueError(f"{self}: num_frames takes none of {LENGTHS} samples")
+        return taken[0]
+
+    def recipe(self) -> dict[str, Any]:
+        """The encoder alone, concatenated with nothing."""
+        return {
+            "modalities": ["subject"],
+            "encoders": {"subject": {"plugin": SUBJECT, **self.params}},
+            "fusion": "concat",
+            "fusions": {"concat": {"plugin": "camser:concat", "part_size": 8}},
+            "segment_seconds": self.length / SAMPLE_RATE,
+            "hidden_sizes": [8],
+        }
+
+
+class FusionSubject(Subject):
+    """A fusion class, and the frames that it is built for."""
+
+    kind = "fusion"
+
+    def __init__(
+        self, cls: type, params: Mapping[str, Any], specs: Mapping[str, FrameSpec] | None = None
+    ) -> None:
+        super().__init__(cls, params)
+        self.specs = dict(SPECS if specs is None else specs)
+
+    def given(self) -> tuple:
+        """The specifications of the frames."""
+        return (self.specs,)
+
+    def inputs(self, scale: float = 1.0) -> dict[str, Tensor]:
+        """Frames of noise, [segments, frames, channels] each."""
+        generator = torch.Generator().manual_seed(1)
+        return {
+            name: scale * torch.randn(ROWS, spec.num_frames, spec.channels, generator=generator)
+            for name, spec in self.specs.items()
+        }
+
+    def extremes(self) -> dict[str, Inputs]:
+        """Frames that are nothing, all the same, and large."""
+        zeros = each(self.inputs(), torch.zeros_like)
+        ones = each(zeros, torch.ones_like)
+        return {"zeros": zeros, "ones": ones, "frames a hundred times as large": self.inputs(100.0)}
+
+    def recipe(self) -> dict[str, Any]:
+        """The fusion over encoders that give such frames."""
+        return {
+            "modalities": list(self.specs),
+            "encoders": {
+                name: {"plugin": STAND_IN, **spec._asdict()} for name, spec in self.specs.items()
+            },
+            "fusion": "subject",
+            "fusions": {"subject": {"plugin": SUBJECT, **self.params}},
+            "segment_seconds": 1.0,
+            "hidden_sizes": [8],
+        }
+
+
+def subject(cls: type, specs: Mapping[str, FrameSpec] | None = None, /, **params: Any) -> Subject:
+    """The subject that suits a class.
+
+    Raises
+    ------
+    TypeError
+        If it is neither an encoder nor a fusion, or an encoder that is given frames.
+    """
+    if isinstance(cls, type) and issubclass(cls, Fusion):
+        return FusionSubject(cls, params, specs)
+    if isinstance(cls, type) and issubclass(cls, Encoder) and specs is None:
+        return EncoderSubject(cls, params)
+    if specs is not None:
+        raise TypeError(f"{cls!r} gets specs, which only fusions take; name its parameters")
+    raise TypeError(
+        f"{cls!r} is neither an encoder nor a fusion; give a subclass of "
+        f"camser.encoders.Encoder or camser.fusion.Fusion"
+    )
+
+
+def accepts(encoder: Encoder, num_samples: int) -> bool:
+    """Whether an encoder takes segments of so many samples."""
+    try:
+        encoder.num_frames(num_samples)
+    except ValueError:
+        return False
+    return True

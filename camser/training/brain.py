@@ -1,0 +1,228 @@
+"""Training and scoring on SpeechBrain's trainer: loss on segments, score on utterances."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Collection, Mapping
+from typing import Any
+
+import torch
+from speechbrain import Stage
+from speechbrain.utils.distributed import ddp_broadcast, if_main_process
+from torch import Tensor, nn
+
+from camser.data.dataset import Batch
+from camser.data.folds import caution
+from camser.evaluation import metrics, results
+from camser.model import Inspection
+from camser.runtime.resource_errors import smaller_batch
+from camser.training import determinism, device, nonfinite
+from camser.training.checkpoints import WholeCheckpointer
+from camser.training.compilation import at_fixed_size, compile_regions
+from camser.training.optimizers import build_optimizers, learning_rates
+from camser.training.recoverables import History, RandomState
+from camser.training.scoring import UtteranceMeans, score
+from camser.training.trainer import Trainer
+
+logger = logging.getLogger(__name__)
+
+
+class EmotionBrain(Trainer):
+    """Fits ``embedding_model`` and ``classifier``.
+
+    What it reads from ``hparams``: ``seed``, ``labels``, ``selection``, ``batch_size``,
+    ``eval_batch_size``, ``learning_rate``, ``learning_rates``, ``epoch_counter``, ``loggers`` and
+    ``output_folder``; ``precision`` and ``compiled``, which may be "auto".
+
+    Arguments
+    ---------
+    modules : dict
+        ``embedding_model`` (UtteranceEncoder) and ``classifier`` (EmotionHead).
+    **kwargs
+        SpeechBrain's: ``opt_class``, ``hparams``, ``run_opts``, ``checkpointer``.
+    """
+
+    def __init__(self, modules: dict, **kwargs: Any) -> None:
+        suited = device.resolve(kwargs["hparams"], kwargs.get("run_opts"))
+        super().__init__(modules=modules, **{**kwargs, "hparams": {**kwargs["hparams"], **suited}})
+        for module in modules.values():
+            determinism.check_modules(module, self.device)
+        self.history = History()
+        self.rates = learning_rates(
+            self._parts(), self.hparams.learning_rate, self.hparams.learning_rates
+        )
+        if self.checkpointer is not None:
+            kept = {"random_state": RandomState(), "history": self.history}
+            self.checkpointer.add_recoverables(kept)
+            self.checkpointer.plugins = self._unwrapped("embedding_model").plugins
+            # Under --debug SpeechBrain gives every process a temporary folder of its own.
+            self.checkpointer.checkpoints_dir = ddp_broadcast(self.checkpointer.checkpoints_dir)
+
+    def check_batches(self, kept: Collection[str]) -> None:
+        """Raise a ValueError where batches are larger than the model takes.
+
+        Arguments
+        ---------
+        kept : collection of str
+            The modalities that were computed before.
+        """
+        most = self._unwrapped("embedding_model").max_segments(kept)
+        size, factor = self.hparams.batch_size, self.grad_accumulation_factor
+        if most is not None and size > most:
+            smaller = smaller_batch(size, factor, most)
+            assert smaller is not None, "a batch of one segment is allowed"
+            raise ValueError(
+                f"batch_size is {size}; this model takes at most {most} segments at once. Give "
+                f"--batch_size={smaller[0]} --grad_accumulation_factor={smaller[1]}, the same "
+                f"{size * factor} segments a step"
+            )
+        if most is not None and self.hparams.eval_batch_size > most:
+            raise ValueError(
+                f"eval_batch_size is {self.hparams.eval_batch_size}; this model takes at most "
+                f"{most} segments at once"
+            )
+
+    # The pass ------------------------------------------------------------------------------
+
+    def compute_forward(self, batch: Batch, stage: Stage) -> Tensor:
+        """Log-probabilities of segments, [segments, classes]"""
+        return self.modules.classifier(self._embed(batch))
+
+    def compute_objectives(self, predictions: Tensor, batch: Batch, stage: Stage) -> Tensor:
+        """Cross-entropy."""
+        return nn.functional.nll_loss(predictions, batch.label)
+
+    def evaluate_batch(self, batch: Batch, stage: Stage) -> Tensor:
+        """Embed segments; what is scored are utterances, at the stage's end, and so is the loss."""
+        fixed_size = at_fixed_size(len(batch) == self.hparams.eval_batch_size)
+        with self.memory_to_evaluate(len(batch)), self.evaluation_ctx, fixed_size:
+            self.means.add(self._embed(batch), batch.owner)
+        return torch.zeros(())
+
+    def inspect(self, batch: Batch) -> Inspection:
+        """What the layers make of a batch's segments, see ``UtteranceEncoder.inspect``."""
+        with self.evaluation_ctx, at_fixed_size(False):
+            return self._unwrapped("embedding_model").inspect(*self._inputs(batch))
+
+    def _embed(self, batch: Batch) -> Tensor:
+        return self.modules.embedding_model(*self._inputs(batch))
+
+    def _inputs(self, batch: Batch) -> tuple[Tensor, Tensor, dict[str, Tensor]]:
+        batch.to(self.device)
+        lens, wav = torch.ones(len(batch), device=self.device), batch.wav
+        if wav is None:  # all that is made of it is kept: silence, which takes no memory
+            samples = self._unwrapped("embedding_model").segment_samples
+            wav = torch.zeros((), device=self.device).expand(len(batch), samples)
+        return wav, lens, batch.kept
+
+    def init_optimizers(self) -> None:
+        """See ``optimizers.build_optimizers``."""
+        self.optimizers_dict = build_optimizers(
+            self._parts(), self.opt_class, self.rates, self.remove_vector_weight_decay
+        )
+        if self.checkpointer is not None:
+            for name, optimizer in self.optimizers_dict.items():
+                self.checkpointer.add_recoverable(f"optimizer_{name}", optimizer)
+
+    def _parts(self) -> dict[str, nn.Module]:
+        parts = dict(self._unwrapped("embedding_model").named_parts())
+        return {**parts, "head": self._unwrapped("classifier")}
+
+    def _unwrapped(self, name: str) -> Any:
+        module = self.modules[name]
+        module = getattr(module, "module", module)  # under DistributedDataParallel
+        return getattr(module, "_orig_mod", module)  # under torch.compile
+
+    def on_fit_start(self) -> None:
+        """See ``Trainer``; the history's file may be older than the checkpoint, or damaged."""
+        super().on_fit_start()
+        self._write_history()
+        if self.checkpointer is not None:
+            newest = self.checkpointer.find_checkpoint()
+            self.checkpointer.trained = self._trained(newest.meta if newest else {})
+
+    def _trained(self, before: Mapping[str, Any]) -> dict[str, Any]:
+        """What is trained with from here on, and all that has changed since the run began."""
+        now = determinism.circumstances(self.device, self.precision, self.hparams.compiled)
+        changed = determinism.changes(before.get("trained_with", now), now)
+        if changed and if_main_process():
+            logger.warning(
+                "this run was trained otherwise so far, so no undisturbed run has its numbers: %s",
+                "; ".join(changed),
+            )
+        return {"trained_with": now, "changed": [*before.get("changed", []), *changed]}
+
+    def _compile(self) -> None:
+        super()._compile()
+        if self.hparams.compiled:
+            compile_regions(self._unwrapped("embedding_model"))
+
+    # The stages ------------------------------------------------------------------------------
+
+    def on_stage_start(self, stage: Stage, epoch: int | None = None) -> None:
+        """Begin the means of what is to be scored."""
+        if stage != Stage.TRAIN:
+            self.means = UtteranceMeans(len(self.datasets[stage].ids))
+
+    def on_stage_end(self, stage: Stage, stage_loss: float, epoch: int | None = None) -> None:
+        """Score the utterances; after validation also log, stop early and keep a checkpoint."""
+        if stage == Stage.TRAIN:
+            self.train_loss = self.losses.look(stage_loss)
+            self.skipped_steps, self.losses.skipped = self.losses.skipped, 0
+            nonfinite.check_scale(self.scaler)
+            return
+        dataset, classifier = self.datasets[stage], self._unwrapped("classifier")
+        with self.evaluation_ctx:
+            self.scored = score(self.means, classifier, dataset.ids, dataset.labels)
+        predictions = self.scored.log_probabilities.argmax(dim=1)
+        labels = self.scored.labels.tolist()
+        self.scores = metrics.scores(labels, predictions.tolist(), self.hparams.labels)
+        if stage == Stage.VALID:
+            assert epoch is not None, "SpeechBrain numbers them"
+            self._end_epoch(epoch, self.scored.loss)
+
+    def _end_epoch(self, epoch: int, valid_loss: float) -> None:
+        # Each process scores all utterances, and rounding may differ: one decides for all.
+        score = ddp_broadcast(self.scores["WA"] + self.scores["UA"])
+        is_best = self.hparams.epoch_counter.update(score)
+        self._log(epoch, valid_loss)
+        meta = {"epoch": float(epoch)}
+        if is_best:
+            # Only a better epoch carries the key, so a tie cannot displace the first best.
+            meta[WholeCheckpointer.best_key] = float(score)
+        if self.checkpointer is not None:
+            self.save_checkpoint(meta=meta)
+        self._write_history()
+
+    def _log(self, epoch: int, valid_loss: float) -> None:
+        scores = {"loss": valid_loss, "WA": self.scores["WA"], "UA": self.scores["UA"]}
+        rates = {f"lr_{name}": self.rates[name] for name in self.optimizers_dict}
+        row: dict[str, Any] = {"epoch": epoch, "train_loss": self.train_loss}
+        if told := caution(self.hparams.selection):
+            logger.info("epoch %d is scored for %s", epoch, told)
+            row["note"] = told
+        row |= {f"valid_{name}": value for name, value in scores.items()}
+        row |= {**rates, "skipped_steps": self.skipped_steps}
+        row |= {"seconds": round(self.epoch_seconds, 3)}
+        self.history.add(row)
+        for log in self.hparams.loggers:  # each writes on the main process, but all must call it
+            meta = {"epoch": epoch} | rates
+            log.log_stats(meta, train_stats={"loss": self.train_loss}, valid_stats=scores)
+
+    def _write_history(self) -> None:
+        if self.history.rows and if_main_process() and not self.debug:
+            results.write_history(self.hparams.output_folder, self.history.rows)
+
+    # The test ------------------------------------------------------------------------------
+
+    def on_evaluate_start(self, max_key: str | None = None, min_key: str | None = None) -> None:
+        """Load the best epoch, see ``WholeCheckpointer.recover``."""
+        if self.checkpointer is None:
+            return
+        found = self.checkpointer.recover(max_key=max_key, min_key=min_key)
+        self.best_epoch = int(found.meta["epoch"])
+        # Those that trained it, which need not be those that are here to test it.
+        self.plugins = found.meta.get("plugins", self._unwrapped("embedding_model").plugins)
+        newest, here = self.checkpointer.find_checkpoint(), self._trained({})
+        trained_with = found.meta.get("trained_with", here["trained_with"])
+        self.trained = {**trained_with, "changed": newest.meta.get("changed", [])}

@@ -1,0 +1,250 @@
+"""Checkpoints that are whole or absent, and held against their index before they are used."""
+
+from __future__ import annotations
+
+import json
+import logging
+import os
+import shutil
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import torch
+from speechbrain.utils.checkpoints import METAFNAME, Checkpoint, Checkpointer, ckpt_recency
+from speechbrain.utils.distributed import ddp_barrier, if_main_process, is_distributed_initialized
+
+from camser.runtime.digests import described, difference, read_whole, sealed
+from camser.runtime.distributed import on_main
+from camser.runtime.files import flush
+from camser.runtime.plugin_versions import Plugins, check_installed, differences
+
+logger = logging.getLogger(__name__)
+PARTIAL = "partial-"
+INDEX = "index.json"  # of a checkpoint's files
+BEST_SCORE, BEST_EPOCH = "best_score", "best_epoch"  # in the meta: its own; which one is the best
+KEPT = 2  # of the newest
+
+
+class CheckpointError(ValueError):
+    """A checkpoint that is not there, is damaged, or does not fit this run."""
+
+
+def read_checkpoints(folder: str | Path) -> list[Checkpoint]:
+    """The checkpoints of a run, the one from which it can go on first, then older ones.
+
+    Every file is read and held against the checkpoint's index; a damaged checkpoint is named in a
+    warning. One whose best epoch so far is damaged or gone cannot be gone on from either, for in
+    the end a worse epoch would be tested: then it is the one before it.
+
+    Arguments
+    ---------
+    folder : str or Path
+        Where they are.
+
+    Raises
+    ------
+    CheckpointError
+        If there are some, but the run can go on from none of them.
+    """
+    whole, told = [], []
+    for path in sorted(Path(folder).glob("CKPT*")):
+        if found := damage(path):
+            told.append(f"{path}: {found}")
+            logger.warning("%s; this checkpoint is not used", told[-1])
+        else:
+            whole.append(path)
+    newest_first = _by_recency(Checkpointer._construct_checkpoint_objects(whole))
+    for number, one in enumerate(newest_first):
+        if best_of(one, newest_first) or not one.meta[BEST_EPOCH]:
+            return newest_first[number:]
+        told.append(f"{one.path}: the best epoch before it, {one.meta[BEST_EPOCH]:.0f}, is lost")
+    if told:
+        raise CheckpointError(
+            f"{folder}: no checkpoint is left from which this run can go on:\n  "
+            + "\n  ".join(told)
+            + "\nDelete the output folder to train anew, or give another one"
+        )
+    return []
+
+
+def best_of(one: Checkpoint, among: Sequence[Checkpoint]) -> Checkpoint | None:
+    """The checkpoint of the epoch that was the best when ``one`` was saved."""
+    epoch = one.meta[BEST_EPOCH]
+    scored = (c for c in among if BEST_SCORE in c.meta and c.meta["epoch"] == epoch)
+    return next(scored, None)
+
+
+def damage(folder: Path, names: Sequence[str] = ()) -> str | None:
+    """What is wrong with a checkpoint's files, or None.
+
+    Arguments
+    ---------
+    folder : Path
+        The checkpoint's.
+    names : sequence of str
+        Which of its files are read; by default, all.
+    """
+    told = read_whole(folder / INDEX)
+    if told is None:
+        return f"{INDEX} is damaged or missing (earlier versions wrote none)"
+    files = told["files"]
+    for name in names or files:
+        if found := difference(folder / name, files.get(name)):
+            return found
+    there = {path.name for path in folder.iterdir() if not path.name.startswith(".")}
+    more = sorted(there - {*files, INDEX})
+    return f"{more[0]} does not belong to it" if more else None
+
+
+def check_plugins(folder: str | Path) -> None:
+    """Raise a PluginError if what trained the newest checkpoint, if any, is not installed."""
+    whole = [path for path in Path(folder).glob("CKPT*") if not damage(path, [METAFNAME])]
+    for newest in _by_recency(Checkpointer._construct_checkpoint_objects(whole))[:1]:
+        check_installed(newest.meta.get("plugins", {}), str(newest.path))
+
+
+class WholeCheckpointer(Checkpointer):
+    """SpeechBrain's Checkpointer, each checkpoint written beside its place and renamed.
+
+    The stock one writes in place, so a job killed while it saves (or deletes) leaves a folder
+    that the next start takes for a checkpoint; nor does it see that a file was damaged later.
+    What is there is read once, when it is first asked for.
+
+    Arguments
+    ---------
+    checkpoints_dir, recoverables, …
+        As SpeechBrain's.
+
+    Attributes
+    ----------
+    plugins : mapping
+        The model's, which every checkpoint's meta holds.
+    trained : mapping
+        What else it is to hold: how it was trained, see ``EmotionBrain``.
+    """
+
+    best_key = BEST_SCORE
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.plugins: Plugins = {}
+        self.trained: Mapping[str, Any] = {}
+        self._told: set[str] = set()
+        remove_partial(self.checkpoints_dir)
+        self._known: dict[Path, list[Checkpoint]] = {}  # the main process's, by folder
+
+    def list_checkpoints(self) -> list[Checkpoint]:
+        """See ``read_checkpoints``; all processes must ask together."""
+        return list(on_main(self._read_once))
+
+    def _read_once(self) -> list[Checkpoint]:
+        if self.checkpoints_dir not in self._known:
+            self._known[self.checkpoints_dir] = read_checkpoints(self.checkpoints_dir)
+        return self._known[self.checkpoints_dir]
+
+    def check_processes(self) -> None:
+        """Raise a CheckpointError if as many processes as now did not save the newest one."""
+        newest = self.find_checkpoint()
+        if newest is not None and newest.meta.get("processes", 1.0) != _num_processes():
+            raise CheckpointError(
+                f"{newest.path} was saved by {newest.meta['processes']:.0f} processes, now there "
+                f"are {_num_processes():.0f}; go on with as many, or give another output_folder"
+            )
+
+    def save_checkpoint(
+        self, meta: Mapping[str, Any] | None = None, *args: Any, **kwargs: Any
+    ) -> Checkpoint | None:
+        """See SpeechBrain's; the meta has the number of processes, the plugins, the best epoch."""
+        before, meta = self.list_checkpoints(), dict(meta or {})
+        plugins = {name: dict(origin) for name, origin in self.plugins.items()}
+        meta |= {"processes": _num_processes(), "plugins": plugins, **self.trained}
+        best = before[0].meta[BEST_EPOCH] if before else 0.0
+        meta[BEST_EPOCH] = meta["epoch"] if BEST_SCORE in meta else best
+        # SpeechBrain would log a name that it has only while it is written.
+        level = kwargs.pop("verbosity", logging.INFO)
+        saved = super().save_checkpoint(meta, *args, verbosity=logging.DEBUG, **kwargs)
+        ddp_barrier()  # every process has written its share
+        if saved is not None:
+            saved = _put_in_place(saved)
+            self._known[self.checkpoints_dir] = [saved, *before]
+            logger.log(level, "saved %s", saved.path)
+        ddp_barrier()
+        return saved
+
+    def load_checkpoint(self, checkpoint: Checkpoint) -> None:
+        """See SpeechBrain's; warns, once, of a plugin that is of another version than it was."""
+        for told in differences(checkpoint.meta.get("plugins", {}), self.plugins):
+            if told not in self._told and if_main_process():
+                logger.warning("%s", told)
+            self._told.add(told)
+        super().load_checkpoint(checkpoint)
+
+    def recover(self, **which: Any) -> Checkpoint:
+        """As ``recover_if_possible``, but it is a CheckpointError if there is none."""
+        found = self.recover_if_possible(**which)
+        if found is None:
+            raise CheckpointError(
+                f"{self.checkpoints_dir} holds no checkpoint with a score; train first"
+            )
+        return found
+
+    def save_and_keep_only(
+        self,
+        meta: Mapping[str, Any] | None = None,
+        end_of_epoch: bool = True,
+        verbosity: int = logging.INFO,
+        **ignored: Any,
+    ) -> None:
+        """Save, then keep the newest two and what was the best epoch when each was saved.
+
+        Should the newest be damaged, the run goes on from the one before it to the same weights.
+        """
+        self.save_checkpoint(meta, end_of_epoch, verbosity=verbosity)
+        if if_main_process():
+            known = self._known[self.checkpoints_dir]
+            newest = known[:KEPT]
+            needed = [*newest, *filter(None, (best_of(c, known) for c in newest))]
+            kept = [c for c in known if any(c is one for one in needed)]
+            self._known[self.checkpoints_dir] = kept
+            for path in self.checkpoints_dir.glob("CKPT*"):
+                if path not in [c.path for c in kept]:
+                    _discard(path)
+        ddp_barrier()
+
+    def _new_checkpoint_dirpath(self) -> Path:
+        place = super()._new_checkpoint_dirpath()
+        return place.with_name(PARTIAL + place.name)
+
+
+def remove_partial(folder: Path) -> None:
+    """Remove what saving began and did not end."""
+    if if_main_process():
+        for left in folder.glob(f"{PARTIAL}*"):
+            shutil.rmtree(left, ignore_errors=True)
+
+
+def _by_recency(checkpoints: Sequence[Checkpoint]) -> list[Checkpoint]:
+    return sorted(checkpoints, key=ckpt_recency, reverse=True)
+
+
+def _num_processes() -> float:
+    return float(torch.distributed.get_world_size() if is_distributed_initialized() else 1)
+
+
+def _put_in_place(saved: Checkpoint) -> Checkpoint:
+    """Give a checkpoint that is complete its index and its name, all of it flushed."""
+    files = {path.name: described(path) for path in sorted(saved.path.iterdir())}
+    (saved.path / INDEX).write_text(json.dumps(sealed({"files": files})), encoding="utf-8")
+    for path in [*saved.path.iterdir(), saved.path]:
+        flush(path)
+    place = saved.path.with_name(saved.path.name.removeprefix(PARTIAL))
+    os.rename(saved.path, place)
+    flush(place.parent)
+    return Checkpoint(place, saved.meta, {n: place / f.name for n, f in saved.paramfiles.items()})
+
+
+def _discard(folder: Path) -> None:
+    aside = folder.with_name(PARTIAL + folder.name)
+    os.rename(folder, aside)
+    shutil.rmtree(aside)

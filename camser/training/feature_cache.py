@@ -1,0 +1,196 @@
+"""What depends on the audio alone: computed once for a corpus, kept on disk, read back.
+
+These are the frames of frozen encoders and the features of front ends that have nothing to learn.
+A file holds a row for every segment of a manifest under one encoder; its name is made of the
+encoder's fixed weights, settings and versions and of the manifest's fingerprint, which covers the
+audio, so all runs that share both share the file, and nothing stale is ever read. Like packed
+audio it is read whole at a start, against the digest in the index beside it.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import logging
+import math
+import shutil
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from importlib import metadata
+from pathlib import Path
+
+import numpy as np
+import torch
+from packaging.requirements import Requirement
+from speechbrain.utils.distributed import ddp_barrier, if_main_process
+from torch import Tensor
+from tqdm import tqdm
+
+from camser.data.dataset import SegmentDataset, SegmentIndex
+from camser.data.manifest import Utterance, fingerprint
+from camser.data.mapped_array import MappedArray, is_whole, open_array, write_array, write_index
+from camser.data.packed_audio import PackedAudio
+from camser.encoders.base import Encoder
+from camser.training.determinism import full_precision
+
+logger = logging.getLogger(__name__)
+FORMAT = "camser kept features, 1"
+SEGMENTS = 32  # computed at a time: enough for a GPU, and 2 GB for a large transformer on a CPU
+LARGEST_ROW = 1 << 20  # bytes of a segment; on a GPU more is sooner computed than read
+
+
+def keep_features(
+    encoders: Mapping[str, Encoder],
+    utterances: Sequence[Utterance],
+    index: SegmentIndex,
+    packed: PackedAudio,
+    folder: str | Path,
+    device: str = "cpu",
+    progress: bool = False,
+    plugins: Mapping[str, Mapping[str, str]] | None = None,
+) -> dict[str, MappedArray]:
+    """What is kept of a model's encoders, computed where it is not there yet.
+
+    Under several processes the main one computes, and all must call it. On a GPU, what is larger
+    than ``LARGEST_ROW``, as all layers of a frozen transformer are, is not kept.
+
+    Arguments
+    ---------
+    encoders : mapping of str to Encoder
+        A model's; those that keep nothing are passed over.
+    utterances : sequence of Utterance
+        The whole manifest.
+    index : SegmentIndex
+        Of the manifest.
+    packed : PackedAudio
+        Of the manifest.
+    folder : str or Path
+        Where the files are kept.
+    device : str
+        Where to compute.
+    progress : bool
+        Whether to show a bar.
+    plugins : mapping of str to mapping, optional
+        Where the encoders come from, as the model's ``plugins``.
+
+    Returns
+    -------
+    dict of str to MappedArray
+        [segments of the manifest, …] by modality.
+
+    Raises
+    ------
+    ValueError
+        If the disk has no room for it.
+    """
+    arrays: dict[str, MappedArray] = {}
+    plugins = plugins or {}
+    for name, encoder in encoders.items():
+        if not encoder.keeps:
+            continue
+        shape = (index.total, *_row_shape(encoder, index.segment_samples))
+        row_size = 4 * math.prod(shape[1:])
+        if torch.device(device).type == "cuda" and row_size > LARGEST_ROW:
+            logger.info("%s is not kept: %.1f MB a segment", name, row_size / 1e6)
+            continue
+        path = Path(folder) / f"{_key(encoder, plugins.get(name, {}), index, utterances)}.npy"
+        about = {"format": FORMAT, "shape": list(shape)}
+        if if_main_process() and not is_whole(path, about):
+            size = row_size * index.total
+            logger.info("computing what is kept of %s, %.2f GB, into %s", name, size / 1e9, path)
+            _check_room(path, size)
+            waves = _waves(utterances, index, packed, progress)
+            write_array(path, np.float32, shape, _compute(encoder.to(device), waves, device))
+            write_index(path, about)
+        ddp_barrier()
+        array = open_array(path, shape, [np.float32])
+        if array is None:
+            raise OSError(f"{path} is not there; all processes must share {folder}")
+        arrays[name] = array
+    return arrays
+
+
+@torch.no_grad()
+def _row_shape(encoder: Encoder, segment_samples: int) -> tuple[int, ...]:
+    device = next((t.device for t in (*encoder.parameters(), *encoder.buffers())), None)
+    return tuple(encoder.keep(torch.zeros(1, segment_samples, device=device)).shape[1:])
+
+
+def _key(
+    encoder: Encoder,
+    origin: Mapping[str, str],
+    index: SegmentIndex,
+    utterances: Sequence[Utterance],
+) -> str:
+    sha = hashlib.sha256()
+    kind = type(encoder)
+    # A base class may come from another package; a package's name is not always its module's.
+    packages = {cls.__module__.split(".")[0] for cls in kind.__mro__}
+    packages |= {"torch", "torchaudio", "torchvision", "transformers"}
+    packages |= _required(origin.get("distribution", "camser"))
+    settings = {
+        "class": f"{kind.__module__}.{kind.__qualname__}",
+        "plugin": [origin.get("distribution"), origin.get("version")],
+        "parameters": encoder.rebuild_args(),
+        "segment_samples": index.segment_samples,
+        "manifest": fingerprint(utterances),
+        "versions": {name: _version(name) for name in packages},
+    }
+    sha.update(json.dumps(settings, sort_keys=True).encode())
+    learned = {name for name, p in encoder.named_parameters() if p.requires_grad}
+    for name, value in sorted(encoder.state_dict().items()):
+        if name not in learned:
+            sha.update(name.encode())
+            sha.update(value.detach().cpu().contiguous().flatten().view(torch.uint8).numpy())
+    return sha.hexdigest()[:24]
+
+
+def _required(distribution: str) -> set[str]:
+    """What another package's plugin computes with: all that the package declares to need."""
+    if distribution == "camser":
+        return set()
+    try:
+        declared = [Requirement(line) for line in metadata.requires(distribution) or ()]
+    except metadata.PackageNotFoundError:
+        return set()
+    return {r.name for r in declared if r.marker is None or r.marker.evaluate({"extra": ""})}
+
+
+def _version(package: str) -> str | None:
+    try:
+        return metadata.version(package)
+    except metadata.PackageNotFoundError:
+        return None
+
+
+def _check_room(path: Path, size: int) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    free = shutil.disk_usage(path.parent).free
+    if size > free:
+        raise ValueError(
+            f"{path.parent}: {size / 1e9:.1f} GB are to be kept, {free / 1e9:.1f} GB are free; "
+            f"make room, give another prepared_folder, or set keep_features: false"
+        )
+
+
+def _waves(
+    utterances: Sequence[Utterance], index: SegmentIndex, packed: PackedAudio, progress: bool
+) -> Iterator[Tensor]:
+    """The segments of all utterances, [segments, samples] at a time."""
+    dataset = SegmentDataset(utterances, index, [u.emotion for u in utterances], packed)
+    for start in tqdm(range(0, index.total, SEGMENTS), desc="kept features", disable=not progress):
+        batch = dataset.__getitems__(range(start, min(start + SEGMENTS, index.total)))
+        assert batch.wav is not None, "its dataset has the packed audio"
+        yield batch.wav
+
+
+@torch.no_grad()
+def _compute(encoder: Encoder, waves: Iterable[Tensor], device: str) -> Iterator[np.ndarray]:
+    was_training = encoder.training
+    encoder.eval()
+    try:
+        for some in waves:
+            with full_precision():
+                features = encoder.keep(some.to(device))
+            yield features.float().cpu().numpy()
+    finally:
+        encoder.train(was_training)

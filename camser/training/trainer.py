@@ -1,0 +1,285 @@
+"""SpeechBrain's loop with what ours adds: orders, steps, and how it is cut off and goes on."""
+
+from __future__ import annotations
+
+import logging
+import math
+import signal
+import sys
+import time
+import weakref
+from collections.abc import Iterator
+from contextlib import AbstractContextManager, contextmanager
+from pathlib import Path
+from typing import Any
+
+import speechbrain as sb
+import torch
+import yaml
+from speechbrain import Stage
+from speechbrain.core import INTRA_EPOCH_CKPT_FLAG
+from speechbrain.dataio.sampler import ReproducibleRandomSampler
+from speechbrain.utils.checkpoints import mark_as_loader, mark_as_saver, register_checkpoint_hooks
+from speechbrain.utils.distributed import get_rank, if_main_process, is_distributed_initialized
+from torch import Tensor
+
+from camser.data.dataset import SegmentDataset
+from camser.runtime import resource_errors
+from camser.runtime.distributed import is_alone, largest
+from camser.runtime.signals import INTERRUPTS, leave_children, leave_to_main, status
+from camser.training import nonfinite
+from camser.training.checkpoints import CheckpointError, remove_partial
+from camser.training.compilation import at_fixed_size
+from camser.training.running_statistics import RunningStatistics
+
+logger = logging.getLogger(__name__)
+
+
+@register_checkpoint_hooks
+class Trainer(sb.Brain):
+    """Takes steps that are finite, in an order of its own, and ends for a signal when all is saved.
+
+    What it reads from ``hparams``: ``seed``, ``batch_size``, ``eval_batch_size`` and
+    ``epoch_counter``.
+
+    Arguments
+    ---------
+    **kwargs
+        SpeechBrain's.
+    """
+
+    def __init__(self, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.datasets: dict[Stage, SegmentDataset] = {}
+        scaled = self.scaler.is_enabled()
+        self.losses = nonfinite.LossWatch(self.nonfinite_patience, scaled, is_alone())
+        self.whole_step = 0  # the last one that this process has made, and all of it
+        self._began, self._seconds_before = time.monotonic(), 0.0
+        self._loaders: weakref.WeakSet = weakref.WeakSet()
+        if self.max_grad_norm <= 0:  # SpeechBrain would then climb the gradient
+            self.max_grad_norm: float = math.inf
+
+    def make_dataloader(self, dataset: Any, stage: Stage, *args: Any, **kwargs: Any) -> Any:
+        """SpeechBrain's; order and workers' seeds are drawn apart from the model's noise."""
+        self.datasets[stage] = dataset
+        kwargs["generator"] = torch.Generator().manual_seed(self.hparams.seed)
+        if kwargs.get("num_workers"):
+            kwargs["worker_init_fn"] = leave_to_main
+        if stage == Stage.TRAIN:
+            self.train_sampler = ReproducibleRandomSampler(dataset, seed=self.hparams.seed)
+            kwargs["sampler"] = self.train_sampler
+        loader = super().make_dataloader(dataset, stage, *args, **kwargs)
+        self._loaders.add(loader)
+        if stage == Stage.TRAIN:
+            self.num_train_batches = len(loader)
+        return loader
+
+    @contextmanager
+    def watching_workers(self) -> Iterator[None]:
+        """Raise a LostWorkerError for what comes of this: that a loader's worker is no more.
+
+        PyTorch raises a RuntimeError anywhere, or the pipe to the worker breaks first; only the
+        worker's exit status tells.
+        """
+        try:
+            yield
+        except resource_errors.LostWorkerError:
+            raise
+        except (RuntimeError, *resource_errors.CUT_OFF) as error:
+            leave_children()  # else PyTorch raises in here too, wherever it learns of an end
+            if lost := self._lost_workers():
+                raise resource_errors.LostWorkerError(lost) from error
+            raise
+
+    def _lost_workers(self) -> list[str]:
+        reading = [loader._speechbrain_iterator for loader in self._loaders]
+        return resource_errors.endings([w for one in reading for w in getattr(one, "_workers", ())])
+
+    def fit(self, *args: Any, **kwargs: Any) -> None:
+        """See SpeechBrain's; where a signal asks for it, it ends after a checkpoint.
+
+        Raises
+        ------
+        SystemExit
+            With 128 + the signal's number, in all processes.
+        """
+        with INTERRUPTS.deferred(), self.watching_workers():
+            super().fit(*args, **kwargs)
+        self._end_if_asked()  # what came after the last checkpoint
+
+    def on_fit_start(self) -> None:
+        """Every process draws noise of its own, the same whatever was computed before."""
+        torch.manual_seed(self.hparams.seed + (get_rank() or 0))
+        if self.checkpointer is not None:
+            self.checkpointer.check_processes()
+        super().on_fit_start()
+        self.statistics = RunningStatistics(self.modules)
+
+    def fit_batch(self, batch: Any) -> float:
+        """A step; the last batches of an epoch step too where they are less than a full set.
+
+        Returns
+        -------
+        float
+            The epoch's mean loss, as far as it is known without waiting for the device.
+        """
+        full = self.step % self.grad_accumulation_factor == 0
+        if self.step % self.grad_accumulation_factor == 1 or self.grad_accumulation_factor == 1:
+            self.statistics.remember()
+        should_step = full or self.step == self.num_train_batches
+        # Around the way back too: with gradient checkpointing, layers run there once more.
+        fixed_size = at_fixed_size(len(batch) == self.hparams.batch_size)
+        with self._memory_to_train(len(batch)):
+            with self.no_sync(not should_step), fixed_size:
+                with self.training_ctx:
+                    outputs = self.compute_forward(batch, Stage.TRAIN)
+                    loss = self.compute_objectives(outputs, batch, Stage.TRAIN)
+                nonfinite.backward(self.scaler.scale(loss / self.grad_accumulation_factor))
+            skipped = self.optimizers_step() if should_step else None
+        if skipped is not None:
+            self.statistics.restore_where(skipped)
+        self.losses.add(self.step, batch.id, loss.detach(), skipped)
+        if self.losses.is_due:
+            self.avg_train_loss: float = self.losses.look(self.avg_train_loss)
+        self.whole_step = self.step
+        return self.avg_train_loss
+
+    @property
+    def epoch_seconds(self) -> float:
+        """Since the epoch began, without the time in which it was interrupted."""
+        return time.monotonic() - self._began
+
+    def optimizers_step(self) -> Tensor:
+        """See ``finite.step``."""
+        self.optimizer_step += 1
+        optimizers = self.freeze_optimizers(self.optimizers_dict).values()
+        return nonfinite.step(optimizers, self.scaler, self.max_grad_norm)
+
+    def update_average(self, loss: Tensor | float, avg_loss: float) -> float:
+        """See SpeechBrain's; ``fit_batch`` returns the average itself."""
+        return loss if isinstance(loss, float) else super().update_average(loss, avg_loss)
+
+    # Saving, and ending before the end ---------------------------------------------------------
+
+    def save_checkpoint(self, **kwargs: Any) -> None:
+        """See ``WholeCheckpointer.save_and_keep_only``; ends here where a signal asked for it."""
+        folder = Path(self.checkpointer.checkpoints_dir)
+        try:
+            with resource_errors.naming(folder):
+                self.checkpointer.save_and_keep_only(**kwargs)
+        except OSError:
+            remove_partial(folder)  # it takes the room that there is not
+            raise
+        except RuntimeError as error:  # torch.save's, which has no errno
+            remove_partial(folder)
+            free = resource_errors.free_space(folder) / 1e6
+            raise CheckpointError(
+                f"{folder} could not be written ({error}); {free:.1f} MB are free there. What was "
+                f"saved before is whole; mend that, {resource_errors.GO_ON}"
+            ) from error
+        self._end_if_asked()
+
+    def _end_if_asked(self) -> None:
+        number = largest(INTERRUPTS.asked, self.device)
+        if not number:
+            return
+        saved = self.checkpointer and self.checkpointer.find_checkpoint()
+        if saved and if_main_process():
+            name, epoch = signal.Signals(number).name, self.hparams.epoch_counter.current
+            where = f"step {self.step} of {self.num_train_batches}" if self.step else "its end"
+            told = f"{name}: saved {saved.path} (epoch {epoch}, {where})"
+            print(f"{told}; the same command goes on from there", file=sys.stderr)
+        sys.exit(status(number))
+
+    def _should_save_intra_epoch_ckpt(self, *args: Any) -> bool:
+        # Between two steps of the optimiser there are gradients that no checkpoint holds.
+        factor = self.grad_accumulation_factor
+        if self.step % factor:
+            return False
+        # Processes wait for each other to agree, so they do it where they have waited anyway.
+        late = len(self.losses.pending) >= factor
+        if not (late and is_distributed_initialized()) and largest(INTERRUPTS.asked, self.device):
+            if self.checkpointer is None:
+                self._end_if_asked()
+            return True
+        if self.checkpointer is None or (late and self.ckpt_interval_minutes > 0):
+            return False
+        return super()._should_save_intra_epoch_ckpt(*args)
+
+    def _save_intra_epoch_ckpt(self) -> None:
+        self.avg_train_loss = self.losses.look(self.avg_train_loss)
+        meta = {INTRA_EPOCH_CKPT_FLAG: True}
+        self.save_checkpoint(meta=meta, end_of_epoch=False, verbosity=logging.DEBUG)
+
+    def _fit_train(self, train_set: Any, epoch: int, enable: bool) -> None:
+        self.whole_step = 0  # of this epoch; where it is resumed, there is a checkpoint already
+        self._began, self._seconds_before = time.monotonic() - self._seconds_before, 0.0
+        try:
+            super()._fit_train(train_set, epoch, enable)
+        except (RuntimeError, EOFError, OSError) as error:
+            # Whoever stops all of a job's processes stops the loader's workers too.
+            told = INTERRUPTS.asked and is_alone()
+            if not told or not (resource_errors.is_of_ending(error) or self._lost_workers()):
+                raise
+            if not self._is_between_steps(train_set):
+                sys.exit(status(INTERRUPTS.asked))
+            self._save_intra_epoch_ckpt()
+
+    def _is_between_steps(self, train_set: Any) -> bool:
+        """Whether what was cut off, anywhere, is at the end of a step, and can be saved as that.
+
+        That a worker is gone, PyTorch tells from a signal's handler, anywhere, until we are told to
+        end too.
+        """
+        if self.checkpointer is None or not self.step or self.step % self.grad_accumulation_factor:
+            return False
+        reading = train_set._speechbrain_iterator  # whose place is saved too
+        return reading is not None and self.step == self.whole_step == reading._num_yielded
+
+    @mark_as_saver
+    def _save(self, path: str | Path) -> None:
+        state = {
+            "step": self.step,
+            "avg_train_loss": self.avg_train_loss,
+            "optimizer_step": self.optimizer_step,
+            "skipped_steps": self.losses.skipped,
+            "seconds": self.epoch_seconds if self.step else 0.0,
+        }
+        Path(path).write_text(yaml.safe_dump(state), encoding="utf-8")
+
+    @mark_as_loader
+    def _recover(self, path: str | Path, end_of_epoch: bool) -> None:
+        state = yaml.safe_load(Path(path).read_text(encoding="utf-8"))
+        self.step, self.avg_train_loss = state["step"], state["avg_train_loss"]
+        self.optimizer_step, self.losses.skipped = state["optimizer_step"], state["skipped_steps"]
+        self._seconds_before = state["seconds"]
+
+    # Memory ------------------------------------------------------------------------------------
+
+    def _memory_to_train(self, size: int) -> AbstractContextManager[None]:
+        return resource_errors.of_memory(
+            lambda: f"a batch of {size} segments to train on; {self._advice()}"
+        )
+
+    def _advice(self) -> str:
+        factor = self.grad_accumulation_factor
+        smaller = resource_errors.smaller_batch(self.hparams.batch_size, factor)
+        if smaller is None:
+            return "give --precision=bf16, freeze what need not be trained, or take fewer encoders"
+        folder = self.checkpointer and Path(self.checkpointer.checkpoints_dir)
+        begun = folder and any(folder.glob("CKPT*"))  # asks no other process, which may be well
+        return (
+            f"give --batch_size={smaller[0]} --grad_accumulation_factor={smaller[1]}, the same "
+            f"{self.hparams.batch_size * factor} segments a step"
+            f"{', and another output_folder' if begun else ''}"
+        )
+
+    def memory_to_evaluate(self, size: int) -> AbstractContextManager[None]:
+        """While segments are scored: what to do where memory does not suffice."""
+        less = max(1, self.hparams.eval_batch_size // 2)
+        return resource_errors.of_memory(
+            lambda: (
+                f"a batch of {size} segments to score; give --eval_batch_size={less}, and the same "
+                f"command goes on"
+            )
+        )

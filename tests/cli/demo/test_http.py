@@ -1,0 +1,120 @@
+"""What programs get of the demo: the model's own answers, or what was wrong with the question."""
+
+import json
+
+import numpy as np
+import pytest
+import soundfile
+
+from camser import audio
+from camser.cli.demo.analysis import Service
+from camser.cli.demo.limits import Limits, Refused
+from camser.cli.demo.middleware import PUBLIC
+from camser.inference.timeline_formats import as_dict
+from tests.helpers.demo_client import ask, fetch, file_data, gradio_client, post, upload
+from tests.helpers.refused_recordings import BROKEN, broken
+from tests.helpers.tiny_export import LABELS
+
+# What is answered -------------------------------------------------------------------------------
+
+
+def test_classify_by_http_is_the_models_own(client, classifier, clip):
+    own = classifier.classify(clip)
+    answer = ask(client, clip)
+    assert answer["source"] == clip.name and answer["emotion"] == own.emotion
+    assert answer["seconds"] == own.seconds and list(answer["probabilities"]) == list(LABELS)
+    assert answer["probabilities"] == pytest.approx(own.probabilities)
+    assert ask(client, clip, 1.0)["emotion"] is None
+
+
+def test_timeline_by_http_is_the_models_own(client, classifier, clip):
+    own = as_dict(classifier.timeline(clip, 2.0, 0.5, "median"))
+    answer = ask(client, clip, 2, 0.5, "median", api_name="/timeline")
+    assert answer.pop("source") == clip.name and own.pop("source")
+    assert answer.pop("turns") and own.pop("turns")
+    rows, own_rows = (
+        [[w["start"], w["end"], *w["probabilities"]] for w in found.pop("windows")]
+        for found in (answer, own)
+    )
+    np.testing.assert_allclose(rows, own_rows, atol=1e-6)
+    assert answer == own
+    plain = ask(client, clip, api_name="/timeline")
+    assert plain["window"] == 1.0 and plain["hop"] == 1.0 and len(plain["windows"]) == 12
+
+
+def test_plain_http_needs_three_requests(address, classifier, clip):
+    status, text = upload(address, "a.wav", clip.read_bytes())
+    assert status == 200
+    question = {"audio": file_data(json.loads(text)[0])}
+    status, text = post(f"{address}/gradio_api/call/v2/classify", question)
+    assert status == 200
+    event = json.loads(text)["event_id"]
+    status, text = fetch(f"{address}/gradio_api/call/classify/{event}")
+    assert text.startswith("event: complete\ndata: ")
+    answer = json.loads(text.split("data: ", 1)[1])[0]
+    assert answer["probabilities"] == pytest.approx(classifier.classify(clip).probabilities)
+
+
+def test_only_two_questions_are_public(address, client):
+    _, text = fetch(f"{address}/gradio_api/info")
+    found = json.loads(text)
+    assert set(found["named_endpoints"]) == {"/classify", "/timeline"}
+    assert not found["unnamed_endpoints"]
+    assert all(table["description"] for table in found["named_endpoints"].values())
+    parameters = {
+        name.strip("/"): tuple(p["parameter_name"] for p in table["parameters"])
+        for name, table in found["named_endpoints"].items()
+    }
+    assert parameters == PUBLIC
+    for wrong in ({"data": None, "event_id": None}, {}, {"audio": None, "more": 1}):
+        status, text = post(f"{address}/gradio_api/call/v2/classify", wrong)
+        assert (status, text) == (400, "classify takes audio, threshold; audio must be given")
+    status, _ = post(f"{address}/gradio_api/call/analyse", {"data": [None, 0, "none", 1, 1]})
+    assert status == 404
+
+
+# What is not ------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("kind", BROKEN)
+def test_a_broken_file_is_named_as_it_was_uploaded(client, tmp_path, kind):
+    path = broken(kind, tmp_path)
+    for api_name in ("/classify", "/timeline"):
+        with pytest.raises(gradio_client.exceptions.AppError, match=BROKEN[kind]) as caught:
+            ask(client, path, api_name=api_name)
+        text = str(caught.value)
+        assert path.name in text and "Traceback" not in text
+        assert "uploads" not in text and "camser-demo" not in text
+
+
+@pytest.mark.parametrize(
+    "given, message",
+    [
+        ((1, 2), "hop 2 s; allowed: a hop"),
+        ((1, 0.001), "a hop of 0.1 s and more"),
+        ((31, 1), "a window of 30 s and less"),
+        ((1, 1, "cubic"), "allowed: mean, median"),
+        (("a", 1), "must be a number"),
+    ],
+)
+def test_settings_that_are_not_allowed(client, clip, given, message):
+    with pytest.raises(gradio_client.exceptions.AppError, match=message):
+        ask(client, clip, *given, api_name="/timeline")
+
+
+def test_work_is_bounded_before_it_begins(classifier, tmp_path, monkeypatch):
+    path = tmp_path / "hour.flac"
+    soundfile.write(path, np.zeros(8000 * 3600, np.int16), 8000)
+    own = audio._decode
+
+    def first_piece(*given):
+        yield next(own(*given))
+        raise AssertionError("all of it is decoded")
+
+    monkeypatch.setattr(audio, "_decode", first_piece)
+    with pytest.raises(Refused, match="are 360000 segments to compute; allowed: 20000"):
+        Service(classifier, Limits()).timeline(str(path), 10.0, 0.1)
+    with pytest.raises(Refused, match="lasts 3600 s; allowed: 60 s"):
+        Service(classifier, Limits(seconds=60)).classify(str(path))
+    with pytest.raises(ValueError, match="seconds is 0; it must be positive"):
+        Limits(seconds=0)

@@ -1,0 +1,175 @@
+"""``camser export`` and ``camser classify``, as they are typed."""
+
+import csv
+import io
+import json
+import os
+import shutil
+
+import pytest
+import torch
+from safetensors.torch import save_file
+
+from camser import cli
+from camser.cli import classify
+from camser.inference.export_folder import write_config
+from camser.runtime.digests import described
+
+
+@pytest.fixture
+def files(wave_path, tmp_path):
+    """Two recordings in a folder, a hidden file, and one that is no sound."""
+    folder = tmp_path / "sounds"
+    (folder / "deep").mkdir(parents=True)
+    for name in ("b.wav", "deep/a.WAV", "._b.wav"):
+        shutil.copy(wave_path, folder / name)
+    (folder / "notes.txt").write_text("no sound")
+    bad = tmp_path / "bad.wav"
+    bad.write_bytes(b"nothing")
+    return folder, bad
+
+
+@pytest.fixture
+def say(export, capfd):
+    """Run ``camser classify``; returns the exit status and both streams."""
+
+    def run(*arguments):
+        status = 0
+        try:
+            cli.main(["classify", "--model", str(export), "--device=cpu", *map(str, arguments)])
+        except SystemExit as error:
+            status = error.code
+        return status, *capfd.readouterr()
+
+    return run
+
+
+def test_a_folder_as_a_table(say, files, classifier):
+    folder, _ = files
+    status, out, err = say(folder)
+    assert (status, err.replace("\r", "").strip()) == (0, "")
+    head, *rows = out.splitlines()
+    assert head.split() == ["file", "seconds", "emotion", *classifier.labels]
+    assert [row.split()[0] for row in rows] == [str(folder / "b.wav"), str(folder / "deep/a.WAV")]
+    found = classifier.classify(folder / "b.wav")
+    expected = [f"{v:.1%}" for v in found.probabilities.values()]
+    assert rows[0].split()[1:] == ["10.50", found.emotion, *expected]
+
+
+def test_a_bad_file_is_told_and_the_others_classified(say, files):
+    folder, bad = files
+    status, out, err = say(bad, folder, "--json")
+    assert status == 1
+    assert f"camser: {bad}: not a readable sound file" in err
+    found = json.loads(out)
+    assert len(found) == 2 and found[0]["seconds"] == 10.5
+    status, out, _ = say(bad, "--json")
+    assert (status, json.loads(out)) == (1, [])
+
+
+def test_csv(say, files, classifier):
+    status, out, _ = say(files[0], "--csv", "--threshold=1")
+    rows = list(csv.DictReader(out.splitlines()))
+    assert status == 0 and [row["emotion"] for row in rows] == ["", ""]
+    assert sum(float(rows[0][label]) for label in classifier.labels) == pytest.approx(1, abs=1e-5)
+
+
+@pytest.mark.parametrize("form", ["--table", "--json", "--csv", "--rttm"])
+def test_timelines(say, files, form):
+    options = () if form == "--table" else (form,)
+    status, out, _ = say(
+        files[0], files[1], "--timeline", "--hop=0.5", "--smoothing=mean", *options
+    )
+    assert status == 1
+    if form == "--json":
+        found = json.loads(out)
+        assert [len(f["windows"]) for f in found] == [16, 16]
+    elif form == "--csv":
+        rows = list(csv.DictReader(out.splitlines()))
+        assert len(rows) == 32 and rows[1]["start"] == "0.500"
+    elif form == "--rttm":
+        assert {line.split()[1] for line in out.splitlines()} == {"a", "b"}
+    else:
+        assert out.count("(10.50 s)") == 2
+
+
+def test_audacity_takes_one_file(say, files, wave_path):
+    status, out, _ = say(wave_path, "--audacity")
+    assert status == 0 and out.splitlines()[-1].split("\t")[1] == "10.500000"
+    status, _, _ = say(files[0], "--audacity")
+    assert "give one file, not 2" in status
+
+
+def test_mistakes_are_one_line(say, tmp_path, files):
+    (tmp_path / "empty").mkdir()
+    assert "empty holds no sound file; looked for: " in say(tmp_path / "empty")[0]
+    assert "threshold is 2.0; allowed: 0 … 1" in say(files[0], "--threshold=2")[0]
+    assert "batch_size is 0; allowed" in say(files[0], "--batch-size=0")[0]
+    assert "no such folder" in say(files[0], "--model=nowhere")[0]
+
+
+def test_many_files_show_a_bar(files, classifier, monkeypatch, capsys):
+    shown = []
+    monkeypatch.setattr("tqdm.tqdm.__init__", lambda self, items, **options: shown.append(options))
+    monkeypatch.setattr("tqdm.tqdm.__iter__", lambda self: iter([]))
+    classify.classify(classifier, ["a.wav", "b.wav"])
+    classify.classify(classifier, ["a.wav"])
+    assert [s["disable"] for s in shown] == [None, True]  # None: where there is a terminal
+
+
+def test_export_as_it_is_typed(trained, tmp_path, capfd):
+    given = ["export", str(trained.output_folder), str(tmp_path / "out"), "--no-verify"]
+    cli.main(given)
+    assert capfd.readouterr().out.strip() == str(tmp_path / "out")
+    assert "not verified" in (tmp_path / "out/README.md").read_text()
+    with pytest.raises(SystemExit, match=r"camser: .*out exists; give another folder"):
+        cli.main(given)
+    with pytest.raises(SystemExit, match="the run has not ended"):
+        cli.main(["export", str(tmp_path), str(tmp_path / "other")])
+
+
+def test_a_list_names_any_number_of_files(say, files, tmp_path, monkeypatch):
+    folder, bad = files
+    (tmp_path / "list").write_text(f"{folder / 'b.wav'}\n\n{bad}\n{folder / 'deep/a.WAV'}\n")
+    status, out, err = say("--list", tmp_path / "list", "--csv")
+    rows = list(csv.DictReader(out.splitlines()))
+    assert status == 1 and f"camser: {bad}" in err
+    assert [row["source"] for row in rows] == [str(folder / "b.wav"), str(folder / "deep/a.WAV")]
+    (tmp_path / "empty").write_text("\n")
+    assert "names no file; it must hold a path on each line" in say("--list", tmp_path / "empty")[0]
+    assert "nothing to classify; give files, folders, or --list FILE" in say()[0]
+
+
+def test_names_that_are_no_text_or_would_move_the_cursor(say, files, wave_path, tmp_path):
+    odd = tmp_path / "odd"
+    odd.mkdir()
+    for name in (b"a\xff.wav", b"b\x1b[2J.wav"):
+        shutil.copy(wave_path, os.path.join(os.fsencode(odd), name))
+    (odd / "c\x1b[2J.wav").write_bytes(b"no sound")
+    status, out, err = say(odd)
+    assert status == 1 and "\x1b" not in out + err
+    assert "a\\udcff.wav" in out and "b\\x1b[2J.wav" in out and "c\\x1b[2J.wav" in err
+    status, out, _ = say(odd, "--json")
+    assert json.loads(out)[0]["source"] == str(odd / "a\udcff.wav")
+    assert say(odd, "--csv")[0] == 1
+
+
+def test_what_divides_lines_elsewhere_divides_no_row(say, wave_path, tmp_path):
+    name = str(tmp_path / "a\x0cb\x85c\u2028d.wav")
+    shutil.copy(wave_path, name)
+    for options in (("--csv",), ("--csv", "--timeline")):
+        _, out, _ = say(name, wave_path, *options)
+        rows = list(csv.DictReader(io.StringIO(out, newline="")))
+        assert {row["source"] for row in rows} == {name, str(wave_path)}
+        assert len(rows) == out.count("\n") - 1
+
+
+def test_an_export_cannot_clear_the_terminal(say, export, wave_path, tmp_path):
+    folder = shutil.copytree(export, tmp_path / "export")
+    path = folder / "model.safetensors"
+    save_file({"\x1b[2Jall is well\nreally": torch.zeros(1)}, path)
+    config = json.loads((folder / "config.json").read_text())
+    write_config(folder, {**config, "weights": described(path), "digest": None})
+    with pytest.raises(SystemExit, match=r"\\x1b\[2Jall is well") as told:
+        cli.main(["classify", "--model", str(folder), "--engine=torch", str(wave_path)])
+    assert "\x1b" not in str(told.value)

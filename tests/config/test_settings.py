@@ -1,0 +1,212 @@
+"""Recipes and overrides: every key is checked, at every depth, in files and on the command line."""
+
+import itertools
+import json
+
+import pytest
+import torch
+from hyperpyyaml import load_hyperpyyaml
+from speechbrain.utils.run_opts import RunOptions
+
+from camser.build import build_model
+from camser.config.settings import KEYS, RUN_OPTIONS, SettingsError, read_arguments
+from tests.helpers.recipe_runs import ROOT, TINY, TINY_WAV2VEC2, TINY_WHISPER
+
+IEMOCAP = ROOT / "recipes/IEMOCAP"
+PATHS = ["--data_folder=/data"]
+
+
+def read(*arguments, recipe=TINY):
+    return read_arguments([recipe, *PATHS, *arguments], IEMOCAP)
+
+
+def test_a_path_is_looked_up_from_here_and_then_beside_the_recipe(monkeypatch, tmp_path):
+    monkeypatch.chdir(tmp_path)
+    beside = read(recipe="hparams/camser.yaml")
+    assert beside.values["encoders"]["mfcc"]["hidden_size"] == 256
+    monkeypatch.chdir(IEMOCAP)
+    assert read(recipe="hparams/camser.yaml") == beside
+    (tmp_path / "hparams").mkdir()
+    own = (IEMOCAP / "hparams/camser.yaml").read_text().replace("seed: 1234", "seed: 7")
+    (tmp_path / "hparams/camser.yaml").write_text(own)
+    monkeypatch.chdir(tmp_path)
+    assert read(recipe="hparams/camser.yaml").values["seed"] == 7
+    with pytest.raises(SettingsError, match=r"absent\.yaml: no such file.*hparams/camser\.yaml"):
+        read(recipe="hparams/absent.yaml")
+
+
+def test_overrides_merge_into_tables_and_reach_references():
+    values = read(
+        "--modalities=[mfcc, wav2vec2]",
+        "--fusion", "concat",
+        "--encoders={prosody: {plugin: egemaps}, mfcc: {hidden_size: 5}}",
+        "--part_size=7",
+    ).values  # fmt: skip
+    assert values["modalities"] == ["mfcc", "wav2vec2"] and values["fusion"] == "concat"
+    assert values["encoders"]["prosody"] == {"plugin": "egemaps"}
+    assert values["encoders"]["mfcc"]["hidden_size"] == 5
+    assert values["encoders"]["mfcc"]["plugin"] == "mfcc_bilstm"
+    assert values["fusions"]["concat"]["part_size"] == 7
+
+
+def test_an_empty_table_or_another_object_takes_the_place_of_the_old():
+    assert read("--merge={}").values["merge"] == {}
+    assert read(recipe=str(ROOT / "recipes/EmoDB/hparams/camser.yaml")).values["merge"] == {}
+    sgd = "!name:torch.optim.SGD {momentum: 0.9}"
+    assert read(f"--opt_class={sgd}").values["opt_class"] == {
+        "!name:torch.optim.SGD": {"momentum": 0.9}
+    }
+    adam = read("--opt_class={weight_decay: 0.5}").values["opt_class"]
+    assert adam == {"!name:torch.optim.AdamW": {"weight_decay": 0.5, "fused": True}}
+
+
+def test_a_recipe_that_includes_another_may_bring_helpers_that_it_refers_to(tmp_path):
+    own = tmp_path / "own.yaml"
+    own.write_text(f"include: {TINY}\nsize: 12\npart_size: !ref <size>\n")
+    assert read(recipe=str(own)).values["part_size"] == 12
+
+
+def test_values_with_equals_signs_and_spaces_arrive_whole():
+    values = read("--variant=a=b", "--output_folder", "results of mine/x=1").values
+    assert values["variant"] == "a=b" and values["output_folder"] == "results of mine/x=1"
+
+
+@pytest.mark.parametrize(
+    "arguments, message",
+    [
+        (["--modalites=[mfcc]"], "no setting 'modalites'.*Did you mean 'modalities'"),
+        (["--lerning_rate=1"], "no setting 'lerning_rate'.*'learning_rate'"),
+        (["--prec=bf16"], "no setting 'prec'"),
+        (["--precison=bf16"], "no setting 'precison'.*'precision'"),
+        (["--encoders=[mfcc]"], r"encoders is \['mfcc'\]; it must be a table"),
+        (["--opt_class=adam"], "opt_class is 'adam'; it must be a table"),
+        (["--allow_missing=no"], "allow_missing is 'no'; it must be true or false"),
+        (["--batch_size=many"], "batch_size is 'many'; it must be a number"),
+        (["--batch_size=true"], "batch_size is True; it must be a number"),
+        (["--labels=angry"], "labels is 'angry'; it must be a list"),
+        (["--encoders={mfcc: {dropout: half}}"], "encoders.mfcc.dropout is 'half'"),
+        (["--opt_class={weight_decai: 1}", "--fusion=1"], "fusion is 1; it must be a text"),
+        (["--bfloat16_mix_prec"], "old name; give --precision"),
+        (["--debug", "true"], "not understood"),
+        (["other.yaml"], "not understood"),
+        (["-fold=2"], "not understood"),
+        (["--fold=1", "--fold=2"], "--fold is given twice"),
+        (["--modalities", "mfcc", "wav2vec2"], r'write a list as "\[1, 2\]"'),
+        (["--variant="], "--variant has no value"),
+        (["--fold"], "--fold has no value"),
+        (["--variant={a"], "--variant: not valid YAML"),
+        (["--variant=a", "--variants=[a]"], "variants is .*; it must be a table of tables"),
+        (["--variant=a", "--variants=a"], "variants is 'a'; it must be a table of tables"),
+        (["--variant=a", "--variants={a: 5}"], "variants is .*; it must be a table of tables"),
+        (["--variant=a", "--variants={1: {fold: 1}}"], "variants is .*; it must be a table of"),
+        (["--variant=a", "--variants=!!set {a}"], "variants is .*; it must be a table of tables"),
+        (["--=5"], "'--=5' names no setting; overrides are --key=value"),
+        (["--1=2"], "'--1=2' names no setting"),
+        (["--null=2"], "no setting 'null'"),
+        (["--batch-size=2"], "no setting 'batch-size'.*'batch_size'"),
+        (["--valid_fraction=5"], "valid_fraction is 5; .*at least 0, at most 1"),
+    ],
+)
+def test_what_is_misspelt_on_the_command_line_is_named_with_the_nearest(arguments, message):
+    with pytest.raises(SettingsError, match=message):
+        read(*arguments)
+
+
+@pytest.mark.parametrize(
+    "text, message",
+    [
+        ("pateince: 3", "no setting 'pateince'.*'patience'"),
+        ("encoders: {mfcc: {}}\nfusons: {}", "no setting 'fusons'.*'fusions'"),
+        ("[1, 2]", "must be a mapping"),
+        ("a: [", "not valid YAML"),
+        ("include: 5", "include is 5; it must be a file, or a list of files"),
+        ("include: [5]", "include is "),
+        ("include:", "include is None"),
+        ("variants: 5", "variants is 5; it must be a table of tables"),
+        ("include: absent.yaml", r"include: .*absent\.yaml does not exist"),
+        ("include: own.yaml", "includes itself"),
+    ],
+)
+def test_what_is_misspelt_in_a_file_is_named_too(tmp_path, text, message):
+    own = tmp_path / "own.yaml"
+    include = "" if "include" in text or text[0] == "[" else f"include: {TINY}\n"
+    own.write_text(f"{include}{text}\n")
+    with pytest.raises(SettingsError, match=message):
+        read(recipe=str(own))
+
+
+def test_a_recipe_of_its_own_may_neither_lack_a_setting_nor_have_an_idle_one(tmp_path):
+    text = (IEMOCAP / "hparams/camser.yaml").read_text()
+    own = tmp_path / "own.yaml"
+    own.write_text(text.replace("merge: {excited: happy}\n", ""))
+    with pytest.raises(SettingsError, match="lacks the settings: merge"):
+        read(recipe=str(own))
+    own.write_text(text + "helper: 3\n")
+    with pytest.raises(SettingsError, match="nothing uses the setting 'helper'"):
+        read(recipe=str(own))
+    own.write_text(text.replace("seed: 1234", "helper: 3\nseed: !ref <helper>"))
+    assert read(recipe=str(own)).values["seed"] == 3
+
+
+def test_a_placeholder_says_how_to_fill_it():
+    with pytest.raises(SettingsError, match="data_folder is not set; give --data_folder="):
+        read_arguments([TINY], IEMOCAP)
+
+
+def test_what_a_run_leaves_is_the_same_run_and_can_still_be_overridden(tmp_path):
+    first = read("--fold=2", "--precision=bf16", "--encoders={mfcc: {hidden_size: 3}}")
+    saved = tmp_path / "hyperparams.yaml"
+    saved.write_text(first.text)
+    again = read_arguments([str(saved)], IEMOCAP)
+    assert again.values == first.values and again.values["precision"] == "bf16"
+    moved = read_arguments([str(saved), "--seed=5"], IEMOCAP)
+    assert moved.values["output_folder"] == first.values["output_folder"].replace("1234", "5")
+
+
+def recipes():
+    return sorted(str(p.relative_to(ROOT)) for p in ROOT.glob("recipes/*/hparams/*.yaml"))
+
+
+OFFLINE = {  # what takes a checkpoint's place where there is no network
+    "spectrogram": {"weights": None},
+    "wav2vec2": {"source": None, "config": TINY_WAV2VEC2},
+    "whisper": {"source": None, "config": TINY_WHISPER},
+}
+
+
+@pytest.mark.parametrize("recipe", recipes())
+def test_every_recipe_that_ships_builds_and_runs_forward(recipe, tmp_path):
+    settings = read(
+        f"--encoders={json.dumps(OFFLINE)}",
+        f"--output_folder={tmp_path}",
+        recipe=str(ROOT / recipe),
+    )
+    hparams = load_hyperpyyaml(settings.text)
+    model, head = hparams["embedding_model"].eval(), hparams["classifier"]
+    assert list(model.encoders) == settings.values["modalities"]
+    output = head(model(torch.randn(1, 60000) / 10, torch.ones(1)))
+    assert output.shape == (1, len(settings.values["labels"]))
+    trained = [p for p in model.parameters() if p.requires_grad]
+    assert isinstance(hparams["opt_class"](trained, lr=0.1), torch.optim.Optimizer)
+
+
+FUSIONS = str(IEMOCAP / "hparams/fusions.yaml")
+SMALL = {**OFFLINE, "mfcc": {"hidden_size": 4}, "spectrogram": {"weights": None, "freeze": True}}
+
+
+@pytest.mark.parametrize("variant", read(recipe=FUSIONS).variants)
+def test_every_fusion_of_the_list_that_ships_builds_and_learns(variant):
+    small = [f"--encoders={json.dumps(SMALL)}", "--part_size=4"]
+    values = read(f"--variant={variant}", *small, recipe=FUSIONS).values
+    ((_, arguments),) = values["embedding_model"].items()
+    model = build_model(**arguments)
+    model(torch.randn(1, 48000) / 10, torch.ones(1)).sum().backward()
+    assert [n for n, p in model.fusion.named_parameters() if p.grad is None] == []
+    assert variant.startswith(values["fusion"])
+
+
+def test_no_setting_is_swallowed_by_speechbrains_parser():
+    for key, option in itertools.product(KEYS, RUN_OPTIONS):
+        assert not option.startswith(key), f"--{key} would be taken for --{option}"
+    _, _, overrides = RunOptions.from_command_line_args(["x", *(f"--{k}=1" for k in sorted(KEYS))])
+    assert all(f"{key}:" in overrides for key in KEYS)

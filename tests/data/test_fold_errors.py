@@ -1,0 +1,118 @@
+"""Folds that are refused, with what is allowed; and the smallest corpora that are enough."""
+
+from dataclasses import replace
+
+import pytest
+
+from camser.data.folds import PROTOCOLS, Fold, FoldError, check_fold, make_folds
+from tests.data.test_folds import assert_a_division
+from tests.helpers.fake_utterances import emodb, ravdess, utterance
+
+
+@pytest.mark.parametrize(
+    ("rows", "options", "message"),
+    [
+        (emodb(), {"protocol": "random"}, f"allowed: {', '.join(PROTOCOLS)}$"),
+        (emodb(), {"selection": "best"}, "selection is 'best'; allowed: held_out, test_fold"),
+        (emodb(2), {}, "leave_one_speaker_out needs 3 speakers; there are 2"),
+        ([], {}, "needs 3 speakers; there are 0"),
+        (emodb(), {"protocol": "leave_one_session_out"}, "needs a corpus with sessions"),
+        ([], {"protocol": "leave_one_session_out"}, "needs a corpus with sessions"),
+        (
+            [*emodb(), *(replace(u, id=f"s/{u.id}", session="S1") for u in emodb())],
+            {"protocol": "leave_one_session_out"},
+            r"needs a corpus with sessions; there are: \['', 'S1'\]",
+        ),
+        (emodb(), {"protocol": "speaker_k_fold"}, "num_folds is None; allowed: 3 … 10"),
+        (emodb(), {"protocol": "speaker_k_fold", "num_folds": 2}, "num_folds is 2; allowed"),
+        (emodb(), {"protocol": "speaker_k_fold", "num_folds": 11}, "num_folds is 11; allowed"),
+        (emodb(), {"protocol": "speaker_k_fold", "num_folds": "3"}, "num_folds is '3'; allowed"),
+        (emodb(), {"protocol": "cross_corpus"}, "target is None; allowed: one of several"),
+        (emodb(), {"protocol": "cross_corpus", "target": "emodb"}, r"several corpora, here \["),
+        (emodb() + ravdess(), {"protocol": "cross_corpus", "target": "iemocap"}, "'iemocap'"),
+    ],
+)
+def test_what_does_not_fit_is_refused_with_what_is_allowed(rows, options, message):
+    with pytest.raises(FoldError, match=message):
+        make_folds(rows, **{"protocol": "leave_one_speaker_out", **options})
+
+
+def sessions(num_sessions, dialogues, **fields):
+    """Small sessions of two speakers; one utterance of each class for each speaker's dialogue."""
+    return [
+        utterance(
+            f"{s}{who}{d}{emotion}",
+            f"small/{s}{who}",
+            gender,
+            emotion,
+            session=f"S{s}",
+            dialogue=f"S{s}D{d}",
+            **fields,
+        )
+        for s in range(num_sessions)
+        for d in range(dialogues)
+        for who, gender in (("F", "female"), ("M", "male"))
+        for emotion in ("angry", "sad")
+    ]
+
+
+def test_a_session_of_one_dialogue_leaves_nothing_to_validate_on():
+    with pytest.raises(FoldError, match=r"hold one dialogue; valid needs one of its own$"):
+        make_folds(sessions(2, 1), "leave_one_session_out")
+
+
+def test_selection_on_the_test_fold_needs_no_second_dialogue():
+    folds = make_folds(sessions(2, 1), "leave_one_session_out", selection="test_fold")
+    assert [len(fold.test) for fold in folds] == [4, 4]
+
+
+def test_classes_rarer_than_the_parts_still_divide():
+    """Eight utterances of each class, and 32 dialogues, in the sessions that are not tested."""
+    rows = [
+        utterance(
+            f"{i}", f"small/{i % 5}", "male", "WFNT"[i % 4], session=f"S{i % 5}", dialogue=f"{i}"
+        )
+        for i in range(40)
+    ]
+    assert_a_division(make_folds(rows, "leave_one_session_out"), rows)
+
+
+def test_a_speaker_in_two_sessions_is_named():
+    rows = [replace(u, speaker="small/X") if "F" in u.speaker else u for u in sessions(3, 12)]
+    with pytest.raises(FoldError, match=r"fold 0 \(S0\): trained and tested on: \['small/X'\]"):
+        make_folds(rows, "leave_one_session_out")
+
+
+def test_a_speaker_of_two_corpora_is_named():
+    rows = [*ravdess(), *(replace(u, id=u.id + "b", corpus="again") for u in ravdess())]
+    with pytest.raises(FoldError, match=r"trained and tested on: .*Actor_00"):
+        make_folds(rows, "cross_corpus", target="again")
+
+
+def divided(train="abc", valid="de", test="fg", **others):
+    rows = {c: utterance(c, f"x/{others.get(c, c)}", "male", "sad") for c in "abcdefg"}
+    return Fold(0, "it", *(tuple(rows[c] for c in part) for part in (train, valid, test)))
+
+
+@pytest.mark.parametrize(
+    ("fold", "message"),
+    [
+        (divided(train=""), "its train part is empty"),
+        (divided(valid=""), "its valid part is empty"),
+        (divided(test=""), "its test part is empty"),
+        (divided(valid="ad"), r"in two parts: \['x/a'\]"),
+        (divided(test="af"), r"in two parts: \['x/a'\]"),
+        (divided(test="ef"), r"in two parts: \['x/e'\]"),
+        (divided("abcdefg", "abcdef", "g"), r"parts: \['x/a', 'x/b', 'x/c', 'x/d', 'x/e'\]$"),
+        (divided(g="a"), r"trained and tested on: \['x/a'\]"),
+    ],
+)
+def test_an_unsound_fold_is_refused(fold, message):
+    with pytest.raises(FoldError, match=rf"fold 0 \(it\): .*{message}"):
+        check_fold(fold, "held_out")
+
+
+def test_selection_on_the_test_fold_allows_just_that():
+    check_fold(divided(valid="fg"), "test_fold")
+    with pytest.raises(FoldError, match=r"in two parts: \['x/a'\]"):
+        check_fold(divided(valid="afg", test="afg"), "test_fold")

@@ -1,0 +1,51 @@
+"""What no fusion can be built of, and the words that say what can."""
+
+import pytest
+
+from camser.fusion.attentive import Attentive
+from camser.fusion.co_attention import CoAttention
+from camser.fusion.gated import Gated
+from camser.fusion.low_rank import LowRank
+from tests.fusion.test_fusion import GUIDED, SPECS
+
+
+@pytest.mark.parametrize(
+    "params, message",
+    [
+        ({"guides": ["prosody"]}, r"guide 'prosody' is not among the modalities \[mfcc, spect"),
+        ({"target": "whisper"}, r"target 'whisper' is not among the modalities \[mfcc, spect"),
+        ({"keep": ["mfcc"]}, "without the target 'wav2vec2' nothing would be attended"),
+        ({"keep": ["prosody", "wav2vec2"]}, "keep's 'prosody' is not among"),
+        ({"guides": []}, "must name at least one modality other than the target"),
+        ({"guides": ["wav2vec2"]}, "must name at least one modality other than the target"),
+        ({"guides": ["mfcc"], "keep": ["wav2vec2"]}, "spectrogram neither guides nor is kept"),
+        ({"activation": "tanh"}, "activation is 'tanh'; allowed: relu, softmax"),
+        (
+            {"pooling": {"mfcc": "medium"}},
+            "no pooling 'medium'; allowed: flatten, mean, last, stat",
+        ),
+        ({"pooling": {"prosody": "mean"}}, "pooling's 'prosody' is not among"),
+    ],
+)
+def test_what_does_not_fit_is_an_error_when_built(params, message):
+    with pytest.raises(ValueError, match=message):
+        CoAttention(SPECS, **{**GUIDED, **params})
+
+
+@pytest.mark.parametrize(
+    "fusion, specs, params, message",
+    [
+        (LowRank, ["mfcc"], {}, "there is mfcc alone; name another modality, or .*concat"),
+        (LowRank, SPECS, {"rank": 0}, "rank is 0; it must be a whole number, 1 or more"),
+        (LowRank, SPECS, {"rank": 2.5}, "rank is 2.5; it must be a whole number, 1 or more"),
+        (LowRank, SPECS, {"pooling": {"prosody": "mean"}}, "pooling's 'prosody' is not among"),
+        (Gated, SPECS, {"pooling": {"mfcc": "medium"}}, "no pooling 'medium'; allowed: flatten"),
+        (Gated, SPECS, {"part_size": 0}, "part_size is 0; it must be 1 or more"),
+        (Attentive, SPECS, {"part_size": 0}, "part_size is 0; it must be 1 or more"),
+        (Attentive, SPECS, {"pooling": {"prosody": "mean"}}, "pooling's 'prosody' is not among"),
+        (Attentive, ["mfcc"], {"pooling": {"mfcc": "last"}}, r"every modality \(mfcc\), so no"),
+    ],
+)
+def test_what_does_not_fit_the_others_is_an_error_when_built(fusion, specs, params, message):
+    with pytest.raises(ValueError, match=message):
+        fusion({name: SPECS[name] for name in specs}, **params)

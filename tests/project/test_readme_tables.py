@@ -1,0 +1,34 @@
+"""What READMEs show is what the files beside them hold."""
+
+import json
+import re
+
+import pytest
+
+from camser.evaluation.report.document import Table, table_to_markdown
+from camser.evaluation.report.write import MARKS
+from tests.helpers.recipe_runs import ROOT
+
+REPORTS = sorted(ROOT.glob("recipes/*/results/report.json"))
+
+
+@pytest.mark.parametrize("path", REPORTS, ids=lambda p: p.parts[-3])
+def test_a_readmes_table_is_that_of_its_results(path):
+    found = json.loads(path.read_text(encoding="utf-8"))["sections"]
+    tables = [Table(**section["table"]) for section in found]
+    expected = "\n\n".join(f"{t.caption}\n\n{table_to_markdown(t)}" for t in tables)
+    readme = (path.parent.parent / "README.md").read_text(encoding="utf-8")
+    assert MARKS.search(readme)[0] == f"<!-- table -->\n{expected}\n<!-- end -->"
+
+
+def test_a_readme_with_a_place_for_a_table_has_the_results_for_it():
+    marked = [p for p in ROOT.glob("recipes/*/README.md") if "<!-- table -->" in p.read_text()]
+    assert marked and all((p.parent / "results/report.json").is_file() for p in marked)
+
+
+@pytest.mark.parametrize("path", sorted(ROOT.glob("**/*.md")), ids=lambda p: p.parent.name)
+def test_what_a_page_links_to_is_there(path):
+    if any(part.startswith(".") for part in path.relative_to(ROOT).parts):
+        return
+    for target in re.findall(r"\]\(([^)#]+?)\)", path.read_text(encoding="utf-8")):
+        assert "://" in target or (path.parent / target).exists(), f"{path}: {target}"

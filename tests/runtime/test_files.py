@@ -1,0 +1,136 @@
+"""Files are whole or absent, whatever happens while they are written."""
+
+import hashlib
+import os
+import stat
+import subprocess
+import sys
+
+import pytest
+
+from camser.runtime.digests import described, difference, digest
+from camser.runtime.files import remove_parts, replacing
+
+
+@pytest.fixture
+def umask():
+    """Set the process's mask for a test."""
+    old = os.umask(0o022)
+    yield os.umask
+    os.umask(old)
+
+
+@pytest.mark.parametrize("old", [None, "old"])
+@pytest.mark.parametrize("error", [ValueError, KeyboardInterrupt])
+def test_an_error_in_the_block_leaves_everything_as_it_was(tmp_path, old, error):
+    path = tmp_path / "file.txt"
+    if old:
+        path.write_text(old)
+    with pytest.raises(error, match="stop"), replacing(path) as file:
+        file.write("half")
+        raise error("stop")
+    assert [p.name for p in tmp_path.iterdir()] == (["file.txt"] if old else [])
+    assert not old or path.read_text() == old
+
+
+def test_readers_see_the_old_file_until_the_block_ends(tmp_path):
+    path = tmp_path / "file.txt"
+    path.write_text("old")
+    with replacing(path) as file:
+        file.write("new")
+        file.flush()
+        assert path.read_text() == "old"
+    assert path.read_text() == "new"
+    assert list(tmp_path.iterdir()) == [path]
+
+
+def test_a_killed_process_leaves_the_old_file_and_at_most_hidden_ones(tmp_path):
+    path = tmp_path / "file.txt"
+    path.write_text("old")
+    code = """
+import os, sys
+from camser.runtime.files import replacing
+with replacing(sys.argv[1]) as file:
+    file.write("half")
+    file.flush()
+    os._exit(9)
+"""
+    assert subprocess.run([sys.executable, "-c", code, str(path)]).returncode == 9
+    assert path.read_text() == "old"
+    assert [p for p in tmp_path.iterdir() if not p.name.startswith(".")] == [path]
+
+
+def test_what_cannot_be_replaced_leaves_no_temporary(tmp_path):
+    folder = tmp_path / "folder"
+    folder.mkdir()
+    with pytest.raises(OSError, match="folder"), replacing(folder) as file:
+        file.write("text")
+    assert list(tmp_path.iterdir()) == [folder]
+
+
+@pytest.mark.parametrize("mask", [0o022, 0o002, 0o077])
+def test_permissions_are_those_of_any_new_file(tmp_path, umask, mask):
+    umask(mask)
+    with replacing(tmp_path / "ours") as file:
+        file.write("x")
+    (tmp_path / "plain").write_text("x")
+    ours, plain = (stat.S_IMODE((tmp_path / n).stat().st_mode) for n in ("ours", "plain"))
+    assert ours == plain == 0o666 & ~mask
+    assert umask(mask) == mask
+
+
+def test_missing_folders_are_made(tmp_path):
+    with replacing(tmp_path / "a" / "b" / "file.txt") as file:
+        file.write("x")
+    assert (tmp_path / "a" / "b" / "file.txt").read_text() == "x"
+
+
+def test_text_is_utf8_and_its_line_ends_are_kept(tmp_path):
+    text = "ä 你\r\nb\nc\r"
+    with replacing(tmp_path / "text") as file:
+        file.write(text)
+    with replacing(tmp_path / "bytes", "wb") as file:
+        file.write(text.encode())
+    assert (tmp_path / "text").read_bytes() == (tmp_path / "bytes").read_bytes() == text.encode()
+
+
+@pytest.mark.parametrize("size", [0, 1, (1 << 20) - 1, 1 << 20, (1 << 20) + 1])
+def test_digest_is_the_start_of_sha256(tmp_path, size):
+    content = bytes(range(251)) * (size // 251 + 1)
+    (tmp_path / "file").write_bytes(content[:size])
+    assert digest(tmp_path / "file") == hashlib.sha256(content[:size]).hexdigest()[:16]
+
+
+def test_what_killed_processes_left_goes_and_nothing_else(tmp_path):
+    with replacing(tmp_path / "whole.json") as file:
+        file.write("{}")
+    for name in (".a.json.x1.part", ".b.npy.x2.part", ".hidden", "c.part"):
+        (tmp_path / name).write_text("x")
+    remove_parts(tmp_path, seconds=60)  # as old as that is none of them
+    assert len(list(tmp_path.iterdir())) == 5
+    remove_parts(tmp_path, "*.npy")
+    assert not (tmp_path / ".b.npy.x2.part").exists()
+    remove_parts(tmp_path)
+    assert {p.name for p in tmp_path.iterdir()} == {"whole.json", ".hidden", "c.part"}
+
+
+def test_the_folder_is_flushed_after_the_new_name_stands_in_it(tmp_path, monkeypatch):
+    seen = []
+    monkeypatch.setattr(
+        "camser.runtime.files.flush", lambda p: seen.append((p, sorted(tmp_path.iterdir())))
+    )
+    with replacing(tmp_path / "file") as file:
+        file.write("x")
+    assert seen == [(tmp_path, [tmp_path / "file"])]
+
+
+def test_a_file_is_told_from_another(tmp_path):
+    path = tmp_path / "file"
+    path.write_bytes(b"abc")
+    told = described(path)
+    assert difference(path, told) is None
+    path.write_bytes(b"abd")
+    assert difference(path, told) == "file has changed"
+    assert difference(path, None) == "file has 3 bytes instead of None"
+    path.unlink()
+    assert difference(path, told) == "file is missing"

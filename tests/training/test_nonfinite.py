@@ -1,0 +1,204 @@
+"""Steps only where all is finite, and losses that nobody waits for."""
+
+import copy
+import logging
+import math
+from types import SimpleNamespace
+
+import pytest
+import torch
+from speechbrain import Brain
+from torch import nn
+
+from camser.training import nonfinite
+from camser.training.nonfinite import LossWatch, NotFiniteError
+
+NO_SCALER = torch.GradScaler("cpu", enabled=False)
+
+
+def model():
+    torch.manual_seed(1)
+    return nn.Sequential(nn.Linear(3, 4), nn.Tanh(), nn.Linear(4, 1))
+
+
+def train(net, optimizer, batches, max_norm=math.inf):
+    flags = []
+    for batch in batches:
+        nonfinite.backward(net(batch).square().mean())
+        flags.append(float(nonfinite.step([optimizer], NO_SCALER, max_norm)))
+    return flags
+
+
+@pytest.mark.parametrize("fused", [True, False])
+def test_a_step_that_is_not_finite_leaves_everything_as_it_was(fused):
+    good, bad = torch.randn(5, 3), torch.full((5, 3), math.nan)
+    spared, disturbed = model(), model()
+    states = []
+    for net, batches in ((spared, [good, good]), (disturbed, [good, bad, good])):
+        optimizer = torch.optim.AdamW(net.parameters(), lr=0.1, fused=fused)
+        flags = train(net, optimizer, batches)
+        assert flags == [float(batch is bad) for batch in batches]
+        assert all(p.grad is None for p in net.parameters())
+        states.append(optimizer.state_dict()["state"])
+    for one, other in zip(spared.parameters(), disturbed.parameters(), strict=True):
+        assert torch.equal(one, other)
+    for key, values in states[0].items():
+        assert all(torch.equal(values[name], states[1][key][name]) for name in values)
+
+
+def test_a_part_steps_only_with_all_others():
+    parts = nn.ModuleList([nn.Linear(1, 1), nn.Linear(1, 1)])
+    before = copy.deepcopy(parts.state_dict())
+    parts[0](torch.ones(1, 1)).sum().backward()
+    parts[1](torch.full((1, 1), math.inf)).sum().backward()
+    optimizers = [torch.optim.AdamW(p.parameters(), lr=0.1, fused=True) for p in parts]
+    assert nonfinite.step(optimizers, NO_SCALER, math.inf) == 1
+    assert all(torch.equal(before[name], value) for name, value in parts.state_dict().items())
+
+
+@pytest.mark.parametrize("fused", [True, False])
+def test_in_fp16_too_a_part_steps_only_with_all_others(fused):
+    parts = nn.ModuleList([nn.Linear(1, 1), nn.Linear(1, 1)])
+    before = copy.deepcopy(parts.state_dict())
+    scaler = torch.GradScaler("cpu", init_scale=2.0)
+    nonfinite.backward(scaler.scale(parts[0](torch.ones(1, 1)).sum()))
+    parts[1](torch.full((1, 1), math.inf)).sum().backward()
+    optimizers = [torch.optim.AdamW(p.parameters(), lr=0.1, fused=fused) for p in parts]
+    assert nonfinite.step(optimizers, scaler, math.inf) == 1
+    assert all(torch.equal(before[name], value) for name, value in parts.state_dict().items())
+    assert scaler.get_scale() == 1.0, "the scale is halved all the same"
+
+
+def test_a_loss_that_is_not_finite_has_no_finite_gradient():
+    weight = nn.Parameter(torch.ones(3))
+    nonfinite.backward(weight.sum() + math.inf)  # whose gradient would be 1
+    assert weight.grad.isnan().all()
+
+
+def test_fused_adamw_is_adamw():
+    fused, plain = model(), model()
+    batches = [torch.randn(5, 3) for _ in range(20)]
+    for net, options in ((fused, {"fused": True}), (plain, {"foreach": False})):
+        train(net, torch.optim.AdamW(net.parameters(), lr=0.01, **options), batches)
+    for one, other in zip(fused.parameters(), plain.parameters(), strict=True):
+        assert torch.allclose(one, other, atol=1e-6)  # rounding, over 20 steps
+
+
+@pytest.mark.parametrize("fused", [True, False])
+def test_a_scaler_goes_on_looking_for_its_scale(fused):
+    net, scaler = model(), torch.GradScaler("cpu", init_scale=2.0**10)
+    optimizer = torch.optim.AdamW(net.parameters(), lr=0.1, fused=fused)
+    for batch, scale, moves in ((torch.randn(5, 3), 1024, True), (torch.ones(1) / 0, 512, False)):
+        before = copy.deepcopy(net.state_dict())
+        nonfinite.backward(scaler.scale((net(torch.ones(5, 3)) * batch.mean()).sum()))
+        assert nonfinite.step([optimizer], scaler, math.inf) == (not moves)
+        assert scaler.get_scale() == scale
+        assert moves == any(not torch.equal(before[n], p) for n, p in net.state_dict().items())
+
+
+def test_clipping_bounds_each_optimisers_gradients_and_equals_torchs():
+    ours, torchs = model(), model()
+    batch = 100 * torch.randn(5, 3)
+    optimizers = [torch.optim.SGD(net.parameters(), lr=1.0) for net in (ours, torchs)]
+    train(ours, optimizers[0], [batch], max_norm=0.5)
+    torchs(batch).square().mean().backward()
+    nn.utils.clip_grad_norm_(torchs.parameters(), 0.5)
+    optimizers[1].step()
+    for one, other in zip(ours.parameters(), torchs.parameters(), strict=True):
+        assert torch.allclose(one, other)
+
+
+def test_the_mean_is_speechbrains_whenever_it_is_looked_at():
+    losses = torch.rand(47)
+    losses[7] = math.nan
+    brain, wanted = SimpleNamespace(step=0), 0.0
+    for loss in losses:
+        brain.step += 1
+        wanted = Brain.update_average(brain, loss, wanted)
+    for looks in ({47}, {1, 2, 30, 47}, set(range(1, 48))):
+        watch, mean = LossWatch(patience=3), 0.0
+        for number, loss in enumerate(losses, start=1):
+            watch.add(number, [f"u{number}"], loss, torch.tensor(0.0))
+            if number in looks:
+                mean = watch.look(mean)
+        assert mean == pytest.approx(wanted, rel=1e-12)
+
+
+def feed(watch, steps):
+    """Each step a pair: losses of its batches, and whether it was skipped."""
+    number = 0
+    for losses, skipped in steps:
+        for position, loss in enumerate(losses, start=1):
+            number += 1
+            last = position == len(losses)
+            flag = torch.tensor(float(skipped)) if last else None
+            watch.add(number, [f"u{number}"], torch.tensor(loss), flag)
+    return watch.look(0.0)
+
+
+def test_what_is_skipped_is_told_with_its_utterances(caplog):
+    with caplog.at_level(logging.WARNING):
+        feed(LossWatch(3), [([1.0, math.nan], True), ([3.0, 2.0], True), ([2.0], False)])
+    told = [record.message.rpartition("batch: ")[2] for record in caplog.records]
+    assert told == ["u2", "u3, u4"]  # by the loss where that tells, else the whole step
+
+
+def test_more_in_a_row_than_the_patience_stop_the_run():
+    bad, good = ([math.inf], True), ([1.0], False)
+    feed(LossWatch(2), [bad, bad, good, bad, bad])
+    with pytest.raises(NotFiniteError, match=r"3 steps in a row, with u3, u4, u5\. Listen to what"):
+        feed(LossWatch(2), [bad, good, bad, bad, bad])
+    with pytest.raises(NotFiniteError, match=r"u9 and 3 more, which the log names"):
+        feed(LossWatch(11), [bad] * 12)
+
+
+GOOD, SKIPPED = ([1.0], False), ([1.0], True)
+
+
+def test_what_a_scaler_skips_while_it_looks_for_its_scale_is_not_counted(caplog):
+    watch = LossWatch(0, scaled=True)
+    feed(watch, [*[SKIPPED] * 16, GOOD, SKIPPED, GOOD, SKIPPED, SKIPPED, GOOD])
+    assert watch.skipped == 0 and not caplog.records
+
+
+@pytest.mark.parametrize("before, at", [([], 17), ([GOOD], 4)])
+def test_gradients_that_fit_no_scale_are_named_and_stop_the_run(before, at):
+    watch = LossWatch(1, scaled=True)
+    with pytest.raises(NotFiniteError, match=rf"2 steps in a row, with u{at}, u{at + 1}\. Listen"):
+        feed(watch, [*before, *[SKIPPED] * 99])
+    assert watch.skipped == 2
+
+
+def test_gradients_that_are_not_finite_in_fp16_stop_the_run():
+    weight, scaler = nn.Parameter(torch.ones(2)), torch.GradScaler("cpu")
+    optimizer, watch = torch.optim.SGD([weight], lr=0.1), LossWatch(3, scaled=True)
+    with pytest.raises(NotFiniteError, match="in 4 steps in a row, with u17, u18, u19, u20"):
+        for number in range(1, 99):
+            loss = (weight - weight).sqrt().sum() + 1  # finite; its gradient is not
+            nonfinite.backward(scaler.scale(loss))
+            skipped = nonfinite.step([optimizer], scaler, math.inf)
+            watch.add(number, [f"u{number}"], loss.detach(), skipped)
+            watch.look(0.0)
+    assert torch.equal(weight, torch.ones(2))
+
+
+def test_a_loss_that_is_not_finite_is_no_search_for_a_scale():
+    watch = LossWatch(3, scaled=True)
+    feed(watch, [([math.nan], True)])
+    assert watch.skipped == 1
+
+
+def test_beside_other_processes_no_batch_is_named_whose_loss_is_finite(caplog):
+    watch = LossWatch(1, alone=False)
+    with pytest.raises(NotFiniteError, match=r"2 steps in a row, with u2\. Listen to what"):
+        feed(watch, [SKIPPED, ([math.nan], True)])
+    with pytest.raises(NotFiniteError, match=r"in a row; the losses of this process are finite: "):
+        feed(LossWatch(1, alone=False), [SKIPPED, SKIPPED])
+    told = [record.message.partition("; ")[2] for record in caplog.records]
+    assert told == [nonfinite.OTHERS, "its batch: u2", nonfinite.OTHERS, nonfinite.OTHERS]
+
+
+def test_a_scaler_without_a_scale_is_told_of():
+    nonfinite.check_scale(torch.GradScaler("cpu", init_scale=0.5, enabled=False))
+    with pytest.raises(NotFiniteError, match=r"fp16 at any scale \(now 5\.0e-01\)"):
+        nonfinite.check_scale(torch.GradScaler("cpu", init_scale=0.5))
