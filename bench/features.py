@@ -19,7 +19,7 @@ import torch
 from harness import measurement, plain_pytorch
 from torch import Tensor
 
-from camser.encoders.front_end import preemphasise
+from camser.encoders.front_end import preemphasize
 from camser.encoders.mfcc import MFCCBiLSTM
 from camser.encoders.spectrogram import SpectrogramAlexNet
 
@@ -39,7 +39,7 @@ class FrontEnds:
     @torch.inference_mode()
     def picture(self, waves: Tensor) -> Tensor:
         """[segments, samples] -> [segments, 200, 300]"""
-        return self.spectrogram.image(preemphasise(waves, self.spectrogram.preemphasis))
+        return self.spectrogram.image(preemphasize(waves, self.spectrogram.preemphasis))
 
     @torch.inference_mode()
     def coefficients(self, waves: Tensor) -> Tensor:

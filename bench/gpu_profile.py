@@ -27,7 +27,7 @@ from typing import NamedTuple
 from harness import tables
 from harness.subprocess_memory import environment
 
-from camser.runtime.files import replacing
+from camser.runtime.files import atomic_write
 
 HERE = Path(__file__).parent
 PARTS = "harness.profile_parts"
@@ -71,7 +71,7 @@ def _last_line(text: str) -> str:
 def _note(output: Path, part: Part) -> None:
     found = json.loads(output.read_text(encoding="utf-8")) if output.is_file() else {"tables": {}}
     found["tables"]["end"] = [part._asdict()]
-    with replacing(output) as file:
+    with atomic_write(output) as file:
         json.dump(found, file, indent=1)
         file.write("\n")
 

@@ -19,8 +19,8 @@ from typing import Any
 
 from harness import measurement
 
-from camser.data.manifest import locate, read_manifest
-from camser.export.onnx.quantize import measure, tell
+from camser.data.manifest import audio_path, read_manifest
+from camser.export.onnx.quantize import compare_int8, int8_summary
 from camser.inference.export_folder import read_config
 
 LIMIT = 3 / 339  # of the decisions
@@ -52,9 +52,9 @@ def main(argv: Sequence[str] | None = None) -> None:
     asked = measurement.read_arguments(parser, argv, rounds=1)
     config = read_config(asked.model)
     rows = [u for u in read_manifest(asked.manifest) if u.emotion in config["labels"]]
-    paths = [str(locate(asked.data_folder, u)) for u in rows]
-    cost = measure(Path(asked.model), paths, [u.emotion for u in rows])
-    print(f"{tell(cost)}; allowed: {int(LIMIT * len(rows))} decisions")
+    paths = [str(audio_path(asked.data_folder, u)) for u in rows]
+    cost = compare_int8(Path(asked.model), paths, [u.emotion for u in rows])
+    print(f"{int8_summary(cost)}; allowed: {int(LIMIT * len(rows))} decisions")
     measurement.report(asked, {"decisions": [row(config, cost)]})
     if cost["changed"] > LIMIT * len(rows):
         sys.exit("too many")

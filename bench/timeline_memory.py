@@ -53,10 +53,10 @@ def main(argv: Sequence[str] | None = None) -> None:
     grown = rows[-1]["peak_megabytes"] - rows[0]["peak_megabytes"]
     print(f"the longest needs {grown:.0f} MB more than the shortest; allowed: {LIMIT}")
     if arguments.output:
-        from camser.runtime.files import replacing
+        from camser.runtime.files import atomic_write
 
         settings = {name: getattr(arguments, name) for name in ("rate", "channels", "hop")}
-        with replacing(arguments.output) as file:
+        with atomic_write(arguments.output) as file:
             json.dump({**settings, "grown_megabytes": grown, "recordings": rows}, file, indent=2)
             file.write("\n")
     if grown > LIMIT:

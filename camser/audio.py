@@ -1,7 +1,8 @@
 """One recording: any format, rate and channel count in; float32, mono, 16 kHz out.
 
 A recording is a stream of pieces: decoded, averaged and checked (``_decode``), then resampled
-(``_resample``). ``load`` joins the pieces; ``blocks`` cuts them to one size, in bounded memory.
+(``_resample``). ``load`` joins the pieces; ``iter_chunks`` cuts them to one size, in bounded
+memory.
 """
 
 from __future__ import annotations
@@ -19,13 +20,15 @@ import numpy as np
 SAMPLE_RATE = 16000  # Hz, everywhere in camser
 LOWEST_RATE = 8000  # below telephone quality there is nothing to resample from
 HIGHEST_RATE = 1_000_000  # no microphone is faster; resampling takes memory by the rate
-LOUDEST = 2.0**31  # full scale is 1; above what 32-bit PCM would be, powers overflow
-PIECE = 2**14  # frames decoded at a time: about a second, which a part may read too much
+MAX_ABS_SAMPLE = 2.0**31  # full scale is 1; above what 32-bit PCM would be, powers overflow
+CHUNK_FRAMES = 2**14  # frames decoded at a time: about a second, which a part may read too much
 # How libsndfile's log tells of a file that is shorter than it declares, by format.
 SIZE = r"(?:data|SSND|Data Size|Riff size|riff) *: (\d+) \(should be (\d+)\)"
-ENDLESS = 0x7FFF0000  # what writers declare about here and above, piping a WAV of unknown length
+UNKNOWN_LENGTH = (
+    0x7FFF0000  # what writers declare about here and above, piping a WAV of unknown length
+)
 # These continue what was decoded before: after a seek, libsndfile gives other samples there.
-CONTINUING = {"VORBIS", "OPUS", "MPEG_LAYER_I", "MPEG_LAYER_II", "MPEG_LAYER_III"}
+INEXACT_SEEK_CODECS = {"VORBIS", "OPUS", "MPEG_LAYER_I", "MPEG_LAYER_II", "MPEG_LAYER_III"}
 
 
 class AudioError(ValueError):
@@ -60,18 +63,18 @@ def load(path: str | os.PathLike, start: int = 0, num_samples: int | None = None
     """
     wanted = math.inf if num_samples is None else num_samples
     pieces, length = [], 0
-    with closing(_samples(path, start)) as samples:
+    with closing(_iter_samples(path, start)) as samples:
         for piece in samples:
             pieces.append(piece[: min(wanted - length, len(piece))])
             length += len(pieces[-1])
             if length == wanted:
                 break
     if not pieces or length < (num_samples or 0):
-        raise _changed(path, start + (num_samples or 1))
+        raise _file_changed_error(path, start + (num_samples or 1))
     return np.concatenate(pieces)
 
 
-def blocks(path: str | os.PathLike, num_samples: int) -> Iterator[np.ndarray]:
+def iter_chunks(path: str | os.PathLike, num_samples: int) -> Iterator[np.ndarray]:
     """Read a recording of any length in blocks, a few megabytes of it at a time.
 
     Joined, they are what ``load`` gives, bit for bit.
@@ -100,23 +103,23 @@ def blocks(path: str | os.PathLike, num_samples: int) -> Iterator[np.ndarray]:
     >>> import tempfile, soundfile
     >>> with tempfile.TemporaryDirectory() as folder:
     ...     soundfile.write(f"{folder}/a.wav", np.zeros(44100), 44100)
-    ...     [len(block) for block in blocks(f"{folder}/a.wav", 6000)]
+    ...     [len(block) for block in iter_chunks(f"{folder}/a.wav", 6000)]
     [6000, 6000, 4000]
     """
     if num_samples < 1:
         raise ValueError(f"blocks of {num_samples} samples; allowed: 1 and more")
-    return _cut(_samples(path), num_samples)
+    return _rechunk(_iter_samples(path), num_samples)
 
 
-def count(path: str | os.PathLike) -> int:
+def count_samples(path: str | os.PathLike) -> int:
     """How many samples ``load`` gives; all of them are decoded and checked, a piece at a time."""
-    return sum(map(len, blocks(path, PIECE)))
+    return sum(map(len, iter_chunks(path, CHUNK_FRAMES)))
 
 
-def array_blocks(
+def iter_array_chunks(
     samples: np.ndarray, sample_rate: int, num_samples: int, name: str
 ) -> Iterator[np.ndarray]:
-    """The blocks of a recording in memory, as ``blocks`` gives those of a file.
+    """The blocks of a recording in memory, as ``iter_chunks`` gives those of a file.
 
     Arguments
     ---------
@@ -142,10 +145,10 @@ def array_blocks(
     pieces = iter([mono])
     if sample_rate != SAMPLE_RATE:
         pieces = _resample(pieces, sample_rate, len(mono))
-    return _cut(pieces, num_samples)
+    return _rechunk(pieces, num_samples)
 
 
-def _cut(pieces: Iterator[np.ndarray], num_samples: int) -> Iterator[np.ndarray]:
+def _rechunk(pieces: Iterator[np.ndarray], num_samples: int) -> Iterator[np.ndarray]:
     kept: list[np.ndarray] = []
     missing = num_samples
     for piece in pieces:
@@ -158,7 +161,7 @@ def _cut(pieces: Iterator[np.ndarray], num_samples: int) -> Iterator[np.ndarray]
         yield np.concatenate(kept)
 
 
-def _samples(path: str | os.PathLike, start: int = 0) -> Generator[np.ndarray, None, None]:
+def _iter_samples(path: str | os.PathLike, start: int = 0) -> Generator[np.ndarray, None, None]:
     """Yield a recording's pieces at 16 kHz, [samples] each, from sample ``start`` on."""
     import soundfile
 
@@ -169,7 +172,7 @@ def _samples(path: str | os.PathLike, start: int = 0) -> Generator[np.ndarray, N
         with soundfile.SoundFile(os.fsencode(path) if os.name == "posix" else path) as file:
             _check_header(path, file)
             plain = file.samplerate == SAMPLE_RATE
-            exact = plain and file.seekable() and file.subtype not in CONTINUING
+            exact = plain and file.seekable() and file.subtype not in INEXACT_SEEK_CODECS
             position = file.seek(start) if exact and start < file.frames else 0
             start -= position
             pieces = _decode(path, file, position)
@@ -187,7 +190,9 @@ def _decode(path: str | os.PathLike, file: Any, position: int) -> Iterator[np.nd
     # Asked, it would make soundfile seek after each read, which is not exact in every format.
     file.seekable = lambda: False
     while position < file.frames:
-        piece = file.read(min(PIECE, file.frames - position), dtype="float32", always_2d=True)
+        piece = file.read(
+            min(CHUNK_FRAMES, file.frames - position), dtype="float32", always_2d=True
+        )
         if not len(piece):
             raise AudioError(f"{path}: truncated; {file.frames} samples declared, {position} there")
         position += len(piece)
@@ -205,8 +210,8 @@ def _mono(samples: np.ndarray) -> np.ndarray:
 def _check_samples(name: str | os.PathLike, piece: np.ndarray) -> None:
     if not np.isfinite(piece).all():
         raise AudioError(f"{name}: holds NaN or infinite samples")
-    if np.abs(piece).max(initial=0) > LOUDEST:
-        raise AudioError(f"{name}: holds samples beyond {LOUDEST:g}; full scale is 1")
+    if np.abs(piece).max(initial=0) > MAX_ABS_SAMPLE:
+        raise AudioError(f"{name}: holds samples beyond {MAX_ABS_SAMPLE:g}; full scale is 1")
 
 
 def _resample(pieces: Iterator[np.ndarray], rate: int, num_frames: int) -> Iterator[np.ndarray]:
@@ -223,7 +228,7 @@ def _resample(pieces: Iterator[np.ndarray], rate: int, num_frames: int) -> Itera
     yield np.pad(rest, (0, missing - len(rest)))  # soxr rounds the duration to the nearest
 
 
-def _changed(path: str | os.PathLike, end: int) -> AudioError:
+def _file_changed_error(path: str | os.PathLike, end: int) -> AudioError:
     return AudioError(
         f"{path}: ends before sample {end}; it changed since it was prepared: delete the prepared "
         f"folder and prepare again"
@@ -241,5 +246,5 @@ def _check_header(path: str | os.PathLike, file: Any) -> None:
         raise AudioError(f"{path}: holds no samples, or does not say how many ({file.frames})")
     # libsndfile reads a truncated WAV without complaint, and says so only in its log.
     size = re.search(SIZE, file.extra_info)
-    if size and int(size[2]) < int(size[1]) < ENDLESS:
+    if size and int(size[2]) < int(size[1]) < UNKNOWN_LENGTH:
         raise AudioError(f"{path}: truncated; {size[1]} bytes declared, {size[2]} there")

@@ -13,12 +13,17 @@ from camser.encoders.base import Encoder
 from camser.fusion.base import Fusion
 from camser.model import UtteranceEncoder
 
-NAMED = ("modalities", "encoders", "fusion", "fusions")  # what ``check_names`` takes, in order
+MODEL_KEYS = (
+    "modalities",
+    "encoders",
+    "fusion",
+    "fusions",
+)  # what ``validate_model_config`` takes, in order
 BASES = {"encoder": Encoder, "fusion": Fusion}
-POOLED = ("pooling", "standardise")  # what a table says to the fusion, not to the encoder
+FUSION_KEYS = ("pooling", "standardise")  # what a table says to the fusion, not to the encoder
 
 
-class _Part(NamedTuple):
+class _ResolvedPlugin(NamedTuple):
     """What a name of a recipe means."""
 
     plugin: type
@@ -73,14 +78,14 @@ def build_model(
     >>> model(torch.randn(2, 40000), torch.tensor([1.0, 0.5])).shape
     torch.Size([2, 128])
     """
-    parts = _look_up(modalities, encoders, fusion, fusions)
+    parts = _resolve_plugins(modalities, encoders, fusion, fusions)
     segment_samples = round(segment_seconds * SAMPLE_RATE)
     built, specs, tables = {}, {}, {}
     for name in modalities:
         part = parts[name]
         built[name] = _build(name, part)
         specs[name] = built[name].frame_spec(segment_samples)._replace(**part.pooled)
-        tables[name] = _table(part, built[name].rebuild_args())
+        tables[name] = _rebuild_config(part, built[name].init_config())
     fused = _build(fusion, parts[fusion], specs)
     model_params = _with_defaults(UtteranceEncoder, model_params)
     model = UtteranceEncoder(built, fused, segment_samples, **model_params)
@@ -90,14 +95,14 @@ def build_model(
         "modalities": list(modalities),
         "encoders": tables,
         "fusion": fusion,
-        "fusions": {fusion: _table(parts[fusion], settled)},
+        "fusions": {fusion: _rebuild_config(parts[fusion], settled)},
         "segment_seconds": segment_seconds,
         **model_params,
     }
     return model
 
 
-def check_names(
+def validate_model_config(
     modalities: Sequence[str],
     encoders: Mapping[str, Mapping[str, Any]],
     fusion: str,
@@ -108,10 +113,10 @@ def check_names(
     Nothing is built, so this finds mistakes before anything expensive begins. Arguments as for
     ``build_model``.
     """
-    _look_up(modalities, encoders, fusion, fusions)
+    _resolve_plugins(modalities, encoders, fusion, fusions)
 
 
-def plugin_class(kind: str, name: str) -> type:
+def load_plugin_class(kind: str, name: str) -> type:
     """A plugin's class, which must be what a model can use.
 
     Raises
@@ -121,7 +126,7 @@ def plugin_class(kind: str, name: str) -> type:
     """
     plugin, base = registry.load(kind, name), BASES[kind]
     if not issubclass(plugin, base):
-        origin, group = registry.provenance(kind, name), registry.GROUPS[kind]
+        origin, group = registry.origin_of(kind, name), registry.GROUPS[kind]
         raise registry.PluginError(
             f"{group}: plugin {name!r} of {origin['distribution']} {origin['version']} is the "
             f"class {plugin.__module__}.{plugin.__qualname__}; it must be a subclass of "
@@ -130,12 +135,12 @@ def plugin_class(kind: str, name: str) -> type:
     return plugin
 
 
-def _look_up(
+def _resolve_plugins(
     modalities: Sequence[str],
     encoders: Mapping[str, Mapping[str, Any]],
     fusion: str,
     fusions: Mapping[str, Mapping[str, Any]],
-) -> dict[str, _Part]:
+) -> dict[str, _ResolvedPlugin]:
     """The encoders by modality, in order, and the fusion by its name."""
     is_list = bool(modalities) and not isinstance(modalities, str)
     if not is_list or not all(isinstance(name, str) for name in modalities):
@@ -149,9 +154,9 @@ def _look_up(
     parts = {}
     for name in modalities:
         _check_table("modality", name, "encoders", encoders)
-        parts[name] = _part("encoder", encoders[name])
+        parts[name] = _resolve_plugin("encoder", encoders[name])
     _check_table("fusion", fusion, "fusions", fusions)
-    parts[fusion] = _part("fusion", fusions[fusion], {})
+    parts[fusion] = _resolve_plugin("fusion", fusions[fusion], {})
     return parts
 
 
@@ -159,7 +164,7 @@ def _check_table(what: str, name: str, table_name: str, table: Mapping[str, Any]
     if name not in table:
         raise ValueError(
             f"{what} {name!r} is not among the {table_name}: {', '.join(table)}."
-            f"{registry.nearest(name, table)}"
+            f"{registry.did_you_mean(name, table)}"
         )
     if not isinstance(table[name], Mapping) or "plugin" not in table[name]:
         raise ValueError(
@@ -168,29 +173,29 @@ def _check_table(what: str, name: str, table_name: str, table: Mapping[str, Any]
         )
 
 
-def _part(kind: str, table: Mapping[str, Any], *args: Any) -> _Part:
+def _resolve_plugin(kind: str, table: Mapping[str, Any], *args: Any) -> _ResolvedPlugin:
     """Look up a table's plugin; with ``args`` and its parameters it can be built."""
     params = dict(table)
     name = params.pop("plugin")
-    told = POOLED if kind == "encoder" else ()
+    told = FUSION_KEYS if kind == "encoder" else ()
     pooled = {key: params.pop(key) for key in told if key in params}
     if not isinstance(pooled.get("standardise", False), bool):
         raise ValueError(f"standardise is {pooled['standardise']!r}; allowed: true, false")
-    plugin = plugin_class(kind, name)
-    registry.check_call(plugin, name, *args, **params)
-    return _Part(plugin, registry.provenance(kind, name), params, pooled)
+    plugin = load_plugin_class(kind, name)
+    registry.check_parameters(plugin, name, *args, **params)
+    return _ResolvedPlugin(plugin, registry.origin_of(kind, name), params, pooled)
 
 
-def _build(name: str, part: _Part, *args: Any) -> Any:
+def _build(name: str, part: _ResolvedPlugin, *args: Any) -> Any:
     try:
         return part.plugin(*args, **part.params)
     except ValueError as error:
         raise ValueError(f"{part.origin['kind']} {name!r}: {error}") from error
 
 
-def _table(part: _Part, params: Mapping[str, Any]) -> dict[str, Any]:
+def _rebuild_config(part: _ResolvedPlugin, params: Mapping[str, Any]) -> dict[str, Any]:
     """What builds the part again, whatever else offers a plugin of its name by then."""
-    return {"plugin": registry.qualified(part.origin), **params, **part.pooled}
+    return {"plugin": registry.qualified_name(part.origin), **params, **part.pooled}
 
 
 def _with_defaults(takes: type, given: Mapping[str, Any]) -> dict[str, Any]:

@@ -13,11 +13,11 @@ from camser.encoders.base import Encoder
 from camser.fusion.base import Fusion
 
 
-class Inspection(NamedTuple):
+class Intermediates(NamedTuple):
     """What one pass computed on its way, one row a segment."""
 
-    parts: dict[str, Tensor]
-    weights: dict[str, Tensor]
+    projections: dict[str, Tensor]
+    attention_weights: dict[str, Tensor]
     fused: Tensor
     embeddings: Tensor
     owners: Tensor
@@ -95,31 +95,33 @@ class UtteranceEncoder(nn.Module):
         Tensor
             [utterances, embedding_size]
         """
-        waves, owners = segments.split(wavs, lens, self.segment_samples)
+        waves, owners = segments.split_into_segments(wavs, lens, self.segment_samples)
         fused = self.fusion(self.encode(waves, kept))
-        return segments.join(self.hidden(fused), owners, wavs.shape[0])
+        return segments.mean_over_segments(self.hidden(fused), owners, wavs.shape[0])
 
     def encode(self, waves: Tensor, kept: Mapping[str, Tensor] | None = None) -> dict[str, Tensor]:
         """Segments [segments, samples] -> frames [segments, frames, channels] by modality."""
         kept = kept or {}
         return {
-            name: encoder.go_on(kept[name]) if name in kept else encoder(waves)
+            name: encoder.from_cache(kept[name]) if name in kept else encoder(waves)
             for name, encoder in self.encoders.items()
         }
 
     @torch.no_grad()
-    def inspect(
+    def intermediates(
         self, wavs: Tensor, lens: Tensor, kept: Mapping[str, Tensor] | None = None
-    ) -> Inspection:
+    ) -> Intermediates:
         """What the layers make of each segment, in evaluation mode; arguments as ``forward``'s."""
         was_training = self.training
         self.eval()
         try:
-            waves, owners = segments.split(wavs, lens, self.segment_samples)
+            waves, owners = segments.split_into_segments(wavs, lens, self.segment_samples)
             frames = self.encode(waves, kept)
-            parts, weights = self.fusion.parts(frames), self.fusion.weights(frames)
+            projections = self.fusion.projections(frames)
+            attention_weights = self.fusion.attention_weights(frames)
             fused = self.fusion(frames)
-            return Inspection(parts, weights, fused, self.hidden(fused), owners)
+            embeddings = self.hidden(fused)
+            return Intermediates(projections, attention_weights, fused, embeddings, owners)
         finally:
             self.train(was_training)
 
@@ -135,7 +137,7 @@ class UtteranceEncoder(nn.Module):
         limits = [encoder.max_segments(self.segment_samples) for encoder in heard]
         return min((limit for limit in limits if limit is not None), default=None)
 
-    def named_parts(self) -> Iterator[tuple[str, nn.Module]]:
+    def named_components(self) -> Iterator[tuple[str, nn.Module]]:
         """Each encoder by its modality, then "fusion" and "hidden": what has a learning rate."""
         yield from self.encoders.items()
         yield "fusion", self.fusion
@@ -171,7 +173,7 @@ class EmotionHead(nn.Module):
         return self.linear(embeddings).float().log_softmax(dim=-1)
 
 
-def parameter_table(model: UtteranceEncoder, head: nn.Module) -> dict[str, tuple[int, int]]:
+def count_parameters(model: UtteranceEncoder, head: nn.Module) -> dict[str, tuple[int, int]]:
     """(all, trainable) parameters of each part, and their "total".
 
     Arguments
@@ -181,7 +183,7 @@ def parameter_table(model: UtteranceEncoder, head: nn.Module) -> dict[str, tuple
     head : EmotionHead
         The classifier.
     """
-    parts = {**dict(model.named_parts()), "head": head}
+    parts = {**dict(model.named_components()), "head": head}
     table = {
         name: (
             sum(p.numel() for p in part.parameters()),

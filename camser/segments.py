@@ -21,7 +21,7 @@ def num_segments(num_samples: int, segment_samples: int) -> int:
     return max(1, (num_samples + segment_samples - 1) // segment_samples)
 
 
-def split(wavs: Tensor, lens: Tensor, segment_samples: int) -> tuple[Tensor, Tensor]:
+def split_into_segments(wavs: Tensor, lens: Tensor, segment_samples: int) -> tuple[Tensor, Tensor]:
     """Cut a batch of utterances into segments.
 
     Arguments
@@ -42,7 +42,7 @@ def split(wavs: Tensor, lens: Tensor, segment_samples: int) -> tuple[Tensor, Ten
 
     Example
     -------
-    >>> segments, owners = split(torch.ones(2, 5), torch.tensor([1.0, 0.4]), 3)
+    >>> segments, owners = split_into_segments(torch.ones(2, 5), torch.tensor([1.0, 0.4]), 3)
     >>> segments.tolist()
     [[1.0, 1.0, 1.0], [1.0, 1.0, 0.0], [1.0, 1.0, 0.0]]
     >>> owners.tolist()
@@ -65,7 +65,7 @@ def split(wavs: Tensor, lens: Tensor, segment_samples: int) -> tuple[Tensor, Ten
     return grid[owners, columns], owners
 
 
-def join(values: Tensor, owners: Tensor, num_utterances: int) -> Tensor:
+def mean_over_segments(values: Tensor, owners: Tensor, num_utterances: int) -> Tensor:
     """The mean over each utterance's segments.
 
     Arguments
@@ -73,7 +73,7 @@ def join(values: Tensor, owners: Tensor, num_utterances: int) -> Tensor:
     values : Tensor
         [segments, features].
     owners : Tensor
-        [segments], from ``split``.
+        [segments], from ``split_into_segments``.
     num_utterances : int
         The batch size; every utterance owns at least one segment.
 
@@ -84,7 +84,7 @@ def join(values: Tensor, owners: Tensor, num_utterances: int) -> Tensor:
 
     Example
     -------
-    >>> join(torch.tensor([[1.0], [3.0], [5.0]]), torch.tensor([0, 0, 1]), 2).tolist()
+    >>> mean_over_segments(torch.tensor([[1.0], [3.0], [5.0]]), torch.tensor([0, 0, 1]), 2).tolist()
     [[2.0], [5.0]]
     """
     sums = values.new_zeros(num_utterances, values.shape[1]).index_add(0, owners, values)

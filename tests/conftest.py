@@ -20,7 +20,7 @@ import torch
 from speechbrain.utils.importutils import LazyModule
 
 from camser.data.synthetic import synthesize_corpus
-from camser.runtime.signals import HANDLED, INTERRUPTS
+from camser.runtime.signals import HANDLED, SIGNALS
 from tests.helpers.fake_distributions import installed
 from tests.helpers.recipe_runs import ROOT, TINY, close_logs, load_module, start_run
 
@@ -209,9 +209,9 @@ def listening():
     numbers = (*HANDLED, signal.SIGCHLD)
     before = {number: signal.getsignal(number) for number in numbers}
     ignored = sys.unraisablehook
-    INTERRUPTS.install()
+    SIGNALS.install()
     yield
     sys.unraisablehook = ignored
     for number, handler in before.items():
         signal.signal(number, handler)
-    INTERRUPTS.forget()
+    SIGNALS.forget()

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 import soundfile
 
-from camser.audio import SAMPLE_RATE, AudioError, blocks, load
+from camser.audio import SAMPLE_RATE, AudioError, iter_chunks, load
 
 RATES = (8000, SAMPLE_RATE, 22050, 44100, 48000)
 FORMATS = {
@@ -44,7 +44,7 @@ def test_joined_blocks_are_the_whole_to_the_bit_whatever_their_size(tmp_path, ki
     whole = load(path)
     np.testing.assert_array_equal(whole, oracle(path))
     for size in (997, SAMPLE_RATE, len(whole) // 2, len(whole), len(whole) + 1):
-        parts = list(blocks(path, size))
+        parts = list(iter_chunks(path, size))
         assert all(len(part) == size for part in parts[:-1]) and 0 < len(parts[-1]) <= size
         assert all(part.dtype == np.float32 for part in parts)
         np.testing.assert_array_equal(np.concatenate(parts), whole)
@@ -56,7 +56,7 @@ def test_the_length_is_the_duration_rounded_up_from_one_frame_on(tmp_path, rate)
         path = write(tmp_path / "a.wav", noise(num_frames), rate)
         assert len(load(path)) == -(-num_frames * SAMPLE_RATE // rate)
         np.testing.assert_array_equal(load(path), oracle(path))
-        np.testing.assert_array_equal(np.concatenate(list(blocks(path, 50))), oracle(path))
+        np.testing.assert_array_equal(np.concatenate(list(iter_chunks(path, 50))), oracle(path))
 
 
 @pytest.mark.parametrize(("kind", "rate"), CASES)
@@ -73,7 +73,7 @@ def test_a_format_without_seeking_is_read_too(tmp_path, rate):
     path = write(tmp_path / "telephone.wav", tone, rate, subtype="GSM610")
     whole = load(path)
     np.testing.assert_array_equal(whole, oracle(path))
-    np.testing.assert_array_equal(np.concatenate(list(blocks(path, 700))), whole)
+    np.testing.assert_array_equal(np.concatenate(list(iter_chunks(path, 700))), whole)
     np.testing.assert_array_equal(load(path, 3000, 500), whole[3000:3500])
 
 
@@ -113,13 +113,13 @@ def test_what_is_broken_is_refused_in_loads_words(tmp_path, mistake):
     with pytest.raises(AudioError) as whole:
         load(path)
     with pytest.raises(AudioError) as blockwise:
-        list(blocks(path, 1000))
+        list(iter_chunks(path, 1000))
     assert str(blockwise.value) == str(whole.value) and str(path) in str(whole.value)
 
 
 def test_the_blocks_before_a_mistake_are_given(tmp_path):
     path = spoilt(tmp_path / "a.wav", SAMPLE_RATE, np.nan)
-    stream = blocks(path, 1000)
+    stream = iter_chunks(path, 1000)
     assert len(next(stream)) == 1000
     with pytest.raises(AudioError, match="NaN"):
         list(stream)
@@ -129,17 +129,17 @@ def test_the_blocks_before_a_mistake_are_given(tmp_path):
 def test_blocks_of_nothing_are_refused_at_once(tmp_path, num_samples):
     expected = rf"blocks of {num_samples} samples; allowed: 1 and more"
     with pytest.raises(ValueError, match=expected):
-        blocks(tmp_path / "a.wav", num_samples)
+        iter_chunks(tmp_path / "a.wav", num_samples)
 
 
 @pytest.mark.parametrize("rate", [SAMPLE_RATE, 44100])
 def test_memory_does_not_grow_with_the_recording(tmp_path, rate):
     """Two minutes of 44.1 kHz stereo are 42 megabytes decoded; a second of it is in memory."""
     path = write(tmp_path / "long.wav", np.tile(noise(rate, 2), (120, 1)), rate)
-    next(blocks(path, SAMPLE_RATE))  # imports
+    next(iter_chunks(path, SAMPLE_RATE))  # imports
     tracemalloc.start()
     try:
-        assert sum(len(block) for block in blocks(path, SAMPLE_RATE)) == 120 * SAMPLE_RATE
+        assert sum(len(block) for block in iter_chunks(path, SAMPLE_RATE)) == 120 * SAMPLE_RATE
         peak = tracemalloc.get_traced_memory()[1]
     finally:
         tracemalloc.stop()

@@ -14,7 +14,7 @@ from camser.encoders.spectrogram import SpectrogramAlexNet
 from camser.encoders.wav2vec2 import Wav2Vec2
 from camser.fusion.co_attention import CoAttention
 from camser.fusion.concat import Concat
-from camser.model import EmotionHead, UtteranceEncoder, parameter_table
+from camser.model import EmotionHead, UtteranceEncoder, count_parameters
 from tests.helpers.recipe_runs import TINY_WAV2VEC2
 
 MODALITIES = ("mfcc", "spectrogram", "wav2vec2")
@@ -60,7 +60,7 @@ def test_the_papers_sizes(paper):
     guided = {"guides": ["mfcc", "spectrogram"], "target": "wav2vec2"}
     model = UtteranceEncoder(paper, CoAttention(specs(paper), **guided), 48000)
     total = {
-        name: count for name, (count, _) in parameter_table(model, EmotionHead(128, 4)).items()
+        name: count for name, (count, _) in count_parameters(model, EmotionHead(128, 4)).items()
     }
     lstm = 2 * 4 * 256 * (40 + 256 + 2) + 2 * 4 * 256 * (512 + 256 + 2)
     # wav2vec2-base without its pretraining heads, as its authors count it: 94.4 M.
@@ -114,9 +114,9 @@ def test_the_heads_decision_is_that_of_the_segments_mean_log_probability():
     with torch.no_grad():
         head.linear.weight.mul_(20)
     waves = torch.randn(6, 56000) / 10
-    pieces, owners = segments.split(waves, torch.ones(6), 16000)
+    pieces, owners = segments.split_into_segments(waves, torch.ones(6), 16000)
     per_segment = head(model(pieces, torch.ones(len(pieces))))
-    mean = segments.join(per_segment, owners, 6)
+    mean = segments.mean_over_segments(per_segment, owners, 6)
     ours = head(model(waves, torch.ones(6)))
     assert torch.equal(ours.argmax(1), mean.argmax(1))
     assert torch.allclose(ours, mean.log_softmax(1), atol=1e-5)
@@ -125,7 +125,7 @@ def test_the_heads_decision_is_that_of_the_segments_mean_log_probability():
 def test_kept_frames_take_an_encoders_place():
     model = tiny_model().eval()
     waves = torch.randn(2, 16000) / 10
-    kept = model.encoders["mfcc"].keep(waves)
+    kept = model.encoders["mfcc"].cacheable_output(waves)
     model_output = model(waves, torch.ones(2))
     model.encoders["mfcc"].front_end = None  # must not be called
     assert torch.equal(model(waves, torch.ones(2), {"mfcc": kept}), model_output)
@@ -134,15 +134,15 @@ def test_kept_frames_take_an_encoders_place():
 def test_inspection_tells_of_the_same_pass_and_leaves_the_mode():
     model = tiny_model().train()
     waves = torch.randn(2, 30000) / 10
-    seen = model.inspect(waves, torch.tensor([1.0, 0.5]))
+    seen = model.intermediates(waves, torch.tensor([1.0, 0.5]))
     assert model.training and model.encoders["mfcc"].training
     model.eval()
-    means = segments.join(seen.embeddings, seen.owners, 2)
+    means = segments.mean_over_segments(seen.embeddings, seen.owners, 2)
     # Gradients are on in one of the two, and kernels may then add in another order.
     assert torch.allclose(means, model(waves, torch.tensor([1.0, 0.5])), atol=1e-5)
     assert seen.owners.tolist() == [0, 0, 1]
-    assert set(seen.parts) == set(MODALITIES) and seen.parts["mfcc"].shape == (3, 128)
-    assert {k: v.shape for k, v in seen.weights.items()} == {"wav2vec2": (3, 49)}
+    assert set(seen.projections) == set(MODALITIES) and seen.projections["mfcc"].shape == (3, 128)
+    assert {k: v.shape for k, v in seen.attention_weights.items()} == {"wav2vec2": (3, 49)}
 
 
 def test_log_probabilities_stay_in_float32_under_autocast():
@@ -224,4 +224,4 @@ def test_an_encoder_is_told_apart_by_whether_it_is_constant():
             super().__init__()
             self.weight = torch.nn.Parameter(torch.ones(1))
 
-    assert Fixed().is_constant and not Learned().is_constant
+    assert Fixed().is_frozen and not Learned().is_frozen

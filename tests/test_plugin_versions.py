@@ -9,14 +9,14 @@ import pytest
 import yaml
 from speechbrain.inference.classifiers import EncoderClassifier
 
-from camser.build import NAMED, build_model, check_names
+from camser.build import MODEL_KEYS, build_model, validate_model_config
 from camser.config.settings import read_arguments
 from camser.evaluation import results
 from camser.export.export_run import export_run
 from camser.inference import EmotionClassifier, ExportError
 from camser.registry import PluginError
-from camser.runtime.plugin_versions import PluginVersionWarning, differences
-from camser.training.checkpoints import WholeCheckpointer
+from camser.runtime.plugin_versions import PluginVersionWarning, version_differences
+from camser.training.checkpoints import AtomicCheckpointer
 from tests.helpers.fake_distributions import ENERGY, installed
 from tests.helpers.recipe_runs import ROOT, TINY, close_logs, start_run
 from tests.helpers.tiny_export import write_export
@@ -32,7 +32,7 @@ def ask(*overrides):
     """What ``train.py`` makes of a command line before it touches anything."""
     arguments = [TINY, "--data_folder=x", *overrides]
     values = read_arguments(arguments, ROOT / "recipes/IEMOCAP").values
-    check_names(*(values[name] for name in NAMED))
+    validate_model_config(*(values[name] for name in MODEL_KEYS))
 
 
 # Wrong plugins --------------------------------------------------------------------------------
@@ -253,9 +253,13 @@ def test_of_two_packages_that_offer_a_name_each_export_loads_its_own(tmp_path, i
 
 def test_another_distribution_is_another_plugin_and_another_spelling_is_not():
     fake = {"kind": "encoder", "plugin": "e", "distribution": "my_fake", "version": "1"}
-    assert differences({"m": fake}, {"m": {**fake, "distribution": "My-Fake"}}) == []
-    assert differences({}, {"m": fake}) == differences({"gone": fake}, {"m": fake}) == []
-    assert differences({"m": fake}, {"m": {**fake, "distribution": "rival"}}) == [
+    assert version_differences({"m": fake}, {"m": {**fake, "distribution": "My-Fake"}}) == []
+    assert (
+        version_differences({}, {"m": fake})
+        == version_differences({"gone": fake}, {"m": fake})
+        == []
+    )
+    assert version_differences({"m": fake}, {"m": {**fake, "distribution": "rival"}}) == [
         "m: plugin 'e' of rival 1 is installed; this model was trained with 'e' of my_fake 1"
     ]
 
@@ -264,7 +268,7 @@ def test_a_checkpointer_warns_once_of_each_difference(tmp_path, caplog):
     def origins(version):
         return {"m": {"plugin": "e", "distribution": "fake", "version": version}}
 
-    checkpointer = WholeCheckpointer(tmp_path)
+    checkpointer = AtomicCheckpointer(tmp_path)
     checkpointer.plugins = origins("1")
     checkpointer.save_and_keep_only(meta={"epoch": 1.0, "best_score": 1.0})
     checkpointer.plugins = origins("2")

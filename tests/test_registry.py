@@ -39,8 +39,8 @@ before = set(sys.modules)
 import camser
 light = set(sys.modules) - before
 from camser import registry
-names = [p.name for kind in registry.GROUPS for p in registry.installed(kind)]
-registry.find("encoder", "boom"), registry.provenance("encoder", "wav2vec2")
+names = [p.name for kind in registry.GROUPS for p in registry.entry_points_of_kind(kind)]
+registry.find("encoder", "boom"), registry.origin_of("encoder", "wav2vec2")
 both = set(sys.modules) - before
 print(json.dumps([names, *(sorted({m.split(".")[0] for m in s}) for s in (light, both))]))
 """
@@ -59,7 +59,7 @@ print(json.dumps([names, *(sorted({m.split(".")[0] for m in s}) for s in (light,
 
 @pytest.mark.parametrize(("kind", "name", "value"), built_ins())
 def test_every_built_in_is_listed_and_its_class_loads(kind, name, value):
-    assert [p.value for p in registry.installed(kind) if p.name == name] == [value]
+    assert [p.value for p in registry.entry_points_of_kind(kind) if p.name == name] == [value]
     plugin = registry.load(kind, name)
     assert f"{plugin.__module__}:{plugin.__qualname__}" == value
 
@@ -68,7 +68,7 @@ def test_there_are_no_built_ins_but_those_of_setup_cfg():
     found = {
         (kind, p.name)
         for kind in registry.GROUPS
-        for p in registry.installed(kind)
+        for p in registry.entry_points_of_kind(kind)
         if p.dist.name == "camser"
     }
     assert found == {(kind, name) for kind, name, _ in built_ins()}
@@ -76,7 +76,7 @@ def test_there_are_no_built_ins_but_those_of_setup_cfg():
 
 def test_an_unknown_kind_is_answered_with_the_kinds():
     with pytest.raises(PluginError, match="no kind of plugin 'head'; there are: encoder, fusion"):
-        registry.installed("head")
+        registry.entry_points_of_kind("head")
 
 
 def test_an_unknown_name_is_answered_with_the_installed_ones_and_the_nearest():
@@ -84,7 +84,7 @@ def test_an_unknown_name_is_answered_with_the_installed_ones_and_the_nearest():
         registry.find("encoder", "mfcc_lstm")
     message = str(caught.value)
     assert message.startswith("camser.encoders: no plugin 'mfcc_lstm'; installed: ")
-    assert all(p.name in message for p in registry.installed("encoder"))
+    assert all(p.name in message for p in registry.entry_points_of_kind("encoder"))
     assert "Did you mean 'mfcc_bilstm'?" in message and "pip" in message
 
 
@@ -96,15 +96,17 @@ def test_a_name_that_is_near_nothing_gets_no_guess():
 
 @pytest.mark.parametrize("nearest", ["abc", "abd"])
 def test_nearest_names_what_differs_least(nearest):
-    assert registry.nearest(nearest + "x", ["abc", "abd", "zzz"]) == f" Did you mean {nearest!r}?"
-    assert registry.nearest("q", [nearest]) == ""
+    assert (
+        registry.did_you_mean(nearest + "x", ["abc", "abd", "zzz"]) == f" Did you mean {nearest!r}?"
+    )
+    assert registry.did_you_mean("q", [nearest]) == ""
 
 
 def test_a_third_partys_plugin_is_built_from_its_name(install):
     install("fake", ["echo = fake_echo:Echo"], version="2.3", fake_echo=ECHO)
     echo = registry.build("encoder", "echo", 3, depth=4)
     assert (echo.size, echo.depth) == (3, 4)
-    assert registry.provenance("encoder", "echo") == {
+    assert registry.origin_of("encoder", "echo") == {
         "kind": "encoder",
         "plugin": "echo",
         "distribution": "fake",
@@ -128,7 +130,7 @@ def test_a_name_offered_twice_names_both_distributions_and_either_can_be_chosen(
         registry.find("encoder", "mfcc_bilstm")
     assert registry.load("encoder", "fake:echo").__module__ == "fake_echo"
     assert registry.load("encoder", "rival:echo").__module__ == "fake_rival"
-    assert registry.provenance("encoder", "rival:echo")["distribution"] == "rival"
+    assert registry.origin_of("encoder", "rival:echo")["distribution"] == "rival"
 
 
 def test_a_distribution_that_has_no_such_plugin_is_answered_with_those_that_it_has(install):
@@ -145,14 +147,14 @@ def test_a_distribution_that_has_no_such_plugin_is_answered_with_those_that_it_h
 def test_a_distributions_name_may_be_spelt_in_all_the_ways_that_pip_takes(install, spelling):
     install("My_Package", ["echo = fake_echo:Echo"], fake_echo=ECHO)
     assert registry.find("encoder", f"{spelling}:echo").dist.name == "My_Package"
-    assert registry.qualified(registry.provenance("encoder", "echo")) == "My_Package:echo"
+    assert registry.qualified_name(registry.origin_of("encoder", "echo")) == "My_Package:echo"
 
 
 def test_a_distribution_that_is_on_the_path_twice_is_one_offer(install):
     for _ in range(2):
         install("fake", ["echo = fake_echo:Echo"], fake_echo=ECHO)
     assert registry.find("encoder", "echo").value == "fake_echo:Echo"
-    assert [p.name for p in registry.installed("encoder")].count("echo") == 1
+    assert [p.name for p in registry.entry_points_of_kind("encoder")].count("echo") == 1
 
 
 @pytest.mark.parametrize(

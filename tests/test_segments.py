@@ -6,7 +6,7 @@ import random
 import pytest
 import torch
 
-from camser.segments import join, num_segments, split
+from camser.segments import mean_over_segments, num_segments, split_into_segments
 
 SEGMENT = 48000
 LONGEST = 20 * 16000
@@ -33,22 +33,22 @@ def assert_covers(segments, length, size):
 
 def test_segments_cover_every_sample_once_up_to_20_s():
     for length in LENGTHS:
-        segments, owners = split(*batch([length]), SEGMENT)
+        segments, owners = split_into_segments(*batch([length]), SEGMENT)
         assert_covers(segments, length, SEGMENT)
         assert owners.tolist() == [0] * num_segments(length, SEGMENT)
 
 
 def test_segments_cover_every_sample_once_at_every_small_length():
     for length in range(1, 201):
-        assert_covers(split(*batch([length]), 7)[0], length, 7)
+        assert_covers(split_into_segments(*batch([length]), 7)[0], length, 7)
 
 
 def test_a_mixed_batch_equals_one_at_a_time_at_every_small_length_and_width():
-    single = {length: split(*batch([length]), 7)[0] for length in range(1, 201)}
+    single = {length: split_into_segments(*batch([length]), 7)[0] for length in range(1, 201)}
     for width in range(1, 201):
         lengths = list(range(1, width + 1))
         random.Random(width).shuffle(lengths)
-        segments, owners = split(*batch(lengths), 7)
+        segments, owners = split_into_segments(*batch(lengths), 7)
         assert torch.equal(segments, torch.cat([single[n] for n in lengths]))
         assert owners.tolist() == [i for i, n in enumerate(lengths) for _ in single[n]]
 
@@ -58,7 +58,7 @@ def test_relative_lengths_lose_no_sample(width):
     lengths = [n for n in LENGTHS if n <= width]
     for first in range(8):  # short and long ones together
         some = lengths[first::8]
-        segments, owners = split(*batch(some, width), SEGMENT)
+        segments, owners = split_into_segments(*batch(some, width), SEGMENT)
         for i, length in enumerate(some):
             assert_covers(segments[owners == i], length, SEGMENT)
 
@@ -66,20 +66,24 @@ def test_relative_lengths_lose_no_sample(width):
 def test_relative_lengths_lose_no_sample_of_a_long_recording():
     """Beyond 2**24 samples (17.5 minutes) float32 no longer counts them one by one."""
     length = 2**24 + 1
-    segments, _ = split(torch.ones(1, length, dtype=torch.uint8), torch.ones(1), SEGMENT)
+    segments, _ = split_into_segments(
+        torch.ones(1, length, dtype=torch.uint8), torch.ones(1), SEGMENT
+    )
     assert int(segments.count_nonzero()) == length
 
 
 def test_what_lies_beyond_the_length_is_ignored():
     lengths = [5, 21, 1, 14]
     for beyond in (math.nan, math.inf, 9.0):
-        found = split(*batch(lengths, 30, beyond), 7)
-        for value, expected in zip(found, split(*batch(lengths, 21, 0.0), 7), strict=True):
+        found = split_into_segments(*batch(lengths, 30, beyond), 7)
+        for value, expected in zip(
+            found, split_into_segments(*batch(lengths, 21, 0.0), 7), strict=True
+        ):
             assert torch.equal(value, expected)
 
 
 def test_padding_that_no_utterance_reaches_adds_no_segment():
-    segments, owners = split(torch.ones(2, 9), torch.tensor([3 / 9, 2 / 9]), 3)
+    segments, owners = split_into_segments(torch.ones(2, 9), torch.tensor([3 / 9, 2 / 9]), 3)
     assert segments.tolist() == [[1, 1, 1], [1, 1, 0]] and owners.tolist() == [0, 1]
 
 
@@ -87,14 +91,14 @@ def test_padding_that_no_utterance_reaches_adds_no_segment():
 def test_segments_are_where_the_recordings_are_whatever_the_default_device_is(size):
     wavs, lens = torch.ones(2, 9), torch.tensor([1.0, 2 / 9])
     with torch.device("meta"):
-        segments, owners = split(wavs, lens, size)
-        joined = join(segments, owners, 2)
+        segments, owners = split_into_segments(wavs, lens, size)
+        joined = mean_over_segments(segments, owners, 2)
     assert segments.device == owners.device == joined.device == wavs.device
 
 
 def test_a_training_batch_passes_unchanged():
     wavs = torch.randn(64, 480)
-    segments, owners = split(wavs, torch.ones(64), 480)
+    segments, owners = split_into_segments(wavs, torch.ones(64), 480)
     assert torch.equal(segments, wavs)
     assert owners.tolist() == list(range(64))
 
@@ -111,7 +115,7 @@ def test_join_is_the_mean_over_each_utterances_segments():
     for counts in ([1], [3, 1, 4], [1, 1, 1, 1], [2, 60]):
         owners = torch.tensor([i for i, count in enumerate(counts) for _ in range(count)])
         values = torch.randn(len(owners), 5, dtype=torch.float64)
-        joined = join(values, owners, len(counts))
+        joined = mean_over_segments(values, owners, len(counts))
         for i in range(len(counts)):
             mean = sum(v for v, owner in zip(values, owners, strict=True) if owner == i) / counts[i]
             torch.testing.assert_close(joined[i], mean)
@@ -119,17 +123,17 @@ def test_join_is_the_mean_over_each_utterances_segments():
 
 def test_join_undoes_split_for_what_is_the_same_in_every_segment():
     lengths = [5, 21, 1, 14]
-    _, owners = split(*batch(lengths), 7)
+    _, owners = split_into_segments(*batch(lengths), 7)
     values = torch.tensor(lengths, dtype=torch.float32)[owners].unsqueeze(1)
-    assert join(values, owners, 4).flatten().tolist() == lengths
+    assert mean_over_segments(values, owners, 4).flatten().tolist() == lengths
 
 
 def test_gradients_reach_every_sample_and_none_beyond():
     lengths = [5, 21, 1, 14]
     wavs, lens = batch(lengths, 23)
     wavs.requires_grad_()
-    segments, owners = split(wavs, lens, 7)
-    join(segments, owners, 4).sum().backward()
+    segments, owners = split_into_segments(wavs, lens, 7)
+    mean_over_segments(segments, owners, 4).sum().backward()
     expected = torch.zeros(4, 23)
     for row, length in zip(expected, lengths, strict=True):
         row[:length] = 1 / math.ceil(length / 7)
@@ -142,7 +146,7 @@ def test_gradients_are_those_of_finite_differences():
     weights = torch.randn(4, dtype=torch.float64)
 
     def through(wavs):
-        segments, owners = split(wavs, lens, 4)
-        return join((segments * weights).tanh(), owners, 3)
+        segments, owners = split_into_segments(wavs, lens, 4)
+        return mean_over_segments((segments * weights).tanh(), owners, 3)
 
     assert torch.autograd.gradcheck(through, wavs)

@@ -10,12 +10,12 @@ from torch import nn
 
 from camser.build import build_model
 from camser.config.settings import Settings, read_arguments
-from camser.data.prepare import Scanner
+from camser.data.prepare import CorpusScanner
 from camser.experiment.run import Run
 from camser.inference.export_files import INT8, ONNX
 from camser.inference.export_folder import FORMAT, write, write_config
 from camser.model import EmotionHead
-from camser.runtime.digests import described
+from camser.runtime.digests import file_record
 
 RECIPE = Path(__file__).parents[2] / "recipes/IEMOCAP/hparams/camser.yaml"
 SMALL_WAV2VEC2 = {
@@ -58,7 +58,7 @@ def modules(size: str) -> dict[str, nn.Module]:
 
 
 def start(
-    size: str, folder: Path, corpus: Path, scan: Scanner, device: str, *overrides: str
+    size: str, folder: Path, corpus: Path, scan: CorpusScanner, device: str, *overrides: str
 ) -> Run:
     """A run of the recipe in ``folder``, as train.py builds it; those on a corpus share what is
     prepared of it."""
@@ -93,6 +93,6 @@ def write_export(folder: Path, size: str, onnx: bool = False) -> Path:
 
         write_onnx(*parts.values(), folder / ONNX, config["labels"])
         write_int8(folder / ONNX, folder / INT8)
-        config["onnx"] = {name: described(folder / name) for name in (ONNX, INT8)}
+        config["onnx"] = {name: file_record(folder / name) for name in (ONNX, INT8)}
         write_config(folder, config)
     return folder

@@ -23,7 +23,7 @@ from typing import Any
 import torch
 from harness import tables
 
-from camser.runtime.files import replacing
+from camser.runtime.files import atomic_write
 
 Times = Mapping[str, Sequence[float]]
 Candidate = Callable[[], Any]
@@ -172,6 +172,6 @@ def write(
     """Write the tables where ``--output`` says; arguments as ``report``'s."""
     settings = {"device": asked.device, "rounds": asked.rounds, **settings}
     told = {"machine": machine(asked.device), "settings": settings, "tables": found}
-    with replacing(asked.output) as file:
+    with atomic_write(asked.output) as file:
         json.dump(told, file, indent=1)
         file.write("\n")

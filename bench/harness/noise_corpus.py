@@ -15,7 +15,7 @@ from scipy.special import ndtri
 
 from camser.audio import SAMPLE_RATE
 from camser.data.manifest import Utterance
-from camser.data.prepare import Scan
+from camser.data.prepare import CorpusScan
 
 EMOTIONS = ("angry", "sad", "happy", "neutral")
 SPEAKERS = [f"Ses0{session}{gender}" for session in range(1, 6) for gender in "FM"]
@@ -54,9 +54,11 @@ def _paths() -> Iterator[str]:
         yield f"{speaker}/{number:05d}-{emotion}.wav"
 
 
-def scan(folder: Path) -> Scan:
+def scan(folder: Path) -> CorpusScan:
     """What a recipe's preparation finds in such a folder."""
-    return Scan([_utterance(p.relative_to(folder)) for p in sorted(folder.glob("*/*.wav"))], [])
+    return CorpusScan(
+        [_utterance(p.relative_to(folder)) for p in sorted(folder.glob("*/*.wav"))], []
+    )
 
 
 def _utterance(path: Path) -> Utterance:

@@ -134,7 +134,7 @@ def side_stream(model: UtteranceEncoder) -> Iterator[None]:
         kept = kept or {}
 
         def one(name: str, encoder: Any) -> Tensor:
-            return encoder.go_on(kept[name]) if name in kept else encoder(waves)
+            return encoder.from_cache(kept[name]) if name in kept else encoder(waves)
 
         if stream is None:
             return {name: one(name, encoder) for name, encoder in model.encoders.items()}

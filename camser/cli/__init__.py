@@ -6,14 +6,14 @@ import argparse
 import sys
 from collections.abc import Sequence
 
-from camser.runtime.exit import printing, told_as_a_line
-from camser.runtime.resource_errors import of_memory
+from camser.runtime.exit import exit_with_message, handle_output_errors
+from camser.runtime.resource_errors import raise_with_memory_advice
 
 
 def main(argv: Sequence[str] | None = None) -> None:
     """Run a subcommand; a mistake is one line on standard error and exit status 1."""
     arguments = _parser().parse_args(argv)
-    with told_as_a_line(ValueError, before="camser"), printing():
+    with exit_with_message(ValueError, before="camser"), handle_output_errors():
         arguments.run(arguments)
 
 
@@ -158,12 +158,12 @@ def _synthesize_corpus(arguments: argparse.Namespace) -> None:
 
 def _report(arguments: argparse.Namespace) -> None:
     from camser.evaluation.report.collect import collect
-    from camser.evaluation.report.write import put_table, write_report
+    from camser.evaluation.report.write import update_readme_table, write_report
 
     sections = collect(arguments.folders)
     print(write_report(sections, arguments.output))
     if arguments.readme:
-        put_table(sections, arguments.readme)
+        update_readme_table(sections, arguments.readme)
 
 
 def _export(arguments: argparse.Namespace) -> None:
@@ -176,15 +176,15 @@ def _export(arguments: argparse.Namespace) -> None:
     chosen = {"onnx": arguments.onnx, "int8": arguments.int8}
     folder = export_run(*given, verified=not arguments.no_verify, **chosen)
     if arguments.int8:
-        from camser.export.onnx.quantize import tell
+        from camser.export.onnx.quantize import int8_summary
         from camser.inference.export_folder import read_config
 
-        print(tell(read_config(folder)["int8"]))
+        print(int8_summary(read_config(folder)["int8"]))
     print(folder)
 
 
 def _push(arguments: argparse.Namespace) -> None:
-    from camser.export.hub_upload import limit_waiting, plan, push
+    from camser.export.hub_upload import plan, push, set_request_timeouts
 
     planned = plan(arguments.folder, arguments.repo, arguments.revision)
     for path in planned.files:
@@ -194,7 +194,7 @@ def _push(arguments: argparse.Namespace) -> None:
     if arguments.dry_run:
         print(f"dry run: nothing was sent to {arguments.repo}")
         return
-    limit_waiting()
+    set_request_timeouts()
     print(push(planned, arguments.private, arguments.message))
 
 
@@ -205,7 +205,7 @@ def _classify(arguments: argparse.Namespace) -> None:
     if given.timeline or given.form in classify.ONLY_TIMELINES:
         names = ("window", "hop", "smoothing", "smoothing_seconds")
         timeline = {name: getattr(given, name) for name in names}
-    files = classify.recordings([*given.paths, *classify.listed(given.list)])
+    files = classify.find_recordings([*given.paths, *classify.read_file_list(given.list)])
     if given.form == "audacity" and len(files) > 1:
         raise ValueError(f"Audacity's labels name no file; give one file, not {len(files)}")
 
@@ -215,7 +215,9 @@ def _classify(arguments: argparse.Namespace) -> None:
         given.model, given.device, given.batch_size, engine=given.engine, threads=given.threads
     )
     less = max(1, given.batch_size // 2)
-    with of_memory(lambda: f"{given.batch_size} segments at once; give --batch-size={less}"):
+    with raise_with_memory_advice(
+        lambda: f"{given.batch_size} segments at once; give --batch-size={less}"
+    ):
         if classify.classify(model, files, given.form, given.threshold, timeline):
             sys.exit(1)
 
@@ -225,7 +227,7 @@ def _doctor(arguments: argparse.Namespace) -> None:
 
     from camser.cli.doctor import checks, findings, probe
 
-    found = checks.examine(probe.gather(tuple(checks.OPTIONAL)))
+    found = checks.run_checks(probe.gather(tuple(checks.OPTIONAL)))
     data = [line._asdict() for line in found]
     print(json.dumps(data, indent=1) if arguments.json else findings.render(found))
     sys.exit(int(any(line.mark == "wrong" for line in found)))

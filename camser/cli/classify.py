@@ -10,7 +10,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from camser.runtime.exit import printable
+from camser.runtime.exit import escape_control_characters
 
 if TYPE_CHECKING:
     from camser.inference import EmotionClassifier, Prediction, Timeline
@@ -20,7 +20,7 @@ ONLY_TIMELINES = ("rttm", "audacity")
 MORE_SUFFIXES = {".aif", ".oga", ".opus", ".snd", ".wave"}  # as their owners also call them
 
 
-class Failures:
+class FailureReporter:
     """Tells of each bad file on standard error, and counts them."""
 
     def __init__(self) -> None:
@@ -31,10 +31,10 @@ class Failures:
         from tqdm import tqdm
 
         self.count += 1
-        tqdm.write(f"camser: {printable(str(error))}", file=sys.stderr)
+        tqdm.write(f"camser: {escape_control_characters(str(error))}", file=sys.stderr)
 
 
-def listed(path: str | None) -> list[str]:
+def read_file_list(path: str | None) -> list[str]:
     """The paths that a file names, one on each line; "-" is standard input.
 
     There may be more of them than a command line has room for.
@@ -54,7 +54,7 @@ def listed(path: str | None) -> list[str]:
     return found
 
 
-def recordings(paths: Sequence[str]) -> list[str]:
+def find_recordings(paths: Sequence[str]) -> list[str]:
     """The files that are named, and those with sound in the folders that are.
 
     Raises
@@ -118,21 +118,21 @@ def classify(
     # Names that are no text are written as the bytes that they are.
     if isinstance(sys.stdout, io.TextIOWrapper):
         sys.stdout.reconfigure(errors="surrogateescape")
-    failures = Failures()
+    failures = FailureReporter()
     bar = tqdm(files, unit="file", disable=None if len(files) > 1 else True)
     if timeline is None:
         found = classifier.stream(bar, threshold=threshold, on_error=failures)
         lines = PREDICTIONS[form](found, classifier.labels, files)
     else:
         found = _timelines(classifier, bar, timeline, failures)
-        lines = _along(found, form, threshold)
+        lines = _timeline_lines(found, form, threshold)
     for line in lines:
         tqdm.write(line, file=sys.stdout)
     return failures.count
 
 
 def _timelines(
-    classifier: EmotionClassifier, files: Iterable[str], options: dict, failures: Failures
+    classifier: EmotionClassifier, files: Iterable[str], options: dict, failures: FailureReporter
 ) -> Iterator[Timeline]:
     from camser.audio import AudioError
 
@@ -149,13 +149,14 @@ def _timelines(
 def _table(
     found: Iterable[Prediction], labels: Sequence[str], files: Sequence[str]
 ) -> Iterator[str]:
-    width = max(len("file"), *(len(printable(file)) for file in files))
+    width = max(len("file"), *(len(escape_control_characters(file)) for file in files))
     room = max(len("emotion"), *map(len, labels))
     heads = "".join(f"{label:>{max(8, len(label) + 2)}}" for label in labels)
     yield f"{'file':{width}}  {'seconds':>9}  {'emotion':{room}}{heads}"
     for p in found:
         values = "".join(f"{v:>{max(8, len(k) + 2)}.1%}" for k, v in p.probabilities.items())
-        yield f"{printable(p.source):{width}}  {p.seconds:>9.2f}  {p.emotion or '–':{room}}{values}"
+        source = escape_control_characters(p.source)
+        yield f"{source:{width}}  {p.seconds:>9.2f}  {p.emotion or '–':{room}}{values}"
 
 
 def _json(
@@ -177,14 +178,14 @@ PREDICTIONS = {"table": _table, "json": _json, "csv": _csv}
 # Timelines ----------------------------------------------------------------------------------
 
 
-def _along(found: Iterable[Timeline], form: str, threshold: float) -> Iterator[str]:
+def _timeline_lines(found: Iterable[Timeline], form: str, threshold: float) -> Iterator[str]:
     from camser.inference import timeline_formats
 
     if form == "json":
         yield from _json_list(timeline_formats.as_dict(t, threshold) for t in found)
     elif form == "table":
         for t in found:
-            yield f"{printable(t.source)}  ({t.seconds:.2f} s)"
+            yield f"{escape_control_characters(t.source)}  ({t.seconds:.2f} s)"
             for turn in t.turns(threshold):
                 yield f"{turn.start:>10.2f} {turn.end:>10.2f}  {turn.emotion} {turn.confidence:.1%}"
     else:

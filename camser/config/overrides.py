@@ -8,11 +8,11 @@ from graphlib import CycleError, TopologicalSorter
 from typing import Any
 
 from camser.config.command_line import SettingsError
-from camser.registry import nearest
+from camser.registry import did_you_mean
 
 # Tables that take new names: what they may hold is checked where it is used.
 OPEN_TABLES = ("encoders", "fusions", "learning_rates", "merge", "data_folder", "variants")
-DEEPEST, LARGEST = 50, 100_000  # of what a recipe holds
+MAX_DEPTH, MAX_NODES = 50, 100_000  # of what a recipe holds
 OPEN_INSIDE = ("encoders.", "fusions.", "variants.")
 KINDS = (
     (bool, "true or false"),
@@ -23,7 +23,7 @@ KINDS = (
 )
 
 
-def merge(tree: dict, overrides: Mapping, known: Collection[str]) -> dict:
+def apply_overrides(tree: dict, overrides: Mapping, known: Collection[str]) -> dict:
     """Put overrides into a tree, which is changed and returned.
 
     Arguments
@@ -43,7 +43,7 @@ def merge(tree: dict, overrides: Mapping, known: Collection[str]) -> dict:
     known = {*tree, *known}
     for key, value in overrides.items():
         if key not in known:
-            raise SettingsError(f"no setting {key!r}.{nearest(key, known)}")
+            raise SettingsError(f"no setting {key!r}.{did_you_mean(key, known)}")
         if key in tree:
             _check(tree[key], value, key)
             value = _combined(tree[key], value)
@@ -54,7 +54,7 @@ def merge(tree: dict, overrides: Mapping, known: Collection[str]) -> dict:
 def _combined(old: Any, new: Any) -> Any:
     """A table goes into the table it names; an empty one, or another object, takes its place."""
     tables = isinstance(old, Mapping) and isinstance(new, Mapping) and new
-    if not tables or (tag_of(new) and tag_of(new) != tag_of(old)):
+    if not tables or (yaml_tag(new) and yaml_tag(new) != yaml_tag(old)):
         return new
     for key, value in new.items():
         old[key] = _combined(old.get(key), value)
@@ -64,7 +64,7 @@ def _combined(old: Any, new: Any) -> Any:
 def _check(old: Any, new: Any, where: str) -> None:
     """Raise a SettingsError unless ``new`` is of ``old``'s kind, at every depth."""
     is_open = old is None or old == "auto"
-    if tag_of(new) or is_open or (tag_of(old) and not isinstance(old, Mapping)):
+    if yaml_tag(new) or is_open or (yaml_tag(old) and not isinstance(old, Mapping)):
         return  # an object or a reference; or nothing is known of what belongs here
     for kinds, name in KINDS:
         if isinstance(old, kinds):
@@ -76,11 +76,13 @@ def _check(old: Any, new: Any, where: str) -> None:
         for key, value in new.items():
             if key in old:
                 _check(old[key], value, f"{where}.{key}")
-            elif where not in OPEN_TABLES and not where.startswith(OPEN_INSIDE) and not tag_of(old):
-                raise SettingsError(f"no setting {key!r} in {where}.{nearest(key, old)}")
+            elif (
+                where not in OPEN_TABLES and not where.startswith(OPEN_INSIDE) and not yaml_tag(old)
+            ):
+                raise SettingsError(f"no setting {key!r} in {where}.{did_you_mean(key, old)}")
 
 
-def chosen(variants: Any, name: Any) -> Mapping:
+def variant_overrides(variants: Any, name: Any) -> Mapping:
     """The overrides of a variant; without a list, a variant's name is free.
 
     Raises
@@ -101,12 +103,13 @@ def chosen(variants: Any, name: Any) -> Mapping:
         return {}
     if name not in variants:
         raise SettingsError(
-            f"variant is {name!r}; the recipe has: {', '.join(variants)}.{nearest(name, variants)}"
+            f"variant is {name!r}; the recipe has: {', '.join(variants)}."
+            f"{did_you_mean(name, variants)}"
         )
     return variants[name] or {}
 
 
-def check_size(tree: Any, where: str) -> None:
+def check_tree_size(tree: Any, where: str) -> None:
     """Raise a SettingsError if a tree is deep, holds itself, or is vast with its aliases.
 
     A YAML of a few lines can name a table of a billion entries: each alias stands for a whole.
@@ -117,22 +120,22 @@ def check_size(tree: Any, where: str) -> None:
         """How many values, and how deep."""
         if not isinstance(node, (Mapping, list, tuple)):
             return 1, 0
-        if id(node) not in known and depth <= DEEPEST:
+        if id(node) not in known and depth <= MAX_DEPTH:
             inside = node.values() if isinstance(node, Mapping) else node
             found = [measure(one, depth + 1) for one in inside]
             known[id(node)] = (
                 1 + sum(n for n, _ in found),
                 1 + max((d for _, d in found), default=0),
             )
-        if id(node) not in known or depth + known[id(node)][1] > DEEPEST:
-            raise SettingsError(f"{where}: nested deeper than {DEEPEST}, or within itself")
+        if id(node) not in known or depth + known[id(node)][1] > MAX_DEPTH:
+            raise SettingsError(f"{where}: nested deeper than {MAX_DEPTH}, or within itself")
         return known[id(node)]
 
-    if measure(tree, 0)[0] > LARGEST:
-        raise SettingsError(f"{where}: more than {LARGEST} values, aliases written out")
+    if measure(tree, 0)[0] > MAX_NODES:
+        raise SettingsError(f"{where}: more than {MAX_NODES} values, aliases written out")
 
 
-def tag_of(node: Any) -> str:
+def yaml_tag(node: Any) -> str:
     """A YAML node's tag, e.g. "!new:torch.nn.Linear", or nothing."""
     return str(getattr(getattr(node, "tag", None), "value", None) or "")
 
@@ -173,7 +176,7 @@ def check_references(tree: Mapping[str, Any]) -> None:
 
 def _needs(node: Any, place: Place) -> Iterator[tuple[Place, Place]]:
     """What each place needs: what it holds, and what it refers to."""
-    if tag_of(node) in REFERRING:
+    if yaml_tag(node) in REFERRING:
         for name in REFERENCE.findall(str(getattr(node, "value", node))):
             yield place, tuple(part for part in re.split(r"[\[\].]+", name) if part)
     children: Any = ()

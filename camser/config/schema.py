@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from typing import Any, NamedTuple
 
 from camser.config.command_line import SettingsError
-from camser.runtime.safe_io import is_kind
+from camser.runtime.safe_io import matches_type
 
 NONE = type(None)
 
@@ -43,7 +43,7 @@ ALLOWED = {
 }  # fmt: skip
 
 
-def check_values(values: Mapping[str, Any]) -> None:
+def validate_values(values: Mapping[str, Any]) -> None:
     """Raise a SettingsError unless what is set is of its kind and in its range.
 
     Arguments
@@ -53,7 +53,7 @@ def check_values(values: Mapping[str, Any]) -> None:
 
     Example
     -------
-    >>> check_values({"batch_size": 0})
+    >>> validate_values({"batch_size": 0})
     Traceback (most recent call last):
     camser.config.command_line.SettingsError: batch_size is 0; it must be a whole number; at least 1
     """
@@ -62,7 +62,9 @@ def check_values(values: Mapping[str, Any]) -> None:
             continue
         given = values[name]
         numbers = given.values() if isinstance(given, dict) else [given]
-        if not is_kind(given, allowed.kind) or not all(_is_within(n, allowed) for n in numbers):
+        if not matches_type(given, allowed.kind) or not all(
+            _is_within(n, allowed) for n in numbers
+        ):
             raise SettingsError(f"{name} is {given!r:.80}; it must be {allowed.name}{_of(allowed)}")
 
 

@@ -25,10 +25,16 @@ from ruamel.yaml.error import YAMLError
 from speechbrain.utils.run_opts import RunOptions
 
 from camser.config.command_line import RUN_OPTIONS, SettingsError, split_arguments
-from camser.config.overrides import check_references, check_size, chosen, merge, tag_of
-from camser.config.schema import check_values
-from camser.registry import nearest
-from camser.runtime.safe_io import is_kind, read_text
+from camser.config.overrides import (
+    apply_overrides,
+    check_references,
+    check_tree_size,
+    variant_overrides,
+    yaml_tag,
+)
+from camser.config.schema import validate_values
+from camser.registry import did_you_mean
+from camser.runtime.safe_io import matches_type, read_text
 
 # What the code reads from a recipe; a key that is neither here nor referred to is a mistake.
 KEYS = frozenset(
@@ -42,15 +48,15 @@ KEYS = frozenset(
         "tensorboard", "save_embeddings", "save_attention", "export_folder",
     )
 )  # fmt: skip
-MOST = 2**20  # bytes of a YAML
+MAX_YAML = 2**20  # bytes of a YAML
 # What ruamel.yaml and HyperPyYAML raise, besides their own, at what they do not expect.
-ODD = (
+PARSER_ERRORS = (
     ArithmeticError, AssertionError, AttributeError, LookupError, NotImplementedError, OSError,
     RecursionError, TypeError, ValueError,
 )  # fmt: skip
 KNOWN = KEYS | RUN_OPTIONS | {"variants"}
 # Run options that decide a result: they become a part of the recipe that a run leaves.
-DECISIVE = (
+RESULT_RUN_OPTIONS = (
     "precision", "eval_precision", "grad_accumulation_factor", "max_grad_norm",
     "optimizer_step_limit", "remove_vector_weight_decay",
 )  # fmt: skip
@@ -76,7 +82,7 @@ class Settings(NamedTuple):
     run_opts: RunOptions
     variants: list[str]
 
-    def at(self, **numbers: int) -> dict[str, Any]:
+    def with_values(self, **numbers: int) -> dict[str, Any]:
         """The values with other numbers for some keys: what the runs of a sweep differ in."""
         text = self.text
         for name, number in numbers.items():
@@ -113,19 +119,19 @@ def read_arguments(argv: Sequence[str], recipe_folder: str | Path = ".") -> Sett
         asked[key] = _parse(f"value: {value}", f"--{key}")["value"]
     listed = tree.pop("variants", {})
     variants = asked.pop("variants", listed) or {}
-    merge(tree, chosen(variants, asked.get("variant")), KNOWN | referred)
-    merge(tree, asked, KNOWN | referred)
-    tree.update({k: run_opts[k] for k in DECISIVE if k in run_opts.overridden_args})
+    apply_overrides(tree, variant_overrides(variants, asked.get("variant")), KNOWN | referred)
+    apply_overrides(tree, asked, KNOWN | referred)
+    tree.update({k: run_opts[k] for k in RESULT_RUN_OPTIONS if k in run_opts.overridden_args})
     _check_keys(tree, referred)
     check_references(tree)
     text = _dump(tree)
     values = _plain_values(text)
-    check_values(values)
+    validate_values(values)
     return Settings(text, values, run_opts, list(variants))
 
 
 @contextmanager
-def arguments_checked() -> Iterator[None]:
+def explain_build_errors() -> Iterator[None]:
     """While a recipe's objects are built: an argument that one does not take is its mistake."""
     try:
         yield
@@ -155,7 +161,7 @@ def _read(path: Path, referred: set[str], seen: tuple[Path, ...] = ()) -> dict:
     if path.resolve() in seen:
         raise SettingsError(f"{path} includes itself")
     try:
-        text = read_text(path, MOST)
+        text = read_text(path, MAX_YAML)
     except (OSError, ValueError) as error:
         raise SettingsError(f"{path} cannot be read: {error}") from error
     referred |= set(re.findall(r"<(\w+)", text))
@@ -164,7 +170,7 @@ def _read(path: Path, referred: set[str], seen: tuple[Path, ...] = ()) -> dict:
         return tree
     names = tree.pop("include")
     names = [names] if isinstance(names, str) else names
-    if not is_kind(names, [str]):
+    if not matches_type(names, [str]):
         raise SettingsError(
             f"{path}: include is {names!r:.80}; it must be a file, or a list of files"
         )
@@ -174,20 +180,20 @@ def _read(path: Path, referred: set[str], seen: tuple[Path, ...] = ()) -> dict:
         if not included.is_file():
             raise SettingsError(f"{path}: include: {included} does not exist")
         more = _read(included, referred, (*seen, path.resolve()))
-        base = merge(base, more, KNOWN | referred) if base else more
-    return merge(base, tree, KNOWN | referred)
+        base = apply_overrides(base, more, KNOWN | referred) if base else more
+    return apply_overrides(base, tree, KNOWN | referred)
 
 
 def _parse(text: str, where: str) -> dict:
     try:
         tree = YAML().load(text)
-    except (YAMLError, *ODD) as error:
+    except (YAMLError, *PARSER_ERRORS) as error:
         raise SettingsError(f"{where}: not valid YAML: {_said(error)}") from error
     if tree is None:
         return {}
     if not isinstance(tree, dict):
         raise SettingsError(f"{where}: must be a mapping of keys to values, not {tree!r:.80}")
-    check_size(tree, where)
+    check_tree_size(tree, where)
     return tree
 
 
@@ -199,7 +205,7 @@ def _check_keys(tree: Mapping, referred: set[str]) -> None:
     for key in tree:
         if not key.startswith("__") and key not in KEYS | RUN_OPTIONS | referred:
             raise SettingsError(
-                f"nothing uses the setting {key!r}.{nearest(key, KEYS | RUN_OPTIONS)}"
+                f"nothing uses the setting {key!r}.{did_you_mean(key, KEYS | RUN_OPTIONS)}"
             )
     missing = sorted(KEYS - set(tree))
     if missing:
@@ -215,19 +221,19 @@ def _dump(tree: Mapping) -> str:
 def _plain_values(text: str) -> dict[str, Any]:
     try:
         resolved = YAML().load(resolve_references(text).getvalue())
-    except (YAMLError, *ODD) as error:
+    except (YAMLError, *PARSER_ERRORS) as error:
         placeholder = re.match(r"'(\w+)' is a !PLACEHOLDER", str(error))
         if placeholder:
             raise SettingsError(f"{placeholder[1]} is not set; give --{placeholder[1]}=…") from None
         raise SettingsError(f"the recipe cannot be resolved: {_said(error)}") from error
-    check_size(resolved, "the recipe")
+    check_tree_size(resolved, "the recipe")
     return {key: _plain(value) for key, value in resolved.items() if not key.startswith("__")}
 
 
 def _plain(node: Any) -> Any:
     if isinstance(node, Mapping):
         values = {str(key): _plain(value) for key, value in node.items()}
-        return {tag_of(node): values} if tag_of(node).startswith("!") else values
+        return {yaml_tag(node): values} if yaml_tag(node).startswith("!") else values
     if isinstance(node, (list, tuple)):
         return [_plain(value) for value in node]
     if isinstance(node, bool) or node is None:

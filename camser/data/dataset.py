@@ -58,7 +58,7 @@ class Batch:
         return self
 
 
-def unchanged(batch: Batch) -> Batch:
+def identity_collate(batch: Batch) -> Batch:
     """The ``collate_fn`` of a loader: the dataset makes whole batches."""
     return batch
 
@@ -160,7 +160,7 @@ class SegmentDataset(Dataset):
             at = at.pin_memory().to(self.device, non_blocking=True)
         wav, row = None, self.row[at]
         if self.audio is not None:
-            wav = self.audio.cut(self.start[at], self.length[at], self.size)
-        kept = {name: array.rows(row) for name, array in self.kept.items()}
+            wav = self.audio.read_segments(self.start[at], self.length[at], self.size)
+        kept = {name: array.gather(row) for name, array in self.kept.items()}
         names = self.names[np.array(positions)].tolist()
         return Batch(names, self.owner[at], self.label[at], wav, kept)

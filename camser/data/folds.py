@@ -16,16 +16,16 @@ from operator import attrgetter
 from camser.data.manifest import Utterance
 
 SELECTIONS = ("held_out", "test_fold")
-OPTIONS = ("protocol", "selection", "num_folds", "valid_fraction", "target", "seed")
+FOLD_KEYS = ("protocol", "selection", "num_folds", "valid_fraction", "target", "seed")
 OPTIMISTIC = "selected on the test fold (optimistic)"
 
 
-def caution(selection: str, before: str = "") -> str:
+def selection_note(selection: str, before: str = "") -> str:
     """What every mention of scores must say of their selection, after ``before``; or nothing.
 
     Example
     -------
-    >>> caution("test_fold", ", "), caution("held_out", ", ")
+    >>> selection_note("test_fold", ", "), selection_note("held_out", ", ")
     (', selected on the test fold (optimistic)', '')
     """
     return before + OPTIMISTIC if selection == "test_fold" else ""
@@ -145,12 +145,12 @@ def _speakers(utterances: Iterable[Utterance]) -> list[str]:
     return sorted({u.speaker for u in utterances})
 
 
-def _one_of(values: Collection, *fields: str) -> Callable[[Utterance], bool]:
+def _field_in(values: Collection, *fields: str) -> Callable[[Utterance], bool]:
     read = attrgetter(*fields)
     return lambda u: read(u) in values
 
 
-def _need(condition: bool, message: str) -> None:
+def _require(condition: bool, message: str) -> None:
     if not condition:
         raise FoldError(message)
 
@@ -158,20 +158,22 @@ def _need(condition: bool, message: str) -> None:
 def _leave_one_speaker_out(utterances: Sequence[Utterance], options: dict) -> Iterable[Rule]:
     """Valid: the other speaker of the session, or the next in sorted order, cyclically."""
     speakers = _speakers(utterances)
-    _need(len(speakers) >= 3, f"leave_one_speaker_out needs 3 speakers; there are {len(speakers)}")
+    _require(
+        len(speakers) >= 3, f"leave_one_speaker_out needs 3 speakers; there are {len(speakers)}"
+    )
     sessions = defaultdict(set)
     for u in utterances:
         sessions[u.speaker].add((u.corpus, u.session) if u.session else None)
     for i, test in enumerate(speakers):
         partners = [s for s in speakers if s != test and sessions[s] == sessions[test] != {None}]
         valid = partners[0] if partners else speakers[(i + 1) % len(speakers)]
-        yield test, _one_of({test}, "speaker"), _one_of({valid}, "speaker")
+        yield test, _field_in({test}, "speaker"), _field_in({valid}, "speaker")
 
 
 def _leave_one_session_out(utterances: Sequence[Utterance], options: dict) -> Iterable[Rule]:
     """Valid: whole dialogues of the other sessions, stratified by emotion."""
     sessions = sorted({u.session for u in utterances})
-    _need(
+    _require(
         "" not in sessions and len(sessions) >= 2,
         f"leave_one_session_out needs a corpus with sessions; there are: {sessions}",
     )
@@ -180,7 +182,7 @@ def _leave_one_session_out(utterances: Sequence[Utterance], options: dict) -> It
         valid: set[tuple[str, str]] = set()
         if options["selection"] == "held_out":
             valid = _stratified_dialogues(rest, options["valid_fraction"], options["seed"])
-        yield test, _one_of({test}, "session"), _one_of(valid, "session", "dialogue")
+        yield test, _field_in({test}, "session"), _field_in(valid, "session", "dialogue")
 
 
 def _stratified_dialogues(
@@ -193,7 +195,7 @@ def _stratified_dialogues(
     names, groups = np.unique(named, return_inverse=True)
     emotions = [u.emotion for u in utterances]
     parts = min(round(1 / fraction), len(names), max(Counter(emotions).values()))
-    _need(parts >= 2, "the other sessions hold one dialogue; valid needs one of its own")
+    _require(parts >= 2, "the other sessions hold one dialogue; valid needs one of its own")
     # Not shuffled by scikit-learn, some versions of which then do not stratify.
     places = np.argsort(np.random.RandomState(seed).permutation(len(names)))
     _, chosen = next(StratifiedGroupKFold(parts).split(emotions, emotions, places[groups]))
@@ -205,7 +207,7 @@ def _speaker_k_fold(utterances: Sequence[Utterance], options: dict) -> Iterable[
     genders = {u.speaker: u.gender for u in utterances}
     speakers = sorted(genders, key=lambda s: (genders[s], s))
     k = options["num_folds"]
-    _need(
+    _require(
         isinstance(k, int) and 3 <= k <= len(speakers),
         f"speaker_k_fold: num_folds is {k!r}; allowed: 3 … {len(speakers)}, the speakers",
     )
@@ -213,13 +215,13 @@ def _speaker_k_fold(utterances: Sequence[Utterance], options: dict) -> Iterable[
     for i, test in enumerate(groups):
         valid = groups[(i + 1) % k]
         name = "+".join(sorted(test))
-        yield name, _one_of(test, "speaker"), _one_of(valid, "speaker")
+        yield name, _field_in(test, "speaker"), _field_in(valid, "speaker")
 
 
 def _cross_corpus(utterances: Sequence[Utterance], options: dict) -> Iterable[Rule]:
     """Test: the target corpus; valid: held-out speakers of each source corpus."""
     corpora, target = sorted({u.corpus for u in utterances}), options["target"]
-    _need(
+    _require(
         target in corpora and len(corpora) >= 2,
         f"cross_corpus: target is {target!r}; allowed: one of several corpora, here {corpora}",
     )
@@ -240,11 +242,11 @@ PROTOCOLS: dict[str, Callable[[Sequence[Utterance], dict], Iterable[Rule]]] = {
 }
 
 
-def describe(fold: Fold, selection: str) -> str:
+def describe_fold(fold: Fold, selection: str) -> str:
     """One line for logs: sizes, classes, and the warning that a selection deserves."""
     sizes = ", ".join(f"{p} {len(getattr(fold, p))}" for p in ("train", "valid", "test"))
     classes = ", ".join(
         f"{k} {v}" for k, v in sorted(Counter(u.emotion for u in fold.test).items())
     )
-    told = caution(selection, "; ")
+    told = selection_note(selection, "; ")
     return f"fold {fold.index} ({fold.name}): {sizes}; test holds {classes}{told}"

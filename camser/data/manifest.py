@@ -11,7 +11,7 @@ from dataclasses import astuple, dataclass, fields
 from pathlib import Path, PurePosixPath, PureWindowsPath
 from typing import Any
 
-from camser.runtime.files import replacing
+from camser.runtime.files import atomic_write
 from camser.runtime.safe_io import read_text
 
 STYLES = ("improvised", "scripted", "acted")
@@ -72,10 +72,10 @@ class Utterance:
 
 
 COLUMNS = [field.name for field in fields(Utterance)]
-LONGEST = 100_000  # characters of a field; csv reads some more
+MAX_FIELD = 100_000  # characters of a field; csv reads some more
 
 
-def locate(data_folder: DataFolder, utterance: Utterance) -> Path:
+def audio_path(data_folder: DataFolder, utterance: Utterance) -> Path:
     """The audio file of an utterance.
 
     Arguments
@@ -88,14 +88,14 @@ def locate(data_folder: DataFolder, utterance: Utterance) -> Path:
     Raises
     ------
     ManifestError
-        If there are several folders, and none for the utterance's corpus; or as ``inside``.
+        If there are several folders, and none for the utterance's corpus; or as ``resolve_inside``.
 
     Example
     -------
     >>> row = Utterance("emodb/03a01Fa", "emodb", "wav/03a01Fa.wav", 1.9, "emodb/03", "male")
-    >>> locate("/data/emodb", row).as_posix()
+    >>> audio_path("/data/emodb", row).as_posix()
     '/data/emodb/wav/03a01Fa.wav'
-    >>> locate({"emodb": "/data/emodb", "ravdess": "/data/ravdess"}, row).as_posix()
+    >>> audio_path({"emodb": "/data/emodb", "ravdess": "/data/ravdess"}, row).as_posix()
     '/data/emodb/wav/03a01Fa.wav'
     """
     folder: Any = data_folder
@@ -106,10 +106,10 @@ def locate(data_folder: DataFolder, utterance: Utterance) -> Path:
                 f"{utterance.id}: data_folder has no folder for {utterance.corpus!r}; it is "
                 f"{dict(data_folder)}"
             )
-    return inside(folder, utterance.path)
+    return resolve_inside(folder, utterance.path)
 
 
-def inside(folder: str | Path, path: str | Path) -> Path:
+def resolve_inside(folder: str | Path, path: str | Path) -> Path:
     """A path below a folder, which no link leads out of.
 
     Arguments
@@ -137,7 +137,7 @@ def inside(folder: str | Path, path: str | Path) -> Path:
     return found
 
 
-def validate(utterances: Sequence[Utterance], source: str = "manifest") -> None:
+def validate_manifest(utterances: Sequence[Utterance], source: str = "manifest") -> None:
     """Raise a ManifestError that lists every row that is not sound.
 
     Arguments
@@ -163,8 +163,8 @@ def validate(utterances: Sequence[Utterance], source: str = "manifest") -> None:
 
 def _problems(row: Utterance) -> Iterable[str]:
     for column, value in vars(row).items():
-        if isinstance(value, str) and len(value) > LONGEST:
-            yield f"{column} has {len(value)} characters; at most {LONGEST}"
+        if isinstance(value, str) and len(value) > MAX_FIELD:
+            yield f"{column} has {len(value)} characters; at most {MAX_FIELD}"
     for column in ("id", "corpus", "path", "speaker", "emotion"):
         if not getattr(row, column):
             yield f"{column} is empty"
@@ -182,8 +182,8 @@ def _problems(row: Utterance) -> Iterable[str]:
 
 def write_manifest(path: str | Path, utterances: Sequence[Utterance]) -> None:
     """Write the rows as CSV, after validating them."""
-    validate(utterances, str(path))
-    with replacing(path) as file:
+    validate_manifest(utterances, str(path))
+    with atomic_write(path) as file:
         writer = csv.writer(file)
         writer.writerow(COLUMNS)
         writer.writerows(astuple(row) for row in utterances)
@@ -211,7 +211,7 @@ def read_manifest(path: str | Path) -> list[Utterance]:
     if header != COLUMNS:
         raise ManifestError(f"{path}: the columns are {header}; they must be {COLUMNS}")
     utterances = [_parse(row, f"{path}, row {n}") for n, row in enumerate(rows, start=1)]
-    validate(utterances, str(path))
+    validate_manifest(utterances, str(path))
     return utterances
 
 

@@ -16,8 +16,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from camser.runtime.digests import described
-from camser.runtime.files import DAY, remove_parts, replacing
+from camser.runtime.digests import file_record
+from camser.runtime.files import DAY, atomic_write, remove_stale_temporaries
 
 logger = logging.getLogger(__name__)
 BLOCK = 1 << 26  # bytes copied at a time
@@ -41,14 +41,14 @@ def write_array(
     blocks : iterable of array
         [rows, …] each; together they fill ``shape``.
     """
-    remove_parts(path.parent, "*.npy", DAY)
+    remove_stale_temporaries(path.parent, "*.npy", DAY)
     header = {
         "descr": np.lib.format.dtype_to_descr(np.dtype(dtype)),
         "fortran_order": False,
         "shape": tuple(shape),
     }
     rows = 0
-    with replacing(path, "wb") as file:
+    with atomic_write(path, "wb") as file:
         np.lib.format.write_array_header_1_0(file, header)
         for block in blocks:
             file.write(np.ascontiguousarray(block, dtype))
@@ -78,11 +78,11 @@ def write_index(path: Path, about: Mapping[str, Any]) -> None:
     about : mapping
         What JSON can hold.
     """
-    with replacing(path.with_suffix(".json")) as file:
-        json.dump({**about, **described(path)}, file)
+    with atomic_write(path.with_suffix(".json")) as file:
+        json.dump({**about, **file_record(path)}, file)
 
 
-def is_whole(path: Path, about: Mapping[str, Any]) -> bool:
+def is_valid_array(path: Path, about: Mapping[str, Any]) -> bool:
     """Whether an array is there to the last bit, and is of what ``about`` says.
 
     One that is not, though it has an index, is named in a warning.
@@ -91,7 +91,7 @@ def is_whole(path: Path, about: Mapping[str, Any]) -> bool:
     if not index.is_file():
         return False
     with contextlib.suppress(OSError, ValueError, RecursionError):
-        if json.loads(index.read_text(encoding="utf-8")) == {**about, **described(path)}:
+        if json.loads(index.read_text(encoding="utf-8")) == {**about, **file_record(path)}:
             return True
     logger.warning("%s is damaged: it is made again", path)
     return False
@@ -120,7 +120,7 @@ class MappedArray:
     >>> with tempfile.TemporaryDirectory() as folder:
     ...     write_array(Path(folder, "a.npy"), np.float32, (2, 3), [np.ones((1, 3))] * 2)
     ...     array = MappedArray(Path(folder, "a.npy"))
-    ...     array.rows(torch.tensor([1])), array.to("cpu").rows(torch.tensor([1]))
+    ...     array.gather(torch.tensor([1])), array.to("cpu").gather(torch.tensor([1]))
     (tensor([[1., 1., 1.]]), tensor([[1., 1., 1.]]))
     """
 
@@ -148,7 +148,7 @@ class MappedArray:
         self.copy = copy
         return self
 
-    def rows(self, at: Tensor) -> Tensor:
+    def gather(self, at: Tensor) -> Tensor:
         """Some rows, [items, …], where the array lies: on the host or on the device.
 
         Arguments
@@ -161,7 +161,9 @@ class MappedArray:
         return torch.from_numpy(self.host[at.numpy()])
 
 
-def place(arrays: Sequence[MappedArray], device: str | torch.device) -> torch.device:
+def copy_to_device_if_fits(
+    arrays: Sequence[MappedArray], device: str | torch.device
+) -> torch.device:
     """Copy arrays to a GPU if all of them fit into half of its free memory.
 
     Arguments

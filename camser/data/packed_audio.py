@@ -14,8 +14,14 @@ from torch import Tensor
 from tqdm import tqdm
 
 from camser import audio
-from camser.data.manifest import DataFolder, Utterance, fingerprint, locate
-from camser.data.mapped_array import MappedArray, is_whole, open_array, write_array, write_index
+from camser.data.manifest import DataFolder, Utterance, audio_path, fingerprint
+from camser.data.mapped_array import (
+    MappedArray,
+    is_valid_array,
+    open_array,
+    write_array,
+    write_index,
+)
 
 logger = logging.getLogger(__name__)
 FORMAT = "camser packed audio, 2"
@@ -71,7 +77,8 @@ class PackedAudio:
     >>> with tempfile.TemporaryDirectory() as folder:
     ...     soundfile.write(f"{folder}/a.wav", np.full(8000, 0.25), 16000)
     ...     packed = PackedAudio([row], folder, f"{folder}/packed")
-    ...     packed.samples.host.dtype, packed.cut(torch.tensor([7999]), torch.tensor([1]), 3)
+    ...     start, length = torch.tensor([7999]), torch.tensor([1])
+    ...     packed.samples.host.dtype, packed.read_segments(start, length, 3)
     (dtype('int16'), tensor([[0.2500, 0.0000, 0.0000]]))
     """
 
@@ -87,7 +94,7 @@ class PackedAudio:
         for u in utterances:
             self.first[u.id] = self.total
             self.total += num_samples(u)
-        if if_main_process() and not is_whole(self.path, self._about(utterances)):
+        if if_main_process() and not is_valid_array(self.path, self._index_record(utterances)):
             self._pack(utterances, data_folder, progress)
         ddp_barrier()
         samples = self._open()
@@ -95,7 +102,7 @@ class PackedAudio:
             raise OSError(f"{self.path} is not there; all processes must share {folder}")
         self.samples: MappedArray = samples
 
-    def cut(self, start: Tensor, length: Tensor, width: int) -> Tensor:
+    def read_segments(self, start: Tensor, length: Tensor, width: int) -> Tensor:
         """Stretches of the samples, padded at their ends with silence.
 
         Arguments
@@ -123,11 +130,11 @@ class PackedAudio:
             np.multiply(part, np.float32(scale), out=wave[:count])
         return torch.from_numpy(waves)
 
-    def wave(self, utterance: Utterance) -> Tensor:
+    def waveform(self, utterance: Utterance) -> Tensor:
         """An utterance's samples, float32 [samples]."""
         start, length = self.first[utterance.id], num_samples(utterance)
         begin, count = torch.tensor([[start], [length]], device=self.device)
-        return self.cut(begin, count, length)[0]
+        return self.read_segments(begin, count, length)[0]
 
     @property
     def device(self) -> torch.device:
@@ -138,7 +145,7 @@ class PackedAudio:
     def _open(self) -> MappedArray | None:
         return open_array(self.path, (self.total,), (np.int16, np.float32))
 
-    def _about(self, utterances: Sequence[Utterance]) -> dict[str, Any]:
+    def _index_record(self, utterances: Sequence[Utterance]) -> dict[str, Any]:
         """What the index says beside the array's digest."""
         return {
             "format": FORMAT,
@@ -156,14 +163,14 @@ class PackedAudio:
         except _Inexact:
             decoded = _decode(utterances, data_folder, progress)
             write_array(self.path, np.float32, (self.total,), decoded)
-        write_index(self.path, self._about(utterances))
+        write_index(self.path, self._index_record(utterances))
 
 
 def _decode(
     utterances: Sequence[Utterance], data_folder: DataFolder, progress: bool
 ) -> Iterator[np.ndarray]:
     for u in tqdm(utterances, desc="packed audio", disable=not progress):
-        yield audio.load(locate(data_folder, u), 0, num_samples(u))
+        yield audio.load(audio_path(data_folder, u), 0, num_samples(u))
 
 
 def _as_int16(samples: np.ndarray) -> np.ndarray:

@@ -12,21 +12,21 @@ from types import MappingProxyType
 from typing import NamedTuple
 
 from camser import audio
-from camser.data.manifest import DataFolder, ManifestError, Utterance, locate, write_manifest
-from camser.runtime.digests import digest, read_whole, sealed
-from camser.runtime.files import replacing
+from camser.data.manifest import DataFolder, ManifestError, Utterance, audio_path, write_manifest
+from camser.runtime.digests import add_digest, digest, read_json_with_digest
+from camser.runtime.files import atomic_write
 
 logger = logging.getLogger(__name__)
-OPTIONS = ("data_folder", "prepared_folder", "labels", "merge", "allow_missing")
+PREPARE_KEYS = ("data_folder", "prepared_folder", "labels", "merge", "allow_missing")
 Counts = Mapping[str, Mapping[str, int]]
-Scanner = Callable[[Path], "Scan"]  # a recipe's reading of a corpus folder
+CorpusScanner = Callable[[Path], "CorpusScan"]  # a recipe's reading of a corpus folder
 
 
 class CorpusError(ValueError):
     """A corpus folder in which something is missing or broken; the message lists everything."""
 
 
-class Scan(NamedTuple):
+class CorpusScan(NamedTuple):
     """What a recipe finds in a corpus folder.
 
     Arguments
@@ -49,7 +49,7 @@ class Scan(NamedTuple):
 
 
 def prepare(
-    scan: Scanner | Mapping[str, Scanner],
+    scan: CorpusScanner | Mapping[str, CorpusScanner],
     data_folder: DataFolder,
     prepared_folder: str | Path,
     labels: Sequence[str],
@@ -63,7 +63,7 @@ def prepare(
     Arguments
     ---------
     scan : callable, or mapping of str to callable
-        The recipe's: a data folder to a ``Scan``; or several corpora's, by name.
+        The recipe's: a data folder to a ``CorpusScan``; or several corpora's, by name.
     data_folder : str, Path or mapping of str to those
         The corpus; or as for ``prepare_several``.
     prepared_folder : str or Path
@@ -92,7 +92,7 @@ def prepare(
     found = scan(data_folder)
     named = [replace(u, emotion=merge.get(u.emotion, u.emotion)) for u in found.utterances]
     wanted = [u for u in named if u.emotion in labels]
-    utterances, broken = _check_audio(wanted, data_folder, Path(prepared_folder) / "audio.json")
+    utterances, broken = _measure_audio(wanted, data_folder, Path(prepared_folder) / "audio.json")
     problems = [*found.problems, *broken]
     table, differs = _compare(utterances, _expected(found, merge), labels)
     if problems or differs:
@@ -108,7 +108,7 @@ def prepare(
 
 
 def prepare_several(
-    scans: Mapping[str, Scanner],
+    scans: Mapping[str, CorpusScanner],
     data_folder: DataFolder | Mapping[str, str | Path | None],
     prepared_folder: str | Path,
     labels: Sequence[str],
@@ -138,14 +138,14 @@ def prepare_several(
         anything is missing or broken in any of them; all of it at once.
     """
     joined, problems = [], []
-    for corpus, folder in _chosen(scans, data_folder).items():
+    for corpus, folder in _selected_folders(scans, data_folder).items():
         own = Path(prepared_folder) / corpus
         try:
             part = prepare(scans[corpus], folder, own, labels, merge, allow_missing)
         except (CorpusError, ManifestError) as error:
             problems.append(f"{corpus}: {error}")
             continue
-        problems += _misnamed(part, corpus)
+        problems += _ids_without_corpus(part, corpus)
         joined += part
     if problems:
         raise CorpusError("\n".join(problems))
@@ -153,7 +153,9 @@ def prepare_several(
     return joined
 
 
-def _chosen(scans: Mapping[str, Scanner], data_folder: object) -> dict[str, str | Path]:
+def _selected_folders(
+    scans: Mapping[str, CorpusScanner], data_folder: object
+) -> dict[str, str | Path]:
     """The folders of the corpora that take part."""
     given = data_folder if isinstance(data_folder, Mapping) else {}
     unknown = ", ".join(repr(corpus) for corpus in given if corpus not in scans)
@@ -169,45 +171,45 @@ def _chosen(scans: Mapping[str, Scanner], data_folder: object) -> dict[str, str 
     return chosen
 
 
-def _misnamed(utterances: Sequence[Utterance], corpus: str) -> list[str]:
+def _ids_without_corpus(utterances: Sequence[Utterance], corpus: str) -> list[str]:
     """Names that could also be another corpus's; up to five."""
     names = {name for u in utterances for name in (f"{u.corpus}/", u.id, u.speaker)}
     wrong = sorted(name for name in names if not name.startswith(f"{corpus}/"))
     return [f"{corpus}: the name {name!r} must begin with '{corpus}/'" for name in wrong[:5]]
 
 
-def _expected(found: Scan, merge: Mapping[str, str]) -> Counts:
+def _expected(found: CorpusScan, merge: Mapping[str, str]) -> Counts:
     """The known numbers, where they are for this merging of the emotions that the corpus has."""
     known = {*found.expected_merge, *(u.emotion for u in found.utterances)}
     here = {old: new for old, new in merge.items() if old in known}
     return found.expected if here == dict(found.expected_merge) else {}
 
 
-def _check_audio(
+def _measure_audio(
     utterances: Sequence[Utterance], data_folder: Path, cache: Path
 ) -> tuple[list[Utterance], list[str]]:
     """The utterances with their lengths and digests, and what is wrong with the others."""
-    known = (read_whole(cache) or {"files": {}})["files"]  # it only saves time
+    known = (read_json_with_digest(cache) or {"files": {}})["files"]  # it only saves time
     checked, good, problems = {}, [], []
     for u in utterances:
         try:
-            path = locate(data_folder, u)
-            state = _state(path)
+            path = audio_path(data_folder, u)
+            state = _size_and_mtime(path)
             entry: list | None = known.get(str(path))
             if not entry or entry[:2] != state:
-                entry = [*state, audio.count(path) / audio.SAMPLE_RATE, digest(path)]
+                entry = [*state, audio.count_samples(path) / audio.SAMPLE_RATE, digest(path)]
         except (audio.AudioError, ManifestError) as error:
             problems.append(str(error))
             continue
         checked[str(path)] = entry
         good.append(replace(u, seconds=entry[2], digest=entry[3]))
     if not checked.items() <= known.items():
-        with replacing(cache) as file:
-            json.dump(sealed({"files": {**known, **checked}}), file)
+        with atomic_write(cache) as file:
+            json.dump(add_digest({"files": {**known, **checked}}), file)
     return good, problems
 
 
-def _state(path: Path) -> list[int]:
+def _size_and_mtime(path: Path) -> list[int]:
     try:
         status = path.stat()
     except OSError:

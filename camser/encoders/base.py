@@ -21,7 +21,7 @@ class FrameSpec(NamedTuple):
 class Encoder(nn.Module):
     """A modality: raw segments to frames, its whole front end included.
 
-    A subclass sets ``out_channels`` and defines ``forward``, ``num_frames`` and ``rebuild_args``.
+    A subclass sets ``out_channels`` and defines ``forward``, ``num_frames`` and ``init_config``.
     Segments are float32, mono, 16 kHz, in [-1, 1].
 
     One whose front end has nothing to learn may define ``front_end`` and ``back_end`` in place of
@@ -36,10 +36,10 @@ class Encoder(nn.Module):
         "statistics".
     standardise : bool
         Whether the features of that vector are brought to zero mean and unit variance.
-    augments : bool
+    has_augmentation : bool
         Whether training draws something at random before the last frozen layer, so that frozen
         frames cannot be kept.
-    regions : tuple of str
+    compiled_submodules : tuple of str
         The submodules that torch.compile takes whole: each a graph without breaks, at one size in
         training and one in evaluation. Paths such as "layers.*"; "" is the module itself.
     expected_failures : mapping of str to str
@@ -49,8 +49,8 @@ class Encoder(nn.Module):
     out_channels: int
     pooling: str = "mean"
     standardise: bool = False
-    augments: bool = False
-    regions: tuple[str, ...] = ()
+    has_augmentation: bool = False
+    compiled_submodules: tuple[str, ...] = ()
     expected_failures: Mapping[str, str] = MappingProxyType({})
     _frozen: tuple[nn.Module, ...] = ()
 
@@ -74,10 +74,10 @@ class Encoder(nn.Module):
         """The most segments of ``num_samples`` that one batch may hold; None: as many as fit."""
         return None
 
-    def rebuild_args(self) -> dict[str, Any]:
+    def init_config(self) -> dict[str, Any]:
         """Plain YAML values that rebuild this architecture offline, without weights."""
         raise NotImplementedError(
-            f"{type(self).__name__} must define rebuild_args: the constructor's arguments that "
+            f"{type(self).__name__} must define init_config: the constructor's arguments that "
             f"build the same again without weights, for its exports"
         )
 
@@ -87,22 +87,22 @@ class Encoder(nn.Module):
         return FrameSpec(frames, self.out_channels, self.pooling, self.standardise)
 
     @property
-    def is_constant(self) -> bool:
+    def is_frozen(self) -> bool:
         """Whether the frames depend on the audio alone: all is frozen and nothing is random."""
-        return not self.augments and not any(p.requires_grad for p in self.parameters())
+        return not self.has_augmentation and not any(p.requires_grad for p in self.parameters())
 
     @property
-    def keeps(self) -> bool:
+    def is_cacheable(self) -> bool:
         """Whether something depends on the audio alone, so that it can be kept."""
-        return self.is_constant or type(self).front_end is not Encoder.front_end
+        return self.is_frozen or type(self).front_end is not Encoder.front_end
 
-    def keep(self, waves: Tensor) -> Tensor:
+    def cacheable_output(self, waves: Tensor) -> Tensor:
         """What can be kept of segments: [segments, samples] -> [segments, …]"""
-        return self(waves) if self.is_constant else self.front_end(waves)
+        return self(waves) if self.is_frozen else self.front_end(waves)
 
-    def go_on(self, kept: Tensor) -> Tensor:
+    def from_cache(self, kept: Tensor) -> Tensor:
         """From what was kept to frames: [segments, …] -> [segments, frames, channels]"""
-        return kept if self.is_constant else self.back_end(kept)
+        return kept if self.is_frozen else self.back_end(kept)
 
     def freeze(self, module: nn.Module) -> None:
         """Leave a part of this encoder as it is: no gradients, always in evaluation mode."""

@@ -9,8 +9,11 @@ import torch
 import torchaudio
 from torch import Tensor
 
+MAX_FFT = 2**16  # samples: 4 s
+MAX_BANDS = 1024  # whose filters of the longest transform take 134 MB
 
-def preemphasise(waves: Tensor, coefficient: float) -> Tensor:
+
+def preemphasize(waves: Tensor, coefficient: float) -> Tensor:
     """y[n] = x[n] - coefficient * x[n-1], and y[0] = x[0].
 
     Arguments
@@ -25,7 +28,7 @@ def preemphasise(waves: Tensor, coefficient: float) -> Tensor:
     return torchaudio.functional.preemphasis(waves, coefficient)
 
 
-def standardise(waves: Tensor) -> Tensor:
+def zero_mean_unit_variance(waves: Tensor) -> Tensor:
     """Zero mean and unit variance for each segment, as wav2vec2's feature extractor does it.
 
     Arguments
@@ -38,7 +41,7 @@ def standardise(waves: Tensor) -> Tensor:
     return (waves - mean) / (variance + 1e-7).sqrt()
 
 
-def power(spectrum: Tensor) -> Tensor:
+def power_spectrum(spectrum: Tensor) -> Tensor:
     """The squared modulus of a complex spectrum, of the same shape.
 
     Without the root that ``abs`` takes, and that squaring would undo.
@@ -51,7 +54,7 @@ def power(spectrum: Tensor) -> Tensor:
     return torch.addcmul(spectrum.real.square(), spectrum.imag, spectrum.imag)
 
 
-def in_pieces(front_end: Callable[[Tensor], Tensor], waves: Tensor) -> Tensor:
+def segment_by_segment_on_cpu(front_end: Callable[[Tensor], Tensor], waves: Tensor) -> Tensor:
     """``front_end(waves)``; on a CPU a segment at a time.
 
     A segment's spectrum is a few megabytes, which then stay in the processor's caches. A batch's
@@ -66,7 +69,7 @@ def in_pieces(front_end: Callable[[Tensor], Tensor], waves: Tensor) -> Tensor:
 
     Example
     -------
-    >>> in_pieces(lambda waves: 2 * waves, torch.ones(3, 2)).shape
+    >>> segment_by_segment_on_cpu(lambda waves: 2 * waves, torch.ones(3, 2)).shape
     torch.Size([3, 2])
     """
     # A compiled or exported graph has no loop over a batch whose size is free.
@@ -75,11 +78,7 @@ def in_pieces(front_end: Callable[[Tensor], Tensor], waves: Tensor) -> Tensor:
     return torch.cat([front_end(piece) for piece in waves.split(1)])
 
 
-LONGEST_FFT = 2**16  # samples: 4 s
-MOST_BANDS = 1024  # whose filters of the longest transform take 134 MB
-
-
-def check_sizes(**sizes: tuple[Any, int, int]) -> None:
+def check_int_ranges(**sizes: tuple[Any, int, int]) -> None:
     """Raise a ValueError unless each size is a whole number within its bounds.
 
     Arguments
@@ -89,7 +88,7 @@ def check_sizes(**sizes: tuple[Any, int, int]) -> None:
 
     Example
     -------
-    >>> check_sizes(n_fft=(0, 2, LONGEST_FFT))
+    >>> check_int_ranges(n_fft=(0, 2, MAX_FFT))
     Traceback (most recent call last):
     ValueError: n_fft is 0; allowed: whole numbers from 2 to 65536
     """

@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from camser.encoders.base import Encoder
 
 
-def num_kept_layers(layer: int | str | None, depth: int) -> int:
+def num_layers_needed(layer: int | str | None, depth: int) -> int:
     """How many of ``depth`` layers are needed for the hidden state called ``layer``.
 
     Arguments
@@ -28,7 +28,7 @@ def num_kept_layers(layer: int | str | None, depth: int) -> int:
 
     Example
     -------
-    >>> num_kept_layers(3, 12), num_kept_layers(None, 12), num_kept_layers("mixture", 12)
+    >>> num_layers_needed(3, 12), num_layers_needed(None, 12), num_layers_needed("mixture", 12)
     (3, 12, 12)
     """
     if layer in (None, "mixture"):
@@ -38,7 +38,7 @@ def num_kept_layers(layer: int | str | None, depth: int) -> int:
     return layer
 
 
-class LayerMixture(nn.Module):
+class WeightedLayerSum(nn.Module):
     """A learned convex combination of layers (as in SUPERB, Yang et al., 2021).
 
     Arguments
@@ -48,7 +48,7 @@ class LayerMixture(nn.Module):
 
     Example
     -------
-    >>> mixture = LayerMixture(2)
+    >>> mixture = WeightedLayerSum(2)
     >>> mixture(torch.tensor([0.0, 1.0]).view(1, 2, 1, 1)).item()
     0.5
     """
@@ -62,43 +62,47 @@ class LayerMixture(nn.Module):
         return torch.einsum("l,sltc->stc", self.logits.softmax(0), layers)
 
 
-class LayeredEncoder(Encoder):
+class HiddenStateEncoder(Encoder):
     """An encoder whose frames are a hidden layer of its ``model``, or the mixture of all of them.
 
     A subclass sets ``model``, ``layer`` and, where that is "mixture", ``mixture``, and defines
-    ``states``. Where the model is frozen and the mixture learns, all layers are kept.
+    ``hidden_states``. Where the model is frozen and the mixture learns, all layers are kept.
     """
 
     model: Any  # transformers declares nothing of its parts
-    mixture: LayerMixture
+    mixture: WeightedLayerSum
     layer: int | str | None
 
     def forward(self, waves: Tensor) -> Tensor:
         """[segments, samples] -> [segments, frames, channels]"""
-        return self.mixture(self._all(waves)) if self.layer == "mixture" else self.states(waves)[-1]
+        return (
+            self.mixture(self._all(waves))
+            if self.layer == "mixture"
+            else self.hidden_states(waves)[-1]
+        )
 
-    def states(self, waves: Tensor) -> Sequence[Tensor]:
+    def hidden_states(self, waves: Tensor) -> Sequence[Tensor]:
         """Hidden states, the last one last, all for a mixture: [segments, frames, channels] each"""
         raise NotImplementedError
 
     def _all(self, waves: Tensor) -> Tensor:
-        return torch.stack(tuple(self.states(waves)), dim=1)
+        return torch.stack(tuple(self.hidden_states(waves)), dim=1)
 
     @property
-    def mixes_frozen(self) -> bool:
+    def is_frozen_weighted_sum(self) -> bool:
         """Whether the layers depend on the audio alone, and only their mixture is learned."""
         frozen = any(module is self.model for module in self._frozen)
-        return self.layer == "mixture" and frozen and not self.augments
+        return self.layer == "mixture" and frozen and not self.has_augmentation
 
     @property
-    def keeps(self) -> bool:
+    def is_cacheable(self) -> bool:
         """Whether something depends on the audio alone, so that it can be kept."""
-        return self.mixes_frozen or super().keeps
+        return self.is_frozen_weighted_sum or super().is_cacheable
 
-    def keep(self, waves: Tensor) -> Tensor:
+    def cacheable_output(self, waves: Tensor) -> Tensor:
         """Frames, or all layers: [segments, samples] -> [segments, …]"""
-        return self._all(waves) if self.mixes_frozen else super().keep(waves)
+        return self._all(waves) if self.is_frozen_weighted_sum else super().cacheable_output(waves)
 
-    def go_on(self, kept: Tensor) -> Tensor:
+    def from_cache(self, kept: Tensor) -> Tensor:
         """From what was kept to frames: [segments, …] -> [segments, frames, channels]"""
-        return self.mixture(kept) if self.mixes_frozen else super().go_on(kept)
+        return self.mixture(kept) if self.is_frozen_weighted_sum else super().from_cache(kept)

@@ -11,12 +11,12 @@ from torch import Tensor, nn
 
 from camser.encoders.base import Encoder
 from camser.encoders.front_end import (
-    LONGEST_FFT,
-    MOST_BANDS,
-    check_sizes,
-    in_pieces,
-    power,
-    preemphasise,
+    MAX_BANDS,
+    MAX_FFT,
+    check_int_ranges,
+    power_spectrum,
+    preemphasize,
+    segment_by_segment_on_cpu,
 )
 
 
@@ -51,13 +51,13 @@ class MFCC(nn.Module):
         sample_rate: int = 16000,
     ) -> None:
         super().__init__()
-        check_sizes(n_fft=(n_fft, 4, LONGEST_FFT))
-        check_sizes(
+        check_int_ranges(n_fft=(n_fft, 4, MAX_FFT))
+        check_int_ranges(
             hop_samples=(hop_samples, 1, n_fft),
-            num_mels=(num_mels, 1, min(n_fft // 2, MOST_BANDS)),
+            num_mels=(num_mels, 1, min(n_fft // 2, MAX_BANDS)),
             sample_rate=(sample_rate, 2, 10**6),
         )
-        check_sizes(num_coefficients=(num_coefficients, 1, num_mels))
+        check_int_ranges(num_coefficients=(num_coefficients, 1, num_mels))
         self.hop_samples = hop_samples
         self.transform = torchaudio.transforms.MFCC(
             sample_rate=sample_rate,
@@ -76,12 +76,14 @@ class MFCC(nn.Module):
     @fwd_default_precision(cast_inputs=torch.float32)
     def forward(self, waves: Tensor) -> Tensor:
         """[segments, samples] -> [segments, frames, coefficients], in float32."""
-        return in_pieces(self._coefficients, waves)[:, : self.num_frames(waves.shape[1])]
+        return segment_by_segment_on_cpu(self._coefficients, waves)[
+            :, : self.num_frames(waves.shape[1])
+        ]
 
     def _coefficients(self, waves: Tensor) -> Tensor:
         transform, mel = self.transform, self.transform.MelSpectrogram
         # The channel axis keeps the 80-dB floor of each segment its own.
-        bands = mel.mel_scale(power(mel.spectrogram(waves.unsqueeze(1))))
+        bands = mel.mel_scale(power_spectrum(mel.spectrogram(waves.unsqueeze(1))))
         decibels = transform.amplitude_to_DB(bands).squeeze(1)
         return decibels.transpose(1, 2) @ transform.dct_mat
 
@@ -157,7 +159,7 @@ class MFCCBiLSTM(Encoder):
 
     def front_end(self, waves: Tensor) -> Tensor:
         """[segments, samples] -> [segments, frames, num_coefficients], frames of unit length"""
-        coefficients = self.mfcc(preemphasise(waves, self.preemphasis))
+        coefficients = self.mfcc(preemphasize(waves, self.preemphasis))
         return nn.functional.normalize(coefficients, dim=2)
 
     @fwd_default_precision(cast_inputs=torch.float32)
@@ -169,6 +171,6 @@ class MFCCBiLSTM(Encoder):
         """See ``MFCC.num_frames``."""
         return self.mfcc.num_frames(num_samples)
 
-    def rebuild_args(self) -> dict[str, Any]:
+    def init_config(self) -> dict[str, Any]:
         """The constructor's arguments."""
         return dict(self.args)

@@ -72,7 +72,7 @@ def resolve_config(
     return found
 
 
-def without_weights(make: Callable[[PretrainedConfig], Any], config: PretrainedConfig) -> Any:
+def init_from_config(make: Callable[[PretrainedConfig], Any], config: PretrainedConfig) -> Any:
     """What transformers makes of a configuration, or a ValueError: its values may be anybody's."""
     try:
         return make(config)
@@ -109,7 +109,7 @@ def load_weights(cls: Any, source: str, config: PretrainedConfig) -> Any:
     return model
 
 
-def plain_config(config: PretrainedConfig) -> dict[str, Any]:
+def config_to_dict(config: PretrainedConfig) -> dict[str, Any]:
     """The configuration as plain values that ``resolve_config`` takes back."""
     own = _sizes(type(config))
     values = {key: value for key, value in config.to_diff_dict().items() if key in own}

@@ -14,13 +14,19 @@ from torch import Tensor, nn
 
 from camser.encoders.adaptive_pool import AdaptiveMeanPool2d
 from camser.encoders.base import Encoder
-from camser.encoders.front_end import LONGEST_FFT, check_sizes, in_pieces, power, preemphasise
+from camser.encoders.front_end import (
+    MAX_FFT,
+    check_int_ranges,
+    power_spectrum,
+    preemphasize,
+    segment_by_segment_on_cpu,
+)
 
 IMAGENET_MEAN = (0.485, 0.456, 0.406)
 IMAGENET_DEVIATION = (0.229, 0.224, 0.225)
 REFERENCES = ("segment", "full_scale")
 SILENCE = -20.0  # dB; no speech is so quiet: 65 dB below a full-scale sine. It stays dark.
-POOLED = 6  # AlexNet's avgpool gives 6 x 6 whatever the image's size
+ALEXNET_GRID = 6  # AlexNet's avgpool gives 6 x 6 whatever the image's size
 
 
 class SpectrogramImage(nn.Module):
@@ -61,8 +67,8 @@ class SpectrogramImage(nn.Module):
         super().__init__()
         if reference not in REFERENCES:
             raise ValueError(f"reference is {reference!r}; allowed: {', '.join(REFERENCES)}")
-        check_sizes(n_fft=(n_fft, 4, LONGEST_FFT))
-        check_sizes(
+        check_int_ranges(n_fft=(n_fft, 4, MAX_FFT))
+        check_int_ranges(
             window_samples=(window_samples, 2, n_fft),
             hop_samples=(hop_samples, 1, n_fft),
             num_bins=(num_bins, 1, n_fft // 2 + 1),
@@ -74,7 +80,7 @@ class SpectrogramImage(nn.Module):
     @fwd_default_precision(cast_inputs=torch.float32)
     def forward(self, waves: Tensor) -> Tensor:
         """[segments, samples] -> [segments, bins, frames], in float32."""
-        return in_pieces(self._image, waves)
+        return segment_by_segment_on_cpu(self._image, waves)
 
     def _image(self, waves: Tensor) -> Tensor:
         spectrum = torch.stft(
@@ -86,7 +92,7 @@ class SpectrogramImage(nn.Module):
             pad_mode="constant",
             return_complex=True,
         )[:, : self.num_bins, : self.num_frames(waves.shape[1])]
-        decibels = 10 * power(spectrum).clamp_min(1e-10).log10()
+        decibels = 10 * power_spectrum(spectrum).clamp_min(1e-10).log10()
         decibels = decibels - self._zero(decibels)
         return (decibels / 80 + 1).clamp(0, 1).flip(1)
 
@@ -154,8 +160,8 @@ class SpectrogramAlexNet(Encoder):
     """
 
     pooling = "flatten"
-    regions = ("alexnet",)
-    out_channels = POOLED * 256
+    compiled_submodules = ("alexnet",)
+    out_channels = ALEXNET_GRID * 256
 
     def __init__(
         self,
@@ -182,13 +188,13 @@ class SpectrogramAlexNet(Encoder):
         features = _convolutions()
         if weights is not None:
             features.load_state_dict(_features(weights, features), strict=True)
-        self.alexnet = AlexNet(features, AdaptiveMeanPool2d(POOLED))
+        self.alexnet = AlexNet(features, AdaptiveMeanPool2d(ALEXNET_GRID))
         if freeze:
             self.freeze(self.alexnet)
 
     def forward(self, waves: Tensor) -> Tensor:
         """[segments, samples] -> [segments, 6, 1536]"""
-        maps = self.alexnet(self.image(preemphasise(waves, self.preemphasis)))
+        maps = self.alexnet(self.image(preemphasize(waves, self.preemphasis)))
         return maps.permute(0, 3, 1, 2).flatten(2)
 
     def num_frames(self, num_samples: int) -> int:
@@ -199,9 +205,9 @@ class SpectrogramAlexNet(Encoder):
         window = len(self.image.window)
         if num_samples < window:
             raise ValueError(f"a segment of {num_samples} samples; allowed: {window} and more")
-        return POOLED
+        return ALEXNET_GRID
 
-    def rebuild_args(self) -> dict[str, Any]:
+    def init_config(self) -> dict[str, Any]:
         """The constructor's arguments, without the weights."""
         return {"weights": None, **self.args}
 

@@ -10,15 +10,15 @@ from torch import Tensor, nn
 from transformers import AutoFeatureExtractor, AutoModel
 
 from camser.encoders import pretrained
-from camser.encoders.front_end import preemphasise, standardise
-from camser.encoders.layers import LayeredEncoder, LayerMixture, num_kept_layers
+from camser.encoders.front_end import preemphasize, zero_mean_unit_variance
+from camser.encoders.layers import HiddenStateEncoder, WeightedLayerSum, num_layers_needed
 from camser.encoders.regularization import LayerDrop, SpecAugment
 
-MOST_VALUES = 2**31 - 1
+MAX_VALUES = 2**31 - 1
 TYPES = ("wav2vec2", "hubert", "wavlm", "data2vec-audio")
 
 
-class Wav2Vec2(LayeredEncoder):
+class Wav2Vec2(HiddenStateEncoder):
     """The hidden states of any wav2vec2, HuBERT, WavLM or data2vec-audio checkpoint.
 
     Arguments
@@ -60,7 +60,7 @@ class Wav2Vec2(LayeredEncoder):
     """
 
     # The transformer as a whole compiles too, but its layers one by one in a quarter of the time.
-    regions = (
+    compiled_submodules = (
         "model.feature_extractor",
         "model.feature_projection",
         "model.encoder.pos_conv_embed",
@@ -87,7 +87,7 @@ class Wav2Vec2(LayeredEncoder):
         self.config = pretrained.resolve_config(source, config, TYPES)
         self.depth = self.config.num_hidden_layers
         self.layer = layer
-        self.normalize = _normalizes(source) if normalize is None else normalize
+        self.normalize = _checkpoint_wants_normalization(source) if normalize is None else normalize
         self.preemphasis = preemphasis
         self.out_channels = self.config.hidden_size
         self.noise = self._noise(
@@ -106,13 +106,16 @@ class Wav2Vec2(LayeredEncoder):
             self.freeze(self.model.feature_extractor)
             self.model.feature_extractor._freeze_parameters()
         if layer == "mixture":
-            self.mixture = LayerMixture(self.depth + 1)
+            self.mixture = WeightedLayerSum(self.depth + 1)
             # transformers collects what layers and attentions give by hooks that do not compile.
-            self.regions = (*self.regions[:-1], f"{self.regions[-1]}.feed_forward")
+            self.compiled_submodules = (
+                *self.compiled_submodules[:-1],
+                f"{self.compiled_submodules[-1]}.feed_forward",
+            )
         if gradient_checkpointing:
             self.model.gradient_checkpointing_enable({"use_reentrant": False})
 
-    def states(self, waves: Tensor) -> list[Tensor]:
+    def hidden_states(self, waves: Tensor) -> list[Tensor]:
         """The chosen hidden state, or all: [segments, frames, hidden_size] each"""
         output = self.model(self._prepare(waves), output_hidden_states=self.layer == "mixture")
         # Where the last layer is normalised, transformers' history may hold it before that.
@@ -132,11 +135,11 @@ class Wav2Vec2(LayeredEncoder):
         for channels, kernel, stride in layers:
             length = (length - kernel) // stride + 1
             most = max(most, channels * length)
-        return MOST_VALUES // most
+        return MAX_VALUES // most
 
-    def rebuild_args(self) -> dict[str, Any]:
+    def init_config(self) -> dict[str, Any]:
         """The configuration in place of the checkpoint, and what was read from it."""
-        config = {**pretrained.plain_config(self.config), "num_hidden_layers": self.depth}
+        config = {**pretrained.config_to_dict(self.config), "num_hidden_layers": self.depth}
         return {
             "config": config,
             "layer": self.layer,
@@ -147,8 +150,8 @@ class Wav2Vec2(LayeredEncoder):
 
     @fwd_default_precision(cast_inputs=torch.float32)
     def _prepare(self, waves: Tensor) -> Tensor:
-        waves = preemphasise(waves, self.preemphasis)
-        return standardise(waves) if self.normalize else waves
+        waves = preemphasize(waves, self.preemphasis)
+        return zero_mean_unit_variance(waves) if self.normalize else waves
 
     def _noise(self, frozen: bool, **asked: Any) -> dict[str, Any]:
         """What training draws at random: as asked, else as in the checkpoint, else nothing."""
@@ -163,7 +166,7 @@ class Wav2Vec2(LayeredEncoder):
 
     def _build(self, source: str | None) -> Any:
         """The model without the layers above the chosen one, and without transformers' noise."""
-        chosen = num_kept_layers(self.layer, self.depth)
+        chosen = num_layers_needed(self.layer, self.depth)
         self.config.num_hidden_layers = chosen
         self.config.layerdrop = 0.0
         self.config.apply_spec_augment = False
@@ -171,7 +174,7 @@ class Wav2Vec2(LayeredEncoder):
         self.config.mask_time_prob = self.noise["mask_time_prob"]
         self.config.mask_feature_prob = 0.0
         if source is None:
-            model = pretrained.without_weights(AutoModel.from_config, self.config)
+            model = pretrained.init_from_config(AutoModel.from_config, self.config)
         else:
             model = pretrained.load_weights(AutoModel, source, self.config)
         # Else it marks its input as trained, for a kind of checkpointing that is not used here.
@@ -189,8 +192,8 @@ class Wav2Vec2(LayeredEncoder):
             noise["mask_feature_prob"],
             noise["mask_feature_length"],
         )
-        self.augments = self.augment.is_active
-        if self.augments:
+        self.has_augmentation = self.augment.is_active
+        if self.has_augmentation:
             self.model.feature_projection.register_forward_hook(self._mask)
         if noise["layer_drop"]:
             for block in self.model.encoder.layers:
@@ -203,7 +206,7 @@ class Wav2Vec2(LayeredEncoder):
         return self.augment(output, fill)
 
 
-def _normalizes(source: str | None) -> bool:
+def _checkpoint_wants_normalization(source: str | None) -> bool:
     """Whether a checkpoint was trained on standardised segments; random weights: yes."""
     if source is None:
         return True

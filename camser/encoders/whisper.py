@@ -13,8 +13,8 @@ from transformers.audio_utils import mel_filter_bank
 from transformers.models.whisper.modeling_whisper import WhisperEncoder
 
 from camser.encoders import pretrained
-from camser.encoders.front_end import preemphasise
-from camser.encoders.layers import LayeredEncoder, LayerMixture, num_kept_layers
+from camser.encoders.front_end import preemphasize
+from camser.encoders.layers import HiddenStateEncoder, WeightedLayerSum, num_layers_needed
 from camser.encoders.regularization import LayerDrop, SpecAugment
 
 N_FFT, HOP_SAMPLES, SAMPLE_RATE = 400, 160, 16000  # the same in every Whisper checkpoint
@@ -51,7 +51,7 @@ class LogMel(nn.Module):
         return (torch.maximum(logs, floor) + 4.0) / 4.0
 
 
-class Whisper(LayeredEncoder):
+class Whisper(HiddenStateEncoder):
     """The encoder of any Whisper checkpoint, on segments of up to 30 s.
 
     A segment of 3 s has 150 frames, which get the checkpoint's first 150 positions.
@@ -90,7 +90,7 @@ class Whisper(LayeredEncoder):
     (torch.Size([1, 150, 16]), 150)
     """
 
-    regions = ("model.layers.*",)
+    compiled_submodules = ("model.layers.*",)
 
     def __init__(
         self,
@@ -124,7 +124,7 @@ class Whisper(LayeredEncoder):
         self.augment = SpecAugment(
             mask_time_prob, mask_time_length, mask_feature_prob, mask_feature_length
         )
-        self.augments = self.augment.is_active
+        self.has_augmentation = self.augment.is_active
         self.model = self._build(source)
         if layer_drop:
             for block in self.model.layers:
@@ -135,13 +135,13 @@ class Whisper(LayeredEncoder):
             self.freeze(self.model.conv1)
             self.freeze(self.model.conv2)
         if layer == "mixture":
-            self.mixture = LayerMixture(self.depth + 1)
+            self.mixture = WeightedLayerSum(self.depth + 1)
         if gradient_checkpointing:
             self.model.gradient_checkpointing_enable({"use_reentrant": False})
 
-    def states(self, waves: Tensor) -> list[Tensor]:
+    def hidden_states(self, waves: Tensor) -> list[Tensor]:
         """All hidden states: [segments, frames, d_model] each"""
-        mels = self.mel(preemphasise(waves, self.preemphasis))
+        mels = self.mel(preemphasize(waves, self.preemphasis))
         mels = self.augment(mels.transpose(1, 2)).transpose(1, 2)
         # transformers' own forward takes 30 s and nothing else.
         model = self.model
@@ -165,9 +165,9 @@ class Whisper(LayeredEncoder):
             )
         return frames
 
-    def rebuild_args(self) -> dict[str, Any]:
+    def init_config(self) -> dict[str, Any]:
         """The configuration in place of the checkpoint."""
-        config = {**pretrained.plain_config(self.config), "encoder_layers": self.depth}
+        config = {**pretrained.config_to_dict(self.config), "encoder_layers": self.depth}
         return {
             "config": config,
             "layer": self.layer,
@@ -177,10 +177,10 @@ class Whisper(LayeredEncoder):
 
     def _build(self, source: str | None) -> Any:
         """The encoder without the layers above the chosen one."""
-        chosen = num_kept_layers(self.layer, self.depth)
+        chosen = num_layers_needed(self.layer, self.depth)
         self.config.encoder_layers = chosen
         if source is None:
-            encoder = pretrained.without_weights(WhisperEncoder, self.config)
+            encoder = pretrained.init_from_config(WhisperEncoder, self.config)
         elif "WhisperEncoder" in (self.config.architectures or ()):
             encoder = pretrained.load_weights(WhisperEncoder, source, self.config)
         else:

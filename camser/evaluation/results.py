@@ -14,12 +14,18 @@ from typing import Any
 import numpy as np
 
 from camser.data.manifest import Utterance
-from camser.runtime.digests import SEAL, described, difference, is_whole, sealed
-from camser.runtime.files import replacing
-from camser.runtime.safe_io import is_kind, parse_rows, read_json, read_npz, read_text
+from camser.runtime.digests import (
+    DIGEST_KEY,
+    add_digest,
+    compare_with_record,
+    digest_matches,
+    file_record,
+)
+from camser.runtime.files import atomic_write
+from camser.runtime.safe_io import matches_type, parse_csv, read_json, read_npz, read_text
 
 FORMAT = 3
-UNSEALED = 2  # the format before, without digests: still read
+FORMAT_WITHOUT_DIGEST = 2  # the format before, without digests: still read
 REQUIRED = (
     "format", "corpus", "protocol", "selection", "fold", "fold_name", "seed", "variant", "settings",
     "labels", "parts", "WA", "UA", "macro_F1", "recall", "precision", "confusion", "absent",
@@ -45,7 +51,7 @@ PREDICTIONS, VALID_PREDICTIONS = "predictions.csv", "valid_predictions.csv"
 EMBEDDINGS, ATTENTION, HISTORY = "embeddings.npz", "attention.npz", "history.csv"
 RESULTS, ARCHITECTURE = "results.json", "architecture.json"
 FILES = (PREDICTIONS, VALID_PREDICTIONS, HISTORY, EMBEDDINGS, ATTENTION, ARCHITECTURE)
-AGAIN = "give the run's command again, which writes it anew"
+RERUN_HINT = "give the run's command again, which writes it anew"
 NOT_IN_A_WORD = re.compile(r"[\W_]+")
 
 
@@ -72,8 +78,8 @@ def write_results(folder: str | Path, results: Mapping[str, Any]) -> Path:
     _check(results, "these results")
     folder = Path(folder)
     there = [folder / name for name in FILES if (folder / name).is_file()]
-    results = sealed({**results, "files": {path.name: described(path) for path in there}})
-    with replacing(folder / RESULTS) as file:
+    results = add_digest({**results, "files": {path.name: file_record(path) for path in there}})
+    with atomic_write(folder / RESULTS) as file:
         json.dump(results, file, indent=2)
         file.write("\n")
     return folder / RESULTS
@@ -95,29 +101,31 @@ def read_results(path: str | Path) -> dict[str, Any]:
     except (ValueError, OSError) as error:
         raise ResultsError(f"{path} is damaged ({error}); delete it and run again") from error
     _check(results, str(path))
-    if results["format"] == FORMAT or SEAL in results:
-        if not is_whole(results):
-            raise ResultsError(f"{path} is damaged: it has changed since the run; {AGAIN}")
+    if results["format"] == FORMAT or DIGEST_KEY in results:
+        if not digest_matches(results):
+            raise ResultsError(f"{path} is damaged: it has changed since the run; {RERUN_HINT}")
         files = results.pop("files", None)
-        if not is_kind(files, {str: {str: object}}):
-            raise ResultsError(f"{path}: files is {files!r:.80}; {AGAIN}")
+        if not matches_type(files, {str: {str: object}}):
+            raise ResultsError(f"{path}: files is {files!r:.80}; {RERUN_HINT}")
         for name in (name for name in FILES if name in files):
-            if found := difference(path.with_name(name), files[name]):
-                raise ResultsError(f"{path.with_name(name)} is damaged: {found}; {AGAIN}")
-        del results[SEAL]
+            if found := compare_with_record(path.with_name(name), files[name]):
+                raise ResultsError(f"{path.with_name(name)} is damaged: {found}; {RERUN_HINT}")
+        del results[DIGEST_KEY]
     return results
 
 
 def _check(results: Any, where: str) -> None:
     found = results.get("format") if isinstance(results, dict) else type(results).__name__
-    if found not in (FORMAT, UNSEALED):
+    if found not in (FORMAT, FORMAT_WITHOUT_DIGEST):
         raise ResultsError(f"{where}: format is {found!r}; this version reads {FORMAT}")
     missing = [name for name in REQUIRED if name not in results]
     if missing:
         raise ResultsError(f"{where}: lacks {', '.join(missing)}; delete it and run again")
     settings = results["settings"] if isinstance(results["settings"], dict) else {}
-    wrong = [name for name, kind in KINDS.items() if not is_kind(results[name], kind)]
-    wrong += [k for k, kind in SETTINGS.items() if k in settings and not is_kind(settings[k], kind)]
+    wrong = [name for name, kind in KINDS.items() if not matches_type(results[name], kind)]
+    wrong += [
+        k for k, kind in SETTINGS.items() if k in settings and not matches_type(settings[k], kind)
+    ]
     if wrong or not results["labels"] or len({*results["labels"]}) < len(results["labels"]):
         named = wrong[0] if wrong else "labels"
         found = results.get(named, settings.get(named))
@@ -156,7 +164,7 @@ def write_predictions(
     """
     path = Path(folder) / name
     heard = {_words(text) for text in heard}
-    with replacing(path) as file:
+    with atomic_write(path) as file:
         writer = csv.writer(file)
         writer.writerow([*DESCRIPTION, "label", "prediction", *labels])
         for row, scores in zip(utterances, log_probabilities, strict=True):
@@ -185,7 +193,7 @@ def read_predictions(path: str | Path) -> list[dict[str, str]]:
     text = read_text(path)
     if not text.endswith("\n"):
         raise ValueError("it is cut off in its last line")
-    return parse_rows(text, {*DESCRIPTION[:-1], "label", "prediction"})
+    return parse_csv(text, {*DESCRIPTION[:-1], "label", "prediction"})
 
 
 def write_arrays(path: Path, arrays: Mapping[str, Any]) -> None:
@@ -193,7 +201,7 @@ def write_arrays(path: Path, arrays: Mapping[str, Any]) -> None:
     if not arrays:
         path.unlink(missing_ok=True)
         return
-    with replacing(path, "wb") as file:
+    with atomic_write(path, "wb") as file:
         np.savez_compressed(file, **arrays)
 
 
@@ -215,7 +223,7 @@ def read_arrays(path: Path) -> dict[str, np.ndarray]:
 
 def write_history(folder: str | Path, rows: Sequence[Mapping[str, Any]]) -> None:
     """Write ``history.csv``: a row an epoch."""
-    with replacing(Path(folder) / HISTORY) as file:
+    with atomic_write(Path(folder) / HISTORY) as file:
         writer = csv.DictWriter(file, dict.fromkeys(name for row in rows for name in row))
         writer.writeheader()
         writer.writerows(rows)
@@ -231,7 +239,7 @@ def read_history(folder: str | Path) -> list[dict[str, str]]:
     """
     path = Path(folder) / HISTORY
     try:
-        rows = parse_rows(read_text(path), {"epoch"})
+        rows = parse_csv(read_text(path), {"epoch"})
         for row in rows:
             int(row["epoch"]), [float(row[name]) for name in row if name != "note"]
     except FileNotFoundError:

@@ -16,10 +16,10 @@ from camser.data.manifest import Utterance
 from camser.data.packed_audio import PackedAudio
 from camser.encoders.spectrogram import SpectrogramImage
 from camser.training.brain import EmotionBrain
-from camser.training.scoring import UtteranceMeans
+from camser.training.scoring import MeanOverSegments
 
 
-def embeddings(brain: EmotionBrain, loader: DataLoader) -> dict[str, np.ndarray]:
+def embedding_arrays(brain: EmotionBrain, loader: DataLoader) -> dict[str, np.ndarray]:
     """The vectors of utterances: the means over their segments.
 
     Arguments
@@ -37,16 +37,16 @@ def embeddings(brain: EmotionBrain, loader: DataLoader) -> dict[str, np.ndarray]
     """
     dataset: Any = loader.dataset
     ids = dataset.ids
-    means: dict[str, UtteranceMeans] = defaultdict(lambda: UtteranceMeans(len(ids)))
+    means: dict[str, MeanOverSegments] = defaultdict(lambda: MeanOverSegments(len(ids)))
     for batch in loader:
-        seen = brain.inspect(batch)
-        vectors = {f"part.{name}": part for name, part in seen.parts.items()}
+        seen = brain.intermediates(batch)
+        vectors = {f"part.{name}": part for name, part in seen.projections.items()}
         for name, value in (vectors | {"fused": seen.fused, "embedding": seen.embeddings}).items():
             means[name].add(value, batch.owner)
     return {"ids": np.array(ids), **{n: m.means().cpu().numpy() for n, m in means.items()}}
 
 
-def choose(
+def select_examples(
     utterances: Sequence[Utterance], labels: Sequence[str], count: int
 ) -> tuple[Utterance, ...]:
     """The first ``count`` utterances of each emotion, by the emotions' order."""
@@ -56,7 +56,7 @@ def choose(
     return tuple(chosen)
 
 
-def attention(
+def attention_arrays(
     brain: EmotionBrain, loader: DataLoader, utterances: Sequence[Utterance], audio: PackedAudio
 ) -> dict[str, np.ndarray]:
     """The frame weights of utterances, and the spectrogram to draw them over.
@@ -81,14 +81,14 @@ def attention(
     """
     weights, owners, image = defaultdict(list), [], SpectrogramImage()
     for batch in loader:
-        for modality, values in brain.inspect(batch).weights.items():
+        for modality, values in brain.intermediates(batch).attention_weights.items():
             weights[modality].append(values.float().cpu().numpy())
         owners.append(batch.owner.cpu().numpy())
     if not weights:
         return {}
     arrays = {"ids": np.array([u.id for u in utterances])}
     for number, utterance in enumerate(utterances):
-        wave, mine = audio.wave(utterance).cpu(), np.concatenate(owners) == number
+        wave, mine = audio.waveform(utterance).cpu(), np.concatenate(owners) == number
         arrays[f"{number}.spectrogram"] = image(wave.unsqueeze(0))[0].numpy().astype(np.float16)
         arrays[f"{number}.samples"] = np.array(len(wave))
         for modality, values in weights.items():

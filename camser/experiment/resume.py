@@ -8,24 +8,24 @@ from typing import Any
 
 from speechbrain.utils.run_opts import RunOptions
 
-from camser.config.settings import DECISIVE, SettingsError, read_arguments
+from camser.config.settings import RESULT_RUN_OPTIONS, SettingsError, read_arguments
 from camser.data.manifest import Utterance, fingerprint, read_manifest, write_manifest
 from camser.evaluation.results import ARCHITECTURE, HISTORY, RESULTS
-from camser.runtime.files import remove_parts, replacing
+from camser.runtime.files import atomic_write, remove_stale_temporaries
 
 # Where things lie, how they are read, when they are saved, how fast: no part of what a run is.
-NEUTRAL = (
+NON_RESULT_SETTINGS = (
     "data_folder", "output_folder", "prepared_folder", "num_workers", "tensorboard",
     "ckpt_interval_minutes", "ckpt_interval_steps", "checkpointer", "train_logger",
     "save_embeddings", "save_attention", "export_folder", "compiled", "skip_nonfinite_grads",
     "deterministic", "eval_batch_size",
 )  # fmt: skip
-RUN_DEFAULTS = {name: RunOptions()[name] for name in DECISIVE}
+RUN_DEFAULTS = {name: RunOptions()[name] for name in RESULT_RUN_OPTIONS}
 
 
-def decisive(values: dict[str, Any]) -> dict[str, Any]:
+def result_settings(values: dict[str, Any]) -> dict[str, Any]:
     """The settings that make a run what it is: neither places nor the tables of unused names."""
-    kept = {name: value for name, value in values.items() if name not in NEUTRAL}
+    kept = {name: value for name, value in values.items() if name not in NON_RESULT_SETTINGS}
     kept["encoders"] = {name: values["encoders"][name] for name in values["modalities"]}
     kept["fusions"] = {values["fusion"]: values["fusions"][values["fusion"]]}
     for name in ("embedding_model", "classifier", "epoch_counter"):
@@ -37,17 +37,17 @@ def decisive(values: dict[str, Any]) -> dict[str, Any]:
 
 def _has_begun(folder: Path) -> bool:
     """Whether there is something that a run would go on from, or that it would replace."""
-    return _has_told(folder) or any((folder / "save").glob("CKPT*"))
+    return _has_results(folder) or any((folder / "save").glob("CKPT*"))
 
 
-def _has_told(folder: Path) -> bool:
+def _has_results(folder: Path) -> bool:
     """Whether there is what a run writes only after a checkpoint."""
     return any((folder / name).is_file() for name in (RESULTS, HISTORY))
 
 
 def check_checkpoints(folder: Path) -> None:
     """Raise a SettingsError if ``folder`` holds a run that has lost all its checkpoints."""
-    if _has_told(folder) and not any((folder / "save").glob("CKPT*")):
+    if _has_results(folder) and not any((folder / "save").glob("CKPT*")):
         raise SettingsError(
             f"{folder} holds a run whose checkpoints are gone, so it cannot go on. Delete that "
             f"folder to train anew, or give another output_folder"
@@ -59,7 +59,7 @@ def check_same_run(folder: Path, values: dict[str, Any]) -> None:
     if not _has_begun(folder):
         return
     saved = RUN_DEFAULTS | _saved(folder / "hyperparams.yaml")
-    values = RUN_DEFAULTS | decisive(values)
+    values = RUN_DEFAULTS | result_settings(values)
     names = {*saved, *values} - {"number_of_epochs"}  # a run may go on for longer
     for settings in (saved, values):
         ((_, counter),) = settings["epoch_counter"].items()
@@ -76,7 +76,7 @@ def check_same_run(folder: Path, values: dict[str, Any]) -> None:
 def _saved(path: Path) -> dict[str, Any]:
     """The decisive settings that a run left."""
     try:
-        return decisive(read_arguments([str(path)]).values)
+        return result_settings(read_arguments([str(path)]).values)
     except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
         raise SettingsError(
             f"{path} cannot be read ({error}), so nobody knows which run this is. Mend it, delete "
@@ -96,7 +96,7 @@ def check_same_corpus(folder: Path, utterances: list[Utterance]) -> None:
         )
 
 
-def leave_recipe(
+def write_run_description(
     folder: Path, text: str, utterances: list[Utterance], architecture: dict[str, Any]
 ) -> None:
     """Put the recipe and the manifest into the run's folder: run again, it is the same run.
@@ -104,10 +104,10 @@ def leave_recipe(
     Beside them lies the architecture, which builds the model without pretrained weights. What
     killed processes left half written goes.
     """
-    remove_parts(folder)
+    remove_stale_temporaries(folder)
     write_manifest(folder / "manifest.csv", utterances)
-    with replacing(folder / "hyperparams.yaml") as file:
+    with atomic_write(folder / "hyperparams.yaml") as file:
         file.write(text)
-    with replacing(folder / ARCHITECTURE) as file:
+    with atomic_write(folder / ARCHITECTURE) as file:
         json.dump(architecture, file, indent=2, allow_nan=False)
         file.write("\n")

@@ -14,36 +14,37 @@ from hyperpyyaml import load_hyperpyyaml
 from speechbrain.utils.distributed import ddp_barrier, ddp_init_group, if_main_process
 
 from camser.audio import AudioError
-from camser.build import NAMED, check_names
-from camser.config.settings import Settings, arguments_checked, read_arguments
+from camser.build import MODEL_KEYS, validate_model_config
+from camser.config.settings import Settings, explain_build_errors, read_arguments
 from camser.data import folds
 from camser.data.dataset import SegmentDataset
 from camser.data.manifest import Utterance, fingerprint
-from camser.data.prepare import OPTIONS, Scanner, prepare
+from camser.data.prepare import PREPARE_KEYS, CorpusScanner, prepare
 from camser.evaluation import results
 from camser.experiment import outputs, resume
 from camser.experiment.outputs import tensorboard_logger
 from camser.export.export_run import export_run
 from camser.inference.export_folder import ExportError
-from camser.model import parameter_table
-from camser.runtime.distributed import is_alone, on_main
-from camser.runtime.exit import outlast_readers, told_as_a_line
-from camser.runtime.lock import FolderLock, InUseError
-from camser.runtime.resource_errors import NoMemoryError, let_logs_fail
-from camser.runtime.signals import INTERRUPTS
+from camser.model import count_parameters
+from camser.runtime.distributed import is_single_process, run_on_main
+from camser.runtime.exit import exit_with_message, tolerate_broken_pipe
+from camser.runtime.lock import FolderInUseError, FolderLock
+from camser.runtime.resource_errors import BatchOutOfMemoryError, raise_on_log_failure
+from camser.runtime.signals import SIGNALS
 from camser.training import determinism, device
 from camser.training.brain import EmotionBrain
-from camser.training.checkpoints import CheckpointError, WholeCheckpointer, check_plugins
-from camser.training.nonfinite import NotFiniteError
-from camser.training.run_data import PreparedData
+from camser.training.checkpoints import AtomicCheckpointer, CheckpointError, check_plugins
+from camser.training.nonfinite import NonFiniteError
+from camser.training.run_data import RunData
 
 logger = logging.getLogger(__name__)
 STOPPED = (
-    AudioError, CheckpointError, ExportError, NoMemoryError, NotFiniteError, results.ResultsError,
+    AudioError, BatchOutOfMemoryError, CheckpointError, ExportError, NonFiniteError,
+    results.ResultsError,
 )  # fmt: skip
 
 
-def main(scan: Scanner | Mapping[str, Scanner], recipe_folder: str | Path) -> None:
+def main(scan: CorpusScanner | Mapping[str, CorpusScanner], recipe_folder: str | Path) -> None:
     """Run what the command line asks for; a mistake in it, or in the corpus, is one message.
 
     Arguments
@@ -54,19 +55,19 @@ def main(scan: Scanner | Mapping[str, Scanner], recipe_folder: str | Path) -> No
     recipe_folder : str or Path
         Where the YAMLs of the command line are looked for.
     """
-    INTERRUPTS.install()
-    outlast_readers()
-    with told_as_a_line(ValueError):
+    SIGNALS.install()
+    tolerate_broken_pipe()
+    with exit_with_message(ValueError):
         settings = read_arguments(sys.argv[1:], recipe_folder)
-        settings = settings._replace(run_opts=device.own_device(settings.run_opts))
-        with INTERRUPTS.at_once():
+        settings = settings._replace(run_opts=device.local_rank_device(settings.run_opts))
+        with SIGNALS.default_handlers():
             ddp_init_group(settings.run_opts)
     folder = Path(settings.values["output_folder"])
-    with told_as_a_line(InUseError, folder=folder), FolderLock(folder):
-        with told_as_a_line(ValueError, folder=folder, note=_where_it_stopped):
+    with exit_with_message(FolderInUseError, folder=folder), FolderLock(folder):
+        with exit_with_message(ValueError, folder=folder, note=_where_it_stopped):
             run = Run(settings, scan)
         with (
-            told_as_a_line(*STOPPED, folder=folder, note=_where_it_stopped),
+            exit_with_message(*STOPPED, folder=folder, note=_where_it_stopped),
             run.brain.watching_workers(),
         ):
             run.train()
@@ -76,7 +77,7 @@ def main(scan: Scanner | Mapping[str, Scanner], recipe_folder: str | Path) -> No
 def _where_it_stopped() -> str:
     """What can be said of any error: this line invents no cause."""
     told = "The run stopped here. Once that is mended, the same command goes on where it was saved"
-    if is_alone():
+    if is_single_process():
         return told
     number, others = torch.distributed.get_rank(), torch.distributed.get_world_size() - 1
     return f"{told}. This is process {number}; the other {others} may have said more"
@@ -93,21 +94,23 @@ class Run:
         The recipe's reading of its corpus, or of several, as for ``main``.
     """
 
-    def __init__(self, settings: Settings, scan: Scanner | Mapping[str, Scanner]) -> None:
+    def __init__(
+        self, settings: Settings, scan: CorpusScanner | Mapping[str, CorpusScanner]
+    ) -> None:
         self.settings, values = settings, settings.values
-        determinism.apply(values["deterministic"])
+        determinism.set_deterministic(values["deterministic"])
         self.output_folder = Path(values["output_folder"])
         resume.check_checkpoints(self.output_folder)
         check_plugins(self.output_folder / "save")
-        check_names(*(values[name] for name in NAMED))
+        validate_model_config(*(values[name] for name in MODEL_KEYS))
         resume.check_same_run(self.output_folder, values)
-        asked = {name: values[name] for name in OPTIONS}
-        self.utterances = on_main(prepare, scan=scan, **asked)
+        asked = {name: values[name] for name in PREPARE_KEYS}
+        self.utterances = run_on_main(prepare, scan=scan, **asked)
         resume.check_same_corpus(self.output_folder, self.utterances)
         self.fold = choose_fold(self.utterances, values)
         self.hparams = _build_objects(settings.text)
         sb.create_experiment_directory(str(self.output_folder), save_env_desc=False)
-        let_logs_fail()
+        raise_on_log_failure()
         self.hparams["loggers"] = [self.hparams["train_logger"]]
         if self.hparams["tensorboard"]:
             self.hparams["loggers"].append(tensorboard_logger(self.output_folder / "tensorboard"))
@@ -115,13 +118,17 @@ class Run:
         self.data = self._prepare_data()
         self.brain.check_batches(self.data.kept)
         architecture = self.hparams["embedding_model"].architecture
-        on_main(
-            resume.leave_recipe, self.output_folder, settings.text, self.utterances, architecture
+        run_on_main(
+            resume.write_run_description,
+            self.output_folder,
+            settings.text,
+            self.utterances,
+            architecture,
         )
 
     def _build_brain(self) -> EmotionBrain:
         hparams, model = self.hparams, self.hparams["embedding_model"]
-        for name, (total, trainable) in parameter_table(model, hparams["classifier"]).items():
+        for name, (total, trainable) in count_parameters(model, hparams["classifier"]).items():
             logger.info("parameters: %-12s %11d, %11d trained", name, total, trainable)
         brain = EmotionBrain(
             modules={"embedding_model": model, "classifier": hparams["classifier"]},
@@ -132,9 +139,9 @@ class Run:
         )
         return brain
 
-    def _prepare_data(self) -> PreparedData:
+    def _prepare_data(self) -> RunData:
         hparams, brain = self.hparams, self.brain
-        return PreparedData(
+        return RunData(
             self.utterances,
             hparams["embedding_model"],
             hparams["data_folder"],
@@ -147,7 +154,7 @@ class Run:
     def train(self) -> None:
         """Fit on the fold's training part; the epoch is chosen on its validation part."""
         hparams = self.hparams
-        logger.info(folds.describe(self.fold, hparams["selection"]))
+        logger.info(folds.describe_fold(self.fold, hparams["selection"]))
         self.brain.fit(
             hparams["epoch_counter"],
             self._dataset(self.fold.train),
@@ -174,7 +181,7 @@ class Run:
         """The best epoch's log-probabilities of each utterance, by its id."""
         self.brain.evaluate(
             self._dataset(part),
-            max_key=WholeCheckpointer.best_key,
+            max_key=AtomicCheckpointer.best_key,
             test_loader_kwargs=self._loader("eval_batch_size"),
         )
         scored = self.brain.scored
@@ -183,13 +190,13 @@ class Run:
     def _inspect(self) -> None:
         """Write what the best epoch makes of the test part; what is not asked for goes."""
         values, folder = self.settings.values, self.output_folder
-        chosen = outputs.choose(self.fold.test, values["labels"], values["save_attention"])
+        chosen = outputs.select_examples(self.fold.test, values["labels"], values["save_attention"])
         embeddings, attention = {}, {}
         if values["save_embeddings"]:
-            embeddings = outputs.embeddings(self.brain, self._batches(self.fold.test))
+            embeddings = outputs.embedding_arrays(self.brain, self._batches(self.fold.test))
         if chosen:
             batches = self._batches(chosen)
-            attention = outputs.attention(self.brain, batches, chosen, self.data.audio)
+            attention = outputs.attention_arrays(self.brain, batches, chosen, self.data.audio)
         results.write_arrays(folder / results.EMBEDDINGS, embeddings)
         results.write_arrays(folder / results.ATTENTION, attention)
 
@@ -202,7 +209,7 @@ class Run:
         return self.data.dataset(part, self.hparams["labels"])
 
     def _loader(self, batch_size: str) -> dict[str, Any]:
-        return self.data.loader(self.hparams[batch_size], self.hparams["num_workers"])
+        return self.data.loader_kwargs(self.hparams[batch_size], self.hparams["num_workers"])
 
     def _write_predictions(
         self, name: str, part: tuple[Utterance, ...], scored: dict[str, list[float]]
@@ -221,7 +228,7 @@ class Run:
     def _write(self) -> None:
         brain, values = self.brain, self.settings.values
         history = results.read_history(self.output_folder)
-        caution = folds.caution(values["selection"], ", ")
+        caution = folds.selection_note(values["selection"], ", ")
         copied = ("corpus", "protocol", "selection", "fold", "seed", "variant", "labels")
         written = results.write_results(
             self.output_folder,
@@ -229,7 +236,7 @@ class Run:
                 **{name: values[name] for name in copied},
                 "fold_name": self.fold.name,
                 **({"note": folds.OPTIMISTIC} if caution else {}),
-                "settings": resume.decisive(values),
+                "settings": resume.result_settings(values),
                 "parts": {p: len(getattr(self.fold, p)) for p in ("train", "valid", "test")},
                 **brain.scores,
                 "best_epoch": brain.best_epoch,
@@ -249,7 +256,7 @@ class Run:
 
 def choose_fold(utterances: list[Utterance], values: dict[str, Any]) -> folds.Fold:
     """The fold that the settings name."""
-    found = folds.make_folds(utterances, **{name: values[name] for name in folds.OPTIONS})
+    found = folds.make_folds(utterances, **{name: values[name] for name in folds.FOLD_KEYS})
     if type(values["fold"]) is not int or not 0 <= values["fold"] < len(found):
         names = ", ".join(f"{fold.index} ({fold.name})" for fold in found)
         raise folds.FoldError(f"fold is {values['fold']!r}; {values['protocol']} has: {names}")
@@ -258,7 +265,7 @@ def choose_fold(utterances: list[Utterance], values: dict[str, Any]) -> folds.Fo
 
 def _build_objects(text: str) -> dict[str, Any]:
     """What the recipe builds; an argument that something does not take is found here."""
-    with arguments_checked():
+    with explain_build_errors():
         hparams = load_hyperpyyaml(text)
         hparams["opt_class"]([torch.nn.Parameter(torch.zeros(1))], lr=0.0)
     return hparams

@@ -22,7 +22,7 @@ SCORES = (
 )  # fmt: skip
 
 
-def configuration(run: TrainedRun) -> dict[str, Any]:
+def export_config(run: TrainedRun) -> dict[str, Any]:
     """The ``config.json`` of an export, but for its ``weights``.
 
     Arguments
@@ -83,13 +83,13 @@ pretrainer: !new:camser.inference.pretrained.StrictPretrainer
 """
 
 
-def recipe(config: dict[str, Any], embedding_size: int) -> str:
+def speechbrain_yaml(config: dict[str, Any], embedding_size: int) -> str:
     """The ``hyperparams.yaml`` of an export.
 
     Arguments
     ---------
     config : dict
-        From ``configuration``.
+        From ``export_config``.
     embedding_size : int
         Of the model.
     """

@@ -7,15 +7,15 @@ from typing import Any
 
 from camser.config.settings import read_arguments
 from camser.data.manifest import DataFolder
-from camser.export.config import configuration, recipe
-from camser.export.model_card import card
+from camser.export.config import export_config, speechbrain_yaml
+from camser.export.model_card import model_card
 from camser.export.trained_run import TrainedRun, read_run
 from camser.export.verify import recordings, verify
 from camser.inference.export_files import CARD, INT8, ONNX, ONNX_DATA, RECIPE
 from camser.inference.export_folder import write, write_config
-from camser.inference.onnx_encoder import obstacle
-from camser.runtime.digests import described
-from camser.runtime.files import replacing_folder
+from camser.inference.onnx_encoder import unavailable_reason
+from camser.runtime.digests import file_record
+from camser.runtime.files import atomic_folder
 
 
 def export_run(
@@ -63,22 +63,22 @@ def export_run(
     if data_folder is None:
         recipe_path = run.folder / "hyperparams.yaml"
         data_folder = read_arguments([str(recipe_path)]).values["data_folder"]
-    config, model = configuration(run), run.modules["embedding_model"]
-    with replacing_folder(folder, replace) as new:
+    config, model = export_config(run), run.modules["embedding_model"]
+    with atomic_folder(folder, replace) as new:
         write(new, config, run.modules)
-        _write(new / RECIPE, recipe(config, model.embedding_size))
+        _write(new / RECIPE, speechbrain_yaml(config, model.embedding_size))
         if onnx or int8:
             config["onnx"] = _write_graphs(new, run, int8)
             write_config(new, config)
         if verified:
             config["verified"] = verify(new, run, data_folder)
-            if "onnx" in config and not obstacle():
+            if "onnx" in config and not unavailable_reason():
                 by_onnx = verify(new, run, data_folder, "onnx")["largest_difference"]
                 config["verified"]["largest_difference_onnx"] = by_onnx
         if int8:
             config["int8"] = _cost(new, run, data_folder) if verified else None
         write_config(new, config)
-        _write(new / CARD, card(config, run))
+        _write(new / CARD, model_card(config, run))
     return Path(folder)
 
 
@@ -92,15 +92,15 @@ def _write_graphs(folder: Path, run: TrainedRun, int8: bool) -> dict[str, Any]:
     if int8:
         write_int8(folder / ONNX, folder / INT8)
     names = (ONNX, ONNX_DATA, INT8)
-    return {name: described(folder / name) for name in names if (folder / name).is_file()}
+    return {name: file_record(folder / name) for name in names if (folder / name).is_file()}
 
 
 def _cost(folder: Path, run: TrainedRun, data_folder: DataFolder) -> dict[str, Any]:
     """What int8 changes in the run's test."""
-    from camser.export.onnx.quantize import measure
+    from camser.export.onnx.quantize import compare_int8
 
     paths = recordings(run, run.tested, data_folder)
-    return measure(folder, paths, [row["label"] for row in run.tested])
+    return compare_int8(folder, paths, [row["label"] for row in run.tested])
 
 
 def _write(path: Path, text: str) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from camser.inference.hub import causes, one_line, status_of
+from camser.inference.hub import exception_chain, one_line, status_of
 
 LOG_IN = "`hf auth login`, or set HF_TOKEN to a token that may write"
 
@@ -11,7 +11,7 @@ class PushError(OSError):
     """The hub does not take an export; the message says what to do."""
 
 
-def explain(error: Exception, repo: str) -> str:
+def explain_upload_error(error: Exception, repo: str) -> str:
     """What an error of huggingface_hub means to who uploads an export, and what to do.
 
     Arguments
@@ -42,7 +42,7 @@ def explain(error: Exception, repo: str) -> str:
         otherwise = "give the command again later" if status >= 500 else "check name and token"
         return f"the hub refuses (HTTP {status}{_said(error)}): {remedies.get(status, otherwise)}"
     # huggingface_hub wraps what stops the upload of a file in a RuntimeError.
-    for cause in causes(error):
+    for cause in exception_chain(error):
         if isinstance(cause, (HTTPError, OSError)):
             return (
                 f"the hub ({constants.ENDPOINT}) cannot be reached, or stopped answering "
@@ -54,5 +54,5 @@ def explain(error: Exception, repo: str) -> str:
 
 def _said(error: Exception) -> str:
     # Not the whole message: it may hold a signed address, which is a key to the storage.
-    said = (getattr(cause, "server_message", None) for cause in causes(error))
+    said = (getattr(cause, "server_message", None) for cause in exception_chain(error))
     return next((f", {' '.join(text.split())}" for text in said if text), "")

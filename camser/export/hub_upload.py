@@ -8,7 +8,7 @@ from importlib import metadata
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from camser.export.hub_errors import LOG_IN, PushError, explain
+from camser.export.hub_errors import LOG_IN, PushError, explain_upload_error
 from camser.inference.export_files import (
     CARD,
     CONFIG,
@@ -27,15 +27,15 @@ from camser.inference.hub import HUB_ID, status_of
 if TYPE_CHECKING:
     from huggingface_hub import HfApi, ModelInfo
 
-OWN = CONFIG, WEIGHTS, RECIPE, CARD, ONNX, ONNX_DATA, INT8
+EXPORT_FILES = CONFIG, WEIGHTS, RECIPE, CARD, ONNX, ONNX_DATA, INT8
 # Beside other weights than their own, these would contradict them.
-DERIVED = RECIPE, ONNX, ONNX_DATA, INT8
+DERIVED_FILES = RECIPE, ONNX, ONNX_DATA, INT8
 BRANCH = re.compile(r"[A-Za-z0-9](?!.*(?:\.\.|//))[\w./-]*(?<![./])")
 # Seconds without a sign of life. The hub may take long to answer a commit.
 LIMITS = {"connect": 10.0, "read": 60.0, "write": 60.0, "pool": 10.0}
 
 
-class Plan(NamedTuple):
+class UploadPlan(NamedTuple):
     """What is to be uploaded.
 
     Attributes
@@ -56,7 +56,7 @@ class Plan(NamedTuple):
     left_out: tuple[str, ...]
 
 
-def plan(folder: str | Path, repo: str, revision: str | None = None) -> Plan:
+def plan(folder: str | Path, repo: str, revision: str | None = None) -> UploadPlan:
     """Check an export, and where it is to go; nobody is contacted.
 
     Arguments
@@ -83,7 +83,7 @@ def plan(folder: str | Path, repo: str, revision: str | None = None) -> Plan:
     inside = sorted(Path(folder).iterdir())
     # What the first versions exported describes no graph.
     unknown = {ONNX, ONNX_DATA, INT8} - set(graphs) if "onnx" in config else {INT8}
-    wanted = set(OWN) - unknown
+    wanted = set(EXPORT_FILES) - unknown
     own = {path.name: path for path in inside if path.name in wanted and path.is_file()}
     for path in own.values():
         if path.is_symlink():  # to whatever a stranger wants to see published
@@ -92,7 +92,9 @@ def plan(folder: str | Path, repo: str, revision: str | None = None) -> Plan:
                 f"files: copy the folder with `cp -rL`, and look at what it then holds"
             )
     left_out = tuple(path.name for path in inside if path.name not in own)
-    return Plan(repo, revision, tuple(own[name] for name in OWN if name in own), left_out)
+    return UploadPlan(
+        repo, revision, tuple(own[name] for name in EXPORT_FILES if name in own), left_out
+    )
 
 
 def _check_names(repo: str, revision: str | None) -> None:
@@ -107,7 +109,7 @@ def _check_names(repo: str, revision: str | None) -> None:
         )
 
 
-def limit_waiting() -> None:
+def set_request_timeouts() -> None:
     """Have every request of huggingface_hub end, for the rest of this process.
 
     By itself it waits for an answer for ever. Its client is replaced, so this is for a command, not
@@ -128,7 +130,7 @@ def _limit(request: Any) -> None:
     request.extensions["timeout"] = {**LIMITS, **given}
 
 
-def push(planned: Plan, private: bool = False, message: str | None = None) -> str:
+def push(planned: UploadPlan, private: bool = False, message: str | None = None) -> str:
     """Upload an export in one commit; the repository and the branch are made if need be.
 
     Arguments
@@ -161,10 +163,10 @@ def push(planned: Plan, private: bool = False, message: str | None = None) -> st
     except PushError:
         raise
     except Exception as error:  # its own, its HTTP library's and its storage's, by its version
-        raise PushError(explain(error, planned.repo)) from error
+        raise PushError(explain_upload_error(error, planned.repo)) from error
 
 
-def _push(api: HfApi, planned: Plan, private: bool, message: str) -> str:
+def _push(api: HfApi, planned: UploadPlan, private: bool, message: str) -> str:
     repo, branch = planned.repo, planned.revision
     info = _model(api, repo) or _create(api, repo, private)
     if private and not info.private:
@@ -211,12 +213,12 @@ def _create(api: HfApi, repo: str, private: bool) -> ModelInfo:
     return info
 
 
-def _operations(planned: Plan, info: ModelInfo) -> list[Any]:
+def _operations(planned: UploadPlan, info: ModelInfo) -> list[Any]:
     from huggingface_hub import CommitOperationAdd, CommitOperationDelete
 
     names = [path.name for path in planned.files]
     there = {sibling.rfilename for sibling in info.siblings or ()}
-    stale = [name for name in DERIVED if name in there and name not in names]
+    stale = [name for name in DERIVED_FILES if name in there and name not in names]
     return [
         *(CommitOperationAdd(path.name, path) for path in planned.files),
         *(CommitOperationDelete(name) for name in stale),

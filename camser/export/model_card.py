@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
-from camser.export.onnx.quantize import tell
+from camser.export.onnx.quantize import int8_summary
 from camser.export.trained_run import TrainedRun
 from camser.inference.export_files import INT8, ONNX
-from camser.model import parameter_table
+from camser.model import count_parameters
 
 TEXT = """\
 # Speech emotion recognition: {variant} on {corpus}
@@ -93,7 +93,7 @@ the test had them, not calibrated.
 """
 
 
-def card(config: dict[str, Any], run: TrainedRun) -> str:
+def model_card(config: dict[str, Any], run: TrainedRun) -> str:
     """The ``README.md`` of an export, with the metadata that the hub reads.
 
     Arguments
@@ -147,8 +147,8 @@ def _graphs(config: dict[str, Any]) -> str:
     if INT8 in config["onnx"]:
         text += (
             f"`{INT8}`, its linear layers in eight bits, is faster and is run by "
-            f'`from_pretrained(…, engine="onnx-int8")`: {tell(config["int8"])}. Its results depend '
-            f"a little on what else is in a batch.\n"
+            f'`from_pretrained(…, engine="onnx-int8")`: {int8_summary(config["int8"])}. Its '
+            f"results depend a little on what else is in a batch.\n"
         )
     return f"{text}\n"
 
@@ -181,7 +181,7 @@ def _metadata(config: dict[str, Any]) -> str:
 
 def _parts(config: dict[str, Any], run: TrainedRun) -> str:
     architecture = config["architecture"]
-    counts = parameter_table(run.modules["embedding_model"], run.modules["classifier"])
+    counts = count_parameters(run.modules["embedding_model"], run.modules["classifier"])
     names = {name: architecture["encoders"][name]["plugin"] for name in architecture["modalities"]}
     names["fusion"] = architecture["fusions"][architecture["fusion"]]["plugin"]
     rows = [(name, names.get(name, ""), f"{count:,}") for name, (count, _) in counts.items()]

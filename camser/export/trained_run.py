@@ -12,12 +12,17 @@ from torch import nn
 
 from camser.build import build_model
 from camser.evaluation import results
-from camser.inference.skip_init import Unfilled
+from camser.inference.skip_init import SkipWeightInit
 from camser.model import EmotionHead, UtteranceEncoder
-from camser.runtime.plugin_versions import check_installed, warn_of_differences
-from camser.runtime.resource_errors import is_of_memory
+from camser.runtime.plugin_versions import check_installed, warn_version_differences
+from camser.runtime.resource_errors import is_out_of_memory
 from camser.runtime.safe_io import read_json
-from camser.training.checkpoints import BEST_SCORE, CheckpointError, best_of, read_checkpoints
+from camser.training.checkpoints import (
+    BEST_SCORE,
+    CheckpointError,
+    best_checkpoint_at,
+    read_checkpoints,
+)
 
 
 class TrainedRun(NamedTuple):
@@ -67,7 +72,7 @@ def read_run(folder: str | Path) -> TrainedRun:
     architecture = _read_architecture(folder)
     check_installed(found["plugins"], str(path))
     model = _build(architecture, folder)
-    warn_of_differences(found["plugins"], model.plugins)
+    warn_version_differences(found["plugins"], model.plugins)
     modules = {
         "embedding_model": model,
         "classifier": EmotionHead(model.embedding_size, len(found["labels"])),
@@ -85,24 +90,24 @@ def _read_architecture(folder: Path) -> dict[str, Any]:
     try:
         found = read_json(path)
     except (OSError, ValueError) as error:
-        raise results.ResultsError(f"{path} cannot be read ({error}). {REPEAT}") from error
+        raise results.ResultsError(f"{path} cannot be read ({error}). {RERUN_HINT}") from error
     if not isinstance(found, dict):
-        raise results.ResultsError(f"{path} holds no table: {found!r:.80}. {REPEAT}")
+        raise results.ResultsError(f"{path} holds no table: {found!r:.80}. {RERUN_HINT}")
     return found
 
 
 def _build(architecture: dict[str, Any], folder: Path) -> UtteranceEncoder:
     """The model without its weights."""
     try:
-        with Unfilled():
+        with SkipWeightInit():
             return build_model(**architecture)
     except Exception as error:  # plugins, and what they are built on, raise what they like
-        if is_of_memory(error):
+        if is_out_of_memory(error):
             raise
         told = " ".join(str(error).split())[:500]
         path = folder / results.ARCHITECTURE
         raise results.ResultsError(
-            f"{path}: the model cannot be built: {told}. {REPEAT}"
+            f"{path}: the model cannot be built: {told}. {RERUN_HINT}"
         ) from error
 
 
@@ -111,18 +116,20 @@ def _read_validated(folder: Path) -> list[dict[str, str]]:
     try:
         return results.read_predictions(path)
     except (OSError, ValueError) as error:
-        raise results.ResultsError(f"{path} cannot be read ({error}). {REPEAT}") from error
+        raise results.ResultsError(f"{path} cannot be read ({error}). {RERUN_HINT}") from error
 
 
 def _best(folder: Path, found: dict[str, Any]) -> Checkpoint:
-    if found["format"] == results.UNSEALED:  # whose checkpoints have no index
+    if found["format"] == results.FORMAT_WITHOUT_DIGEST:  # whose checkpoints have no index
         best = Checkpointer(folder).find_checkpoint(max_key=BEST_SCORE) if folder.is_dir() else None
     else:
         there = read_checkpoints(folder)
-        best = best_of(there[0], there) if there else None
+        best = best_checkpoint_at(there[0], there) if there else None
     if best is None or best.meta["epoch"] != found["best_epoch"]:
         epoch = found["best_epoch"]
-        raise CheckpointError(f"{folder} holds no checkpoint of the best epoch, {epoch}. {REPEAT}")
+        raise CheckpointError(
+            f"{folder} holds no checkpoint of the best epoch, {epoch}. {RERUN_HINT}"
+        )
     return best
 
 
@@ -132,10 +139,10 @@ def _load(best: Checkpoint, modules: dict[str, nn.Module]) -> None:
         try:
             module.load_state_dict(torch.load(path, map_location="cpu", weights_only=True))
         except (OSError, EOFError, RuntimeError, pickle.UnpicklingError) as error:
-            raise CheckpointError(f"{path} does not fit ({error}). {REPEAT}") from error
+            raise CheckpointError(f"{path} does not fit ({error}). {RERUN_HINT}") from error
 
 
-REPEAT = (
+RERUN_HINT = (
     "Give the command of this run again (train.py with its hyperparams.yaml): it goes on where it "
     "ended, and writes what is missing"
 )

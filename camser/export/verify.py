@@ -9,11 +9,11 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from camser.data.manifest import DataFolder, fingerprint, locate, read_manifest
-from camser.evaluation.results import AGAIN
+from camser.data.manifest import DataFolder, audio_path, fingerprint, read_manifest
+from camser.evaluation.results import RERUN_HINT
 from camser.export.trained_run import TrainedRun
 from camser.inference.export_files import ExportError
-from camser.runtime.subprocesses import python
+from camser.runtime.subprocesses import python_command
 
 # How far a repeated computation may be off: a GPU rounds its products to TF32, and other kernels
 # add up in another order.
@@ -48,7 +48,7 @@ def verify(
     ExportError
         If the recordings are not there, or the export decides otherwise than its run.
     """
-    labels, rows = run.results["labels"], _spread(run.tested, COUNT)
+    labels, rows = run.results["labels"], _evenly_spaced(run.tested, COUNT)
     paths = recordings(run, rows, data_folder)
     got = _in_another_process(folder, paths, engine)
     wanted = [[float(row[label]) for label in labels] for row in rows]
@@ -78,9 +78,9 @@ def recordings(run: TrainedRun, rows: Rows, data_folder: DataFolder) -> list[str
     """
     utterances = read_manifest(run.folder / "manifest.csv")
     if fingerprint(utterances) != run.results["manifest"]:
-        raise ExportError(f"{run.folder / 'manifest.csv'} has changed since the run; {AGAIN}")
+        raise ExportError(f"{run.folder / 'manifest.csv'} has changed since the run; {RERUN_HINT}")
     manifest = {row.id: row for row in utterances}
-    paths = [str(locate(data_folder, manifest[row["id"]])) for row in rows]
+    paths = [str(audio_path(data_folder, manifest[row["id"]])) for row in rows]
     missing = [path for path in paths if not Path(path).is_file()]
     if missing:
         raise ExportError(
@@ -90,14 +90,14 @@ def recordings(run: TrainedRun, rows: Rows, data_folder: DataFolder) -> list[str
     return paths
 
 
-def _spread(rows: Rows, count: int) -> Rows:
+def _evenly_spaced(rows: Rows, count: int) -> Rows:
     """``count`` of the rows at even distances, the first among them."""
     return rows[:: max(1, len(rows) // count)][:count]
 
 
 def _in_another_process(folder: Path, paths: list[str], engine: str) -> list[list[float]]:
     ended = subprocess.run(
-        python("camser.export.verify", str(folder), engine),
+        python_command("camser.export.verify", str(folder), engine),
         input=json.dumps(paths),
         capture_output=True,
         text=True,

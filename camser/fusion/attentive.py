@@ -9,10 +9,10 @@ from torch import Tensor, nn
 
 from camser.encoders.base import FrameSpec
 from camser.fusion.base import Fusion
-from camser.fusion.pooling import PooledPart, Projection
+from camser.fusion.pooling import PooledProjection, Projection
 
 
-class AttentivePart(nn.Module):
+class AttentivePooling(nn.Module):
     """The weighted mean of a modality's frames, projected.
 
     Arguments
@@ -88,11 +88,11 @@ class Attentive(Fusion):
     >>> specs = {"a": FrameSpec(5, 4, "mean"), "b": FrameSpec(3, 2, "flatten")}
     >>> fusion = Attentive(specs, part_size=8)
     >>> frames = {"a": torch.rand(2, 5, 4), "b": torch.rand(2, 3, 2)}
-    >>> fusion(frames).shape, {n: w.shape for n, w in fusion.weights(frames).items()}
+    >>> fusion(frames).shape, {n: w.shape for n, w in fusion.attention_weights(frames).items()}
     (torch.Size([2, 16]), {'a': torch.Size([2, 5]), 'b': torch.Size([2, 3])})
     """
 
-    regions = ("",)
+    compiled_submodules = ("",)
 
     def __init__(
         self,
@@ -104,7 +104,7 @@ class Attentive(Fusion):
     ) -> None:
         super().__init__(specs)
         pooling = pooling or {}
-        specs = self.repooled(pooling)
+        specs = self.specs_with_pooling(pooling)
         if set(pooling) == set(specs):
             raise ValueError(
                 f"pooling names every modality ({', '.join(specs)}), so no frame would be "
@@ -112,22 +112,22 @@ class Attentive(Fusion):
             )
         self.pooled = nn.ModuleDict(
             {
-                name: PooledPart(spec, part_size, dropout)
+                name: PooledProjection(spec, part_size, dropout)
                 if name in pooling
-                else AttentivePart(spec, part_size, dropout, statistics)
+                else AttentivePooling(spec, part_size, dropout, statistics)
                 for name, spec in specs.items()
             }
         )
         self.out_features = part_size * len(specs)
 
-    def parts(self, frames: Mapping[str, Tensor]) -> dict[str, Tensor]:
-        """See ``Fusion.parts``."""
+    def projections(self, frames: Mapping[str, Tensor]) -> dict[str, Tensor]:
+        """See ``Fusion.projections``."""
         return {name: part(frames[name]) for name, part in self.pooled.items()}
 
-    def weights(self, frames: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    def attention_weights(self, frames: Mapping[str, Tensor]) -> dict[str, Tensor]:
         """The frame weights of each modality that is not merely pooled, [segments, frames]."""
         return {
             name: part.weigh(frames[name])
             for name, part in self.pooled.items()
-            if isinstance(part, AttentivePart)
+            if isinstance(part, AttentivePooling)
         }

@@ -14,8 +14,8 @@ from camser.encoders.base import FrameSpec
 class Fusion(nn.Module):
     """Frames of several modalities to one vector; sized when built, from the encoders.
 
-    A subclass sets ``out_features`` and defines ``parts``; by default the fused vector is their
-    concatenation in the order of the modalities.
+    A subclass sets ``out_features`` and defines ``projections``; by default the fused vector is
+    their concatenation in the order of the modalities.
 
     Arguments
     ---------
@@ -26,7 +26,7 @@ class Fusion(nn.Module):
     ----------
     out_features : int
         Size of the fused vector.
-    regions : tuple of str
+    compiled_submodules : tuple of str
         The submodules that torch.compile takes whole: each a graph without breaks, at one size in
         training and one in evaluation. Paths such as "layers.*"; "" is the module itself.
     expected_failures : mapping of str to str
@@ -34,7 +34,7 @@ class Fusion(nn.Module):
     """
 
     out_features: int
-    regions: tuple[str, ...] = ()
+    compiled_submodules: tuple[str, ...] = ()
     expected_failures: Mapping[str, str] = MappingProxyType({})
 
     def __init__(self, specs: Mapping[str, FrameSpec]) -> None:
@@ -43,24 +43,24 @@ class Fusion(nn.Module):
             raise ValueError("a fusion needs at least one modality")
         self.specs = dict(specs)
 
-    def parts(self, frames: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    def projections(self, frames: Mapping[str, Tensor]) -> dict[str, Tensor]:
         """The vector of each modality, [segments, features] each."""
         raise NotImplementedError
 
-    def weights(self, frames: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    def attention_weights(self, frames: Mapping[str, Tensor]) -> dict[str, Tensor]:
         """The weight of each frame, [segments, frames], by attended modality; none by default."""
         return {}
 
     def forward(self, frames: Mapping[str, Tensor]) -> Tensor:
         """Frames [segments, frames, channels] by modality -> [segments, out_features]"""
-        return torch.cat(list(self.parts(frames).values()), dim=1)
+        return torch.cat(list(self.projections(frames).values()), dim=1)
 
-    def repooled(self, pooling: Mapping[str, str]) -> dict[str, FrameSpec]:
+    def specs_with_pooling(self, pooling: Mapping[str, str]) -> dict[str, FrameSpec]:
         """The encoders' specifications, some with another pooling than their own."""
-        self.require(pooling, "pooling's")
+        self.check_modalities(pooling, "pooling's")
         return {n: s._replace(pooling=pooling.get(n, s.pooling)) for n, s in self.specs.items()}
 
-    def require(self, names: Iterable[str], role: str) -> None:
+    def check_modalities(self, names: Iterable[str], role: str) -> None:
         """Raise a ValueError unless every name is among the modalities.
 
         Arguments

@@ -9,7 +9,7 @@ from torch import Tensor, nn
 
 from camser.encoders.base import FrameSpec
 from camser.fusion.base import Fusion
-from camser.fusion.pooling import PooledPart, Projection
+from camser.fusion.pooling import PooledProjection, Projection
 
 ACTIVATIONS = ("relu", "softmax")
 
@@ -48,11 +48,11 @@ class CoAttention(Fusion):
     >>> specs = {"a": FrameSpec(4, 3, "mean"), "b": FrameSpec(5, 2, "mean")}
     >>> fusion = CoAttention(specs, guides=["a"], target="b", part_size=8)
     >>> frames = {"a": torch.rand(2, 4, 3), "b": torch.rand(2, 5, 2)}
-    >>> fusion(frames).shape, fusion.weights(frames)["b"].shape
+    >>> fusion(frames).shape, fusion.attention_weights(frames)["b"].shape
     (torch.Size([2, 16]), torch.Size([2, 5]))
     """
 
-    regions = ("",)
+    compiled_submodules = ("",)
 
     def __init__(
         self,
@@ -72,10 +72,10 @@ class CoAttention(Fusion):
         self.keep = list(specs) if keep is None else [name for name in specs if name in keep]
         self.activation = activation
         self._check(keep or ())
-        specs = self.repooled(pooling or {})
+        specs = self.specs_with_pooling(pooling or {})
         self.pooled = nn.ModuleDict(
             {
-                name: PooledPart(spec, part_size, dropout)
+                name: PooledProjection(spec, part_size, dropout)
                 for name, spec in specs.items()
                 if name != target
             }
@@ -89,18 +89,18 @@ class CoAttention(Fusion):
 
     def forward(self, frames: Mapping[str, Tensor]) -> Tensor:
         """Frames [segments, frames, channels] by modality -> [segments, out_features]"""
-        parts = self.parts(frames)
+        parts = self.projections(frames)
         return torch.cat([parts[name] for name in self.keep], dim=1)  # x' of eq. 6
 
-    def parts(self, frames: Mapping[str, Tensor]) -> dict[str, Tensor]:
-        """See ``Fusion.parts``; the target's part is its weighted sum over frames, projected."""
+    def projections(self, frames: Mapping[str, Tensor]) -> dict[str, Tensor]:
+        """See ``Fusion.projections``; the target's is its weighted sum over frames, projected."""
         parts = {name: part(frames[name]) for name, part in self.pooled.items()}  # eqs. 1 and 2
         weights = self._weigh(parts)  # eq. 4
         weighted = torch.einsum("st,stc->sc", weights, frames[self.target])  # eq. 5
         parts[self.target] = self.project(weighted)
         return {name: parts[name] for name in self.specs}
 
-    def weights(self, frames: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    def attention_weights(self, frames: Mapping[str, Tensor]) -> dict[str, Tensor]:
         """The target's frame weights, [segments, frames]."""
         return {self.target: self._weigh({g: self.pooled[g](frames[g]) for g in self.guides})}
 
@@ -111,9 +111,9 @@ class CoAttention(Fusion):
     def _check(self, keep: Sequence[str]) -> None:
         if len(set(self.guides)) != len(self.guides):
             raise ValueError(f"guides {self.guides} names one twice")
-        self.require(self.guides, "guide")
-        self.require([self.target], "target")
-        self.require(keep, "keep's")
+        self.check_modalities(self.guides, "guide")
+        self.check_modalities([self.target], "target")
+        self.check_modalities(keep, "keep's")
         if not self.guides or self.target in self.guides:
             raise ValueError(
                 f"the guides are {self.guides}; they must name at least one "

@@ -8,7 +8,7 @@ from torch import Tensor, nn
 
 from camser.encoders.base import FrameSpec
 from camser.fusion.base import Fusion
-from camser.fusion.pooling import PooledPart
+from camser.fusion.pooling import PooledProjection
 
 
 class Concat(Fusion):
@@ -34,7 +34,7 @@ class Concat(Fusion):
     torch.Size([2, 16])
     """
 
-    regions = ("",)
+    compiled_submodules = ("",)
 
     def __init__(
         self,
@@ -44,12 +44,12 @@ class Concat(Fusion):
         pooling: Mapping[str, str] | None = None,
     ) -> None:
         super().__init__(specs)
-        specs = self.repooled(pooling or {})
+        specs = self.specs_with_pooling(pooling or {})
         self.pooled = nn.ModuleDict(
-            {name: PooledPart(spec, part_size, dropout) for name, spec in specs.items()}
+            {name: PooledProjection(spec, part_size, dropout) for name, spec in specs.items()}
         )
         self.out_features = part_size * len(specs)
 
-    def parts(self, frames: Mapping[str, Tensor]) -> dict[str, Tensor]:
-        """See ``Fusion.parts``."""
+    def projections(self, frames: Mapping[str, Tensor]) -> dict[str, Tensor]:
+        """See ``Fusion.projections``."""
         return {name: part(frames[name]) for name, part in self.pooled.items()}

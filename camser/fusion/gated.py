@@ -9,7 +9,7 @@ from torch import Tensor, nn
 
 from camser.encoders.base import FrameSpec
 from camser.fusion.base import Fusion
-from camser.fusion.pooling import PooledPart
+from camser.fusion.pooling import PooledProjection
 
 
 class Gated(Fusion):
@@ -42,7 +42,7 @@ class Gated(Fusion):
     torch.Size([2, 8])
     """
 
-    regions = ("",)
+    compiled_submodules = ("",)
 
     def __init__(
         self,
@@ -52,9 +52,12 @@ class Gated(Fusion):
         pooling: Mapping[str, str] | None = None,
     ) -> None:
         super().__init__(specs)
-        specs = self.repooled(pooling or {})
+        specs = self.specs_with_pooling(pooling or {})
         self.pooled = nn.ModuleDict(
-            {name: PooledPart(spec, part_size, dropout, nn.Tanh) for name, spec in specs.items()}
+            {
+                name: PooledProjection(spec, part_size, dropout, nn.Tanh)
+                for name, spec in specs.items()
+            }
         )
         size = part_size * len(specs)
         self.gates = nn.ModuleDict({name: nn.Linear(size, part_size) for name in specs})
@@ -62,10 +65,10 @@ class Gated(Fusion):
 
     def forward(self, frames: Mapping[str, Tensor]) -> Tensor:
         """Frames [segments, frames, channels] by modality -> [segments, out_features]"""
-        return torch.stack(list(self.parts(frames).values())).sum(dim=0)
+        return torch.stack(list(self.projections(frames).values())).sum(dim=0)
 
-    def parts(self, frames: Mapping[str, Tensor]) -> dict[str, Tensor]:
-        """See ``Fusion.parts``; what the gates let through of each modality."""
+    def projections(self, frames: Mapping[str, Tensor]) -> dict[str, Tensor]:
+        """See ``Fusion.projections``; what the gates let through of each modality."""
         parts = {name: part(frames[name]) for name, part in self.pooled.items()}
         together = torch.cat(list(parts.values()), dim=1)
         return {name: gate(together).sigmoid() * parts[name] for name, gate in self.gates.items()}

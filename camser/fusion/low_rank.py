@@ -10,7 +10,7 @@ from torch import Tensor, nn
 
 from camser.encoders.base import FrameSpec
 from camser.fusion.base import Fusion
-from camser.fusion.pooling import PooledPart
+from camser.fusion.pooling import PooledProjection
 
 
 class LowRank(Fusion):
@@ -52,7 +52,7 @@ class LowRank(Fusion):
     torch.Size([2, 8])
     """
 
-    regions = ("",)
+    compiled_submodules = ("",)
 
     def __init__(
         self,
@@ -70,9 +70,12 @@ class LowRank(Fusion):
             )
         if not isinstance(rank, int) or rank < 1:
             raise ValueError(f"rank is {rank!r}; it must be a whole number, 1 or more")
-        specs = self.repooled(pooling or {})
+        specs = self.specs_with_pooling(pooling or {})
         self.pooled = nn.ModuleDict(
-            {name: PooledPart(spec, part_size, dropout, nn.Tanh) for name, spec in specs.items()}
+            {
+                name: PooledProjection(spec, part_size, dropout, nn.Tanh)
+                for name, spec in specs.items()
+            }
         )
         factors = {name: nn.Linear(part_size, rank * part_size) for name in specs}
         for factor in factors.values():
@@ -82,11 +85,11 @@ class LowRank(Fusion):
 
     def forward(self, frames: Mapping[str, Tensor]) -> Tensor:
         """Frames [segments, frames, channels] by modality -> [segments, out_features]"""
-        factors = [self.factors[name](part) for name, part in self.parts(frames).items()]
+        factors = [self.factors[name](part) for name, part in self.projections(frames).items()]
         # Not Tensor.prod: its gradient looks for zeros, which waits for the device.
         product = reduce(torch.mul, factors)
         return product.unflatten(1, (self.rank, self.out_features)).mean(dim=1)
 
-    def parts(self, frames: Mapping[str, Tensor]) -> dict[str, Tensor]:
-        """See ``Fusion.parts``."""
+    def projections(self, frames: Mapping[str, Tensor]) -> dict[str, Tensor]:
+        """See ``Fusion.projections``."""
         return {name: part(frames[name]) for name, part in self.pooled.items()}

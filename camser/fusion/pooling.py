@@ -6,7 +6,7 @@ import torch
 from torch import Tensor, nn
 
 from camser.encoders.base import FrameSpec
-from camser.registry import nearest
+from camser.registry import did_you_mean
 
 
 def flatten(frames: Tensor) -> Tensor:
@@ -67,13 +67,13 @@ class Projection(nn.Sequential):
     ) -> None:
         if out_features < 1:
             raise ValueError(f"part_size is {out_features}; it must be 1 or more")
-        first = [Standardise(in_features)] if standardise else []
+        first = [RunningStandardization(in_features)] if standardise else []
         super().__init__(
             *first, nn.Dropout(dropout), nn.Linear(in_features, out_features), activation()
         )
 
 
-class PooledPart(nn.Module):
+class PooledProjection(nn.Module):
     """Pooling, then a projection: a modality's part of the fused vector.
 
     Arguments
@@ -94,7 +94,7 @@ class PooledPart(nn.Module):
 
     Example
     -------
-    >>> part = PooledPart(FrameSpec(10, 4, "statistics"), 3, 0.1)
+    >>> part = PooledProjection(FrameSpec(10, 4, "statistics"), 3, 0.1)
     >>> part(torch.rand(2, 10, 4)).shape
     torch.Size([2, 3])
     """
@@ -110,7 +110,7 @@ class PooledPart(nn.Module):
         if spec.pooling not in POOLINGS:
             raise ValueError(
                 f"no pooling {spec.pooling!r}; allowed: {', '.join(POOLINGS)}."
-                f"{nearest(spec.pooling, POOLINGS)}"
+                f"{did_you_mean(spec.pooling, POOLINGS)}"
             )
         self.pool = POOLINGS[spec.pooling]
         factor = {"flatten": spec.num_frames, "statistics": 2}.get(spec.pooling, 1)
@@ -122,7 +122,7 @@ class PooledPart(nn.Module):
         return self.project(self.pool(frames))
 
 
-class Standardise(nn.Module):
+class RunningStandardization(nn.Module):
     """Subtracts the mean and divides by the deviation of each feature, learned while training.
 
     The frames of a pretrained encoder have features of very unequal size, of which a small
@@ -141,7 +141,7 @@ class Standardise(nn.Module):
 
     Example
     -------
-    >>> standardise = Standardise(3)
+    >>> standardise = RunningStandardization(3)
     >>> _ = [standardise(5 + 2 * torch.randn(32, 3)) for _ in range(50)]
     >>> out = standardise.eval()(5 + 2 * torch.randn(1000, 3))
     >>> bool(out.mean().abs() < 0.2), bool((out.std() - 1).abs() < 0.2)

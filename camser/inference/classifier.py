@@ -14,12 +14,19 @@ from torch import Tensor, nn
 
 from camser import audio
 from camser.audio import SAMPLE_RATE
-from camser.inference.engines import load, wanted_graph
-from camser.inference.hub import find
-from camser.inference.prediction import Prediction, check_threshold, decide
-from camser.inference.pretrained import interface
-from camser.inference.recordings import Recording, batched, blocks, collate, name_of, windows
-from camser.inference.streaming import Mean, OnError, means
+from camser.inference.engines import graph_for_engine, load
+from camser.inference.hub import locate_model
+from camser.inference.prediction import Prediction, check_threshold, make_prediction
+from camser.inference.pretrained import pretrained_arguments
+from camser.inference.recordings import (
+    Recording,
+    batched,
+    collate,
+    iter_segments,
+    sliding_windows,
+    source_name,
+)
+from camser.inference.streaming import OnError, RunningMean, stream_embeddings
 from camser.inference.timeline import Timeline, check_windows
 from camser.model import UtteranceEncoder
 from camser.segments import num_segments
@@ -88,11 +95,11 @@ class EmotionClassifier(EncoderClassifier):
         ExportError
             If the folder is not there, damaged, newer, or needs what is not installed.
         """
-        place = find(source, revision, wanted_graph(engine, device, compile))
+        place = locate_model(source, revision, graph_for_engine(engine, device, compile))
         config, modules, device = load(place, engine, device, threads, compile)
         compiled = {"compile": True, "compile_module_keys": ["embedding_model"]} if compile else {}
         run_opts = {"device": device, **compiled}
-        return cls(*interface(config, modules), batch_size=batch_size, run_opts=run_opts)
+        return cls(*pretrained_arguments(config, modules), batch_size=batch_size, run_opts=run_opts)
 
     def load_audio(self, path: str | Path, savedir: str | None = None) -> Tensor:
         """A whole recording, [samples]: any format, rate and number of channels."""
@@ -152,7 +159,7 @@ class EmotionClassifier(EncoderClassifier):
         for mean in self._means(recordings, sample_rate, on_error):
             scores = self._scores(mean.embedding.unsqueeze(0))
             values, seconds = self.calibrate(scores)[0].tolist(), mean.samples / SAMPLE_RATE
-            yield decide(mean.source, self.labels, values, threshold, seconds)
+            yield make_prediction(mean.source, self.labels, values, threshold, seconds)
 
     def embed(self, recordings: Iterable[Recording], sample_rate: int = SAMPLE_RATE) -> Tensor:
         """The embeddings of recordings, [recordings, embedding_size]."""
@@ -178,11 +185,11 @@ class EmotionClassifier(EncoderClassifier):
         padded with silence. Empty where the fusion weighs nothing. ``engine="torch"`` alone knows.
         """
         size, found = self.segment_samples, defaultdict(list)
-        parts = blocks(recording, name_of(recording, 0), sample_rate, size)
+        parts = iter_segments(recording, source_name(recording, 0), sample_rate, size)
         for batch in batched(parts, self.batch_size):
             waves, lens = (tensor.to(self.device) for tensor in collate(batch, size))
-            seen = self.mods.embedding_model.inspect(waves, lens)
-            for name, weights in seen.weights.items():
+            seen = self.mods.embedding_model.intermediates(waves, lens)
+            for name, weights in seen.attention_weights.items():
                 found[name].append(weights.float().cpu().numpy())
         return {name: np.concatenate(weights) for name, weights in found.items()}
 
@@ -223,9 +230,9 @@ class EmotionClassifier(EncoderClassifier):
         """
         window = self.segment_samples / SAMPLE_RATE if window is None else window
         check_windows(window, hop, smoothing, smoothing_seconds)
-        name, rows = name_of(recording, 0), []
+        name, rows = source_name(recording, 0), []
         size, step = round(window * SAMPLE_RATE), round(hop * SAMPLE_RATE)
-        stream = windows(blocks(recording, name, sample_rate, step), size, step)
+        stream = sliding_windows(iter_segments(recording, name, sample_rate, step), size, step)
         at_once = max(1, self.batch_size // num_segments(size, self.segment_samples))
         for batch in batched(stream, at_once):
             rows.append(self.calibrate(self._scores(self._encode(batch, size))).cpu().numpy())
@@ -238,9 +245,11 @@ class EmotionClassifier(EncoderClassifier):
 
     def _means(
         self, recordings: Iterable[Recording], sample_rate: int, on_error: OnError | None = None
-    ) -> Iterator[Mean]:
+    ) -> Iterator[RunningMean]:
         size = self.segment_samples
-        return means(recordings, sample_rate, size, self._embed, self.batch_size, on_error)
+        return stream_embeddings(
+            recordings, sample_rate, size, self._embed, self.batch_size, on_error
+        )
 
     def _embed(self, segments: Sequence[np.ndarray]) -> Tensor:
         return self._encode(segments, self.segment_samples)

@@ -13,15 +13,15 @@ from torch.nn.utils import parametrize
 
 from camser.inference import export_folder
 from camser.inference.export_files import INT8, ONNX, WEIGHTS, ExportError, check_file, graph_files
-from camser.inference.onnx_encoder import OnnxEncoder, obstacle
+from camser.inference.onnx_encoder import OnnxEncoder, unavailable_reason
 from camser.inference.weights import load_head
 
 GRAPHS = {"onnx": ONNX, "onnx-int8": INT8}
 ENGINES = ("auto", "torch", *GRAPHS)
-OPTIONS = {"onnx": "--onnx", "onnx-int8": "--int8"}  # of ``camser export``
+EXPORT_FLAGS = {"onnx": "--onnx", "onnx-int8": "--int8"}  # of ``camser export``
 
 
-class Loaded(NamedTuple):
+class LoadedModel(NamedTuple):
     """An export, ready to compute: ``embedding_model`` and ``classifier`` on their device."""
 
     config: dict[str, Any]
@@ -35,7 +35,7 @@ def load(
     device: str | None = None,
     threads: int | None = None,
     compiles: bool = False,
-) -> Loaded:
+) -> LoadedModel:
     """Load an export for an engine.
 
     Arguments
@@ -63,25 +63,25 @@ def load(
         raise ValueError(f"threads is {threads}; allowed: 1 and more")
     config, where = export_folder.read_config(place), _device(engine, device)
     if engine == "auto":
-        graph = wanted_graph(engine, device, compiles)
+        graph = graph_for_engine(engine, device, compiles)
         engine = "onnx" if graph and _has(place, config, graph) else "torch"
     if engine == "torch":
         if threads is not None:
             torch.set_num_threads(threads)
-        return Loaded(config, _load_torch(place, config), where)
+        return LoadedModel(config, _load_torch(place, config), where)
     if where != "cpu" or compiles:
         raise ValueError(
             f"engine {engine!r} computes on the CPU, and compiles nothing; give engine='torch' for "
             f"{'compile=True' if compiles else where}"
         )
-    return Loaded(config, _load_graph(place, config, engine, threads), where)
+    return LoadedModel(config, _load_graph(place, config, engine, threads), where)
 
 
-def wanted_graph(engine: str, device: str | None = None, compiles: bool = False) -> str | None:
+def graph_for_engine(engine: str, device: str | None = None, compiles: bool = False) -> str | None:
     """The ONNX file that an engine runs, where the export has it; arguments as ``load``'s."""
     if engine not in ENGINES:
         raise ValueError(f"engine is {engine!r}; allowed: {', '.join(ENGINES)}")
-    if engine == "auto" and (compiles or _device(engine, device) != "cpu" or obstacle()):
+    if engine == "auto" and (compiles or _device(engine, device) != "cpu" or unavailable_reason()):
         return None
     return ONNX if engine == "auto" else GRAPHS.get(engine)
 
@@ -98,11 +98,11 @@ def _has(place: Path, config: Mapping[str, Any], graph: str) -> bool:
 def _load_torch(place: Path, config: dict[str, Any]) -> dict[str, nn.Module]:
     modules = export_folder.read_modules(place, config)
     for module in modules.values():
-        _settle(module.eval())
+        fold_parametrizations(module.eval())
     return modules
 
 
-def _settle(model: nn.Module) -> None:
+def fold_parametrizations(model: nn.Module) -> None:
     """Compute once what a parametrisation, such as a weight norm, makes of trained weights."""
     for module in model.modules():
         if parametrize.is_parametrized(module):
@@ -119,8 +119,8 @@ def _load_graph(
     there = graph_files(config, graph)
     if graph not in there:
         raise ExportError(
-            f"{place} has no {graph}; make it with `camser export RUN DIR {OPTIONS[engine]}`, or "
-            f"give engine='torch'"
+            f"{place} has no {graph}; make it with `camser export RUN DIR {EXPORT_FLAGS[engine]}`, "
+            f"or give engine='torch'"
         )
     for name, expected in there.items():
         check_file(place / name, expected)

@@ -13,7 +13,7 @@ CONFIG, WEIGHTS, CARD, RECIPE, ONNX, INT8 = (
     "model.onnx", "model.int8.onnx",
 )  # fmt: skip
 
-AGAIN = "make it again with `camser export RUN DIR`, or fetch it again"
+REEXPORT_HINT = "make it again with `camser export RUN DIR`, or fetch it again"
 
 
 class ExportError(ValueError):
@@ -41,12 +41,12 @@ def check_file(path: Path, expected: Mapping[str, Any], whole: bool = True) -> N
         Whether its bytes are read and compared, or only counted.
     """
     if not path.is_file():
-        raise ExportError(f"{path} is missing; {AGAIN}")
+        raise ExportError(f"{path} is missing; {REEXPORT_HINT}")
     told, size = dict(expected) if isinstance(expected, Mapping) else {}, path.stat().st_size
     if size != told.get("bytes") or (whole and digest(path) != told.get("digest")):
         raise ExportError(
             f"{path} is not the file that {CONFIG} describes ({told.get('bytes')} bytes, "
-            f"{size} there): cut off, damaged, or of another export; {AGAIN}"
+            f"{size} there): cut off, damaged, or of another export; {REEXPORT_HINT}"
         )
 
 

@@ -20,17 +20,17 @@ from torch import nn
 from camser import registry
 from camser.audio import SAMPLE_RATE
 from camser.build import build_model
-from camser.inference.export_files import AGAIN, CONFIG, WEIGHTS, ExportError
-from camser.inference.skip_init import Bounded, Unfilled
-from camser.inference.weights import digest_of, load_weights, state_of
+from camser.inference.export_files import CONFIG, REEXPORT_HINT, WEIGHTS, ExportError
+from camser.inference.skip_init import ParameterLimit, SkipWeightInit
+from camser.inference.weights import load_weights, named_weights, weights_digest
 from camser.model import EmotionHead
-from camser.runtime.digests import SEAL, described, is_whole, sealed
+from camser.runtime.digests import DIGEST_KEY, add_digest, digest_matches, file_record
 from camser.runtime.plugin_versions import check_installed
-from camser.runtime.safe_io import is_kind, read_json
+from camser.runtime.safe_io import matches_type, read_json
 
 FORMAT = 1
-MOST = 2**20  # bytes of ``config.json``; a usual one has five thousand
-LONGEST = 600.0  # seconds of a segment
+MAX_CONFIG = 2**20  # bytes of ``config.json``; a usual one has five thousand
+MAX_SEGMENT_SECONDS = 600.0  # seconds of a segment
 REQUIRED: dict[str, Any] = {
     "labels": [str],
     "sample_rate": int,
@@ -53,18 +53,18 @@ def read_config(folder: str | Path) -> dict[str, Any]:
     """
     path = Path(folder) / CONFIG
     if not Path(folder).is_dir():
-        raise ExportError(f"{folder}: there is no such folder; {AGAIN}")
+        raise ExportError(f"{folder}: there is no such folder; {REEXPORT_HINT}")
     try:
-        config = read_json(path, MOST)
+        config = read_json(path, MAX_CONFIG)
     except FileNotFoundError:
-        raise ExportError(f"{folder} is no export: it has no {CONFIG}; {AGAIN}") from None
+        raise ExportError(f"{folder} is no export: it has no {CONFIG}; {REEXPORT_HINT}") from None
     except (ValueError, OSError) as error:
-        raise ExportError(f"{path} is damaged ({error}); {AGAIN}") from error
+        raise ExportError(f"{path} is damaged ({error}); {REEXPORT_HINT}") from error
     check_config(config, str(path))
-    if SEAL in config and not is_whole(config):  # the first exports have none
+    if DIGEST_KEY in config and not digest_matches(config):  # the first exports have none
         raise ExportError(
-            f"{path} has changed since the export was made: damaged, or edited; {AGAIN}, or remove "
-            f"its {SEAL!r} if the change is yours"
+            f"{path} has changed since the export was made: damaged, or edited; {REEXPORT_HINT}, "
+            f"or remove its {DIGEST_KEY!r} if the change is yours"
         )
     return config
 
@@ -72,18 +72,18 @@ def read_config(folder: str | Path) -> dict[str, Any]:
 def check_config(config: Any, where: str) -> None:
     """Raise an ExportError unless ``config`` describes a model that can be built here."""
     if not isinstance(config, dict) or config.get("model_type") != "camser":
-        raise ExportError(f"{where} describes no model of camser; {AGAIN}")
+        raise ExportError(f"{where} describes no model of camser; {REEXPORT_HINT}")
     found = config.get("format")
     if found != FORMAT:
         newer = isinstance(found, int) and found > FORMAT
-        remedy = "pip install --upgrade camser" if newer else AGAIN
+        remedy = "pip install --upgrade camser" if newer else REEXPORT_HINT
         raise ExportError(
             f"{where}: format is {found!r} (written by camser {config.get('camser')}); "
             f"camser {metadata.version('camser')} reads {FORMAT}: {remedy}"
         )
     for name, kind in REQUIRED.items():
-        if not is_kind(config.get(name), kind):
-            raise ExportError(f"{where}: {name} is {config.get(name)!r:.80}; {AGAIN}")
+        if not matches_type(config.get(name), kind):
+            raise ExportError(f"{where}: {name} is {config.get(name)!r:.80}; {REEXPORT_HINT}")
     _check_values(config, where)
     _check_plugins(config["plugins"], where)
 
@@ -100,19 +100,19 @@ def _check_values(config: Mapping[str, Any], where: str) -> None:
         raise ExportError(f"{where}: sample_rate is {config['sample_rate']}, not {SAMPLE_RATE}")
     if not (math.isfinite(temperature) and temperature > 0):
         raise ExportError(f"{where}: temperature is {temperature}; it must be positive")
-    if not is_kind(config["architecture"].get("encoders"), {str: {str: object}}):
-        raise ExportError(f"{where}: architecture holds no table of encoders; {AGAIN}")
+    if not matches_type(config["architecture"].get("encoders"), {str: {str: object}}):
+        raise ExportError(f"{where}: architecture holds no table of encoders; {REEXPORT_HINT}")
     seconds = config["architecture"].get("segment_seconds")
-    if not is_kind(seconds, float) or not 1 / SAMPLE_RATE <= seconds <= LONGEST:
+    if not matches_type(seconds, float) or not 1 / SAMPLE_RATE <= seconds <= MAX_SEGMENT_SECONDS:
         raise ExportError(
-            f"{where}: segment_seconds is {seconds!r:.80}; allowed: up to {LONGEST:g}"
+            f"{where}: segment_seconds is {seconds!r:.80}; allowed: up to {MAX_SEGMENT_SECONDS:g}"
         )
     for name, table in config["architecture"]["encoders"].items():
         fetched = {key: table[key] for key in ("source", "weights") if table.get(key) is not None}
         if fetched:
             raise ExportError(
                 f"{where}: the encoder {name!r} would fetch other weights ({fetched}); an export "
-                f"holds its own: {AGAIN}"
+                f"holds its own: {REEXPORT_HINT}"
             )
 
 
@@ -120,12 +120,18 @@ def _check_plugins(plugins: Mapping[str, Any], where: str) -> None:
     for name, origin in plugins.items():
         wrong = [key for key in ORIGIN if not origin.get(key)]
         if wrong:
-            raise ExportError(f"{where}: of the plugin {name!r}, {wrong[0]} is not told; {AGAIN}")
+            raise ExportError(
+                f"{where}: of the plugin {name!r}, {wrong[0]} is not told; {REEXPORT_HINT}"
+            )
         for key in ("distribution", "version"):
             if not PLAIN.fullmatch(origin[key]):
-                raise ExportError(f"{where}: {name!r} is of the {key} {origin[key]!r}; {AGAIN}")
+                raise ExportError(
+                    f"{where}: {name!r} is of the {key} {origin[key]!r}; {REEXPORT_HINT}"
+                )
         if origin["kind"] not in registry.GROUPS:
-            raise ExportError(f"{where}: {name!r} is a plugin of kind {origin['kind']!r}; {AGAIN}")
+            raise ExportError(
+                f"{where}: {name!r} is a plugin of kind {origin['kind']!r}; {REEXPORT_HINT}"
+            )
     try:
         check_installed(plugins, where)
     except registry.PluginError as error:
@@ -149,15 +155,15 @@ def build(config: Mapping[str, Any], where: str) -> dict[str, nn.Module]:
     """
     # The weights file, of which the configuration tells the size, bounds the model.
     room = config["weights"].get("bytes")
-    if not is_kind(room, int):
-        raise ExportError(f"{where}: weights does not tell its bytes; {AGAIN}")
+    if not matches_type(room, int):
+        raise ExportError(f"{where}: weights does not tell its bytes; {REEXPORT_HINT}")
     try:
-        with Unfilled(), Bounded(room):
+        with SkipWeightInit(), ParameterLimit(room):
             model = build_model(**config["architecture"])
             head = EmotionHead(model.embedding_size, len(config["labels"]))
     except Exception as error:  # plugins, and what they are built on, raise what they like
         told = " ".join(str(error).split())[:500]  # some say it in several lines
-        raise ExportError(f"{where}: the model cannot be built: {told}; {AGAIN}") from error
+        raise ExportError(f"{where}: the model cannot be built: {told}; {REEXPORT_HINT}") from error
     return {"embedding_model": model, "classifier": head}
 
 
@@ -193,14 +199,14 @@ def write(folder: str | Path, config: dict[str, Any], modules: Mapping[str, nn.M
         ``embedding_model`` and ``classifier``.
     """
     path = Path(folder) / WEIGHTS
-    state = {name: value.contiguous() for name, value in state_of(modules).items()}
+    state = {name: value.contiguous() for name, value in named_weights(modules).items()}
     save_file(state, path, metadata={"format": "pt"})
     head = {name: value for name, value in state.items() if name.startswith("classifier.")}
-    config["weights"] = {**described(path), "head": digest_of(head)}
+    config["weights"] = {**file_record(path), "head": weights_digest(head)}
     write_config(folder, config)
 
 
 def write_config(folder: str | Path, config: Mapping[str, Any]) -> None:
     """Write ``config.json`` alone, with a digest of its content."""
-    text = json.dumps(sealed(config), indent=2) + "\n"
+    text = json.dumps(add_digest(config), indent=2) + "\n"
     (Path(folder) / CONFIG).write_text(text, encoding="utf-8")

@@ -15,7 +15,7 @@ HUB_ID = re.compile(r"[A-Za-z0-9][\w.-]*/[A-Za-z0-9][\w.-]*")
 logger = logging.getLogger(__name__)
 
 
-def find(source: str | Path, revision: str | None = None, graph: str | None = None) -> Path:
+def locate_model(source: str | Path, revision: str | None = None, graph: str | None = None) -> Path:
     """The folder that ``source`` names; of one on the hub only what is needed is fetched.
 
     A hub that does not answer is given up after ``HF_HUB_ETAG_TIMEOUT`` seconds (10 by default);
@@ -47,26 +47,26 @@ def find(source: str | Path, revision: str | None = None, graph: str | None = No
             f"{source}: there is no such folder, and it is no hub id such as user/name; make one "
             f"with `camser export RUN DIR`"
         )
-    refusal = _ask(source, revision)
+    refusal = _probe_hub(source, revision)
     try:
         found = _fetch(source, revision, graph, cached=refusal is not None)
     except ExportError:
         raise
-    except _failures() as error:
+    except _hub_exceptions() as error:
         raise ExportError(_explain(refusal or error, source, revision)) from (refusal or error)
     if refusal is not None and not _offline(refusal):
         logger.warning("%s is taken from the hub's cache: %s", source, one_line(refusal))
     return found
 
 
-def _failures() -> tuple[type[Exception], ...]:
+def _hub_exceptions() -> tuple[type[Exception], ...]:
     """What huggingface_hub raises; HTTPError is that of the HTTP library it is built on."""
     from huggingface_hub.errors import HTTPError
 
     return HTTPError, OSError, ValueError, RuntimeError
 
 
-def _ask(source: str, revision: str | None) -> Exception | None:
+def _probe_hub(source: str, revision: str | None) -> Exception | None:
     """Ask the hub once for ``config.json``; why the cache alone is left, or None.
 
     ``hf_hub_download`` would ask a silent hub for minutes, ``snapshot_download`` for ever.
@@ -79,7 +79,7 @@ def _ask(source: str, revision: str | None) -> Exception | None:
         get_hf_file_metadata(url, timeout=constants.HF_HUB_ETAG_TIMEOUT)
     except (RemoteEntryNotFoundError, RevisionNotFoundError) as error:
         raise ExportError(_explain(error, source, revision)) from error
-    except _failures() as error:
+    except _hub_exceptions() as error:
         return error
     return None
 
@@ -138,7 +138,7 @@ def _explain(error: Exception, source: str, revision: str | None) -> str:
     )
 
 
-def causes(error: BaseException | None) -> Iterator[BaseException]:
+def exception_chain(error: BaseException | None) -> Iterator[BaseException]:
     """An error, what caused it, and so on."""
     while error is not None:
         yield error
@@ -147,7 +147,7 @@ def causes(error: BaseException | None) -> Iterator[BaseException]:
 
 def status_of(error: BaseException) -> int | None:
     """The HTTP status that an error of huggingface_hub came with, if any."""
-    responses = (getattr(cause, "response", None) for cause in causes(error))
+    responses = (getattr(cause, "response", None) for cause in exception_chain(error))
     return next((found.status_code for found in responses if found is not None), None)
 
 

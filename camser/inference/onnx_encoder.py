@@ -11,20 +11,22 @@ import torch
 from packaging.version import Version
 from torch import Tensor, nn
 
-from camser.inference.export_files import AGAIN, ExportError
-from camser.runtime.resource_errors import is_of_memory
+from camser.inference.export_files import REEXPORT_HINT, ExportError
+from camser.runtime.resource_errors import is_out_of_memory
 
 TAKES, GIVES = {"wavs", "lens"}, "embeddings"
-LEAST = Version("1.26.0")  # see SECURITY.md; and before it, not all that we write runs
+MIN_VERSION = Version("1.26.0")  # see SECURITY.md; and before it, not all that we write runs
 
 
-def obstacle() -> str | None:
+def unavailable_reason() -> str | None:
     """Why onnxruntime cannot be used here; None where it can."""
     try:
         found = Version(metadata.version("onnxruntime"))
     except metadata.PackageNotFoundError:
         return "onnxruntime is not installed"
-    return f"onnxruntime is {found}; at least {LEAST} is needed" if found < LEAST else None
+    return (
+        f"onnxruntime is {found}; at least {MIN_VERSION} is needed" if found < MIN_VERSION else None
+    )
 
 
 class OnnxEncoder(nn.Module):
@@ -57,7 +59,7 @@ class OnnxEncoder(nn.Module):
         self.session = _session(path, threads or torch.get_num_threads())
         outputs = {output.name for output in self.session.get_outputs()}
         if {given.name for given in self.session.get_inputs()} != TAKES or GIVES not in outputs:
-            raise ExportError(f"{path} does not turn wavs and lens into {GIVES}; {AGAIN}")
+            raise ExportError(f"{path} does not turn wavs and lens into {GIVES}; {REEXPORT_HINT}")
 
     def forward(self, wavs: Tensor, lens: Tensor) -> Tensor:
         """[utterances, samples], relative lengths [utterances] -> [utterances, embedding_size]"""
@@ -65,7 +67,7 @@ class OnnxEncoder(nn.Module):
         try:
             (given,) = self.session.run([GIVES], feeds)
         except Exception as error:  # onnxruntime's own have no common class
-            if is_of_memory(error):
+            if is_out_of_memory(error):
                 raise
             raise ExportError(
                 f"onnxruntime cannot compute {self.path}: {_said(error)}; give a smaller "
@@ -81,10 +83,10 @@ class OnnxEncoder(nn.Module):
         if not fits or not np.isfinite(given).all():
             raise ExportError(
                 f"{self.path} gives no finite embeddings of {size} values for {num_utterances} "
-                f"utterances; {AGAIN}"
+                f"utterances; {REEXPORT_HINT}"
             )
 
-    def inspect(self, wavs: Tensor, lens: Tensor) -> NoReturn:
+    def intermediates(self, wavs: Tensor, lens: Tensor) -> NoReturn:
         """Raise a ValueError: a graph gives nothing of what it computes on its way."""
         raise ValueError(
             f"{self.path.name} gives embeddings, and nothing of what leads to them; load the model "
@@ -93,9 +95,9 @@ class OnnxEncoder(nn.Module):
 
 
 def _session(path: Path, threads: int) -> Any:
-    if told := obstacle():
+    if told := unavailable_reason():
         raise ExportError(
-            f'{path.name} cannot be run: {told}; pip install "onnxruntime>={LEAST}", or give '
+            f'{path.name} cannot be run: {told}; pip install "onnxruntime>={MIN_VERSION}", or give '
             f'engine="torch"'
         )
     import onnxruntime
@@ -107,7 +109,7 @@ def _session(path: Path, threads: int) -> Any:
         return onnxruntime.InferenceSession(path, options, providers=["CPUExecutionProvider"])
     except Exception as error:  # onnxruntime's own have no common class
         told = f"{path} is no model that onnxruntime runs: {_said(error)}"
-        raise ExportError(f"{told}; {AGAIN}") from error
+        raise ExportError(f"{told}; {REEXPORT_HINT}") from error
 
 
 def _said(error: Exception) -> str:

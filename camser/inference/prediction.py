@@ -36,7 +36,7 @@ def check_threshold(threshold: float) -> None:
         raise ValueError(f"threshold is {threshold}; allowed: 0 … 1")
 
 
-def decide(
+def make_prediction(
     source: str,
     labels: Sequence[str],
     probabilities: Sequence[float],
@@ -47,9 +47,9 @@ def decide(
 
     Example
     -------
-    >>> decide("a.wav", ["angry", "sad"], [0.4, 0.6], 0.5, 2.0).emotion
+    >>> make_prediction("a.wav", ["angry", "sad"], [0.4, 0.6], 0.5, 2.0).emotion
     'sad'
-    >>> decide("a.wav", ["angry", "sad"], [0.4, 0.6], 0.7, 2.0).emotion is None
+    >>> make_prediction("a.wav", ["angry", "sad"], [0.4, 0.6], 0.7, 2.0).emotion is None
     True
     """
     best = max(range(len(labels)), key=probabilities.__getitem__)

@@ -76,7 +76,7 @@ def label_encoder(labels: Sequence[str]) -> CategoricalEncoder:
     return encoder
 
 
-def interface(
+def pretrained_arguments(
     config: Mapping[str, Any], modules: Mapping[str, nn.Module]
 ) -> tuple[dict[str, nn.Module], dict[str, Any]]:
     """What an ``EncoderClassifier`` is made of, as the YAML of an export would build it.

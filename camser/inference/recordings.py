@@ -13,16 +13,18 @@ from camser import audio
 from camser.audio import AudioError
 
 Recording = str | os.PathLike | np.ndarray | torch.Tensor
-MOST_CHANNELS = 64  # an array with more is the wrong way round
+MAX_CHANNELS = 64  # an array with more is the wrong way round
 
 
-def name_of(recording: Recording, number: int) -> str:
+def source_name(recording: Recording, number: int) -> str:
     """What to call a recording: its path, or ``array 3``."""
     is_path = isinstance(recording, (str, os.PathLike))
     return str(recording) if is_path else f"array {number}"
 
 
-def blocks(recording: Recording, name: str, sample_rate: int, size: int) -> Iterator[np.ndarray]:
+def iter_segments(
+    recording: Recording, name: str, sample_rate: int, size: int
+) -> Iterator[np.ndarray]:
     """A recording's consecutive blocks of ``size`` samples; the last may be shorter.
 
     Arguments
@@ -42,8 +44,8 @@ def blocks(recording: Recording, name: str, sample_rate: int, size: int) -> Iter
         If it is no sound recording, see ``audio.load``.
     """
     if isinstance(recording, (str, os.PathLike)):
-        return audio.blocks(recording, size)
-    return audio.array_blocks(_floats(recording, name), sample_rate, size, name)
+        return audio.iter_chunks(recording, size)
+    return audio.iter_array_chunks(_floats(recording, name), sample_rate, size, name)
 
 
 def _floats(recording: np.ndarray | torch.Tensor, name: str) -> np.ndarray:
@@ -54,7 +56,7 @@ def _floats(recording: np.ndarray | torch.Tensor, name: str) -> np.ndarray:
         raise AudioError(
             f"{name} is a {type(recording).__name__}; give a path, or an array of samples"
         )
-    if recording.ndim not in (1, 2) or (recording.ndim == 2 and recording.shape[1] > MOST_CHANNELS):
+    if recording.ndim not in (1, 2) or (recording.ndim == 2 and recording.shape[1] > MAX_CHANNELS):
         raise AudioError(
             f"{name} has the shape {list(recording.shape)}; allowed: [samples] or "
             f"[samples, channels]"
@@ -68,7 +70,7 @@ def _floats(recording: np.ndarray | torch.Tensor, name: str) -> np.ndarray:
     return ((recording - middle) / full_scale).astype(np.float32)
 
 
-def windows(blocks: Iterator[np.ndarray], window: int, hop: int) -> Iterator[np.ndarray]:
+def sliding_windows(blocks: Iterator[np.ndarray], window: int, hop: int) -> Iterator[np.ndarray]:
     """Overlapping windows of a stream; the last may be shorter, and no sample is left out.
 
     Arguments
@@ -81,7 +83,7 @@ def windows(blocks: Iterator[np.ndarray], window: int, hop: int) -> Iterator[np.
     Example
     -------
     >>> stream = (np.arange(start, min(start + 2, 9)) for start in range(0, 9, 2))
-    >>> [w.astype(int).tolist() for w in windows(stream, 4, 2)]
+    >>> [w.astype(int).tolist() for w in sliding_windows(stream, 4, 2)]
     [[0, 1, 2, 3], [2, 3, 4, 5], [4, 5, 6, 7], [6, 7, 8]]
     """
     left = np.zeros(0, np.float32)

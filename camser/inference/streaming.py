@@ -11,14 +11,14 @@ import numpy as np
 from torch import Tensor
 
 from camser.audio import AudioError
-from camser.inference.recordings import Recording, blocks, name_of
+from camser.inference.recordings import Recording, iter_segments, source_name
 
 OnError = Callable[[str, AudioError], None]
 Embed = Callable[[list[np.ndarray]], Tensor]
 
 
 @dataclass
-class Mean:
+class RunningMean:
     """The mean over a recording's segments, as they come.
 
     Attributes
@@ -46,14 +46,14 @@ class Mean:
         return (self.total / self.count).float()
 
 
-def means(
+def stream_embeddings(
     recordings: Iterable[Recording],
     sample_rate: int,
     segment_samples: int,
     embed: Embed,
     batch_size: int,
     on_error: OnError | None = None,
-) -> Iterator[Mean]:
+) -> Iterator[RunningMean]:
     """The mean embeddings of recordings, in their order, each as soon as it is known.
 
     Arguments
@@ -71,12 +71,12 @@ def means(
     on_error : callable, optional
         Told of a recording that cannot be read, which is left out; by default that is raised.
     """
-    batch: list[tuple[Mean, np.ndarray]] = []
-    queue: deque[Mean] = deque()
+    batch: list[tuple[RunningMean, np.ndarray]] = []
+    queue: deque[RunningMean] = deque()
     for number, recording in enumerate(recordings):
-        mean = Mean(name_of(recording, number))
+        mean = RunningMean(source_name(recording, number))
         try:
-            for block in blocks(recording, mean.source, sample_rate, segment_samples):
+            for block in iter_segments(recording, mean.source, sample_rate, segment_samples):
                 batch.append((mean, block))
                 mean.waiting, mean.samples = mean.waiting + 1, mean.samples + len(block)
                 if len(batch) == batch_size:
@@ -94,7 +94,7 @@ def means(
     yield from queue
 
 
-def _run(embed: Embed, batch: list[tuple[Mean, np.ndarray]]) -> list:
+def _run(embed: Embed, batch: list[tuple[RunningMean, np.ndarray]]) -> list:
     """Compute a batch and tell the owners; returns the next one, empty."""
     if batch:
         for (mean, _), embedding in zip(batch, embed([b for _, b in batch]), strict=True):

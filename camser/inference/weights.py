@@ -12,12 +12,12 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import load_file
 from torch import Tensor, nn
 
-from camser.inference.export_files import AGAIN, CONFIG, ExportError, check_file
+from camser.inference.export_files import CONFIG, REEXPORT_HINT, ExportError, check_file
 from camser.model import EmotionHead
-from camser.runtime.plugin_versions import warn_of_differences
+from camser.runtime.plugin_versions import warn_version_differences
 
 
-def state_of(modules: Mapping[str, nn.Module]) -> dict[str, Tensor]:
+def named_weights(modules: Mapping[str, nn.Module]) -> dict[str, Tensor]:
     """All weights by name, each module's under its own: ``classifier.linear.weight``."""
     return {
         f"{name}.{key}": value.detach()
@@ -26,7 +26,7 @@ def state_of(modules: Mapping[str, nn.Module]) -> dict[str, Tensor]:
     }
 
 
-def digest_of(state: Mapping[str, Tensor]) -> str:
+def weights_digest(state: Mapping[str, Tensor]) -> str:
     """16 hexadecimal digits that change with any name, shape or bit of some tensors."""
     sha = hashlib.sha256()
     for name, value in sorted(state.items()):
@@ -59,13 +59,13 @@ def load_weights(modules: Mapping[str, Any], path: Path, config: Mapping[str, An
     try:
         state = load_file(path)
     except (SafetensorError, OSError, ValueError) as error:
-        raise ExportError(f"{path} is damaged ({error}); {AGAIN}") from error
-    _check_state(state, state_of(modules), path)
+        raise ExportError(f"{path} is damaged ({error}); {REEXPORT_HINT}") from error
+    _check_state(state, named_weights(modules), path)
     for name, module in modules.items():
         prefix = f"{name}."
         own = {k.removeprefix(prefix): v for k, v in state.items() if k.startswith(prefix)}
         module.load_state_dict(own, strict=True)
-    warn_of_differences(config["plugins"], modules["embedding_model"].plugins)
+    warn_version_differences(config["plugins"], modules["embedding_model"].plugins)
 
 
 def load_head(path: Path, config: Mapping[str, Any]) -> EmotionHead:
@@ -83,15 +83,17 @@ def load_head(path: Path, config: Mapping[str, Any]) -> EmotionHead:
             names = [name for name in file.keys() if name.startswith(prefix)]  # noqa: SIM118
             state = {name: file.get_tensor(name) for name in names}
     except (SafetensorError, OSError, ValueError) as error:
-        raise ExportError(f"{path} is damaged ({error}); {AGAIN}") from error
+        raise ExportError(f"{path} is damaged ({error}); {REEXPORT_HINT}") from error
     weight = state.get("classifier.linear.weight")
     # A weight without rows could have any number of columns, and the file be empty.
     size = weight.shape[1] if weight is not None and weight.ndim == 2 and weight.numel() else 1
     head = EmotionHead(size, len(config["labels"]))
-    _check_state(state, state_of({"classifier": head}), path)
+    _check_state(state, named_weights({"classifier": head}), path)
     told = config["weights"].get("head")  # the first exports do not tell
-    if told is not None and told != digest_of(state):
-        raise ExportError(f"{path} is damaged: its classifier is not what {CONFIG} tells; {AGAIN}")
+    if told is not None and told != weights_digest(state):
+        raise ExportError(
+            f"{path} is damaged: its classifier is not what {CONFIG} tells; {REEXPORT_HINT}"
+        )
     head.load_state_dict({name.removeprefix(prefix): value for name, value in state.items()})
     return head
 
@@ -101,24 +103,30 @@ def _check_state(state: Mapping[str, Tensor], wanted: Mapping[str, Tensor], path
         "lacks": sorted(set(wanted) - set(state)),
         "has, besides,": sorted(set(state) - set(wanted)),
         "has in another form": [
-            f"{k} {_form(state[k])} instead of {_form(wanted[k])}"
+            f"{k} {_shape_and_dtype(state[k])} instead of {_shape_and_dtype(wanted[k])}"
             for k in sorted(set(state) & set(wanted))
-            if _form(state[k]) != _form(wanted[k])
+            if _shape_and_dtype(state[k]) != _shape_and_dtype(wanted[k])
         ],
-        "has no finite numbers in": [k for k in sorted(wanted) if _is_strange(k, state, wanted)],
+        "has no finite numbers in": [
+            k for k in sorted(wanted) if _is_unexpectedly_nonfinite(k, state, wanted)
+        ],
     }
     found = [f"{what} {', '.join(names[:5])}" for what, names in problems.items() if names]
     if found:
-        raise ExportError(f"{path} does not fit its {CONFIG}: it {'; it '.join(found)}; {AGAIN}")
+        raise ExportError(
+            f"{path} does not fit its {CONFIG}: it {'; it '.join(found)}; {REEXPORT_HINT}"
+        )
 
 
-def _form(value: Tensor) -> str:
+def _shape_and_dtype(value: Tensor) -> str:
     return f"{list(value.shape)} {str(value.dtype).removeprefix('torch.')}"
 
 
-def _is_strange(name: str, state: Mapping[str, Tensor], wanted: Mapping[str, Tensor]) -> bool:
+def _is_unexpectedly_nonfinite(
+    name: str, state: Mapping[str, Tensor], wanted: Mapping[str, Tensor]
+) -> bool:
     """Whether there is what the model as it was built, with its masks, would not hold."""
-    there = name in state and _form(state[name]) == _form(wanted[name])
+    there = name in state and _shape_and_dtype(state[name]) == _shape_and_dtype(wanted[name])
     return there and not _is_finite(state[name]) and _is_finite(wanted[name])
 
 

@@ -9,10 +9,10 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-SEAL = "digest"
+DIGEST_KEY = "digest"
 
 
-def sealed(values: Mapping[str, Any]) -> dict[str, Any]:
+def add_digest(values: Mapping[str, Any]) -> dict[str, Any]:
     """``values`` with a ``digest`` of all of them: 16 hexadecimal digits.
 
     Neither the order of keys nor blanks count.
@@ -29,28 +29,30 @@ def sealed(values: Mapping[str, Any]) -> dict[str, Any]:
 
     Example
     -------
-    >>> told = sealed({"WA": 0.5})
-    >>> is_whole(told), is_whole({**told, "WA": 0.7}), is_whole({"WA": 0.5})
+    >>> told = add_digest({"WA": 0.5})
+    >>> digest_matches(told), digest_matches({**told, "WA": 0.7}), digest_matches({"WA": 0.5})
     (True, False, False)
     """
-    plain = json.loads(json.dumps({k: v for k, v in values.items() if k != SEAL}, allow_nan=False))
-    return {**plain, SEAL: _digest(plain)}
+    plain = json.loads(
+        json.dumps({k: v for k, v in values.items() if k != DIGEST_KEY}, allow_nan=False)
+    )
+    return {**plain, DIGEST_KEY: _digest(plain)}
 
 
-def is_whole(values: Any) -> bool:
+def digest_matches(values: Any) -> bool:
     """Whether ``values`` are as they were sealed."""
-    if not isinstance(values, Mapping) or SEAL not in values:
+    if not isinstance(values, Mapping) or DIGEST_KEY not in values:
         return False
-    return values[SEAL] == _digest({k: v for k, v in values.items() if k != SEAL})
+    return values[DIGEST_KEY] == _digest({k: v for k, v in values.items() if k != DIGEST_KEY})
 
 
-def read_whole(path: Path) -> dict[str, Any] | None:
+def read_json_with_digest(path: Path) -> dict[str, Any] | None:
     """What a file holds; None where it is not there, or not as it was sealed."""
     try:
         values = json.loads(path.read_text(encoding="utf-8"))
     except (FileNotFoundError, NotADirectoryError, ValueError, RecursionError):
         return None
-    return values if is_whole(values) else None
+    return values if digest_matches(values) else None
 
 
 def _digest(values: Mapping[str, Any]) -> str:
@@ -66,13 +68,13 @@ def digest(path: str | os.PathLike) -> str:
     return sha.hexdigest()[:16]
 
 
-def described(path: Path) -> dict[str, Any]:
+def file_record(path: Path) -> dict[str, Any]:
     """What is kept of a file to know it by: its ``bytes`` and its ``digest``."""
     return {"bytes": path.stat().st_size, "digest": digest(path)}
 
 
-def difference(path: Path, told: Any) -> str | None:
-    """How a file differs from what ``described`` said of it; None where it does not."""
+def compare_with_record(path: Path, told: Any) -> str | None:
+    """How a file differs from what ``file_record`` said of it; None where it does not."""
     told = told if isinstance(told, Mapping) else {}
     if not path.is_file():
         return f"{path.name} is missing"

@@ -14,13 +14,13 @@ from speechbrain.utils.distributed import (
 )
 
 
-class _Failed(NamedTuple):
+class _MainProcessError(NamedTuple):
     """What the main process could not do."""
 
     error: Exception
 
 
-def on_main(function: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
+def run_on_main(function: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
     """Call a function on the main process; every process gets what it returns.
 
     What it raises of a user's mistakes (``ValueError``, ``OSError``) is raised on the main process,
@@ -35,11 +35,11 @@ def on_main(function: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
 
     Example
     -------
-    >>> on_main(max, 1, 2)
+    >>> run_on_main(max, 1, 2)
     2
     """
     answer = main_process_only(_attempt)(function, args, kwargs)  # which every process gets
-    if not isinstance(answer, _Failed):
+    if not isinstance(answer, _MainProcessError):
         return answer
     if if_main_process():
         raise answer.error
@@ -50,15 +50,15 @@ def _attempt(function: Callable[..., Any], args: tuple, kwargs: dict) -> Any:
     try:
         return function(*args, **kwargs)
     except (ValueError, OSError) as error:
-        return _Failed(error)
+        return _MainProcessError(error)
 
 
-def is_alone() -> bool:
+def is_single_process() -> bool:
     """Whether no other process works on this run."""
     return not is_distributed_initialized() or torch.distributed.get_world_size() == 1
 
 
-def largest(number: int, device: str | torch.device) -> int:
+def all_reduce_max(number: int, device: str | torch.device) -> int:
     """The largest of all processes' numbers; each waits here for all others.
 
     Arguments
@@ -70,7 +70,7 @@ def largest(number: int, device: str | torch.device) -> int:
 
     Example
     -------
-    >>> largest(3, "cpu")
+    >>> all_reduce_max(3, "cpu")
     3
     """
     if not is_distributed_initialized():

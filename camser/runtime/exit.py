@@ -11,16 +11,16 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from camser.runtime.resource_errors import NO_ROOM, explained, is_of_ending
-from camser.runtime.signals import INTERRUPTS, status
+from camser.runtime.resource_errors import NO_ROOM, explain, is_shutdown_error
+from camser.runtime.signals import SIGNALS, exit_status
 
 
-def printable(text: str) -> str:
+def escape_control_characters(text: str) -> str:
     """A text as a terminal may show it: what would move its cursor is spelt out.
 
     Example
     -------
-    >>> printable("a\\x1b[2Jä.wav")
+    >>> escape_control_characters("a\\x1b[2Jä.wav")
     'a\\\\x1b[2Jä.wav'
     """
     return "".join(c if c.isprintable() else ascii(c)[1:-1] for c in text)
@@ -28,11 +28,11 @@ def printable(text: str) -> str:
 
 def _shown(message: object) -> str:
     """A message, each line of it printable: some repeat what strangers' files say."""
-    return "\n".join(map(printable, str(message).split("\n")))
+    return "\n".join(map(escape_control_characters, str(message).split("\n")))
 
 
 @contextmanager
-def told_as_a_line(
+def exit_with_message(
     *mistakes: type[Exception],
     folder: str | Path = ".",
     before: str = "error",
@@ -61,9 +61,9 @@ def told_as_a_line(
     except mistakes as error:
         sys.exit(f"{before}: {_shown(error)}")
     except Exception as error:
-        if INTERRUPTS.asked and is_of_ending(error):
-            sys.exit(status(INTERRUPTS.asked))  # all of a job's processes are told to end
-        told = explained(error, folder)
+        if SIGNALS.received and is_shutdown_error(error):
+            sys.exit(exit_status(SIGNALS.received))  # all of a job's processes are told to end
+        told = explain(error, folder)
         if told is None:
             if note is not None:
                 _add_note(error, note())
@@ -78,7 +78,7 @@ def _add_note(error: Exception, line: str) -> None:
         print(line, file=sys.stderr)
 
 
-def outlast_readers() -> None:
+def tolerate_broken_pipe() -> None:
     """From now on work goes on where whoever reads what it prints has left.
 
     Ctrl-C ends all that a terminal runs, ``tee`` too: what is said after that is said to nobody,
@@ -88,23 +88,23 @@ def outlast_readers() -> None:
         stream = getattr(sys, name)
         if stream is None or stream is not getattr(sys, f"__{name}__"):
             continue  # whoever put another one there knows why
-        raw = io.BufferedWriter(_Outlasting(stream.fileno(), "wb", closefd=False))
+        raw = io.BufferedWriter(_BrokenPipeTolerantFile(stream.fileno(), "wb", closefd=False))
         how = {"errors": stream.errors, "line_buffering": stream.line_buffering}
         setattr(sys, name, io.TextIOWrapper(raw, stream.encoding, **how))
 
 
-class _Outlasting(io.FileIO):
+class _BrokenPipeTolerantFile(io.FileIO):
     """A file that takes what is written to it though nobody reads it."""
 
     def write(self, data: Any) -> int:
         try:
             return super().write(data)
         except BrokenPipeError:
-            _drop(self.fileno())
+            _redirect_to_devnull(self.fileno())
             return super().write(data)
 
 
-def _drop(descriptor: int) -> None:
+def _redirect_to_devnull(descriptor: int) -> None:
     """What is written from now on is not kept."""
     nowhere = os.open(os.devnull, os.O_WRONLY)
     os.dup2(nowhere, descriptor)
@@ -112,7 +112,7 @@ def _drop(descriptor: int) -> None:
 
 
 @contextmanager
-def printing() -> Iterator[None]:
+def handle_output_errors() -> Iterator[None]:
     """While a command prints: whoever reads may leave, its disk may be full, Ctrl-C may come.
 
     Raises
@@ -129,7 +129,7 @@ def printing() -> Iterator[None]:
         if error.filename is not None or error.errno not in {errno.EPIPE, *NO_ROOM}:
             raise
         # What could not be printed is not to be tried again.
-        _drop(sys.stdout.fileno())
+        _redirect_to_devnull(sys.stdout.fileno())
         if error.errno == errno.EPIPE:
             sys.exit(141)
         sys.exit(f"camser: standard output could not be written ({error.strerror})")

@@ -16,7 +16,7 @@ PART = ".part"  # how the names of temporary files end
 
 
 @contextlib.contextmanager
-def replacing(path: str | os.PathLike, mode: str = "w") -> Iterator[IO]:
+def atomic_write(path: str | os.PathLike, mode: str = "w") -> Iterator[IO]:
     """Open a new file that takes ``path``'s place when the block ends without an error.
 
     Readers see the old file or the new one, never a part; a killed process leaves only a
@@ -41,7 +41,7 @@ def replacing(path: str | os.PathLike, mode: str = "w") -> Iterator[IO]:
             os.fsync(file.fileno())
         os.chmod(temporary, 0o666 & ~_umask())
         os.replace(temporary, path)
-        flush(path.parent)
+        fsync_path(path.parent)
     except BaseException as error:
         Path(temporary).unlink(missing_ok=True)
         if isinstance(error, OSError) and error.filename is None:
@@ -50,7 +50,7 @@ def replacing(path: str | os.PathLike, mode: str = "w") -> Iterator[IO]:
 
 
 @contextlib.contextmanager
-def replacing_folder(path: str | os.PathLike, replace: bool = False) -> Iterator[Path]:
+def atomic_folder(path: str | os.PathLike, replace: bool = False) -> Iterator[Path]:
     """A new folder that appears at ``path``, whole, when the block ends without an error.
 
     A killed process leaves only a folder whose name begins with a dot, that nothing reads; those
@@ -72,28 +72,28 @@ def replacing_folder(path: str | os.PathLike, replace: bool = False) -> Iterator
     if path.exists() and not (replace and path.is_dir()):
         raise FileExistsError(f"{path} exists; give another folder, or remove that one")
     path.parent.mkdir(parents=True, exist_ok=True)
-    remove_parts(path.parent, path.name, DAY)
+    remove_stale_temporaries(path.parent, path.name, DAY)
     temporary = Path(tempfile.mkdtemp(PART, f".{path.name}.", path.parent))
     try:
         yield temporary
         for file in [*sorted(temporary.rglob("*")), temporary]:
             os.chmod(file, (0o777 if file.is_dir() else 0o666) & ~_umask())
-            flush(file)
+            fsync_path(file)
         if path.exists():
             aside = Path(tempfile.mkdtemp(PART, f".{path.name}.", path.parent))
             os.rename(path, aside / path.name)
             os.rename(temporary, path)
-            flush(path.parent)
+            fsync_path(path.parent)
             shutil.rmtree(aside)
         else:
             os.rename(temporary, path)
-            flush(path.parent)
+            fsync_path(path.parent)
     except BaseException:
         shutil.rmtree(temporary, ignore_errors=True)
         raise
 
 
-def remove_parts(folder: str | os.PathLike, name: str = "", seconds: float = 0) -> None:
+def remove_stale_temporaries(folder: str | os.PathLike, name: str = "", seconds: float = 0) -> None:
     """Remove what killed processes left of files that were being written.
 
     Arguments
@@ -115,7 +115,7 @@ def remove_parts(folder: str | os.PathLike, name: str = "", seconds: float = 0) 
                 left.unlink()
 
 
-def flush(path: str | os.PathLike) -> None:
+def fsync_path(path: str | os.PathLike) -> None:
     """Have a file, or a folder's entries, written to the disk."""
     handle = os.open(path, os.O_RDONLY)
     try:

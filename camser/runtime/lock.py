@@ -9,7 +9,7 @@ import socket
 from pathlib import Path
 from types import TracebackType
 
-from camser.runtime.distributed import on_main
+from camser.runtime.distributed import run_on_main
 
 try:
     import fcntl
@@ -20,7 +20,7 @@ logger = logging.getLogger(__name__)
 NAME = ".lock"
 
 
-class InUseError(ValueError):
+class FolderInUseError(ValueError):
     """An output folder in which another run is at work."""
 
 
@@ -48,7 +48,7 @@ class FolderLock:
         self.handle: int | None = None
 
     def __enter__(self) -> FolderLock:
-        on_main(self._take)
+        run_on_main(self._take)
         return self
 
     def __exit__(
@@ -58,7 +58,9 @@ class FolderLock:
         trace: TracebackType | None,
     ) -> None:
         if self.handle is not None:
-            if self._lies_there(self.handle):  # else another run's does, in a folder made again
+            if self._is_current_file(
+                self.handle
+            ):  # else another run's does, in a folder made again
                 self.path.unlink(missing_ok=True)
             os.close(self.handle)
             self.handle = None
@@ -73,17 +75,17 @@ class FolderLock:
         folder = self.path.parent
         self.made = [f for f in (folder, *folder.parents) if not f.exists()]
         folder.mkdir(parents=True, exist_ok=True)
-        while not self._is_mine():
+        while not self._try_lock():
             pass  # the one before removed what was opened here
 
-    def _lies_there(self, handle: int) -> bool:
+    def _is_current_file(self, handle: int) -> bool:
         """Whether the file that was opened is the one at the lock's place."""
         try:
             return os.path.samestat(os.fstat(handle), os.stat(self.path))
         except FileNotFoundError:
             return False
 
-    def _is_mine(self) -> bool:
+    def _try_lock(self) -> bool:
         """Lock the file; whether it still lies at its place."""
         handle = os.open(self.path, os.O_RDWR | os.O_CREAT, 0o666)
         try:
@@ -91,13 +93,13 @@ class FolderLock:
         except (BlockingIOError, PermissionError):
             holder = os.read(handle, 1000).decode(errors="replace").strip()
             os.close(handle)
-            raise InUseError(
+            raise FolderInUseError(
                 f"{self.path.parent} is in use by another run ({holder or 'just begun'}); wait for "
                 f"its end, stop it, or give another output_folder"
             ) from None
         except OSError as error:  # a file system without locks
             logger.warning("%s cannot be locked (%s)", self.path.parent, error.strerror)
-        if not self._lies_there(handle):
+        if not self._is_current_file(handle):
             os.close(handle)
             return False
         self.handle = handle

@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from importlib import metadata
 
 from camser import registry
-from camser.registry import PluginError, normalised
+from camser.registry import PluginError, normalize_name
 
 Plugins = Mapping[str, Mapping[str, str]]
 
@@ -34,7 +34,7 @@ def check_installed(trained: Plugins, where: str) -> None:
         if "kind" not in origin:
             continue  # in results of the first versions: the build will miss it
         try:
-            registry.find(origin["kind"], registry.qualified(origin))
+            registry.find(origin["kind"], registry.qualified_name(origin))
         except PluginError as error:
             package = origin["distribution"]
             raise PluginError(
@@ -50,7 +50,7 @@ def _state(package: str) -> str:
         return "which is not installed"
 
 
-def differences(trained: Plugins, built: Plugins) -> list[str]:
+def version_differences(trained: Plugins, built: Plugins) -> list[str]:
     """A sentence for each part that another version built than the one that trained it.
 
     Arguments
@@ -63,7 +63,7 @@ def differences(trained: Plugins, built: Plugins) -> list[str]:
     Example
     -------
     >>> mfcc = {"plugin": "mfcc_bilstm", "distribution": "camser", "version": "0.1.0"}
-    >>> differences({"mfcc": mfcc}, {"mfcc": {**mfcc, "version": "0.2.0"}})
+    >>> version_differences({"mfcc": mfcc}, {"mfcc": {**mfcc, "version": "0.2.0"}})
     ["mfcc: plugin 'mfcc_bilstm' of camser 0.2.0 is installed; this model was trained with 0.1.0"]
     """
     found = []
@@ -80,10 +80,10 @@ def differences(trained: Plugins, built: Plugins) -> list[str]:
 
 
 def _identity(origin: Mapping[str, str]) -> tuple[str, str]:
-    return normalised(origin["distribution"]), origin["plugin"]
+    return normalize_name(origin["distribution"]), origin["plugin"]
 
 
-def warn_of_differences(trained: Plugins, built: Plugins) -> None:
-    """Give each of the ``differences`` as a ``PluginVersionWarning``."""
-    for told in differences(trained, built):
+def warn_version_differences(trained: Plugins, built: Plugins) -> None:
+    """Give each of the ``version_differences`` as a ``PluginVersionWarning``."""
+    for told in version_differences(trained, built):
         warnings.warn(told, PluginVersionWarning, stacklevel=3)

@@ -22,13 +22,13 @@ NOT_WRITABLE = {errno.EROFS, errno.EACCES, errno.EPERM}
 # By their names: whoever asks may not have imported PyTorch, which takes seconds.
 MEMORY = {"MemoryError", "OutOfMemoryError"}
 NETWORK = {"DistNetworkError", "DistStoreError"}
-CUT_OFF = (EOFError, ConnectionError, FileNotFoundError)  # of a pipe or a socket to who is gone
+PIPE_ERRORS = (EOFError, ConnectionError, FileNotFoundError)  # of a pipe or a socket to who is gone
 WORKER_WATCH = "torch.utils.data._utils.signal_handling"
 SHARED_MEMORY = Path("/dev/shm")
-GO_ON = "then the same command goes on"
+RESUME_HINT = "then the same command goes on"
 
 
-class NoMemoryError(ValueError):
+class BatchOutOfMemoryError(ValueError):
     """A batch that is too large for the memory there is."""
 
 
@@ -38,7 +38,7 @@ class LostWorkerError(RuntimeError):
     Arguments
     ---------
     endings : list of str
-        How each ended, from ``endings``.
+        How each ended, from ``worker_exits``.
     """
 
     def __init__(self, endings: list[str]) -> None:
@@ -48,22 +48,22 @@ class LostWorkerError(RuntimeError):
             room = f" ({SHARED_MEMORY}, where workers leave their batches, has {free:.0f} MB free)"
         super().__init__(
             f"a worker of the data loader ended: {', '.join(endings)}{room}; give --num_workers=0, "
-            f"which needs none, or mend that, {GO_ON}"
+            f"which needs none, or mend that, {RESUME_HINT}"
         )
 
 
 @contextmanager
-def of_memory(advice: Callable[[], str]) -> Iterator[None]:
+def raise_with_memory_advice(advice: Callable[[], str]) -> Iterator[None]:
     """Raise a NoMemoryError where memory does not suffice; ``advice`` says for what, what to do."""
     try:
         yield
     except Exception as error:
-        if not is_of_memory(error):
+        if not is_out_of_memory(error):
             raise
-        raise NoMemoryError(f"no memory for {advice()}") from error
+        raise BatchOutOfMemoryError(f"no memory for {advice()}") from error
 
 
-def is_of_memory(error: BaseException) -> bool:
+def is_out_of_memory(error: BaseException) -> bool:
     """Whether an error says by its type or errno that memory, a GPU's or the machine's, is short.
 
     PyTorch's CPU allocator and oneDNN have no type for it: their errors pass as they are.
@@ -71,7 +71,7 @@ def is_of_memory(error: BaseException) -> bool:
     return _is_a(error, MEMORY) or getattr(error, "errno", None) == errno.ENOMEM
 
 
-def is_of_ending(error: BaseException) -> bool:
+def is_shutdown_error(error: BaseException) -> bool:
     """Whether an error can come of this: that others were told to end with us.
 
     These are a loader's workers, or the processes that train with us, whose launcher gives
@@ -79,16 +79,16 @@ def is_of_ending(error: BaseException) -> bool:
     """
     together = os.environ.get("WORLD_SIZE", "1") != "1"
     of_others = together and isinstance(error, RuntimeError)
-    return of_others or isinstance(error, (LostWorkerError, *CUT_OFF))
+    return of_others or isinstance(error, (LostWorkerError, *PIPE_ERRORS))
 
 
-def is_of_watch(error: BaseException) -> bool:
+def is_raised_by_worker_watch(error: BaseException) -> bool:
     """Whether PyTorch raised it where it learned, in a signal's handler, that a worker is gone."""
     frames = (frame for frame, _ in traceback.walk_tb(error.__traceback__))
     return any(frame.f_globals.get("__name__") == WORKER_WATCH for frame in frames)
 
 
-def endings(workers: Collection[BaseProcess]) -> list[str]:
+def worker_exits(workers: Collection[BaseProcess]) -> list[str]:
     """How those ended that did not end well, e.g. ["SIGKILL"] or ["exit status 1"].
 
     Arguments
@@ -130,7 +130,7 @@ def smaller_batch(size: int, factor: int, most: int | None = None) -> tuple[int,
     return None if parts is None else (size // parts, factor * parts)
 
 
-def explained(error: BaseException, folder: str | Path = ".") -> str | None:
+def explain(error: BaseException, folder: str | Path = ".") -> str | None:
     """What an error of the machine means and what to do, in one line; None for any other.
 
     Arguments
@@ -140,8 +140,8 @@ def explained(error: BaseException, folder: str | Path = ".") -> str | None:
     folder : str or Path
         Where was written what the error does not name.
     """
-    if is_of_memory(error):
-        return f"no memory is left ({_first_line(error)}); give it more, {GO_ON}"
+    if is_out_of_memory(error):
+        return f"no memory is left ({_first_line(error)}); give it more, {RESUME_HINT}"
     if isinstance(error, LostWorkerError):
         return str(error)
     if isinstance(error, OSError):
@@ -159,7 +159,7 @@ def _of_file(error: OSError, folder: str | Path) -> str:
     if error.errno in NO_ROOM:
         return _no_room(name, f"could not be written ({error.strerror})")
     if error.errno in NOT_WRITABLE:
-        return f"{name} may not be read or written ({error.strerror}); mend that, {GO_ON}"
+        return f"{name} may not be read or written ({error.strerror}); mend that, {RESUME_HINT}"
     return str(error)
 
 
@@ -167,7 +167,7 @@ def _no_room(path: str | Path, what: str) -> str:
     free = free_space(path)
     return (
         f"{path} {what}; {free / 1e6:.1f} MB are free there. What was finished before is whole: "
-        f"make room, {GO_ON}"
+        f"make room, {RESUME_HINT}"
     )
 
 
@@ -189,7 +189,7 @@ def _first_line(error: BaseException) -> str:
     return lines[0].split("] ", 1)[-1][:200] if lines else type(error).__name__
 
 
-def let_logs_fail() -> None:
+def raise_on_log_failure() -> None:
     """From now on a log file that cannot be written is an error, as any other file is."""
     for handler in logging.getLogger().handlers:
         if isinstance(handler, logging.FileHandler):
@@ -202,7 +202,7 @@ def _raise(record: logging.LogRecord) -> None:
 
 
 @contextmanager
-def naming(path: str | os.PathLike) -> Iterator[None]:
+def add_file_name(path: str | os.PathLike) -> Iterator[None]:
     """Have a system's error say which file it is about: that of a write does not."""
     try:
         yield

@@ -16,12 +16,12 @@ from typing import IO, Any, NoReturn
 
 import numpy as np
 
-MOST_TEXT = 2**28  # bytes: a manifest of a million utterances
-MOST_JSON = 2**24  # its objects take some thirty times as much memory
-MOST_INT = 2**63  # what an index, a size or a count can be
+MAX_TEXT = 2**28  # bytes: a manifest of a million utterances
+MAX_JSON = 2**24  # its objects take some thirty times as much memory
+MAX_INT = 2**63  # what an index, a size or a count can be
 
 
-def read_text(path: str | os.PathLike, most: int = MOST_TEXT, errors: str = "strict") -> str:
+def read_text(path: str | os.PathLike, most: int = MAX_TEXT, errors: str = "strict") -> str:
     """A file's text, in UTF-8, its line ends as they are.
 
     Arguments
@@ -50,7 +50,7 @@ def read_text(path: str | os.PathLike, most: int = MOST_TEXT, errors: str = "str
         return file.read(most).decode("utf-8", errors)
 
 
-def read_json(path: str | os.PathLike, most: int = MOST_JSON) -> Any:
+def read_json(path: str | os.PathLike, most: int = MAX_JSON) -> Any:
     """A file's JSON; numbers are finite, and integers fit into 64 bits.
 
     Raises
@@ -65,7 +65,7 @@ def read_json(path: str | os.PathLike, most: int = MOST_JSON) -> Any:
         raise ValueError("it is nested too deep") from None
 
 
-def parse_rows(text: str, columns: Collection[str]) -> list[dict[str, str]]:
+def parse_csv(text: str, columns: Collection[str]) -> list[dict[str, str]]:
     """A CSV's rows, as strings by column.
 
     Arguments
@@ -82,7 +82,7 @@ def parse_rows(text: str, columns: Collection[str]) -> list[dict[str, str]]:
 
     Example
     -------
-    >>> parse_rows("id,label\\na,sad\\n", ["label"])
+    >>> parse_csv("id,label\\na,sad\\n", ["label"])
     [{'id': 'a', 'label': 'sad'}]
     """
     reader = csv.DictReader(io.StringIO(text, newline=""))
@@ -98,7 +98,7 @@ def parse_rows(text: str, columns: Collection[str]) -> list[dict[str, str]]:
     return rows
 
 
-def is_kind(value: Any, kind: Any) -> bool:
+def matches_type(value: Any, kind: Any) -> bool:
     """Whether plain data is what it must be, at every depth.
 
     Arguments
@@ -111,16 +111,16 @@ def is_kind(value: Any, kind: Any) -> bool:
 
     Example
     -------
-    >>> is_kind({"a": [1, 2]}, {str: [int]}), is_kind({"a": [1, True]}, {str: [int]})
+    >>> matches_type({"a": [1, 2]}, {str: [int]}), matches_type({"a": [1, True]}, {str: [int]})
     (True, False)
     """
     if isinstance(kind, tuple):
-        return any(is_kind(value, one) for one in kind)
+        return any(matches_type(value, one) for one in kind)
     if isinstance(kind, list):
-        return isinstance(value, list) and all(is_kind(one, kind[0]) for one in value)
+        return isinstance(value, list) and all(matches_type(one, kind[0]) for one in value)
     if isinstance(kind, dict):
         inner = kind[str]
-        return isinstance(value, dict) and all(is_kind(one, inner) for one in value.values())
+        return isinstance(value, dict) and all(matches_type(one, inner) for one in value.values())
     if kind is object:
         return True
     kinds = (int, float) if kind is float else kind
@@ -135,7 +135,7 @@ def _float(text: str) -> float:
 
 
 def _int(text: str) -> int:
-    if len(text) > 20 or not -MOST_INT <= int(text) < MOST_INT:
+    if len(text) > 20 or not -MAX_INT <= int(text) < MAX_INT:
         raise ValueError(f"the number {text:.30} is too large")
     return int(text)
 
@@ -144,13 +144,13 @@ def _constant(text: str) -> NoReturn:
     raise ValueError(f"{text} is no number in JSON")
 
 
-MOST_ARRAYS = 2**30  # bytes, all arrays together
+MAX_ARRAYS = 2**30  # bytes, all arrays together
 FORMAT = np.lib.format
 WRITTEN = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED)  # others fail in ways of their own
 HEADERS = {(1, 0): FORMAT.read_array_header_1_0, (2, 0): FORMAT.read_array_header_2_0}
 
 
-def read_npz(path: str | os.PathLike, most: int = MOST_ARRAYS) -> dict[str, np.ndarray]:
+def read_npz(path: str | os.PathLike, most: int = MAX_ARRAYS) -> dict[str, np.ndarray]:
     """The arrays, by name.
 
     What a header promises is compared with what follows it before memory is taken for it.

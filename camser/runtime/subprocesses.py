@@ -16,7 +16,7 @@ BEGIN = (
 )
 
 
-def python(module: str, *arguments: str) -> list[str]:
+def python_command(module: str, *arguments: str) -> list[str]:
     """The command that runs a module as ``python -m`` does.
 
     Arguments
@@ -29,7 +29,7 @@ def python(module: str, *arguments: str) -> list[str]:
     Example
     -------
     >>> import subprocess
-    >>> subprocess.run(python("this"), capture_output=True).stdout[:17]
+    >>> subprocess.run(python_command("this"), capture_output=True).stdout[:17]
     b'The Zen of Python'
     """
     return [sys.executable, "-c", BEGIN, os.pathsep.join(sys.path), module, *arguments]

@@ -18,7 +18,7 @@ A class may declare what it cannot keep, with the reason, in ``expected_failures
 from camser.testing.assertions import ConformanceError, ConformanceWarning
 from camser.testing.check_list import ENCODER_CHECKS, FUSION_CHECKS, Check, checks_of
 from camser.testing.run import (
-    Outcome,
+    CheckResult,
     check_encoder,
     check_fusion,
     parametrize_with_checks,
@@ -29,9 +29,9 @@ __all__ = [
     "ENCODER_CHECKS",
     "FUSION_CHECKS",
     "Check",
+    "CheckResult",
     "ConformanceError",
     "ConformanceWarning",
-    "Outcome",
     "check_encoder",
     "check_fusion",
     "checks_of",

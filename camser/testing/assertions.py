@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from typing import Any
 
 import torch
 from torch import Tensor
 
-NEAR = 1e-4  # the share of the largest value that another order of summation may change
+FLOAT32_TOLERANCE = (
+    1e-4  # the share of the largest value that another order of summation may change
+)
 
 
 class ConformanceError(AssertionError):
@@ -24,7 +28,9 @@ def expect(kept: bool, message: str) -> None:
         raise ConformanceError(message)
 
 
-def expect_same(got: Tensor, wanted: Tensor, what: str, tolerance: float = NEAR) -> None:
+def expect_same(
+    got: Tensor, wanted: Tensor, what: str, tolerance: float = FLOAT32_TOLERANCE
+) -> None:
     """Raise unless two tensors agree, to a share of the largest value.
 
     Arguments
@@ -57,7 +63,20 @@ def first_line(error: object) -> str:
     return (str(error).strip().splitlines() or [type(error).__name__])[0]
 
 
-def some(names: Iterable[str]) -> str:
+@contextmanager
+def replaced(thing: Any, **attributes: Any) -> Iterator[None]:
+    """While this lasts, attributes of an object or a module are others."""
+    before = {name: getattr(thing, name) for name in attributes}
+    for name, value in attributes.items():
+        setattr(thing, name, value)
+    try:
+        yield
+    finally:
+        for name, value in before.items():
+            setattr(thing, name, value)
+
+
+def first_few(names: Iterable[str]) -> str:
     """The first few of many names, and how many more there are."""
     names = list(names)
     more = f" and {len(names) - 5} more" if len(names) > 5 else ""

@@ -8,10 +8,10 @@ from typing import Any, NamedTuple
 
 from camser.encoders.base import Encoder, FrameSpec
 from camser.fusion.base import Fusion
-from camser.registry import nearest
+from camser.registry import did_you_mean
 from camser.testing import checks_contract, checks_ddp, checks_device, checks_encoder, checks_model
 from camser.testing.assertions import ConformanceError, ConformanceWarning
-from camser.testing.plugin_under_test import Subject, subject
+from camser.testing.plugin_under_test import PluginUnderTest, plugin_under_test
 
 Function = Callable[[Any], str | None]  # of a subject
 
@@ -56,7 +56,7 @@ class Check(NamedTuple):
 
     name: str
     promise: str
-    subject: Subject
+    subject: PluginUnderTest
     function: Function
     reason: str | None
 
@@ -105,13 +105,13 @@ def checks_of(
     ValueError
         If it declares failures of checks that do not exist.
     """
-    found = subject(cls, specs, **params)
+    found = plugin_under_test(cls, specs, **params)
     functions = ENCODER_CHECKS if issubclass(cls, Encoder) else FUSION_CHECKS
     for name in cls.expected_failures:
         if name not in functions:
             raise ValueError(
                 f"{cls.__name__}.expected_failures: no check {name!r}; there are: "
-                f"{', '.join(functions)}.{nearest(name, functions)}"
+                f"{', '.join(functions)}.{did_you_mean(name, functions)}"
             )
     return [
         Check(name, _promise(function), found, function, cls.expected_failures.get(name))

@@ -12,22 +12,22 @@ from torch import Tensor, nn
 
 from camser.encoders.base import Encoder
 from camser.fusion.pooling import POOLINGS
-from camser.testing.assertions import expect, expect_finite, expect_same, some
+from camser.testing.assertions import expect, expect_finite, expect_same, first_few
 from camser.testing.plugin_under_test import (
     LENGTHS,
     ROWS,
-    EncoderSubject,
-    FusionSubject,
-    Subject,
+    EncoderUnderTest,
+    FusionUnderTest,
+    PluginUnderTest,
     accepts,
-    each,
+    map_tensors,
 )
 
 PASSES = 4  # of training, in which what is skipped at random has its turn
 
 
 @torch.no_grad()
-def encoder_sizes(subject: EncoderSubject) -> None:
+def encoder_sizes(subject: EncoderUnderTest) -> None:
     """Frames and channels are as declared, for any length down to the shortest."""
     encoder = subject.build().eval()
     expect(encoder.pooling in POOLINGS, f"pooling is {encoder.pooling!r}; allowed: {[*POOLINGS]}")
@@ -51,7 +51,7 @@ def encoder_sizes(subject: EncoderSubject) -> None:
 
 
 @torch.no_grad()
-def fusion_sizes(subject: FusionSubject) -> None:
+def fusion_sizes(subject: FusionUnderTest) -> None:
     """The fused vector, the parts and the weights have the declared sizes."""
     fusion, frames = subject.build().eval(), subject.inputs()
     fused = subject.run(fusion, frames)
@@ -60,10 +60,12 @@ def fusion_sizes(subject: FusionSubject) -> None:
         list(fused.shape) == declared,
         f"declared {declared} (segments, out_features), got {list(fused.shape)}",
     )
-    parts, weights = fusion.parts(frames), fusion.weights(frames)
+    parts, weights = fusion.projections(frames), fusion.attention_weights(frames)
     for what, tensors in (("parts", parts), ("weights", weights)):
         unknown = [name for name in tensors if name not in subject.specs]
-        expect(not unknown, f"{what} names {some(unknown)}; the modalities are {[*subject.specs]}")
+        expect(
+            not unknown, f"{what} names {first_few(unknown)}; the modalities are {[*subject.specs]}"
+        )
     for name, part in parts.items():
         expect(
             part.dim() == 2 and len(part) == ROWS,
@@ -78,7 +80,7 @@ def fusion_sizes(subject: FusionSubject) -> None:
 
 
 @torch.no_grad()
-def finite(subject: Subject) -> None:
+def finite(subject: PluginUnderTest) -> None:
     """Extreme input gives finite output, in training and evaluation."""
     module = subject.build()
     for name, inputs in subject.extremes().items():
@@ -88,19 +90,19 @@ def finite(subject: Subject) -> None:
 
 
 @torch.no_grad()
-def batch(subject: Subject) -> None:
+def batch(subject: PluginUnderTest) -> None:
     """A segment's output does not depend on what else is in the batch."""
     module = subject.build().eval()
-    inputs = each(subject.inputs(), _made_unequal)
+    inputs = map_tensors(subject.inputs(), _made_unequal)
     together = subject.run(module, inputs)
     for row in range(ROWS):
-        alone = subject.run(module, each(inputs, itemgetter(slice(row, row + 1))))
+        alone = subject.run(module, map_tensors(inputs, itemgetter(slice(row, row + 1))))
         what = f"alone or with {ROWS - 1} others, the output of segment {row} differs"
         expect_same(together[row : row + 1], alone, what)
 
 
 @torch.no_grad()
-def deterministic(subject: Subject) -> None:
+def deterministic(subject: PluginUnderTest) -> None:
     """Evaluation draws nothing at random."""
     module, inputs = subject.build().eval(), subject.inputs()
     outputs = []
@@ -111,19 +113,19 @@ def deterministic(subject: Subject) -> None:
     expect_same(outputs[1], outputs[0], "twice the same input: the output differs", 0.0)
 
 
-def gradients(subject: Subject) -> None:
+def gradients(subject: PluginUnderTest) -> None:
     """Gradients reach every trainable parameter (of a fusion, every modality), and are finite."""
     module = subject.build().train()
     for _ in range(PASSES):
         inputs = subject.inputs()
-        if isinstance(subject, FusionSubject):
-            inputs = each(inputs, Tensor.requires_grad_)
+        if isinstance(subject, FusionUnderTest):
+            inputs = map_tensors(inputs, Tensor.requires_grad_)
         _backward(subject.run(module, inputs))
     missing = [n for n, p in module.named_parameters() if p.requires_grad and p.grad is None]
-    expect(not missing, f"no gradient reaches {some(missing)}; freeze what is not trained")
+    expect(not missing, f"no gradient reaches {first_few(missing)}; freeze what is not trained")
     if isinstance(inputs, dict):  # a fusion's
         unused = [name for name, frames in inputs.items() if frames.grad is None]
-        expect(not unused, f"no gradient reaches the frames of {some(unused)}")
+        expect(not unused, f"no gradient reaches the frames of {first_few(unused)}")
     for name, inputs in {"noise": subject.inputs(), **subject.extremes()}.items():
         module.zero_grad()
         output = subject.run(module, inputs)
@@ -135,7 +137,7 @@ def gradients(subject: Subject) -> None:
                 expect_finite(value.grad, f"{name}: the gradient of {parameter}")
 
 
-def state(subject: Subject) -> None:
+def state(subject: PluginUnderTest) -> None:
     """All that decides is in the state, which saves and loads strictly."""
     module, other = subject.build(seed=1), subject.build(seed=2).eval()
     with torch.no_grad():

@@ -10,7 +10,6 @@ from datetime import timedelta
 from pathlib import Path
 from types import ModuleType
 from typing import Any
-from unittest import mock
 
 import torch
 from torch import distributed
@@ -18,12 +17,12 @@ from torch.nn.parallel import DistributedDataParallel
 
 from camser.testing.assertions import ConformanceError, expect, first_line
 from camser.testing.checks_model import utterances
-from camser.testing.plugin_under_test import Subject
+from camser.testing.plugin_under_test import PluginUnderTest
 
 PROCESSES, STEPS, SECONDS = 2, 3, 120
 
 
-def ddp(subject: Subject) -> None:
+def ddp(subject: PluginUnderTest) -> None:
     """Two processes train it together: every parameter takes part in every step."""
     _check_importable(subject)
     methods = multiprocessing.get_all_start_methods()
@@ -35,9 +34,13 @@ def ddp(subject: Subject) -> None:
             for rank in range(PROCESSES)
         ]
         # The program that checks is not to be run once more in each process.
-        with mock.patch.dict(sys.modules, {"__main__": ModuleType("__main__")}):
+        main = sys.modules["__main__"]
+        sys.modules["__main__"] = ModuleType("__main__")
+        try:
             for process in started:
                 process.start()
+        finally:
+            sys.modules["__main__"] = main
         for process in started:
             process.join(SECONDS)
         hanging = [process for process in started if process.is_alive()]
@@ -51,7 +54,7 @@ def ddp(subject: Subject) -> None:
     expect(not any(codes), f"{PROCESSES} processes ended with exit status {codes}")
 
 
-def _check_importable(subject: Subject) -> None:
+def _check_importable(subject: PluginUnderTest) -> None:
     try:
         pickle.dumps(subject)
         where = subject.cls.__module__
@@ -66,7 +69,7 @@ def _check_importable(subject: Subject) -> None:
     )
 
 
-def _train(subject: Subject, rank: int, folder: str) -> None:
+def _train(subject: PluginUnderTest, rank: int, folder: str) -> None:
     """One of the processes; what goes wrong is left in a file."""
     try:
         torch.set_num_threads(1)
@@ -85,7 +88,7 @@ def _train(subject: Subject, rank: int, folder: str) -> None:
             distributed.destroy_process_group()
 
 
-def _steps(subject: Subject, rank: int) -> None:
+def _steps(subject: PluginUnderTest, rank: int) -> None:
     model = DistributedDataParallel(subject.model().train())
     optimizer = torch.optim.SGD(model.parameters(), lr=1e-3)
     wavs, lens = utterances(model.module)

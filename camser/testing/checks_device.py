@@ -7,7 +7,6 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import partial
 from typing import Any
-from unittest import mock
 
 import torch
 from torch import Tensor, nn
@@ -20,36 +19,38 @@ from camser.testing.assertions import (
     expect,
     expect_finite,
     expect_same,
+    first_few,
     first_line,
-    some,
+    replaced,
 )
-from camser.testing.plugin_under_test import Subject, each
+from camser.testing.plugin_under_test import PluginUnderTest, map_tensors
 from camser.training.compilation import compile_regions
 
 # A share of the output's norm. Layers with random weights may enlarge what bfloat16's 8 bits
 # leave out by a hundred times; what differs by more is another result.
-ROUGH = 0.5
-DOUBLE = 1e-3  # what float32 may be off from float64, a share of the largest value
+BF16_TOLERANCE = 0.5
+FLOAT64_TOLERANCE = 1e-3  # what float32 may be off from float64, a share of the largest value
 
 
 @torch.no_grad()
-def precision(subject: Subject) -> None:
+def precision(subject: PluginUnderTest) -> None:
     """It works under bfloat16 autocast; its front end and recurrent layers stay in float32."""
     module, inputs = subject.build().eval(), subject.inputs()
     wanted = subject.run(module, inputs)
-    tables = TableWatch(module if isinstance(module, Encoder) else nn.Identity())
+    tables = BufferDtypeMonitor(module if isinstance(module, Encoder) else nn.Identity())
     with _recurrent_in_float32(module), torch.autocast("cpu", torch.bfloat16), tables:
         got = subject.run(module, inputs)
     expect_finite(got, "under autocast")
     distance = float((got.float() - wanted).norm() / wanted.norm().clamp_min(1e-9))
     expect(
-        distance <= ROUGH,
-        f"under autocast the output is off by {distance:.3f} of its norm (allowed: {ROUGH})",
+        distance <= BF16_TOLERANCE,
+        f"under autocast the output is off by {distance:.3f} of its norm (allowed: "
+        f"{BF16_TOLERANCE})",
     )
     expect(
         not tables.lowered,
-        f"under autocast the fixed {some(sorted(tables.lowered))} is multiplied in bfloat16; put "
-        f"@fwd_default_precision(cast_inputs=torch.float32) before the front end's forward",
+        f"under autocast the fixed {first_few(sorted(tables.lowered))} is multiplied in bfloat16; "
+        f"put @fwd_default_precision(cast_inputs=torch.float32) before the front end's forward",
     )
     if isinstance(module, Encoder) and type(module).front_end is not Encoder.front_end:
         with torch.autocast("cpu", torch.bfloat16):
@@ -82,7 +83,7 @@ def _recurrent_in_float32(module: nn.Module) -> Iterator[None]:
             hook.remove()
 
 
-class TableWatch(TorchFunctionMode):
+class BufferDtypeMonitor(TorchFunctionMode):
     """Sees where a module's buffers, such as filter banks, take part in less than float32.
 
     Attributes
@@ -111,7 +112,7 @@ class TableWatch(TorchFunctionMode):
 
 
 @torch.no_grad()
-def device(subject: Subject) -> None:
+def device(subject: PluginUnderTest) -> None:
     """It can be copied, and runs in another dtype and on another device."""
     module, inputs = subject.build().eval(), subject.inputs()
     wanted = subject.run(module, inputs)
@@ -119,19 +120,21 @@ def device(subject: Subject) -> None:
     shared = {id(p) for p in module.parameters()} & {id(p) for p in twin.parameters()}
     expect(not shared, "its deepcopy shares parameters with it")
     expect_same(subject.run(twin, inputs), wanted, "the output of its deepcopy differs")
-    got = subject.run(twin.double(), each(inputs, Tensor.double))
-    expect_same(got, wanted, "in float64 the output differs", DOUBLE)
+    got = subject.run(twin.double(), map_tensors(inputs, Tensor.double))
+    expect_same(got, wanted, "in float64 the output differs", FLOAT64_TOLERANCE)
     _elsewhere(subject, "meta", wanted)
     if torch.cuda.is_available():
         _elsewhere(subject, "cuda", wanted)
 
 
-def _elsewhere(subject: Subject, place: str, wanted: Tensor) -> None:
+def _elsewhere(subject: PluginUnderTest, place: str, wanted: Tensor) -> None:
     """Run on another device; torch's "meta" computes shapes alone, and is always there."""
     module = subject.build().eval().to(place)
     try:
         with _autocast_knows_meta():
-            got = subject.run(module, each(subject.inputs(), lambda tensor: tensor.to(place)))
+            got = subject.run(
+                module, map_tensors(subject.inputs(), lambda tensor: tensor.to(place))
+            )
     except (RuntimeError, NotImplementedError, TypeError) as error:
         raise ConformanceError(
             f"on the device {place!r}: {first_line(error)}. Either a tensor is left behind: make "
@@ -150,18 +153,15 @@ def _elsewhere(subject: Subject, place: str, wanted: Tensor) -> None:
 def _autocast_knows_meta() -> Iterator[None]:
     """What asks for autocast's state, as fwd_default_precision does, gets an answer there too."""
     enabled, dtype = torch.is_autocast_enabled, torch.get_autocast_dtype
-    with (
-        mock.patch.object(
-            torch, "is_autocast_enabled", lambda *kind: kind != ("meta",) and enabled(*kind)
-        ),
-        mock.patch.object(
-            torch, "get_autocast_dtype", lambda k: torch.bfloat16 if k == "meta" else dtype(k)
-        ),
+    with replaced(
+        torch,
+        is_autocast_enabled=lambda *kind: kind != ("meta",) and enabled(*kind),
+        get_autocast_dtype=lambda kind: torch.bfloat16 if kind == "meta" else dtype(kind),
     ):
         yield
 
 
-def compile(subject: Subject) -> str | None:
+def compile(subject: PluginUnderTest) -> str | None:
     """torch.compile gives the same output, and gradients; its regions are whole graphs."""
     module, inputs = subject.build().eval(), subject.inputs()
     torch._dynamo.reset()
@@ -175,10 +175,10 @@ def compile(subject: Subject) -> str | None:
         output.sum().backward()
     breaks = {first_line(reason): count for reason, count in counters["graph_break"].items()}
     _regions(subject)
-    return f"graph breaks: {sum(breaks.values())} ({some(breaks)})" if breaks else None
+    return f"graph breaks: {sum(breaks.values())} ({first_few(breaks)})" if breaks else None
 
 
-def _regions(subject: Subject) -> None:
+def _regions(subject: PluginUnderTest) -> None:
     """Each region that the class declares is one graph, in training and in evaluation."""
     plain, module, inputs = subject.build(), subject.build(), subject.inputs()
     torch._dynamo.reset()
@@ -190,12 +190,12 @@ def _regions(subject: Subject) -> None:
             expect_same(
                 got.detach(),
                 wanted.detach(),
-                f"with the regions {some(regions)} compiled, output differs",
+                f"with the regions {first_few(regions)} compiled, output differs",
             )
             if got.requires_grad:
                 got.sum().backward()
     except (ValueError, torch._dynamo.exc.TorchDynamoException) as error:
         raise ConformanceError(
-            f"regions is {module.regions}, and not each is one graph: {first_line(error)}. Name "
-            f"smaller parts, or leave out what breaks"
+            f"compiled_submodules is {module.compiled_submodules}, and not each is one graph: "
+            f"{first_line(error)}. Name smaller parts, or leave out what breaks"
         ) from error

@@ -15,17 +15,17 @@ from camser.build import build_model
 from camser.inference import export_folder
 from camser.model import EmotionHead, UtteranceEncoder
 from camser.testing.assertions import expect, expect_same
-from camser.testing.plugin_under_test import Subject, each
+from camser.testing.plugin_under_test import PluginUnderTest, map_tensors
 
 LABELS = ["angry", "sad", "happy", "neutral"]
 SEGMENTS = (2.4, 1.0, 0.3)  # lengths of utterances
 
 
 @torch.no_grad()
-def utterance(subject: Subject) -> None:
+def utterance(subject: PluginUnderTest) -> None:
     """It works inside of UtteranceEncoder, and leaves its input to others as it was."""
     module, inputs = subject.build().eval(), subject.inputs()
-    given = each(inputs, Tensor.clone)
+    given = map_tensors(inputs, Tensor.clone)
     module(given)
     for name, (before, after) in _pairs(inputs, given).items():
         expect_same(after, before, f"its forward changes its input{name}: it differs", 0.0)
@@ -34,7 +34,7 @@ def utterance(subject: Subject) -> None:
     got = list(model(wavs, lens).shape)
     declared = [len(SEGMENTS), model.embedding_size]
     expect(got == declared, f"embeddings are {got}, not {declared}")
-    seen = model.inspect(wavs, lens)
+    seen = model.intermediates(wavs, lens)
     expect(
         seen.fused.shape[1] == model.fusion.out_features,
         f"fused vectors have {seen.fused.shape[1]} features; out_features is "
@@ -43,7 +43,7 @@ def utterance(subject: Subject) -> None:
 
 
 @torch.no_grad()
-def export(subject: Subject) -> None:
+def export(subject: PluginUnderTest) -> None:
     """A model with it is exported, and the export decides as the model did."""
     architecture = subject.model().architecture
     with subject.registered():

@@ -9,7 +9,7 @@ from torch import Tensor, nn
 from camser.encoders.base import Encoder
 
 
-class StandIn(Encoder):
+class DummyEncoder(Encoder):
     """Mean samples of equal stretches, each through one linear layer.
 
     Arguments
@@ -20,7 +20,7 @@ class StandIn(Encoder):
     Example
     -------
     >>> import torch
-    >>> StandIn(num_frames=5, channels=3)(torch.randn(2, 16000)).shape
+    >>> DummyEncoder(num_frames=5, channels=3)(torch.randn(2, 16000)).shape
     torch.Size([2, 5, 3])
     """
 
@@ -38,6 +38,6 @@ class StandIn(Encoder):
         """As given."""
         return self.frames
 
-    def rebuild_args(self) -> dict[str, Any]:
+    def init_config(self) -> dict[str, Any]:
         """The constructor's arguments."""
         return {"num_frames": self.frames, "channels": self.out_channels}

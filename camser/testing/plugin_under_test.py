@@ -9,7 +9,6 @@ from functools import cached_property
 from importlib import metadata
 from types import SimpleNamespace
 from typing import Any
-from unittest import mock
 
 import torch
 from torch import Tensor
@@ -20,7 +19,7 @@ from camser.build import build_model
 from camser.encoders.base import Encoder, FrameSpec
 from camser.fusion.base import Fusion
 from camser.model import UtteranceEncoder
-from camser.testing.dummy_encoder import StandIn
+from camser.testing.dummy_encoder import DummyEncoder
 
 Inputs = Tensor | dict[str, Tensor]
 
@@ -35,14 +34,14 @@ SPECS = {
 }
 
 
-def each(inputs: Inputs, change: Callable[[Tensor], Tensor]) -> Inputs:
+def map_tensors(inputs: Inputs, change: Callable[[Tensor], Tensor]) -> Inputs:
     """The inputs with each tensor changed."""
     if isinstance(inputs, Tensor):
         return change(inputs)
     return {name: change(tensor) for name, tensor in inputs.items()}
 
 
-class Subject(ABC):
+class PluginUnderTest(ABC):
     """A class under test.
 
     Arguments
@@ -73,7 +72,7 @@ class Subject(ABC):
         So what breaks one promise, by drawing or by overwriting, does not look like others.
         """
         torch.manual_seed(seed)
-        return module(each(inputs, Tensor.clone))
+        return module(map_tensors(inputs, Tensor.clone))
 
     def model(self, seed: int = 0) -> UtteranceEncoder:
         """The subject inside of a whole model, by the names of a recipe."""
@@ -84,19 +83,16 @@ class Subject(ABC):
     @contextmanager
     def registered(self) -> Iterator[None]:
         """Offer the subject, and what stands in for other plugins, as if they were installed."""
-        classes = {("encoder", "stand_in"): StandIn, (self.kind, "subject"): self.cls}
+        classes = {("encoder", "stand_in"): DummyEncoder, (self.kind, "subject"): self.cls}
         dist = SimpleNamespace(name=HERE, version=metadata.version("camser"))
-        installed = registry.installed
-
-        def more(kind: str) -> list:
-            added = [
-                SimpleNamespace(name=name, dist=dist, value=str(cls), load=lambda cls=cls: cls)
-                for (of, name), cls in classes.items()
-                if of == kind
-            ]
-            return [*installed(kind), *added]
-
-        with mock.patch.object(registry, "installed", more):
+        points: list[Any] = [
+            SimpleNamespace(
+                group=registry.GROUPS[kind], name=name, dist=dist, value=str(cls),
+                load=lambda cls=cls: cls,
+            )
+            for (kind, name), cls in classes.items()
+        ]  # fmt: skip
+        with registry.offering(points):
             yield
 
     @abstractmethod
@@ -116,7 +112,7 @@ class Subject(ABC):
         """``build_model``'s arguments for a model with the subject."""
 
 
-class EncoderSubject(Subject):
+class EncoderUnderTest(PluginUnderTest):
     """An encoder class."""
 
     kind = "encoder"
@@ -157,7 +153,7 @@ class EncoderSubject(Subject):
         }
 
 
-class FusionSubject(Subject):
+class FusionUnderTest(PluginUnderTest):
     """A fusion class, and the frames that it is built for."""
 
     kind = "fusion"
@@ -182,8 +178,8 @@ class FusionSubject(Subject):
 
     def extremes(self) -> dict[str, Inputs]:
         """Frames that are nothing, all the same, and large."""
-        zeros = each(self.inputs(), torch.zeros_like)
-        ones = each(zeros, torch.ones_like)
+        zeros = map_tensors(self.inputs(), torch.zeros_like)
+        ones = map_tensors(zeros, torch.ones_like)
         return {"zeros": zeros, "ones": ones, "frames a hundred times as large": self.inputs(100.0)}
 
     def recipe(self) -> dict[str, Any]:
@@ -200,7 +196,9 @@ class FusionSubject(Subject):
         }
 
 
-def subject(cls: type, specs: Mapping[str, FrameSpec] | None = None, /, **params: Any) -> Subject:
+def plugin_under_test(
+    cls: type, specs: Mapping[str, FrameSpec] | None = None, /, **params: Any
+) -> PluginUnderTest:
     """The subject that suits a class.
 
     Raises
@@ -209,9 +207,9 @@ def subject(cls: type, specs: Mapping[str, FrameSpec] | None = None, /, **params
         If it is neither an encoder nor a fusion, or an encoder that is given frames.
     """
     if isinstance(cls, type) and issubclass(cls, Fusion):
-        return FusionSubject(cls, params, specs)
+        return FusionUnderTest(cls, params, specs)
     if isinstance(cls, type) and issubclass(cls, Encoder) and specs is None:
-        return EncoderSubject(cls, params)
+        return EncoderUnderTest(cls, params)
     if specs is not None:
         raise TypeError(f"{cls!r} gets specs, which only fusions take; name its parameters")
     raise TypeError(

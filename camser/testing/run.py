@@ -12,7 +12,7 @@ from camser.testing.assertions import ConformanceError, ConformanceWarning
 from camser.testing.check_list import Check, checks_of
 
 
-class Outcome(NamedTuple):
+class CheckResult(NamedTuple):
     """How a check went.
 
     Attributes
@@ -38,7 +38,7 @@ class Outcome(NamedTuple):
 
 def run_checks(
     cls: type, specs: Mapping[str, FrameSpec] | None = None, /, **params: Any
-) -> Iterator[Outcome]:
+) -> Iterator[CheckResult]:
     """Run all checks, one after the other; arguments as for ``checks_of``.
 
     An error of the constructor's own, by parameters that it does not take, passes unchanged.
@@ -49,7 +49,7 @@ def run_checks(
         yield _outcome(check)
 
 
-def check_encoder(cls: type[Encoder], **params: Any) -> list[Outcome]:
+def check_encoder(cls: type[Encoder], **params: Any) -> list[CheckResult]:
     """Run all checks of an encoder.
 
     Arguments
@@ -74,27 +74,27 @@ def check_encoder(cls: type[Encoder], **params: Any) -> list[Outcome]:
 
 def check_fusion(
     cls: type[Fusion], specs: Mapping[str, FrameSpec] | None = None, /, **params: Any
-) -> list[Outcome]:
+) -> list[CheckResult]:
     """Run all checks of a fusion; see ``check_encoder``, and ``checks_of`` for ``specs``."""
     return _all_well(run_checks(cls, specs, **params))
 
 
-def _outcome(check: Check) -> Outcome:
+def _outcome(check: Check) -> CheckResult:
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", ConformanceWarning)
             note = check()
     except ConformanceError as error:
         if check.reason is None:
-            return Outcome(check, "broken", str(error))
-        return Outcome(check, "expected", check.reason)
+            return CheckResult(check, "broken", str(error))
+        return CheckResult(check, "expected", check.reason)
     if check.reason is None:
-        return Outcome(check, "kept", note or "")
+        return CheckResult(check, "kept", note or "")
     told = f"it is declared to fail ({check.reason}), and does not: take it out"
-    return Outcome(check, "unexpected", told)
+    return CheckResult(check, "unexpected", told)
 
 
-def _all_well(outcomes: Iterator[Outcome]) -> list[Outcome]:
+def _all_well(outcomes: Iterator[CheckResult]) -> list[CheckResult]:
     found = list(outcomes)
     told = [f"{o.check.name}: {o.told}" for o in found if o.failed]
     if told:

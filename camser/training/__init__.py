@@ -1,6 +1,6 @@
 """Batches to checkpoints, on SpeechBrain's Brain. Recipes name what is here by the package."""
 
-from camser.training.checkpoints import WholeCheckpointer
+from camser.training.checkpoints import AtomicCheckpointer
 from camser.training.early_stopping import EarlyStopping
 
-__all__ = ["EarlyStopping", "WholeCheckpointer"]
+__all__ = ["AtomicCheckpointer", "EarlyStopping"]

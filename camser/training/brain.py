@@ -12,22 +12,22 @@ from speechbrain.utils.distributed import ddp_broadcast, if_main_process
 from torch import Tensor, nn
 
 from camser.data.dataset import Batch
-from camser.data.folds import caution
+from camser.data.folds import selection_note
 from camser.evaluation import metrics, results
-from camser.model import Inspection
+from camser.model import Intermediates
 from camser.runtime.resource_errors import smaller_batch
 from camser.training import determinism, device, nonfinite
-from camser.training.checkpoints import WholeCheckpointer
-from camser.training.compilation import at_fixed_size, compile_regions
+from camser.training.checkpoints import AtomicCheckpointer
+from camser.training.compilation import compile_regions, eager_unless_full_batch
 from camser.training.optimizers import build_optimizers, learning_rates
-from camser.training.recoverables import History, RandomState
-from camser.training.scoring import UtteranceMeans, score
-from camser.training.trainer import Trainer
+from camser.training.recoverables import EpochHistory, RandomState
+from camser.training.scoring import MeanOverSegments, score_utterances
+from camser.training.trainer import ResumableBrain
 
 logger = logging.getLogger(__name__)
 
 
-class EmotionBrain(Trainer):
+class EmotionBrain(ResumableBrain):
     """Fits ``embedding_model`` and ``classifier``.
 
     What it reads from ``hparams``: ``seed``, ``labels``, ``selection``, ``batch_size``,
@@ -43,13 +43,13 @@ class EmotionBrain(Trainer):
     """
 
     def __init__(self, modules: dict, **kwargs: Any) -> None:
-        suited = device.resolve(kwargs["hparams"], kwargs.get("run_opts"))
+        suited = device.resolve_auto(kwargs["hparams"], kwargs.get("run_opts"))
         super().__init__(modules=modules, **{**kwargs, "hparams": {**kwargs["hparams"], **suited}})
         for module in modules.values():
             determinism.check_modules(module, self.device)
-        self.history = History()
+        self.history = EpochHistory()
         self.rates = learning_rates(
-            self._parts(), self.hparams.learning_rate, self.hparams.learning_rates
+            self._components(), self.hparams.learning_rate, self.hparams.learning_rates
         )
         if self.checkpointer is not None:
             kept = {"random_state": RandomState(), "history": self.history}
@@ -94,20 +94,20 @@ class EmotionBrain(Trainer):
 
     def evaluate_batch(self, batch: Batch, stage: Stage) -> Tensor:
         """Embed segments; what is scored are utterances, at the stage's end, and so is the loss."""
-        fixed_size = at_fixed_size(len(batch) == self.hparams.eval_batch_size)
+        fixed_size = eager_unless_full_batch(len(batch) == self.hparams.eval_batch_size)
         with self.memory_to_evaluate(len(batch)), self.evaluation_ctx, fixed_size:
             self.means.add(self._embed(batch), batch.owner)
         return torch.zeros(())
 
-    def inspect(self, batch: Batch) -> Inspection:
-        """What the layers make of a batch's segments, see ``UtteranceEncoder.inspect``."""
-        with self.evaluation_ctx, at_fixed_size(False):
-            return self._unwrapped("embedding_model").inspect(*self._inputs(batch))
+    def intermediates(self, batch: Batch) -> Intermediates:
+        """What the layers make of a batch's segments, see ``UtteranceEncoder.intermediates``."""
+        with self.evaluation_ctx, eager_unless_full_batch(False):
+            return self._unwrapped("embedding_model").intermediates(*self._model_inputs(batch))
 
     def _embed(self, batch: Batch) -> Tensor:
-        return self.modules.embedding_model(*self._inputs(batch))
+        return self.modules.embedding_model(*self._model_inputs(batch))
 
-    def _inputs(self, batch: Batch) -> tuple[Tensor, Tensor, dict[str, Tensor]]:
+    def _model_inputs(self, batch: Batch) -> tuple[Tensor, Tensor, dict[str, Tensor]]:
         batch.to(self.device)
         lens, wav = torch.ones(len(batch), device=self.device), batch.wav
         if wav is None:  # all that is made of it is kept: silence, which takes no memory
@@ -118,14 +118,14 @@ class EmotionBrain(Trainer):
     def init_optimizers(self) -> None:
         """See ``optimizers.build_optimizers``."""
         self.optimizers_dict = build_optimizers(
-            self._parts(), self.opt_class, self.rates, self.remove_vector_weight_decay
+            self._components(), self.opt_class, self.rates, self.remove_vector_weight_decay
         )
         if self.checkpointer is not None:
             for name, optimizer in self.optimizers_dict.items():
                 self.checkpointer.add_recoverable(f"optimizer_{name}", optimizer)
 
-    def _parts(self) -> dict[str, nn.Module]:
-        parts = dict(self._unwrapped("embedding_model").named_parts())
+    def _components(self) -> dict[str, nn.Module]:
+        parts = dict(self._unwrapped("embedding_model").named_components())
         return {**parts, "head": self._unwrapped("classifier")}
 
     def _unwrapped(self, name: str) -> Any:
@@ -139,12 +139,12 @@ class EmotionBrain(Trainer):
         self._write_history()
         if self.checkpointer is not None:
             newest = self.checkpointer.find_checkpoint()
-            self.checkpointer.trained = self._trained(newest.meta if newest else {})
+            self.checkpointer.trained = self._training_environment(newest.meta if newest else {})
 
-    def _trained(self, before: Mapping[str, Any]) -> dict[str, Any]:
+    def _training_environment(self, before: Mapping[str, Any]) -> dict[str, Any]:
         """What is trained with from here on, and all that has changed since the run began."""
-        now = determinism.circumstances(self.device, self.precision, self.hparams.compiled)
-        changed = determinism.changes(before.get("trained_with", now), now)
+        now = determinism.training_environment(self.device, self.precision, self.hparams.compiled)
+        changed = determinism.describe_changes(before.get("trained_with", now), now)
         if changed and if_main_process():
             logger.warning(
                 "this run was trained otherwise so far, so no undisturbed run has its numbers: %s",
@@ -162,18 +162,18 @@ class EmotionBrain(Trainer):
     def on_stage_start(self, stage: Stage, epoch: int | None = None) -> None:
         """Begin the means of what is to be scored."""
         if stage != Stage.TRAIN:
-            self.means = UtteranceMeans(len(self.datasets[stage].ids))
+            self.means = MeanOverSegments(len(self.datasets[stage].ids))
 
     def on_stage_end(self, stage: Stage, stage_loss: float, epoch: int | None = None) -> None:
         """Score the utterances; after validation also log, stop early and keep a checkpoint."""
         if stage == Stage.TRAIN:
-            self.train_loss = self.losses.look(stage_loss)
+            self.train_loss = self.losses.fetch(stage_loss)
             self.skipped_steps, self.losses.skipped = self.losses.skipped, 0
-            nonfinite.check_scale(self.scaler)
+            nonfinite.check_loss_scale(self.scaler)
             return
         dataset, classifier = self.datasets[stage], self._unwrapped("classifier")
         with self.evaluation_ctx:
-            self.scored = score(self.means, classifier, dataset.ids, dataset.labels)
+            self.scored = score_utterances(self.means, classifier, dataset.ids, dataset.labels)
         predictions = self.scored.log_probabilities.argmax(dim=1)
         labels = self.scored.labels.tolist()
         self.scores = metrics.scores(labels, predictions.tolist(), self.hparams.labels)
@@ -189,7 +189,7 @@ class EmotionBrain(Trainer):
         meta = {"epoch": float(epoch)}
         if is_best:
             # Only a better epoch carries the key, so a tie cannot displace the first best.
-            meta[WholeCheckpointer.best_key] = float(score)
+            meta[AtomicCheckpointer.best_key] = float(score)
         if self.checkpointer is not None:
             self.save_checkpoint(meta=meta)
         self._write_history()
@@ -198,7 +198,7 @@ class EmotionBrain(Trainer):
         scores = {"loss": valid_loss, "WA": self.scores["WA"], "UA": self.scores["UA"]}
         rates = {f"lr_{name}": self.rates[name] for name in self.optimizers_dict}
         row: dict[str, Any] = {"epoch": epoch, "train_loss": self.train_loss}
-        if told := caution(self.hparams.selection):
+        if told := selection_note(self.hparams.selection):
             logger.info("epoch %d is scored for %s", epoch, told)
             row["note"] = told
         row |= {f"valid_{name}": value for name, value in scores.items()}
@@ -223,6 +223,6 @@ class EmotionBrain(Trainer):
         self.best_epoch = int(found.meta["epoch"])
         # Those that trained it, which need not be those that are here to test it.
         self.plugins = found.meta.get("plugins", self._unwrapped("embedding_model").plugins)
-        newest, here = self.checkpointer.find_checkpoint(), self._trained({})
+        newest, here = self.checkpointer.find_checkpoint(), self._training_environment({})
         trained_with = found.meta.get("trained_with", here["trained_with"])
         self.trained = {**trained_with, "changed": newest.meta.get("changed", [])}

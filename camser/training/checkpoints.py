@@ -14,16 +14,21 @@ import torch
 from speechbrain.utils.checkpoints import METAFNAME, Checkpoint, Checkpointer, ckpt_recency
 from speechbrain.utils.distributed import ddp_barrier, if_main_process, is_distributed_initialized
 
-from camser.runtime.digests import described, difference, read_whole, sealed
-from camser.runtime.distributed import on_main
-from camser.runtime.files import flush
-from camser.runtime.plugin_versions import Plugins, check_installed, differences
+from camser.runtime.digests import (
+    add_digest,
+    compare_with_record,
+    file_record,
+    read_json_with_digest,
+)
+from camser.runtime.distributed import run_on_main
+from camser.runtime.files import fsync_path
+from camser.runtime.plugin_versions import Plugins, check_installed, version_differences
 
 logger = logging.getLogger(__name__)
-PARTIAL = "partial-"
+UNFINISHED_PREFIX = "partial-"
 INDEX = "index.json"  # of a checkpoint's files
 BEST_SCORE, BEST_EPOCH = "best_score", "best_epoch"  # in the meta: its own; which one is the best
-KEPT = 2  # of the newest
+NUM_NEWEST = 2  # of the newest
 
 
 class CheckpointError(ValueError):
@@ -49,14 +54,14 @@ def read_checkpoints(folder: str | Path) -> list[Checkpoint]:
     """
     whole, told = [], []
     for path in sorted(Path(folder).glob("CKPT*")):
-        if found := damage(path):
+        if found := find_damage(path):
             told.append(f"{path}: {found}")
             logger.warning("%s; this checkpoint is not used", told[-1])
         else:
             whole.append(path)
     newest_first = _by_recency(Checkpointer._construct_checkpoint_objects(whole))
     for number, one in enumerate(newest_first):
-        if best_of(one, newest_first) or not one.meta[BEST_EPOCH]:
+        if best_checkpoint_at(one, newest_first) or not one.meta[BEST_EPOCH]:
             return newest_first[number:]
         told.append(f"{one.path}: the best epoch before it, {one.meta[BEST_EPOCH]:.0f}, is lost")
     if told:
@@ -68,14 +73,14 @@ def read_checkpoints(folder: str | Path) -> list[Checkpoint]:
     return []
 
 
-def best_of(one: Checkpoint, among: Sequence[Checkpoint]) -> Checkpoint | None:
+def best_checkpoint_at(one: Checkpoint, among: Sequence[Checkpoint]) -> Checkpoint | None:
     """The checkpoint of the epoch that was the best when ``one`` was saved."""
     epoch = one.meta[BEST_EPOCH]
     scored = (c for c in among if BEST_SCORE in c.meta and c.meta["epoch"] == epoch)
     return next(scored, None)
 
 
-def damage(folder: Path, names: Sequence[str] = ()) -> str | None:
+def find_damage(folder: Path, names: Sequence[str] = ()) -> str | None:
     """What is wrong with a checkpoint's files, or None.
 
     Arguments
@@ -85,12 +90,12 @@ def damage(folder: Path, names: Sequence[str] = ()) -> str | None:
     names : sequence of str
         Which of its files are read; by default, all.
     """
-    told = read_whole(folder / INDEX)
+    told = read_json_with_digest(folder / INDEX)
     if told is None:
         return f"{INDEX} is damaged or missing (earlier versions wrote none)"
     files = told["files"]
     for name in names or files:
-        if found := difference(folder / name, files.get(name)):
+        if found := compare_with_record(folder / name, files.get(name)):
             return found
     there = {path.name for path in folder.iterdir() if not path.name.startswith(".")}
     more = sorted(there - {*files, INDEX})
@@ -99,12 +104,12 @@ def damage(folder: Path, names: Sequence[str] = ()) -> str | None:
 
 def check_plugins(folder: str | Path) -> None:
     """Raise a PluginError if what trained the newest checkpoint, if any, is not installed."""
-    whole = [path for path in Path(folder).glob("CKPT*") if not damage(path, [METAFNAME])]
+    whole = [path for path in Path(folder).glob("CKPT*") if not find_damage(path, [METAFNAME])]
     for newest in _by_recency(Checkpointer._construct_checkpoint_objects(whole))[:1]:
         check_installed(newest.meta.get("plugins", {}), str(newest.path))
 
 
-class WholeCheckpointer(Checkpointer):
+class AtomicCheckpointer(Checkpointer):
     """SpeechBrain's Checkpointer, each checkpoint written beside its place and renamed.
 
     The stock one writes in place, so a job killed while it saves (or deletes) leaves a folder
@@ -131,19 +136,19 @@ class WholeCheckpointer(Checkpointer):
         self.plugins: Plugins = {}
         self.trained: Mapping[str, Any] = {}
         self._told: set[str] = set()
-        remove_partial(self.checkpoints_dir)
+        remove_unfinished(self.checkpoints_dir)
         self._known: dict[Path, list[Checkpoint]] = {}  # the main process's, by folder
 
     def list_checkpoints(self) -> list[Checkpoint]:
         """See ``read_checkpoints``; all processes must ask together."""
-        return list(on_main(self._read_once))
+        return list(run_on_main(self._read_once))
 
     def _read_once(self) -> list[Checkpoint]:
         if self.checkpoints_dir not in self._known:
             self._known[self.checkpoints_dir] = read_checkpoints(self.checkpoints_dir)
         return self._known[self.checkpoints_dir]
 
-    def check_processes(self) -> None:
+    def check_world_size(self) -> None:
         """Raise a CheckpointError if as many processes as now did not save the newest one."""
         newest = self.find_checkpoint()
         if newest is not None and newest.meta.get("processes", 1.0) != _num_processes():
@@ -166,7 +171,7 @@ class WholeCheckpointer(Checkpointer):
         saved = super().save_checkpoint(meta, *args, verbosity=logging.DEBUG, **kwargs)
         ddp_barrier()  # every process has written its share
         if saved is not None:
-            saved = _put_in_place(saved)
+            saved = _publish(saved)
             self._known[self.checkpoints_dir] = [saved, *before]
             logger.log(level, "saved %s", saved.path)
         ddp_barrier()
@@ -174,7 +179,7 @@ class WholeCheckpointer(Checkpointer):
 
     def load_checkpoint(self, checkpoint: Checkpoint) -> None:
         """See SpeechBrain's; warns, once, of a plugin that is of another version than it was."""
-        for told in differences(checkpoint.meta.get("plugins", {}), self.plugins):
+        for told in version_differences(checkpoint.meta.get("plugins", {}), self.plugins):
             if told not in self._told and if_main_process():
                 logger.warning("%s", told)
             self._told.add(told)
@@ -203,24 +208,24 @@ class WholeCheckpointer(Checkpointer):
         self.save_checkpoint(meta, end_of_epoch, verbosity=verbosity)
         if if_main_process():
             known = self._known[self.checkpoints_dir]
-            newest = known[:KEPT]
-            needed = [*newest, *filter(None, (best_of(c, known) for c in newest))]
+            newest = known[:NUM_NEWEST]
+            needed = [*newest, *filter(None, (best_checkpoint_at(c, known) for c in newest))]
             kept = [c for c in known if any(c is one for one in needed)]
             self._known[self.checkpoints_dir] = kept
             for path in self.checkpoints_dir.glob("CKPT*"):
                 if path not in [c.path for c in kept]:
-                    _discard(path)
+                    _delete(path)
         ddp_barrier()
 
     def _new_checkpoint_dirpath(self) -> Path:
         place = super()._new_checkpoint_dirpath()
-        return place.with_name(PARTIAL + place.name)
+        return place.with_name(UNFINISHED_PREFIX + place.name)
 
 
-def remove_partial(folder: Path) -> None:
+def remove_unfinished(folder: Path) -> None:
     """Remove what saving began and did not end."""
     if if_main_process():
-        for left in folder.glob(f"{PARTIAL}*"):
+        for left in folder.glob(f"{UNFINISHED_PREFIX}*"):
             shutil.rmtree(left, ignore_errors=True)
 
 
@@ -232,19 +237,19 @@ def _num_processes() -> float:
     return float(torch.distributed.get_world_size() if is_distributed_initialized() else 1)
 
 
-def _put_in_place(saved: Checkpoint) -> Checkpoint:
+def _publish(saved: Checkpoint) -> Checkpoint:
     """Give a checkpoint that is complete its index and its name, all of it flushed."""
-    files = {path.name: described(path) for path in sorted(saved.path.iterdir())}
-    (saved.path / INDEX).write_text(json.dumps(sealed({"files": files})), encoding="utf-8")
+    files = {path.name: file_record(path) for path in sorted(saved.path.iterdir())}
+    (saved.path / INDEX).write_text(json.dumps(add_digest({"files": files})), encoding="utf-8")
     for path in [*saved.path.iterdir(), saved.path]:
-        flush(path)
-    place = saved.path.with_name(saved.path.name.removeprefix(PARTIAL))
+        fsync_path(path)
+    place = saved.path.with_name(saved.path.name.removeprefix(UNFINISHED_PREFIX))
     os.rename(saved.path, place)
-    flush(place.parent)
+    fsync_path(place.parent)
     return Checkpoint(place, saved.meta, {n: place / f.name for n, f in saved.paramfiles.items()})
 
 
-def _discard(folder: Path) -> None:
-    aside = folder.with_name(PARTIAL + folder.name)
+def _delete(folder: Path) -> None:
+    aside = folder.with_name(UNFINISHED_PREFIX + folder.name)
     os.rename(folder, aside)
     shutil.rmtree(aside)

@@ -1,7 +1,7 @@
 """Compiled regions: the parts of a model that torch.compile takes as one graph of fixed sizes.
 
-Encoders and fusions name them in ``regions``. What stays outside runs as it is: LSTMs, which cuDNN
-does better, and front ends, whose complex numbers the compiler leaves to others anyway.
+Encoders and fusions name them in ``compiled_submodules``. What stays outside runs as it is: LSTMs,
+which cuDNN does better, and front ends, whose complex numbers the compiler leaves to others anyway.
 """
 
 from __future__ import annotations
@@ -37,21 +37,21 @@ def find_regions(module: nn.Module) -> dict[str, nn.Module]:
     ...     def forward(self, x):
     ...         return super().forward(x).relu()
     >>> class Stack(nn.Sequential):
-    ...     regions = ("*",)
+    ...     compiled_submodules = ("*",)
     >>> list(find_regions(Stack(Block(2, 2), Block(2, 2))))
     ['0', '1']
     """
     found = {}
     for path, owner in module.named_modules():
-        for pattern in getattr(owner, "regions", ()):
+        for pattern in getattr(owner, "compiled_submodules", ()):
             matching = dict(_matching(owner, pattern))
             if not matching:
                 raise ValueError(
-                    f"{type(owner).__name__}.regions names {pattern!r}, and no submodule is called "
-                    f'so; name those that it has, or "" for itself'
+                    f"{type(owner).__name__}.compiled_submodules names {pattern!r}, and no "
+                    f'submodule is called so; name those that it has, or "" for itself'
                 )
             for name, region in matching.items():
-                _check_own(owner, name, region)
+                _check_is_user_module(owner, name, region)
                 found[".".join(filter(None, (path, name)))] = region
     return found
 
@@ -83,7 +83,7 @@ def compile_regions(module: nn.Module, backend: str | Callable = "inductor") -> 
     return list(regions)
 
 
-def at_fixed_size(is_full: bool) -> AbstractContextManager:
+def eager_unless_full_batch(is_full: bool) -> AbstractContextManager:
     """Around a pass: one of another size than most, such as an epoch's last, runs uncompiled.
 
     Each size would be compiled anew, which takes longer than the batch does.
@@ -91,12 +91,12 @@ def at_fixed_size(is_full: bool) -> AbstractContextManager:
     return nullcontext() if is_full else torch.compiler.set_stance("force_eager")
 
 
-def _check_own(owner: nn.Module, name: str, region: nn.Module) -> None:
+def _check_is_user_module(owner: nn.Module, name: str, region: nn.Module) -> None:
     if type(region).forward.__module__.startswith("torch."):
         raise ValueError(
-            f"{type(owner).__name__}.regions names {name!r}, which is a {type(region).__name__} of "
-            f"torch's own; torch.compile would pass it over: name the module that holds it, or "
-            f"give it a class with a forward"
+            f"{type(owner).__name__}.compiled_submodules names {name!r}, which is a "
+            f"{type(region).__name__} of torch's own; torch.compile would pass it over: name the "
+            f"module that holds it, or give it a class with a forward"
         )
 
 

@@ -19,7 +19,7 @@ WITHOUT_ORDER = (
 )  # fmt: skip
 
 
-def apply(asked: bool) -> None:
+def set_deterministic(asked: bool) -> None:
     """Where asked for, allow only what computes the same each time, on a GPU often slower.
 
     What has no such form is then an error that names it. To be called before a GPU is used: of
@@ -97,7 +97,7 @@ def full_precision() -> Iterator[None]:
         cudnn.allow_tf32 = convolutions
 
 
-def described() -> dict[str, Any]:
+def determinism_settings() -> dict[str, Any]:
     """What decides, beside the seed, whether a run repeats to the last bit, by name."""
     return {
         "deterministic_algorithms": torch.are_deterministic_algorithms_enabled(),
@@ -110,7 +110,9 @@ def described() -> dict[str, Any]:
     }
 
 
-def circumstances(device: str | torch.device, precision: str, compiled: bool) -> dict[str, Any]:
+def training_environment(
+    device: str | torch.device, precision: str, compiled: bool
+) -> dict[str, Any]:
     """What a process trains with, as checkpoints and results tell it.
 
     Arguments
@@ -121,16 +123,16 @@ def circumstances(device: str | torch.device, precision: str, compiled: bool) ->
         As ``automatic.resolve`` gives them.
     """
     resolved = {"precision": precision, "compiled": compiled}
-    return {"device": str(device), "determinism": described(), "resolved": resolved}
+    return {"device": str(device), "determinism": determinism_settings(), "resolved": resolved}
 
 
-def changes(before: Mapping[str, Any], now: Mapping[str, Any]) -> list[str]:
-    """In what two ``circumstances`` differ that can change numbers, a line each.
+def describe_changes(before: Mapping[str, Any], now: Mapping[str, Any]) -> list[str]:
+    """In what two ``training_environment`` differ that can change numbers, a line each.
 
     Example
     -------
     >>> one = {"device": "cuda:0", "determinism": {"threads": 1}, "resolved": {"precision": "bf16"}}
-    >>> changes(one, {**one, "device": "cuda:1", "resolved": {"precision": "fp32"}})
+    >>> describe_changes(one, {**one, "device": "cuda:1", "resolved": {"precision": "fp32"}})
     ["precision: 'bf16', then 'fp32'"]
     """
     old, new = _by_name(before), _by_name(now)

@@ -21,7 +21,7 @@ COMPILED = ("auto", True, False)
 CC = ("gcc", "clang")  # the compilers that Triton looks for
 
 
-def resolve(hparams: Mapping[str, Any], run_opts: RunOptions | None = None) -> dict[str, Any]:
+def resolve_auto(hparams: Mapping[str, Any], run_opts: RunOptions | None = None) -> dict[str, Any]:
     """``precision`` and ``compiled`` as they are to be on the device that a run will use.
 
     Arguments
@@ -45,7 +45,7 @@ def resolve(hparams: Mapping[str, Any], run_opts: RunOptions | None = None) -> d
 
     Example
     -------
-    >>> resolve({"precision": "auto", "compiled": "auto"}, RunOptions(device="cpu"))
+    >>> resolve_auto({"precision": "auto", "compiled": "auto"}, RunOptions(device="cpu"))
     {'precision': 'fp32', 'compiled': False}
     """
     options = {} if run_opts is None else run_opts
@@ -102,7 +102,7 @@ def _scheme() -> str:
     return "posix_prefix" if scheme == "posix_local" else scheme
 
 
-def own_device(run_opts: RunOptions) -> RunOptions:
+def local_rank_device(run_opts: RunOptions) -> RunOptions:
     """Where ``--device=cuda`` names no GPU, each process of torchrun takes its own."""
     rank = get_local_rank()
     if rank is None or run_opts.device != "cuda":

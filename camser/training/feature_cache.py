@@ -27,18 +27,24 @@ from tqdm import tqdm
 
 from camser.data.dataset import SegmentDataset, SegmentIndex
 from camser.data.manifest import Utterance, fingerprint
-from camser.data.mapped_array import MappedArray, is_whole, open_array, write_array, write_index
+from camser.data.mapped_array import (
+    MappedArray,
+    is_valid_array,
+    open_array,
+    write_array,
+    write_index,
+)
 from camser.data.packed_audio import PackedAudio
 from camser.encoders.base import Encoder
 from camser.training.determinism import full_precision
 
 logger = logging.getLogger(__name__)
 FORMAT = "camser kept features, 1"
-SEGMENTS = 32  # computed at a time: enough for a GPU, and 2 GB for a large transformer on a CPU
-LARGEST_ROW = 1 << 20  # bytes of a segment; on a GPU more is sooner computed than read
+CACHE_BATCH = 32  # computed at a time: enough for a GPU, and 2 GB for a large transformer on a CPU
+MAX_ROW_BYTES = 1 << 20  # bytes of a segment; on a GPU more is sooner computed than read
 
 
-def keep_features(
+def cache_features(
     encoders: Mapping[str, Encoder],
     utterances: Sequence[Utterance],
     index: SegmentIndex,
@@ -51,7 +57,7 @@ def keep_features(
     """What is kept of a model's encoders, computed where it is not there yet.
 
     Under several processes the main one computes, and all must call it. On a GPU, what is larger
-    than ``LARGEST_ROW``, as all layers of a frozen transformer are, is not kept.
+    than ``MAX_ROW_BYTES``, as all layers of a frozen transformer are, is not kept.
 
     Arguments
     ---------
@@ -85,16 +91,16 @@ def keep_features(
     arrays: dict[str, MappedArray] = {}
     plugins = plugins or {}
     for name, encoder in encoders.items():
-        if not encoder.keeps:
+        if not encoder.is_cacheable:
             continue
         shape = (index.total, *_row_shape(encoder, index.segment_samples))
         row_size = 4 * math.prod(shape[1:])
-        if torch.device(device).type == "cuda" and row_size > LARGEST_ROW:
+        if torch.device(device).type == "cuda" and row_size > MAX_ROW_BYTES:
             logger.info("%s is not kept: %.1f MB a segment", name, row_size / 1e6)
             continue
-        path = Path(folder) / f"{_key(encoder, plugins.get(name, {}), index, utterances)}.npy"
+        path = Path(folder) / f"{_cache_key(encoder, plugins.get(name, {}), index, utterances)}.npy"
         about = {"format": FORMAT, "shape": list(shape)}
-        if if_main_process() and not is_whole(path, about):
+        if if_main_process() and not is_valid_array(path, about):
             size = row_size * index.total
             logger.info("computing what is kept of %s, %.2f GB, into %s", name, size / 1e9, path)
             _check_room(path, size)
@@ -112,10 +118,10 @@ def keep_features(
 @torch.no_grad()
 def _row_shape(encoder: Encoder, segment_samples: int) -> tuple[int, ...]:
     device = next((t.device for t in (*encoder.parameters(), *encoder.buffers())), None)
-    return tuple(encoder.keep(torch.zeros(1, segment_samples, device=device)).shape[1:])
+    return tuple(encoder.cacheable_output(torch.zeros(1, segment_samples, device=device)).shape[1:])
 
 
-def _key(
+def _cache_key(
     encoder: Encoder,
     origin: Mapping[str, str],
     index: SegmentIndex,
@@ -126,11 +132,11 @@ def _key(
     # A base class may come from another package; a package's name is not always its module's.
     packages = {cls.__module__.split(".")[0] for cls in kind.__mro__}
     packages |= {"torch", "torchaudio", "torchvision", "transformers"}
-    packages |= _required(origin.get("distribution", "camser"))
+    packages |= _declared_requirements(origin.get("distribution", "camser"))
     settings = {
         "class": f"{kind.__module__}.{kind.__qualname__}",
         "plugin": [origin.get("distribution"), origin.get("version")],
-        "parameters": encoder.rebuild_args(),
+        "parameters": encoder.init_config(),
         "segment_samples": index.segment_samples,
         "manifest": fingerprint(utterances),
         "versions": {name: _version(name) for name in packages},
@@ -144,7 +150,7 @@ def _key(
     return sha.hexdigest()[:24]
 
 
-def _required(distribution: str) -> set[str]:
+def _declared_requirements(distribution: str) -> set[str]:
     """What another package's plugin computes with: all that the package declares to need."""
     if distribution == "camser":
         return set()
@@ -177,8 +183,10 @@ def _waves(
 ) -> Iterator[Tensor]:
     """The segments of all utterances, [segments, samples] at a time."""
     dataset = SegmentDataset(utterances, index, [u.emotion for u in utterances], packed)
-    for start in tqdm(range(0, index.total, SEGMENTS), desc="kept features", disable=not progress):
-        batch = dataset.__getitems__(range(start, min(start + SEGMENTS, index.total)))
+    for start in tqdm(
+        range(0, index.total, CACHE_BATCH), desc="kept features", disable=not progress
+    ):
+        batch = dataset.__getitems__(range(start, min(start + CACHE_BATCH, index.total)))
         assert batch.wav is not None, "its dataset has the packed audio"
         yield batch.wav
 
@@ -190,7 +198,7 @@ def _compute(encoder: Encoder, waves: Iterable[Tensor], device: str) -> Iterator
     try:
         for some in waves:
             with full_precision():
-                features = encoder.keep(some.to(device))
+                features = encoder.cacheable_output(some.to(device))
             yield features.float().cpu().numpy()
     finally:
         encoder.train(was_training)

@@ -18,18 +18,20 @@ from torch.nn.utils import clip_grads_with_norm_, get_total_norm
 from torch.optim import Optimizer
 
 logger = logging.getLogger(__name__)
-STEPS_BETWEEN_LOOKS = 20  # so that the bar moves, and trouble is known within seconds
+STEPS_BETWEEN_FETCHES = 20  # so that the bar moves, and trouble is known within seconds
 # How often in a row a GradScaler may halve its scale before that is trouble: from its first, 2**16,
 # down to 1; later once for having doubled it, and once for a batch of larger gradients.
 FIRST_HALVINGS, LATER_HALVINGS = 16, 2
-OTHERS = "the losses of this process are finite: another one names its batch, or it is gradients"
+OTHER_RANK_HINT = (
+    "the losses of this process are finite: another one names its batch, or it is gradients"
+)
 
 
-class NotFiniteError(ValueError):
+class NonFiniteError(ValueError):
     """Training that goes nowhere: loss or gradients are not finite, step after step."""
 
 
-def backward(loss: Tensor) -> None:
+def backward_or_nan(loss: Tensor) -> None:
     """The gradients of a loss; of one that is not finite, none is.
 
     So every process of a distributed run skips the step that one of them cannot take.
@@ -37,7 +39,9 @@ def backward(loss: Tensor) -> None:
     loss.backward(torch.where(loss.detach().isfinite(), 1.0, math.nan).to(loss.dtype))
 
 
-def step(optimizers: Iterable[Optimizer], scaler: torch.GradScaler, max_norm: float) -> Tensor:
+def clip_and_step(
+    optimizers: Iterable[Optimizer], scaler: torch.GradScaler, max_norm: float
+) -> Tensor:
     """Clip the gradients of each optimiser and step all, unless one gradient is not finite.
 
     Optimisers that are not fused cannot look for themselves, so for them the host waits.
@@ -56,7 +60,7 @@ def step(optimizers: Iterable[Optimizer], scaler: torch.GradScaler, max_norm: fl
     -------
     Tensor
         1.0 where the step was skipped, else 0.0, on the device. Whether that is trouble, or a
-        scaler's search, ``LossWatch`` tells.
+        scaler's search, ``LossTracker`` tells.
     """
     norms, optimizers = [], list(optimizers)
     for optimizer in optimizers:
@@ -75,10 +79,10 @@ def step(optimizers: Iterable[Optimizer], scaler: torch.GradScaler, max_norm: fl
     return skipped
 
 
-def check_scale(scaler: torch.GradScaler) -> None:
+def check_loss_scale(scaler: torch.GradScaler) -> None:
     """Raise a NotFiniteError where fp16 has looked for a scale that fits, and there is none."""
     if scaler.is_enabled() and scaler.get_scale() < 1:
-        raise NotFiniteError(
+        raise NonFiniteError(
             f"gradients are not finite in fp16 at any scale (now {scaler.get_scale():.1e}); give a "
             f"lower learning_rate, a max_grad_norm, or --precision=bf16 or fp32"
         )
@@ -104,7 +108,7 @@ class _Pending(NamedTuple):
     skipped: Tensor | None
 
 
-class LossWatch:
+class LossTracker:
     """Losses that lie on the device until they are looked at, all at once.
 
     Arguments
@@ -123,10 +127,10 @@ class LossWatch:
 
     Example
     -------
-    >>> watch = LossWatch(patience=3)
+    >>> watch = LossTracker(patience=3)
     >>> watch.add(1, ["a"], torch.tensor(2.0), torch.tensor(0.0))
     >>> watch.add(2, ["b"], torch.tensor(4.0), torch.tensor(0.0))
-    >>> watch.look(mean=0.0)
+    >>> watch.fetch(mean=0.0)
     3.0
     """
 
@@ -150,17 +154,17 @@ class LossWatch:
         loss : Tensor
             Detached, [].
         skipped : Tensor or None
-            What ``step`` returned; None where gradients are still being accumulated.
+            What ``clip_and_step`` returned; None where gradients are still being accumulated.
         """
         self.pending.append(_Pending(number, ids, loss.float(), skipped))
 
     @property
-    def is_due(self) -> bool:
+    def should_fetch(self) -> bool:
         """Whether it is time to look; on a CPU always, where there is nothing to wait for."""
         on_host = bool(self.pending) and self.pending[-1].loss.device.type == "cpu"
-        return on_host or len(self.pending) >= STEPS_BETWEEN_LOOKS
+        return on_host or len(self.pending) >= STEPS_BETWEEN_FETCHES
 
-    def look(self, mean: float) -> float:
+    def fetch(self, mean: float) -> float:
         """Fetch what is pending, tell what was skipped, and go on with the epoch's mean loss.
 
         Arguments
@@ -185,10 +189,10 @@ class LossWatch:
                 mean += (loss - mean) / entry.number
             self._unstepped.append((entry.ids, is_finite))
             if entry.skipped is not None:
-                self._judge(bool(next(flags)))
+                self._count_skipped_step(bool(next(flags)))
         return mean
 
-    def _judge(self, skipped: bool) -> None:
+    def _count_skipped_step(self, skipped: bool) -> None:
         """A step's end: whether it was one, and of which batches it was made."""
         batches, self._unstepped = self._unstepped, []
         all_finite = all(is_finite for _, is_finite in batches)
@@ -206,13 +210,13 @@ class LossWatch:
         self._in_a_row.append([name for ids in named for name in ids])
         logger.warning(
             "loss or gradients are not finite, the step is skipped; %s",
-            f"its batch: {', '.join(self._in_a_row[-1])}" if named else OTHERS,
+            f"its batch: {', '.join(self._in_a_row[-1])}" if named else OTHER_RANK_HINT,
         )
         if len(self._in_a_row) > self.patience:
             names = [name for batch in self._in_a_row for name in batch]
             more = f" and {len(names) - 9} more, which the log names" if len(names) > 9 else ""
-            told = f", with {', '.join(names[:9])}{more}" if names else f"; {OTHERS}"
-            raise NotFiniteError(
+            told = f", with {', '.join(names[:9])}{more}" if names else f"; {OTHER_RANK_HINT}"
+            raise NonFiniteError(
                 f"loss or gradients are not finite in {len(self._in_a_row)} steps in a row{told}. "
                 f"Listen to what is named; if nothing is wrong with it, give a lower "
                 f"learning_rate, a max_grad_norm, or --precision=fp32"

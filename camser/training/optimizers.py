@@ -8,7 +8,7 @@ from speechbrain.utils.optimizers import rm_vector_weight_decay
 from torch import nn
 from torch.optim import Optimizer
 
-from camser.registry import nearest
+from camser.registry import did_you_mean
 
 
 def learning_rates(
@@ -39,7 +39,7 @@ def learning_rates(
         if name not in parts:
             raise ValueError(
                 f"learning_rates: no part {name!r}; there are: {', '.join(parts)}."
-                f"{nearest(name, parts)}"
+                f"{did_you_mean(name, parts)}"
             )
     return {name: float(given.get(name, default)) for name in parts}
 

@@ -43,7 +43,7 @@ class RandomState:
     def load(self, path: str | Path, end_of_epoch: bool) -> None:
         """Restore this process's states; a process that did not save any keeps its own."""
         if not self._own(path).exists():
-            return  # only to evaluate: ``check_processes`` guards training
+            return  # only to evaluate: ``check_world_size`` guards training
         state = torch.load(self._own(path), weights_only=True)
         torch.set_rng_state(state["torch"])
         self._load_cuda(state["cuda"], path)
@@ -69,7 +69,7 @@ class RandomState:
 
 
 @register_checkpoint_hooks
-class History:
+class EpochHistory:
     """The epochs that are over, a row each.
 
     Attributes
@@ -79,7 +79,7 @@ class History:
 
     Example
     -------
-    >>> history = History()
+    >>> history = EpochHistory()
     >>> for epoch in (1, 2):
     ...     history.add({"epoch": epoch})
     >>> history.rows

@@ -8,15 +8,15 @@ from typing import Any
 
 import torch
 
-from camser.data.dataset import SegmentDataset, SegmentIndex, unchanged
+from camser.data.dataset import SegmentDataset, SegmentIndex, identity_collate
 from camser.data.manifest import DataFolder, Utterance
-from camser.data.mapped_array import MappedArray, place
+from camser.data.mapped_array import MappedArray, copy_to_device_if_fits
 from camser.data.packed_audio import PackedAudio
 from camser.model import UtteranceEncoder
-from camser.training.feature_cache import keep_features
+from camser.training.feature_cache import cache_features
 
 
-class PreparedData:
+class RunData:
     """A manifest's audio, packed, and what can be kept of a model's work on it.
 
     Both are made where ``folder`` does not hold them yet. On a GPU with room for all that batches
@@ -65,24 +65,24 @@ class PreparedData:
         self.kept: dict[str, MappedArray] = {}
         if keep:
             where = self.index, self.audio, frames, device, progress
-            self.kept = keep_features(model.encoders, utterances, *where, model.plugins)
-        self.is_heard = self.kept.keys() != set(model.encoders)
-        needed = [*self.kept.values(), *([self.audio.samples] if self.is_heard else [])]
+            self.kept = cache_features(model.encoders, utterances, *where, model.plugins)
+        self.needs_audio = self.kept.keys() != set(model.encoders)
+        needed = [*self.kept.values(), *([self.audio.samples] if self.needs_audio else [])]
         self.device = torch.device(device)
-        self.place = place(needed, self.device)
+        self.place = copy_to_device_if_fits(needed, self.device)
 
     def dataset(self, part: Sequence[Utterance], labels: Sequence[str]) -> SegmentDataset:
         """The segments of some utterances; their samples only where not all is kept."""
-        audio = self.audio if self.is_heard else None
+        audio = self.audio if self.needs_audio else None
         return SegmentDataset(part, self.index, labels, audio, self.kept, self.place)
 
-    def loader(self, batch_size: int, num_workers: int) -> dict[str, Any]:
+    def loader_kwargs(self, batch_size: int, num_workers: int) -> dict[str, Any]:
         """The arguments of a loader; what lies on a GPU needs neither workers nor a way there."""
         on_host = self.place.type == "cpu"
         workers = num_workers if on_host else 0
         return {
             "batch_size": batch_size,
-            "collate_fn": unchanged,
+            "collate_fn": identity_collate,
             "num_workers": workers,
             "persistent_workers": workers > 0,
             "pin_memory": on_host and self.device.type == "cuda",

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 
 
-class UtteranceMeans:
+class MeanOverSegments:
     """The means over utterances' segments, which may come in any order, and batch by batch.
 
     All is summed where the values are, so nothing waits; see ``segments.join`` for one batch.
@@ -21,7 +21,7 @@ class UtteranceMeans:
 
     Example
     -------
-    >>> means = UtteranceMeans(2)
+    >>> means = MeanOverSegments(2)
     >>> means.add(torch.tensor([[1.0], [5.0]]), torch.tensor([0, 1]))
     >>> means.add(torch.tensor([[3.0]]), torch.tensor([0]))
     >>> means.means().tolist(), means.counts.tolist()
@@ -47,7 +47,7 @@ class UtteranceMeans:
         return self.sums / self.counts
 
 
-class Scored(NamedTuple):
+class UtteranceScores(NamedTuple):
     """What is known of a stage's utterances, on the host.
 
     Arguments
@@ -68,9 +68,9 @@ class Scored(NamedTuple):
     loss: float
 
 
-def score(
-    means: UtteranceMeans, classifier: nn.Module, ids: Sequence[str], labels: Sequence[int]
-) -> Scored:
+def score_utterances(
+    means: MeanOverSegments, classifier: nn.Module, ids: Sequence[str], labels: Sequence[int]
+) -> UtteranceScores:
     """Decide on utterances by the means of their segments' embeddings.
 
     Arguments
@@ -86,4 +86,4 @@ def score(
     seen = (both[:, -1] > 0).nonzero().squeeze(1)
     found, truths = both[seen, :-1], torch.tensor(labels)[seen]
     loss = nn.functional.nll_loss(found, truths).item()
-    return Scored([ids[i] for i in seen.tolist()], truths, found, loss)
+    return UtteranceScores([ids[i] for i in seen.tolist()], truths, found, loss)

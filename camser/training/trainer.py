@@ -25,18 +25,18 @@ from torch import Tensor
 
 from camser.data.dataset import SegmentDataset
 from camser.runtime import resource_errors
-from camser.runtime.distributed import is_alone, largest
-from camser.runtime.signals import INTERRUPTS, leave_children, leave_to_main, status
+from camser.runtime.distributed import all_reduce_max, is_single_process
+from camser.runtime.signals import SIGNALS, exit_status, ignore_child_exits, ignore_sigint_in_worker
 from camser.training import nonfinite
-from camser.training.checkpoints import CheckpointError, remove_partial
-from camser.training.compilation import at_fixed_size
+from camser.training.checkpoints import CheckpointError, remove_unfinished
+from camser.training.compilation import eager_unless_full_batch
 from camser.training.running_statistics import RunningStatistics
 
 logger = logging.getLogger(__name__)
 
 
 @register_checkpoint_hooks
-class Trainer(sb.Brain):
+class ResumableBrain(sb.Brain):
     """Takes steps that are finite, in an order of its own, and ends for a signal when all is saved.
 
     What it reads from ``hparams``: ``seed``, ``batch_size``, ``eval_batch_size`` and
@@ -52,8 +52,8 @@ class Trainer(sb.Brain):
         super().__init__(**kwargs)
         self.datasets: dict[Stage, SegmentDataset] = {}
         scaled = self.scaler.is_enabled()
-        self.losses = nonfinite.LossWatch(self.nonfinite_patience, scaled, is_alone())
-        self.whole_step = 0  # the last one that this process has made, and all of it
+        self.losses = nonfinite.LossTracker(self.nonfinite_patience, scaled, is_single_process())
+        self.last_complete_step = 0  # the last one that this process has made, and all of it
         self._began, self._seconds_before = time.monotonic(), 0.0
         self._loaders: weakref.WeakSet = weakref.WeakSet()
         if self.max_grad_norm <= 0:  # SpeechBrain would then climb the gradient
@@ -64,7 +64,7 @@ class Trainer(sb.Brain):
         self.datasets[stage] = dataset
         kwargs["generator"] = torch.Generator().manual_seed(self.hparams.seed)
         if kwargs.get("num_workers"):
-            kwargs["worker_init_fn"] = leave_to_main
+            kwargs["worker_init_fn"] = ignore_sigint_in_worker
         if stage == Stage.TRAIN:
             self.train_sampler = ReproducibleRandomSampler(dataset, seed=self.hparams.seed)
             kwargs["sampler"] = self.train_sampler
@@ -85,15 +85,17 @@ class Trainer(sb.Brain):
             yield
         except resource_errors.LostWorkerError:
             raise
-        except (RuntimeError, *resource_errors.CUT_OFF) as error:
-            leave_children()  # else PyTorch raises in here too, wherever it learns of an end
+        except (RuntimeError, *resource_errors.PIPE_ERRORS) as error:
+            ignore_child_exits()  # else PyTorch raises in here too, wherever it learns of an end
             if lost := self._lost_workers():
                 raise resource_errors.LostWorkerError(lost) from error
             raise
 
     def _lost_workers(self) -> list[str]:
         reading = [loader._speechbrain_iterator for loader in self._loaders]
-        return resource_errors.endings([w for one in reading for w in getattr(one, "_workers", ())])
+        return resource_errors.worker_exits(
+            [w for one in reading for w in getattr(one, "_workers", ())]
+        )
 
     def fit(self, *args: Any, **kwargs: Any) -> None:
         """See SpeechBrain's; where a signal asks for it, it ends after a checkpoint.
@@ -103,15 +105,15 @@ class Trainer(sb.Brain):
         SystemExit
             With 128 + the signal's number, in all processes.
         """
-        with INTERRUPTS.deferred(), self.watching_workers():
+        with SIGNALS.defer(), self.watching_workers():
             super().fit(*args, **kwargs)
-        self._end_if_asked()  # what came after the last checkpoint
+        self._stop_if_signalled()  # what came after the last checkpoint
 
     def on_fit_start(self) -> None:
         """Every process draws noise of its own, the same whatever was computed before."""
         torch.manual_seed(self.hparams.seed + (get_rank() or 0))
         if self.checkpointer is not None:
-            self.checkpointer.check_processes()
+            self.checkpointer.check_world_size()
         super().on_fit_start()
         self.statistics = RunningStatistics(self.modules)
 
@@ -128,20 +130,20 @@ class Trainer(sb.Brain):
             self.statistics.remember()
         should_step = full or self.step == self.num_train_batches
         # Around the way back too: with gradient checkpointing, layers run there once more.
-        fixed_size = at_fixed_size(len(batch) == self.hparams.batch_size)
-        with self._memory_to_train(len(batch)):
+        fixed_size = eager_unless_full_batch(len(batch) == self.hparams.batch_size)
+        with self._explain_out_of_memory(len(batch)):
             with self.no_sync(not should_step), fixed_size:
                 with self.training_ctx:
                     outputs = self.compute_forward(batch, Stage.TRAIN)
                     loss = self.compute_objectives(outputs, batch, Stage.TRAIN)
-                nonfinite.backward(self.scaler.scale(loss / self.grad_accumulation_factor))
+                nonfinite.backward_or_nan(self.scaler.scale(loss / self.grad_accumulation_factor))
             skipped = self.optimizers_step() if should_step else None
         if skipped is not None:
             self.statistics.restore_where(skipped)
         self.losses.add(self.step, batch.id, loss.detach(), skipped)
-        if self.losses.is_due:
-            self.avg_train_loss: float = self.losses.look(self.avg_train_loss)
-        self.whole_step = self.step
+        if self.losses.should_fetch:
+            self.avg_train_loss: float = self.losses.fetch(self.avg_train_loss)
+        self.last_complete_step = self.step
         return self.avg_train_loss
 
     @property
@@ -153,7 +155,7 @@ class Trainer(sb.Brain):
         """See ``finite.step``."""
         self.optimizer_step += 1
         optimizers = self.freeze_optimizers(self.optimizers_dict).values()
-        return nonfinite.step(optimizers, self.scaler, self.max_grad_norm)
+        return nonfinite.clip_and_step(optimizers, self.scaler, self.max_grad_norm)
 
     def update_average(self, loss: Tensor | float, avg_loss: float) -> float:
         """See SpeechBrain's; ``fit_batch`` returns the average itself."""
@@ -165,22 +167,22 @@ class Trainer(sb.Brain):
         """See ``WholeCheckpointer.save_and_keep_only``; ends here where a signal asked for it."""
         folder = Path(self.checkpointer.checkpoints_dir)
         try:
-            with resource_errors.naming(folder):
+            with resource_errors.add_file_name(folder):
                 self.checkpointer.save_and_keep_only(**kwargs)
         except OSError:
-            remove_partial(folder)  # it takes the room that there is not
+            remove_unfinished(folder)  # it takes the room that there is not
             raise
         except RuntimeError as error:  # torch.save's, which has no errno
-            remove_partial(folder)
+            remove_unfinished(folder)
             free = resource_errors.free_space(folder) / 1e6
             raise CheckpointError(
                 f"{folder} could not be written ({error}); {free:.1f} MB are free there. What was "
-                f"saved before is whole; mend that, {resource_errors.GO_ON}"
+                f"saved before is whole; mend that, {resource_errors.RESUME_HINT}"
             ) from error
-        self._end_if_asked()
+        self._stop_if_signalled()
 
-    def _end_if_asked(self) -> None:
-        number = largest(INTERRUPTS.asked, self.device)
+    def _stop_if_signalled(self) -> None:
+        number = all_reduce_max(SIGNALS.received, self.device)
         if not number:
             return
         saved = self.checkpointer and self.checkpointer.find_checkpoint()
@@ -189,7 +191,7 @@ class Trainer(sb.Brain):
             where = f"step {self.step} of {self.num_train_batches}" if self.step else "its end"
             told = f"{name}: saved {saved.path} (epoch {epoch}, {where})"
             print(f"{told}; the same command goes on from there", file=sys.stderr)
-        sys.exit(status(number))
+        sys.exit(exit_status(number))
 
     def _should_save_intra_epoch_ckpt(self, *args: Any) -> bool:
         # Between two steps of the optimiser there are gradients that no checkpoint holds.
@@ -198,34 +200,38 @@ class Trainer(sb.Brain):
             return False
         # Processes wait for each other to agree, so they do it where they have waited anyway.
         late = len(self.losses.pending) >= factor
-        if not (late and is_distributed_initialized()) and largest(INTERRUPTS.asked, self.device):
+        if not (late and is_distributed_initialized()) and all_reduce_max(
+            SIGNALS.received, self.device
+        ):
             if self.checkpointer is None:
-                self._end_if_asked()
+                self._stop_if_signalled()
             return True
         if self.checkpointer is None or (late and self.ckpt_interval_minutes > 0):
             return False
         return super()._should_save_intra_epoch_ckpt(*args)
 
     def _save_intra_epoch_ckpt(self) -> None:
-        self.avg_train_loss = self.losses.look(self.avg_train_loss)
+        self.avg_train_loss = self.losses.fetch(self.avg_train_loss)
         meta = {INTRA_EPOCH_CKPT_FLAG: True}
         self.save_checkpoint(meta=meta, end_of_epoch=False, verbosity=logging.DEBUG)
 
     def _fit_train(self, train_set: Any, epoch: int, enable: bool) -> None:
-        self.whole_step = 0  # of this epoch; where it is resumed, there is a checkpoint already
+        self.last_complete_step = (
+            0  # of this epoch; where it is resumed, there is a checkpoint already
+        )
         self._began, self._seconds_before = time.monotonic() - self._seconds_before, 0.0
         try:
             super()._fit_train(train_set, epoch, enable)
         except (RuntimeError, EOFError, OSError) as error:
             # Whoever stops all of a job's processes stops the loader's workers too.
-            told = INTERRUPTS.asked and is_alone()
-            if not told or not (resource_errors.is_of_ending(error) or self._lost_workers()):
+            told = SIGNALS.received and is_single_process()
+            if not told or not (resource_errors.is_shutdown_error(error) or self._lost_workers()):
                 raise
-            if not self._is_between_steps(train_set):
-                sys.exit(status(INTERRUPTS.asked))
+            if not self._at_step_boundary(train_set):
+                sys.exit(exit_status(SIGNALS.received))
             self._save_intra_epoch_ckpt()
 
-    def _is_between_steps(self, train_set: Any) -> bool:
+    def _at_step_boundary(self, train_set: Any) -> bool:
         """Whether what was cut off, anywhere, is at the end of a step, and can be saved as that.
 
         That a worker is gone, PyTorch tells from a signal's handler, anywhere, until we are told to
@@ -234,7 +240,7 @@ class Trainer(sb.Brain):
         if self.checkpointer is None or not self.step or self.step % self.grad_accumulation_factor:
             return False
         reading = train_set._speechbrain_iterator  # whose place is saved too
-        return reading is not None and self.step == self.whole_step == reading._num_yielded
+        return reading is not None and self.step == self.last_complete_step == reading._num_yielded
 
     @mark_as_saver
     def _save(self, path: str | Path) -> None:
@@ -256,8 +262,8 @@ class Trainer(sb.Brain):
 
     # Memory ------------------------------------------------------------------------------------
 
-    def _memory_to_train(self, size: int) -> AbstractContextManager[None]:
-        return resource_errors.of_memory(
+    def _explain_out_of_memory(self, size: int) -> AbstractContextManager[None]:
+        return resource_errors.raise_with_memory_advice(
             lambda: f"a batch of {size} segments to train on; {self._advice()}"
         )
 
@@ -277,7 +283,7 @@ class Trainer(sb.Brain):
     def memory_to_evaluate(self, size: int) -> AbstractContextManager[None]:
         """While segments are scored: what to do where memory does not suffice."""
         less = max(1, self.hparams.eval_batch_size // 2)
-        return resource_errors.of_memory(
+        return resource_errors.raise_with_memory_advice(
             lambda: (
                 f"a batch of {size} segments to score; give --eval_batch_size={less}, and the same "
                 f"command goes on"

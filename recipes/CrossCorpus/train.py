@@ -10,14 +10,14 @@ See recipes/IEMOCAP/train.py for overrides, run options and several GPUs.
 from importlib.util import module_from_spec, spec_from_file_location
 from pathlib import Path
 
-from camser.data.prepare import Scanner
+from camser.data.prepare import CorpusScanner
 from camser.experiment.run import main
 
 HERE = Path(__file__).resolve().parent
 RECIPES = {"iemocap": "IEMOCAP", "emodb": "EmoDB", "ravdess": "RAVDESS"}
 
 
-def load_scan(corpus: str) -> Scanner:
+def load_scan(corpus: str) -> CorpusScanner:
     """The reading of a corpus, from the recipe beside this one."""
     path = HERE.parent / RECIPES[corpus] / f"{corpus}_prepare.py"
     spec = spec_from_file_location(path.stem, path)

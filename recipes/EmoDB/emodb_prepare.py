@@ -6,7 +6,7 @@ import re
 from pathlib import Path
 
 from camser.data.manifest import Utterance
-from camser.data.prepare import CorpusError, Scan
+from camser.data.prepare import CorpusError, CorpusScan
 
 EMOTIONS = {  # the German initials
     "W": "angry",
@@ -33,7 +33,7 @@ COUNTS = {
 NAME = re.compile(r"(\d\d)([ab]\d\d)([WLEAFTN])[a-z]", re.ASCII)
 
 
-def scan(data_folder: Path) -> Scan:
+def scan(data_folder: Path) -> CorpusScan:
     """Find every recording.
 
     Arguments
@@ -65,7 +65,7 @@ def scan(data_folder: Path) -> Scan:
             problems.append(f"{path}: not an EmoDB name, such as 03a01Fa.wav")
             continue
         utterances.append(_utterance(path, *match.groups()))
-    return Scan(utterances, problems, COUNTS)
+    return CorpusScan(utterances, problems, COUNTS)
 
 
 def _utterance(path: Path, speaker: str, sentence: str, emotion: str) -> Utterance:

@@ -9,9 +9,9 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
-from camser.data.manifest import ManifestError, Utterance, inside
-from camser.data.prepare import CorpusError, Scan
-from camser.runtime.safe_io import is_kind, read_json, read_text
+from camser.data.manifest import ManifestError, Utterance, resolve_inside
+from camser.data.prepare import CorpusError, CorpusScan
+from camser.runtime.safe_io import matches_type, read_json, read_text
 
 EMOTIONS = {
     "ang": "angry",
@@ -41,7 +41,7 @@ MOST = 2**22  # bytes of a dialogue's annotation; the longest have about fifty t
 TRANSCRIPT = re.compile(r"(\S+) \[[\d.]+-[\d.]+\]: ?(.*)$")
 
 
-def scan(data_folder: Path) -> Scan:
+def scan(data_folder: Path) -> CorpusScan:
     """Find every annotated turn.
 
     Arguments
@@ -74,7 +74,7 @@ def scan(data_folder: Path) -> Scan:
             found, wrong = _read_dialogue(data_folder, session, dialogue)
             utterances += found
             problems += wrong
-    return Scan(utterances, problems, _expected(data_folder), {"excited": "happy"})
+    return CorpusScan(utterances, problems, _expected(data_folder), {"excited": "happy"})
 
 
 def _check_level(folder: Path) -> None:
@@ -150,7 +150,7 @@ def _read_texts(data_folder: Path, path: Path) -> dict[str, str]:
 
 
 def _lines(data_folder: Path, path: Path) -> list[str]:
-    return read_text(inside(data_folder, path), MOST, errors="replace").splitlines()
+    return read_text(resolve_inside(data_folder, path), MOST, errors="replace").splitlines()
 
 
 def _expected(data_folder: Path) -> dict[str, dict[str, int]]:
@@ -158,9 +158,9 @@ def _expected(data_folder: Path) -> dict[str, dict[str, int]]:
     if not path.exists():
         return COUNTS
     try:
-        counts = read_json(inside(data_folder, path.name))
+        counts = read_json(resolve_inside(data_folder, path.name))
     except (OSError, ValueError) as error:
         raise CorpusError(f"{path} cannot be read: {error}") from error
-    if not is_kind(counts, {str: {str: int}}):
+    if not matches_type(counts, {str: {str: int}}):
         raise CorpusError(f"{path} is not JSON of the form {{session: {{emotion: count}}}}")
     return counts

@@ -10,7 +10,7 @@ import re
 from pathlib import Path
 
 from camser.data.manifest import Utterance
-from camser.data.prepare import CorpusError, Scan
+from camser.data.prepare import CorpusError, CorpusScan
 
 EMOTIONS = {
     "01": "neutral",
@@ -29,7 +29,7 @@ NAME = re.compile(r"(0[1-3])-(0[12])-(0[1-8])-(0[12])-(0[12])-(0[12])-(\d\d)", r
 SPEECH = ("03", "01")
 
 
-def scan(data_folder: Path) -> Scan:
+def scan(data_folder: Path) -> CorpusScan:
     """Find every recording, WAV or FLAC.
 
     Arguments
@@ -64,7 +64,7 @@ def scan(data_folder: Path) -> Scan:
             problems.append(f"{path}: not a RAVDESS name of this actor, e.g. 03-01-05-02-01-01-12")
         elif match.groups()[:2] == SPEECH:
             utterances.append(_utterance(path, match))
-    return Scan(utterances, problems, COUNTS)
+    return CorpusScan(utterances, problems, COUNTS)
 
 
 def _utterance(path: Path, match: re.Match) -> Utterance:

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import sklearn.metrics  # noqa: F401 - an import without memory fails in ways of Python's own
 
-from camser.runtime.signals import INTERRUPTS
+from camser.runtime.signals import SIGNALS
 from robustness.harness import tiny_recipe
 from robustness.harness.forked_run import Ended, Run
 from robustness.harness.report import Tally
@@ -142,6 +142,6 @@ class Bench:
 
 def _train(place: tiny_recipe.Place, environment: Mapping[str, str], before: Callable) -> None:
     os.environ.update(environment)
-    INTERRUPTS.install()  # while Python imports, a signal is Python's own affair
+    SIGNALS.install()  # while Python imports, a signal is Python's own affair
     before()
     tiny_recipe.train(place)

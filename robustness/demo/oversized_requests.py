@@ -8,7 +8,7 @@ import struct
 import time
 from concurrent.futures import ThreadPoolExecutor
 
-from camser.cli.demo.limits import BODY_SECONDS, HEADER_SECONDS, MOST_CONNECTIONS
+from camser.cli.demo.limits import BODY_SECONDS, HEADER_SECONDS, MAX_CONNECTIONS
 from robustness.demo.http_client import API, Page, form
 from robustness.demo.sample_audio import flac, wav
 
@@ -107,9 +107,9 @@ def many_connections(page: Page) -> str:
     left = len(os.listdir(f"/proc/{page.process.pid}/fd")) - open_before
     for client in clients:
         client.close()
-    assert opened <= 2 * MOST_CONNECTIONS + 5 and left <= 5, (opened, left)
+    assert opened <= 2 * MAX_CONNECTIONS + 5 and left <= 5, (opened, left)
     page.works()
-    return f"at most {2 * MOST_CONNECTIONS} are taken, all dropped after {HEADER_SECONDS} s"
+    return f"at most {2 * MAX_CONNECTIONS} are taken, all dropped after {HEADER_SECONDS} s"
 
 
 def crowd(page: Page) -> str:

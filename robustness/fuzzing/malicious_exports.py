@@ -19,7 +19,7 @@ sys.path.append(str(ROOT / "tests"))  # its small exports
 
 from camser.inference.export_files import INT8, ONNX, WEIGHTS
 from camser.inference.export_folder import write_config
-from camser.runtime.digests import described
+from camser.runtime.digests import file_record
 from tests.helpers.tiny_export import write_export
 
 # A copy of any of these in the working folder is imported where that folder is on Python's path.
@@ -120,7 +120,7 @@ def _encoder(**values: Any) -> Callable[[Path, Path], None]:
 
 def _weights_are_a_pickle(folder: Path, sprung: Path) -> None:
     (folder / WEIGHTS).write_bytes(pickle.dumps(Sprung(sprung, WEIGHTS)))
-    _config(lambda c: c.update(weights=described(folder / WEIGHTS)))(folder, sprung)
+    _config(lambda c: c.update(weights=file_record(folder / WEIGHTS)))(folder, sprung)
 
 
 def _graph_is_a_pickle(folder: Path, sprung: Path) -> None:
@@ -173,7 +173,7 @@ def _write_graph(folder: Path, name: str, operator: str = "MatMul", weights: str
 
 
 def _describe_graphs(folder: Path) -> None:
-    there = {name: described(folder / name) for name in (ONNX, INT8) if (folder / name).is_file()}
+    there = {name: file_record(folder / name) for name in (ONNX, INT8) if (folder / name).is_file()}
     _config(lambda c: c.update(onnx=there))(folder, folder)
 
 

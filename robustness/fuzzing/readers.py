@@ -119,8 +119,8 @@ def _listen(path: Path) -> None:
     samples = audio.load(path)
     assert samples.dtype == np.float32 and samples.ndim == 1 and 0 < len(samples) < 2**24
     assert np.isfinite(samples).all()
-    joined = np.concatenate(list(audio.blocks(path, 1000)))
-    assert np.array_equal(joined, samples) and audio.count(path) == len(samples)
+    joined = np.concatenate(list(audio.iter_chunks(path, 1000)))
+    assert np.array_equal(joined, samples) and audio.count_samples(path) == len(samples)
 
 
 # Corpora --------------------------------------------------------------------------------------
@@ -159,7 +159,7 @@ def scan(*recipes: str) -> Callable[[Path], None]:
         for recipe in recipes:
             found = importlib.import_module(f"{recipe}_prepare").scan(place)
             for row in found.utterances:
-                corpus_manifest.locate(place, row)
+                corpus_manifest.audio_path(place, row)
             if found.utterances:
                 rows = [replace(row, seconds=1.0) for row in found.utterances]
                 corpus_manifest.write_manifest(place / "manifest.csv", rows)

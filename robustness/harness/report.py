@@ -15,7 +15,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
-from camser.runtime.files import replacing
+from camser.runtime.files import atomic_write
 
 ROOT = Path(__file__).parents[2]
 sys.path.append(str(ROOT / "recipes/IEMOCAP"))
@@ -105,7 +105,7 @@ def main(
         script = Path(sys.modules[run.__module__].__file__ or "").relative_to(ROOT).with_suffix("")
         command = f"python -m {'.'.join(script.parts)} {_options(asked)}"
         told = {"command": command, "machine": measurement.machine(), "rows": tally.rows()}
-        with replacing(asked.output) as file:
+        with atomic_write(asked.output) as file:
             json.dump(told, file, indent=1)
             file.write("\n")
     if tally.losses:

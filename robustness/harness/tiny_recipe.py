@@ -21,7 +21,7 @@ from camser.evaluation import results
 from camser.experiment import run
 from camser.export import verify
 from camser.inference import EmotionClassifier
-from camser.training.checkpoints import best_of, read_checkpoints
+from camser.training.checkpoints import best_checkpoint_at, read_checkpoints
 from robustness.harness.forked_run import Run, adopt
 from robustness.harness.report import ROOT
 
@@ -120,7 +120,7 @@ def outcome(place: Place) -> dict[str, Any]:
     for told in (found, *history):
         told.pop("seconds")
     checkpoints = read_checkpoints(place.output / "save")
-    shown = {"newest": checkpoints[0], "best": best_of(checkpoints[0], checkpoints)}
+    shown = {"newest": checkpoints[0], "best": best_checkpoint_at(checkpoints[0], checkpoints)}
     names = set(results.FILES) - {results.HISTORY}
     files = {n: _digest((place.output / n).read_bytes()) for n in names}
     weights = {

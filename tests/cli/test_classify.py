@@ -13,7 +13,7 @@ from safetensors.torch import save_file
 from camser import cli
 from camser.cli import classify
 from camser.inference.export_folder import write_config
-from camser.runtime.digests import described
+from camser.runtime.digests import file_record
 
 
 @pytest.fixture
@@ -169,7 +169,7 @@ def test_an_export_cannot_clear_the_terminal(say, export, wave_path, tmp_path):
     path = folder / "model.safetensors"
     save_file({"\x1b[2Jall is well\nreally": torch.zeros(1)}, path)
     config = json.loads((folder / "config.json").read_text())
-    write_config(folder, {**config, "weights": described(path), "digest": None})
+    write_config(folder, {**config, "weights": file_record(path), "digest": None})
     with pytest.raises(SystemExit, match=r"\\x1b\[2Jall is well") as told:
         cli.main(["classify", "--model", str(folder), "--engine=torch", str(wave_path)])
     assert "\x1b" not in str(told.value)

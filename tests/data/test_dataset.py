@@ -13,8 +13,8 @@ from speechbrain.dataio.sampler import DistributedSamplerWrapper, ReproducibleRa
 from speechbrain.utils.checkpoints import Checkpointer
 
 from camser import audio
-from camser.data.dataset import SegmentDataset, SegmentIndex, unchanged
-from camser.data.manifest import Utterance, locate
+from camser.data.dataset import SegmentDataset, SegmentIndex, identity_collate
+from camser.data.manifest import Utterance, audio_path
 from camser.data.mapped_array import MappedArray, write_array
 from camser.data.packed_audio import PackedAudio, num_samples
 from camser.segments import num_segments
@@ -56,7 +56,7 @@ def plain_dataset(utterances, folder, size=SIZE):
     for u in utterances:
         for k in range(num_segments(num_samples(u), size)):
             items[f"{u.id}#{k}"] = {
-                "path": str(locate(folder, u)),
+                "path": str(audio_path(folder, u)),
                 "start": k * size,
                 "length": min(size, num_samples(u) - k * size),
                 "label": LABELS.index(u.emotion),
@@ -102,7 +102,7 @@ def assert_same_batches(ours, dataset, plain):
 def test_the_batches_are_the_plain_ways(utterances, folder, packed, workers, shard):
     part = utterances[1:]
     dataset = SegmentDataset(part, SegmentIndex(utterances, SIZE), LABELS, packed)
-    ours = loader(dataset, unchanged, shard, workers)
+    ours = loader(dataset, identity_collate, shard, workers)
     plain = plain_loader(part, folder, shard=shard)
     assert_same_batches(epochs(ours, 1, 2), dataset, epochs(plain, 1, 2))
 
@@ -112,13 +112,13 @@ def test_cut_off_in_mid_epoch_they_go_on_with_the_batches_that_are_left(
     utterances, folder, packed, tmp_path, workers
 ):
     dataset = SegmentDataset(utterances, SegmentIndex(utterances, SIZE), LABELS, packed)
-    first = loader(dataset, unchanged, workers=workers)
+    first = loader(dataset, identity_collate, workers=workers)
     checkpointer = Checkpointer(tmp_path, {"loader": first})
     for number, _ in enumerate(epochs(first, 1), start=1):
         if number == 3:
             checkpointer.save_checkpoint(end_of_epoch=False)
             break
-    second = loader(dataset, unchanged, workers=workers)
+    second = loader(dataset, identity_collate, workers=workers)
     Checkpointer(tmp_path, {"loader": second}).recover_if_possible()
     plain = list(epochs(plain_loader(utterances, folder), 1, 2))
     assert_same_batches(epochs(second, 1, 2), dataset, plain[3:])

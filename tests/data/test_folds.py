@@ -8,13 +8,13 @@ from dataclasses import replace
 import pytest
 
 from camser.data.folds import (
+    FOLD_KEYS,
     OPTIMISTIC,
-    OPTIONS,
     PROTOCOLS,
     FoldError,
-    caution,
-    describe,
+    describe_fold,
     make_folds,
+    selection_note,
 )
 from tests.helpers.fake_utterances import emodb, ravdess, utterance
 
@@ -167,7 +167,7 @@ def test_selection_on_the_test_fold_trains_on_all_others(iemocap, protocol):
 
 
 def test_the_options_are_those_that_folds_are_made_with():
-    assert {"utterances", *OPTIONS} == set(inspect.signature(make_folds).parameters)
+    assert {"utterances", *FOLD_KEYS} == set(inspect.signature(make_folds).parameters)
 
 
 @pytest.mark.parametrize("protocol", PROTOCOLS)
@@ -197,8 +197,8 @@ def test_folds_do_not_depend_on_the_order_of_the_speakers_rows(iemocap, protocol
 @pytest.mark.parametrize("selection", ["held_out", "test_fold"])
 def test_a_fold_describes_itself_and_warns_of_optimism(iemocap, selection):
     fold = make_folds(iemocap, "leave_one_session_out", selection=selection)[1]
-    text = describe(fold, selection)
+    text = describe_fold(fold, selection)
     sizes = f"train {len(fold.train)}, valid {len(fold.valid)}, test 1023"
     assert text.startswith(f"fold 1 (Session2): {sizes}; test holds angry 137, happy 327, ")
     assert text.endswith(f"; {OPTIMISTIC}") == (OPTIMISTIC in text) == (selection == "test_fold")
-    assert caution("test_fold") == OPTIMISTIC
+    assert selection_note("test_fold") == OPTIMISTIC

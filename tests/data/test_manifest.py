@@ -17,7 +17,7 @@ from camser.data.manifest import (
     Utterance,
     fingerprint,
     read_manifest,
-    validate,
+    validate_manifest,
     write_manifest,
 )
 
@@ -141,12 +141,12 @@ def test_a_refused_manifest_leaves_the_old_one(tmp_path):
 
 def test_an_id_that_occurs_twice_is_named():
     with pytest.raises(ManifestError, match="row 3: the id 'fake/000' occurs twice"):
-        validate([utterance(0), utterance(1), utterance(0, text="other")])
+        validate_manifest([utterance(0), utterance(1), utterance(0, text="other")])
 
 
 def test_all_bad_rows_are_listed_up_to_twenty():
     with pytest.raises(ManifestError, match="… and 5 more") as caught:
-        validate([utterance(i, gender="") for i in range(25)], "there.csv")
+        validate_manifest([utterance(i, gender="") for i in range(25)], "there.csv")
     assert str(caught.value).startswith("there.csv:\n")
     assert str(caught.value).count("gender is") == 20
 

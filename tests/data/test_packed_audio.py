@@ -13,8 +13,8 @@ import torch
 
 from camser import audio
 from camser.audio import AudioError
-from camser.data.manifest import Utterance, locate
-from camser.data.mapped_array import place
+from camser.data.manifest import Utterance, audio_path
+from camser.data.mapped_array import copy_to_device_if_fits
 from camser.data.packed_audio import PackedAudio, num_samples
 
 LENGTHS = (5000, 16000, 40001)
@@ -48,8 +48,8 @@ def decoded(monkeypatch):
 
 def assert_equal_to_the_files(packed, utterances, folder):
     for u in utterances:
-        own = torch.from_numpy(audio.load(locate(folder, u)))
-        assert packed.wave(u).dtype == torch.float32 and torch.equal(packed.wave(u), own)
+        own = torch.from_numpy(audio.load(audio_path(folder, u)))
+        assert packed.waveform(u).dtype == torch.float32 and torch.equal(packed.waveform(u), own)
 
 
 def test_16_bit_files_are_held_exactly_in_16_bits(pack, utterances, tmp_path):
@@ -84,9 +84,9 @@ def test_a_devices_gather_is_the_hosts_to_the_last_bit(pack, utterances, tmp_pat
     first = [packed.first[u.id] for u in utterances]
     start = torch.tensor([first[2] + 32000, first[0], first[3] + 8999, first[1]])
     length = torch.tensor([8001, 5000, 1, 16000])
-    host = packed.cut(start, length, 16000)
+    host = packed.read_segments(start, length, 16000)
     packed.samples.to("cpu")
-    device = packed.cut(start, length, 16000)
+    device = packed.read_segments(start, length, 16000)
     assert device.dtype == host.dtype == torch.float32 and torch.equal(device, host)
     assert not host[2, 1:].any() and host[2, 0] != 0
 
@@ -207,9 +207,11 @@ def test_data_goes_to_a_gpu_where_it_fits_into_half_of_what_is_free(pack, monkey
         caplog.clear()
         monkeypatch.setattr(torch.cuda, "mem_get_info", lambda device, free=free: (free, free))
         with caplog.at_level("INFO"):
-            assert place([packed.samples], "cuda").type == ("cuda" if goes else "cpu")
+            assert copy_to_device_if_fits([packed.samples], "cuda").type == (
+                "cuda" if goes else "cpu"
+            )
         assert bool(sent) == goes and ("having no room" in caplog.text) != goes
-    assert place([packed.samples], "cpu") == torch.device("cpu")
+    assert copy_to_device_if_fits([packed.samples], "cpu") == torch.device("cpu")
 
 
 PEAK = """

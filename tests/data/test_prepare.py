@@ -9,7 +9,7 @@ import pytest
 import soundfile
 
 from camser.data.manifest import read_manifest
-from camser.data.prepare import CorpusError, Scan, prepare
+from camser.data.prepare import CorpusError, CorpusScan, prepare
 from tests.helpers.recipe_runs import load_module
 
 LABELS = ["angry", "sad", "happy", "neutral"]
@@ -170,8 +170,8 @@ def test_a_changed_recording_changes_its_digest_and_an_unchanged_one_is_not_read
     from camser import audio
 
     read = []
-    count = audio.count
-    monkeypatch.setattr(audio, "count", lambda path: read.append(path) or count(path))
+    count = audio.count_samples
+    monkeypatch.setattr(audio, "count_samples", lambda path: read.append(path) or count(path))
     assert go(copy) == before and read == []
     victim = copy / before[3].path
     write(victim, NOISE)
@@ -254,7 +254,7 @@ def test_a_data_folder_that_is_no_path_is_refused(go, given):
 
 def test_a_scan_without_expectations_only_counts(corpus, iemocap, tmp_path):
     def scan(folder):
-        return Scan(iemocap.scan(folder).utterances, [])
+        return CorpusScan(iemocap.scan(folder).utterances, [])
 
     assert prepare(scan, corpus, tmp_path, LABELS, {"excited": "happy"})
 

@@ -11,12 +11,12 @@ import torch
 from camser import audio
 from camser.data.dataset import SegmentDataset, SegmentIndex
 from camser.data.folds import make_folds
-from camser.data.manifest import ManifestError, Utterance, locate, read_manifest
+from camser.data.manifest import ManifestError, Utterance, audio_path, read_manifest
 from camser.data.packed_audio import PackedAudio
-from camser.data.prepare import CorpusError, Scan, prepare, prepare_several
+from camser.data.prepare import CorpusError, CorpusScan, prepare, prepare_several
 from camser.encoders.mfcc import MFCCBiLSTM
 from camser.runtime.digests import digest
-from camser.training.feature_cache import keep_features
+from camser.training.feature_cache import cache_features
 from tests.helpers.two_corpora import ACTORS, SPEAKERS, write, write_corpora
 
 LABELS = ["angry", "sad", "happy", "neutral"]
@@ -79,16 +79,16 @@ def test_a_corpus_without_a_folder_is_left_out(join, folders):
 def test_every_recording_is_found_in_its_own_corpus(join, folders):
     for given in (folders, {corpus: str(folder) for corpus, folder in folders.items()}):
         for u in join(given):
-            path = locate(given, u)
+            path = audio_path(given, u)
             assert path == folders[u.corpus] / u.path and digest(path) == u.digest
-            assert locate(folders[u.corpus], u) == locate(str(folders[u.corpus]), u) == path
+            assert audio_path(folders[u.corpus], u) == audio_path(str(folders[u.corpus]), u) == path
 
 
 def test_a_row_of_a_corpus_without_a_folder_is_named(join):
     row = join()[0]
     for given in ({"ravdess": "/data/ravdess"}, {"emodb": None, "ravdess": "/data/ravdess"}):
         with pytest.raises(ManifestError, match=f"{row.id}: data_folder has no folder for 'emodb'"):
-            locate(given, row)
+            audio_path(given, row)
 
 
 def test_recordings_of_one_name_in_two_corpora_are_two(tmp_path):
@@ -108,8 +108,8 @@ def test_recordings_of_one_name_in_two_corpora_are_two(tmp_path):
         own = torch.from_numpy(audio.load(folders[u.corpus] / "wav/01.wav"))
         assert torch.equal(wave[: len(own)], own) and not wave[len(own) :].any()
     encoder = MFCCBiLSTM(4)
-    kept = keep_features({"mfcc": encoder}, utterances, index, packed, tmp_path)["mfcc"].host
-    assert np.allclose(kept, encoder.keep(waves).numpy(), atol=1e-5)
+    kept = cache_features({"mfcc": encoder}, utterances, index, packed, tmp_path)["mfcc"].host
+    assert np.allclose(kept, encoder.cacheable_output(waves).numpy(), atol=1e-5)
     assert not np.allclose(kept[0], kept[1], atol=1e-2)
 
 
@@ -157,7 +157,7 @@ def test_names_that_could_be_another_corpuss_are_refused(join, scans, field):
     def scan(folder):
         found = scans["ravdess"](folder)
         rows = [replace(u, **{field: f"emodb{getattr(u, field)[7:]}"}) for u in found.utterances]
-        return Scan(rows, [])
+        return CorpusScan(rows, [])
 
     with pytest.raises(
         CorpusError, match=r"ravdess: the name 'emodb/.*' must begin with 'ravdess/"

@@ -45,7 +45,7 @@ def test_alexnet_weights_from_a_file_are_loaded_strictly(tmp_path):
 
 def test_frozen_alexnet_is_constant_and_keeps_its_keys():
     frozen, trained = SpectrogramAlexNet(None, freeze=True), SpectrogramAlexNet(None)
-    assert frozen.is_constant and not trained.is_constant
+    assert frozen.is_frozen and not trained.is_frozen
     frozen.load_state_dict(trained.state_dict(), strict=True)
 
 

@@ -6,7 +6,12 @@ import pytest
 import torch
 from torch.nn.functional import normalize
 
-from camser.encoders.front_end import in_pieces, power, preemphasise, standardise
+from camser.encoders.front_end import (
+    power_spectrum,
+    preemphasize,
+    segment_by_segment_on_cpu,
+    zero_mean_unit_variance,
+)
 from camser.encoders.mfcc import MFCC
 from camser.encoders.spectrogram import SpectrogramImage
 from camser.encoders.whisper import LogMel
@@ -92,14 +97,14 @@ def test_standardising_equals_wav2vec2s_own_extractor(speech):
     oracle = Wav2Vec2FeatureExtractor()(
         list(speech.numpy()), sampling_rate=16000, return_tensors="pt"
     )
-    assert torch.allclose(standardise(speech), oracle.input_values, atol=1e-5)
+    assert torch.allclose(zero_mean_unit_variance(speech), oracle.input_values, atol=1e-5)
 
 
 def test_preemphasis_equals_librosa_after_the_first_sample(speech):
     oracle = librosa.effects.preemphasis(speech.numpy(), coef=0.97)
-    assert np.allclose(preemphasise(speech, 0.97)[:, 1:], oracle[:, 1:], atol=1e-6)
-    assert torch.equal(preemphasise(speech, 0.97)[:, 0], speech[:, 0])
-    assert preemphasise(speech, 0.0) is speech
+    assert np.allclose(preemphasize(speech, 0.97)[:, 1:], oracle[:, 1:], atol=1e-6)
+    assert torch.equal(preemphasize(speech, 0.97)[:, 0], speech[:, 0])
+    assert preemphasize(speech, 0.0) is speech
 
 
 @pytest.mark.parametrize("front_end", [MFCC(), SpectrogramImage(), LogMel(80)])
@@ -132,12 +137,12 @@ def test_a_batch_cut_into_pieces_is_the_batch():
         calls.append(len(part))
         return part.cumsum(1)
 
-    assert torch.equal(in_pieces(front_end, waves), waves.cumsum(1))
+    assert torch.equal(segment_by_segment_on_cpu(front_end, waves), waves.cumsum(1))
     assert calls == [1, 1, 1]
-    assert in_pieces(front_end, waves.to("meta")).shape == (3, 4000)
+    assert segment_by_segment_on_cpu(front_end, waves.to("meta")).shape == (3, 4000)
     assert calls[3:] == [3]  # elsewhere than on a CPU all at once
 
 
 def test_power_is_the_squared_modulus():
     spectrum = torch.randn(2, 3, 4, dtype=torch.complex64)
-    torch.testing.assert_close(power(spectrum), spectrum.abs().square())
+    torch.testing.assert_close(power_spectrum(spectrum), spectrum.abs().square())

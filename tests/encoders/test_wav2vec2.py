@@ -57,7 +57,7 @@ def test_a_layer_is_transformers_hidden_state_of_that_number(tmp_path, layer, st
     expected = states.last_hidden_state if layer == 3 else states.hidden_states[layer]
     assert torch.allclose(encoder(waves), expected, atol=1e-5)
     assert len(encoder.model.encoder.layers) == layer
-    rebuilt = Wav2Vec2(**encoder.rebuild_args()).eval()
+    rebuilt = Wav2Vec2(**encoder.init_config()).eval()
     rebuilt.load_state_dict(encoder.state_dict(), strict=True)
     assert torch.equal(rebuilt(waves), encoder(waves))
 
@@ -70,7 +70,7 @@ def test_a_fresh_mixture_is_the_mean_of_all_layers_and_learns(tmp_path):
     assert torch.allclose(encoder(waves), torch.stack(layers).mean(0), atol=1e-5)
     encoder(waves).square().sum().backward()
     assert [n for n, p in encoder.named_parameters() if p.grad is not None] == ["mixture.logits"]
-    assert not encoder.is_constant
+    assert not encoder.is_frozen
 
 
 def test_half_precision_checkpoints_become_float32(tmp_path):
@@ -82,14 +82,14 @@ def test_half_precision_checkpoints_become_float32(tmp_path):
 def test_frozen_means_no_gradient_no_dropout_and_constant():
     encoder = Wav2Vec2(config=tiny(layerdrop=0.5, mask_time_prob=0.5), freeze="all").train()
     waves = torch.randn(2, 16000)
-    assert encoder.is_constant and not encoder.model.training
+    assert encoder.is_frozen and not encoder.model.training
     assert torch.equal(encoder(waves), encoder(waves))
 
 
 def test_frozen_with_augmentation_is_not_constant():
     encoder = Wav2Vec2(config=tiny(), freeze="all", mask_time_prob=0.5).train()
     waves = torch.randn(2, 16000)
-    assert not encoder.is_constant
+    assert not encoder.is_frozen
     assert not torch.equal(encoder(waves), encoder(waves))
 
 
@@ -106,7 +106,7 @@ def test_noise_comes_from_the_checkpoint_unless_asked_otherwise(tmp_path):
     assert Wav2Vec2(source=str(tmp_path)).noise["layer_drop"] == 0.3
     assert Wav2Vec2(source=str(tmp_path)).augment.time == (0.2, 4)
     quiet = Wav2Vec2(source=str(tmp_path), layer_drop=0.0, mask_time_prob=0.0)
-    assert not quiet.augments and quiet.model.config.layerdrop == 0
+    assert not quiet.has_augmentation and quiet.model.config.layerdrop == 0
 
 
 @pytest.mark.parametrize(
@@ -132,7 +132,7 @@ def test_gradient_checkpointing_changes_memory_not_gradients():
             mask_time_prob=0,
         )
     )
-    thrifty = Wav2Vec2(**plain.rebuild_args(), gradient_checkpointing=True)
+    thrifty = Wav2Vec2(**plain.init_config(), gradient_checkpointing=True)
     thrifty.load_state_dict(plain.state_dict())
     waves = torch.randn(2, 16000)
     for encoder in (plain.train(), thrifty.train()):

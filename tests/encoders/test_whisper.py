@@ -57,7 +57,7 @@ def test_whispers_layers_are_transformers_hidden_states(tmp_path, layer):
 def test_whispers_options():
     waves = torch.randn(2, 16000)
     frozen = Whisper(config=TINY_WHISPER, freeze="all").train()
-    assert frozen.is_constant and torch.equal(frozen(waves), frozen(waves))
+    assert frozen.is_frozen and torch.equal(frozen(waves), frozen(waves))
     noisy = Whisper(
         config=TINY_WHISPER, layer_drop=0.5, mask_time_prob=0.3, layer="mixture"
     ).train()

@@ -9,7 +9,7 @@ import soundfile
 import torch
 from speechbrain.inference.classifiers import EncoderClassifier
 
-from camser.data.dataset import SegmentDataset, SegmentIndex, unchanged
+from camser.data.dataset import SegmentDataset, SegmentIndex, identity_collate
 from camser.data.manifest import Utterance
 from camser.data.packed_audio import PackedAudio
 from camser.data.synthetic import EMOTIONS
@@ -17,7 +17,7 @@ from camser.data.voices import make_voice, speak
 from camser.evaluation import results
 from camser.export.export_run import export_run
 from camser.inference import EmotionClassifier
-from camser.training.checkpoints import WholeCheckpointer
+from camser.training.checkpoints import AtomicCheckpointer
 from tests.helpers.recipe_runs import close_logs, start_run
 
 SECONDS = (0.3, 1.0, 2.99, 3.0, 3.01, 7.2, 60.0)
@@ -51,8 +51,8 @@ def brain_scores(trained, recordings):
     folder = recordings[0].parent
     packed = PackedAudio(utterances, folder, folder / "packed")
     dataset = SegmentDataset(utterances, SegmentIndex(utterances, samples), labels, packed)
-    loader = {"batch_size": 64, "collate_fn": unchanged}
-    best = WholeCheckpointer.best_key
+    loader = {"batch_size": 64, "collate_fn": identity_collate}
+    best = AtomicCheckpointer.best_key
     trained.brain.evaluate(dataset, max_key=best, progressbar=False, test_loader_kwargs=loader)
     return trained.brain.scored.log_probabilities
 

@@ -66,7 +66,7 @@ def scattered(fusion):
 @pytest.mark.parametrize("activation", ["relu", "softmax"])
 def test_co_attention_equals_a_loop_over_equations_4_to_6(frames, activation):
     fusion = CoAttention(SPECS, **GUIDED, activation=activation, part_size=9).eval()
-    fused, weights = fusion(frames).detach().numpy(), fusion.weights(frames)["wav2vec2"]
+    fused, weights = fusion(frames).detach().numpy(), fusion.attention_weights(frames)["wav2vec2"]
     for s in range(4):
         x = {name: value[s].numpy() for name, value in frames.items()}
         x_m = relu(linear(fusion.pooled["mfcc"].project[1], x["mfcc"].ravel()))
@@ -86,7 +86,7 @@ def test_co_attention_equals_a_loop_over_equations_4_to_6(frames, activation):
 )
 def test_keep_chooses_what_the_head_sees_and_every_parameter_still_learns(frames, keep):
     fusion = CoAttention(SPECS, **GUIDED, keep=keep, part_size=9).eval()
-    parts = fusion.parts(frames)
+    parts = fusion.projections(frames)
     assert list(parts) == list(SPECS)
     assert torch.equal(fusion(frames), torch.cat([parts[name] for name in keep], dim=1))
     assert fusion.out_features == 9 * len(keep)
@@ -95,7 +95,9 @@ def test_keep_chooses_what_the_head_sees_and_every_parameter_still_learns(frames
 
 
 def test_softmax_weights_are_a_distribution_over_frames(frames):
-    weights = CoAttention(SPECS, **GUIDED, activation="softmax").weights(frames)["wav2vec2"]
+    weights = CoAttention(SPECS, **GUIDED, activation="softmax").attention_weights(frames)[
+        "wav2vec2"
+    ]
     assert torch.allclose(weights.sum(dim=1), torch.ones(4)) and (weights > 0).all()
 
 
@@ -109,12 +111,12 @@ def test_concat_is_the_parts_in_the_modalities_order(frames):
     ):
         expected.append(fusion.pooled[name].project[1](pooled).relu())
     assert torch.allclose(fusion(frames), torch.cat(expected, dim=1), atol=1e-6)
-    assert fusion.weights(frames) == {}
+    assert fusion.attention_weights(frames) == {}
 
 
 def test_gated_equals_a_loop_over_its_equations(frames):
     fusion = scattered(Gated(SPECS, part_size=9))
-    fused, parts = fusion(frames).detach().numpy(), fusion.parts(frames)
+    fused, parts = fusion(frames).detach().numpy(), fusion.projections(frames)
     for s in range(4):
         x = pooled({name: value[s].numpy() for name, value in frames.items()})
         h = {name: np.tanh(linear(fusion.pooled[name].project[1], x[name])) for name in SPECS}
@@ -124,7 +126,7 @@ def test_gated_equals_a_loop_over_its_equations(frames):
             expected += z * h[name]
             assert np.allclose(parts[name][s].detach(), z * h[name], atol=1e-5)
         assert np.allclose(fused[s], expected, atol=1e-5)
-    assert fusion.weights(frames) == {} and fusion.out_features == 9
+    assert fusion.attention_weights(frames) == {} and fusion.out_features == 9
 
 
 def test_low_rank_equals_a_linear_layer_over_the_whole_outer_product(frames):
@@ -146,7 +148,7 @@ def test_low_rank_equals_a_linear_layer_over_the_whole_outer_product(frames):
         for i, j, k in np.ndindex(size + 1, size + 1, size + 1):
             expected += whole[:, i, j, k] * z[0][i] * z[1][j] * z[2][k]
         assert np.allclose(fused[s], expected, atol=1e-4)
-    assert fusion.weights(frames) == {} and fusion.out_features == size
+    assert fusion.attention_weights(frames) == {} and fusion.out_features == size
 
 
 def test_no_modality_silences_another_where_products_begin(frames):
@@ -156,13 +158,13 @@ def test_no_modality_silences_another_where_products_begin(frames):
     frames["wav2vec2"].zero_()
     frames["mfcc"].requires_grad_()
     fusion(frames).sum().backward()
-    assert not fusion.parts(frames)["wav2vec2"].any() and frames["mfcc"].grad.any()
+    assert not fusion.projections(frames)["wav2vec2"].any() and frames["mfcc"].grad.any()
 
 
 @pytest.mark.parametrize("statistics", [False, True])
 def test_attentive_equals_a_loop_over_its_equations(frames, statistics):
     fusion = scattered(Attentive(SPECS, statistics, part_size=9))
-    fused, weights = fusion(frames).detach().numpy(), fusion.weights(frames)
+    fused, weights = fusion(frames).detach().numpy(), fusion.attention_weights(frames)
     assert list(weights) == list(SPECS) and fused.shape == (4, fusion.out_features) == (4, 27)
     for s in range(4):
         expected = []
@@ -181,7 +183,7 @@ def test_attentive_equals_a_loop_over_its_equations(frames, statistics):
 
 def test_attention_begins_as_the_plain_mean(frames):
     attentive = Attentive(SPECS, part_size=9).eval()
-    for name, weights in attentive.weights(frames).items():
+    for name, weights in attentive.attention_weights(frames).items():
         assert torch.allclose(
             weights, torch.full((4, SPECS[name].num_frames), 1.0) / weights[0].numel()
         )
@@ -193,7 +195,7 @@ def test_attention_begins_as_the_plain_mean(frames):
 
 def test_a_modality_can_be_pooled_instead_of_weighed(frames):
     fusion = Attentive(SPECS, pooling={"mfcc": "flatten"}, part_size=9).eval()
-    assert list(fusion.weights(frames)) == ["spectrogram", "wav2vec2"]
+    assert list(fusion.attention_weights(frames)) == ["spectrogram", "wav2vec2"]
     expected = fusion.pooled["mfcc"].project[1](frames["mfcc"].flatten(1)).relu()
     assert torch.allclose(fusion(frames)[:, :9], expected, atol=1e-6)
 
@@ -215,7 +217,7 @@ def test_silent_and_huge_frames_give_finite_vectors_and_gradients(frames, name, 
     fusion = scattered(FUSIONS[name][0](SPECS, **FUSIONS[name][1], part_size=9))
     with torch.autocast("cpu", precision, enabled=precision is not None):
         fused = fusion({n: f.detach() * size for n, f in frames.items()})
-        vectors = [fused, *fusion.weights(frames).values()]
+        vectors = [fused, *fusion.attention_weights(frames).values()]
     fused.float().sum().backward()
     vectors += [p.grad for p in fusion.parameters()]
     assert all(vector.isfinite().all() for vector in vectors)

@@ -8,7 +8,7 @@ import torch
 
 from camser.encoders.base import FrameSpec
 from camser.fusion.concat import Concat
-from camser.fusion.pooling import POOLINGS, PooledPart, Standardise
+from camser.fusion.pooling import POOLINGS, PooledProjection, RunningStandardization
 from tests.fusion.test_fusion import SPECS
 
 
@@ -24,7 +24,7 @@ def test_each_pooling_equals_its_definition():
     for name, loop in loops.items():
         expected = torch.tensor(np.array([loop(s) for s in x.numpy()]))
         assert torch.allclose(POOLINGS[name](x), expected, atol=1e-6), name
-        assert PooledPart(FrameSpec(5, 3, name), 4, 0.0)(x).shape == (2, 4)
+        assert PooledProjection(FrameSpec(5, 3, name), 4, 0.0)(x).shape == (2, 4)
 
 
 @pytest.mark.parametrize("dtype", [torch.float32, torch.float16, torch.bfloat16])
@@ -50,7 +50,7 @@ def test_pooling_is_the_encoders_own_unless_the_fusion_says_otherwise():
 
 @pytest.mark.parametrize("bad", [math.nan, math.inf, 1e30])
 def test_a_batch_that_is_not_finite_leaves_standardization_as_it_was(bad):
-    layer, batches = Standardise(3), torch.randn(4, 8, 3)
+    layer, batches = RunningStandardization(3), torch.randn(4, 8, 3)
     for batch in batches[:2]:
         layer(batch)
     before = {name: value.clone() for name, value in layer.state_dict().items()}
@@ -58,7 +58,7 @@ def test_a_batch_that_is_not_finite_leaves_standardization_as_it_was(bad):
     spoilt[1, 1] = bad
     layer(spoilt)
     assert all(torch.equal(before[name], value) for name, value in layer.state_dict().items())
-    twin = Standardise(3)
+    twin = RunningStandardization(3)
     for batch in (*batches[:2], batches[3]):
         twin(batch)
     layer(batches[3])

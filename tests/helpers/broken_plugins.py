@@ -32,7 +32,7 @@ class Bands(Encoder):
             raise ValueError(f"a segment of {num_samples} samples; allowed: 400 and more")
         return 1 + (num_samples - 400) // 160
 
-    def rebuild_args(self):
+    def init_config(self):
         return dict(self.args)
 
 
@@ -42,7 +42,7 @@ class EncoderSizes(Bands):
 
 
 class EncoderRebuild(Bands):
-    def rebuild_args(self):
+    def init_config(self):
         return {"size": self.out_channels}
 
 
@@ -140,7 +140,7 @@ class Means(Fusion):
         self.out_features = size * len(specs)
         self.last = nn.Linear(self.out_features, self.out_features)
 
-    def parts(self, frames):
+    def projections(self, frames):
         return {name: self.each[name](frames[name].mean(dim=1)) for name in self.specs}
 
     def forward(self, frames):
@@ -148,7 +148,7 @@ class Means(Fusion):
 
 
 class FusionSizes(Means):
-    def weights(self, frames):
+    def attention_weights(self, frames):
         return {"wav2vec2": frames["wav2vec2"].mean(dim=2)[:, 1:]}
 
 
@@ -203,8 +203,8 @@ class FusionCompile(Compiled, Means):
 
 
 class FusionUtterance(Means):
-    def parts(self, frames):
-        return super().parts({name: tensor.mul_(0.5) for name, tensor in frames.items()})
+    def projections(self, frames):
+        return super().projections({name: tensor.mul_(0.5) for name, tensor in frames.items()})
 
 
 class FusionExport(Means):
@@ -233,8 +233,8 @@ class UnusedParameter(Bands):
 
 
 class UnusedModality(Means):
-    def parts(self, frames):
-        return {**super().parts(frames), "mfcc": self.each["mfcc"].bias.expand(3, -1)}
+    def projections(self, frames):
+        return {**super().projections(frames), "mfcc": self.each["mfcc"].bias.expand(3, -1)}
 
 
 ENCODERS = {
@@ -259,7 +259,7 @@ class Recurrent(Bands):
 
 
 class BrokenRegion(Bands):
-    regions = ("",)
+    compiled_submodules = ("",)
 
     def back_end(self, features):
         torch._dynamo.graph_break()
@@ -267,4 +267,4 @@ class BrokenRegion(Bands):
 
 
 class PassedOverRegion(Bands):
-    regions = ("linear",)
+    compiled_submodules = ("linear",)

@@ -1,7 +1,7 @@
 """A made-up environment that is healthy, what can go wrong with it, and what is found then."""
 
 from camser.cli.doctor import probe
-from camser.cli.doctor.checks import OPTIONAL, examine
+from camser.cli.doctor.checks import OPTIONAL, run_checks
 
 H100 = {"name": "NVIDIA H100", "memory": 80 * 2**30}
 PLUGIN = {"kind": "encoder", "name": "echo", "distribution": "fake", "version": "0.9"}
@@ -64,11 +64,13 @@ def fails(facts, *names, error="ImportError: no"):
 
 def wrong(facts):
     """Name to remedy of what is wrong, and everything that was found as one text."""
-    lines = examine(facts)
+    lines = run_checks(facts)
     assert all(line.remedy for line in lines if line.mark == "wrong")
     found = {line.name: line.remedy for line in lines if line.mark == "wrong"}
     return found, "\n".join(line.found for line in lines)
 
 
 def noted(facts):
-    return {line.name: (line.found, line.remedy) for line in examine(facts) if line.mark == "note"}
+    return {
+        line.name: (line.found, line.remedy) for line in run_checks(facts) if line.mark == "note"
+    }

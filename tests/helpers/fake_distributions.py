@@ -22,7 +22,7 @@ class Energy(Encoder):
         frames = waves.unfold(1, self.hop, self.hop)
         return self.gain * frames.square().mean(dim=2, keepdim=True)
 
-    def rebuild_args(self):
+    def init_config(self):
         return {"hop": self.hop}
 """
 

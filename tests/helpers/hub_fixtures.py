@@ -9,7 +9,7 @@ import pytest
 from huggingface_hub import constants
 from huggingface_hub.utils import _http
 
-from camser.export.config import recipe
+from camser.export.config import speechbrain_yaml
 from camser.inference.export_folder import read_config
 from tests.helpers.hub_server import Hub
 from tests.helpers.tiny_export import write_export
@@ -52,7 +52,7 @@ def made(tmp_path_factory):
     """An export with random weights, in a folder of its own."""
     folder = write_export(tmp_path_factory.mktemp("made") / "export", fusion="concat")
     config = read_config(folder)
-    (folder / "hyperparams.yaml").write_text(recipe(config, embedding_size=128))
+    (folder / "hyperparams.yaml").write_text(speechbrain_yaml(config, embedding_size=128))
     (folder / "README.md").write_text("---\nlibrary_name: speechbrain\n---\nA model.\n")
     return folder
 

@@ -142,7 +142,9 @@ def test_the_weights_of_the_co_attention(classifier, wave, trained):
     weights = classifier.attention(wave)
     assert {name: w.shape for name, w in weights.items()} == {"wav2vec2": (4, 149)}
     model = trained.hparams["embedding_model"]
-    whole = model.inspect(torch.tensor(wave)[None], torch.ones(1)).weights["wav2vec2"]
+    whole = model.intermediates(torch.tensor(wave)[None], torch.ones(1)).attention_weights[
+        "wav2vec2"
+    ]
     close(weights["wav2vec2"], whole, 1e-5)
 
 

@@ -11,13 +11,13 @@ from torch.nn.utils import parametrize
 
 from camser import cli
 from camser.export.hub_upload import plan
-from camser.export.onnx.quantize import measure
+from camser.export.onnx.quantize import compare_int8
 from camser.inference import EmotionClassifier, ExportError, engines, export_folder
 from camser.inference import onnx_encoder as onnx_engine
-from camser.inference.engines import wanted_graph
+from camser.inference.engines import graph_for_engine
 from camser.inference.export_folder import write_config
 from camser.inference.onnx_encoder import OnnxEncoder
-from camser.inference.skip_init import Unfilled
+from camser.inference.skip_init import SkipWeightInit
 from camser.runtime.digests import digest
 
 onnx = pytest.importorskip("onnx")
@@ -53,7 +53,7 @@ def test_both_engines_say_the_same(classifier, by_onnx, wave):
 def test_a_cpu_takes_onnx_where_it_can(graphs, export, monkeypatch):
     assert runs_onnx(graphs, device="cpu") and not runs_onnx(export, device="cpu")
     assert not runs_onnx(graphs, device="cpu", engine="torch")
-    monkeypatch.setattr(engines, "obstacle", lambda: "onnxruntime is not installed")
+    monkeypatch.setattr(engines, "unavailable_reason", lambda: "onnxruntime is not installed")
     assert not runs_onnx(graphs, device="cpu")
 
 
@@ -84,15 +84,15 @@ def test_an_onnxruntime_that_is_too_old_is_as_good_as_none(graphs, monkeypatch, 
         return found
 
     monkeypatch.setattr(onnx_engine.metadata, "version", version)
-    assert wanted_graph("auto", "cpu") is None
+    assert graph_for_engine("auto", "cpu") is None
     with pytest.raises(ExportError, match=r"model\.onnx cannot be run: .*engine=.torch."):
         onnx_engine.OnnxEncoder(graphs / "model.onnx")
 
 
 def test_the_graph_that_is_fetched_is_the_one_that_will_run():
-    assert wanted_graph("auto", "cpu") == wanted_graph("onnx") == "model.onnx"
-    assert wanted_graph("onnx-int8") == "model.int8.onnx"
-    assert wanted_graph("auto", "cpu", compiles=True) is wanted_graph("torch") is None
+    assert graph_for_engine("auto", "cpu") == graph_for_engine("onnx") == "model.onnx"
+    assert graph_for_engine("onnx-int8") == "model.int8.onnx"
+    assert graph_for_engine("auto", "cpu", compiles=True) is graph_for_engine("torch") is None
 
 
 def test_what_only_pytorch_knows(by_onnx, wave):
@@ -208,7 +208,7 @@ def test_only_linear_layers_are_rounded(graphs):
 
 def test_what_int8_costs_is_measured(graphs, classifier, wave_path):
     truth = classifier.classify(wave_path).emotion
-    cost = measure(graphs, [wave_path] * 3, [truth] * 3)
+    cost = compare_int8(graphs, [wave_path] * 3, [truth] * 3)
     assert (cost["utterances"], cost["float32"]["WA"]) == (3, 1.0)
     assert 0 < cost["largest_difference"] < 0.2
     assert cost["changed"] in (0, 3) and cost["int8"]["WA"] == 1 - cost["changed"] / 3
@@ -261,7 +261,7 @@ class Odd(torch.nn.Module):
 
 
 def test_what_is_not_loaded_is_drawn_as_usual():
-    with Unfilled():
+    with SkipWeightInit():
         odd = Odd()
     assert not odd.weight.any() and not odd.other.round(decimals=3).any()
     assert odd.drawn.any() and odd.filled.min() >= 1

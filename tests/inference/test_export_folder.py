@@ -12,7 +12,7 @@ from speechbrain.inference.classifiers import EncoderClassifier
 
 from camser.inference import EmotionClassifier, ExportError
 from camser.inference.export_folder import write_config
-from camser.inference.hub import find
+from camser.inference.hub import locate_model
 from camser.runtime.digests import digest
 
 
@@ -171,7 +171,7 @@ def test_a_path_that_is_not_there_is_not_asked_of_the_hub(source, monkeypatch):
 
     monkeypatch.setattr(huggingface_hub, "snapshot_download", None)
     with pytest.raises(ExportError, match="there is no such folder, and it is no hub id"):
-        find(source)
+        locate_model(source)
 
 
 @pytest.mark.parametrize("name", ["temperature", "calibration", "labels", "trained"])

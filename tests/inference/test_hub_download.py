@@ -13,8 +13,8 @@ from camser.cli import main
 from camser.inference import EmotionClassifier
 from camser.inference.export_files import ExportError
 from camser.inference.export_folder import write_config
-from camser.inference.hub import find
-from camser.runtime.digests import described
+from camser.inference.hub import locate_model
+from camser.runtime.digests import file_record
 from tests.helpers.hub_fixtures import REPO, point_to
 
 
@@ -80,11 +80,11 @@ def test_a_new_commit_replaces_what_the_cache_holds(hub, folder):
 def test_a_graph_is_fetched_only_where_it_is_needed(hub, folder):
     (folder / "model.onnx").write_bytes(b"graph")
     config = json.loads((folder / "config.json").read_text())
-    config["onnx"] = {"model.onnx": described(folder / "model.onnx")}
+    config["onnx"] = {"model.onnx": file_record(folder / "model.onnx")}
     write_config(folder, config)
     main(["push", str(folder), REPO])
-    assert not (find(REPO) / "model.onnx").exists()
-    assert (find(REPO, graph="model.onnx") / "model.onnx").read_bytes() == b"graph"
+    assert not (locate_model(REPO) / "model.onnx").exists()
+    assert (locate_model(REPO, graph="model.onnx") / "model.onnx").read_bytes() == b"graph"
 
 
 @contextlib.contextmanager

@@ -10,7 +10,7 @@ import pytest
 import torch
 
 from camser.inference import Timeline, timeline_formats
-from camser.inference.recordings import windows
+from camser.inference.recordings import sliding_windows
 
 
 def close(a, b, tolerance=1e-6):
@@ -36,7 +36,7 @@ def test_each_window_is_what_its_samples_alone_would_be(classifier, wave, wave_p
 @pytest.mark.parametrize(("window", "hop"), [(4, 1), (4, 2), (4, 3), (4, 4)])
 def test_windows_cover_every_sample(length, window, hop):
     stream = np.arange(1, length + 1, dtype=np.float32)
-    found = list(windows((stream[i : i + hop] for i in range(0, length, hop)), window, hop))
+    found = list(sliding_windows((stream[i : i + hop] for i in range(0, length, hop)), window, hop))
     for number, part in enumerate(found):
         assert (part == stream[number * hop : number * hop + window]).all()
     assert found[-1][-1] == length
@@ -115,7 +115,7 @@ def test_timelines_as_other_programs_read_them():
 def test_a_recording_of_many_hours_is_read_as_it_is_needed(classifier, monkeypatch):
     """Of 10 hours only some windows are in memory at a time, and only plain values are kept."""
     monkeypatch.setattr(
-        "camser.audio.blocks",
+        "camser.audio.iter_chunks",
         lambda path, size: (np.zeros(size, np.float32) for _ in range(36000 * 16000 // size)),
     )
     monkeypatch.setattr(

@@ -75,7 +75,7 @@ def test_the_front_end_is_kept_and_stays_in_float32(module):
     checks = {check.name: check for check in checks_of(encoder, channels=8)}
     for name in ("sizes", "rebuild", "kept", "precision", "device"):
         checks[name]()
-    assert encoder().keeps
+    assert encoder().is_cacheable
 
 
 def test_every_check_is_listed_and_no_other():

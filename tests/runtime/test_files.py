@@ -8,8 +8,8 @@ import sys
 
 import pytest
 
-from camser.runtime.digests import described, difference, digest
-from camser.runtime.files import remove_parts, replacing
+from camser.runtime.digests import compare_with_record, digest, file_record
+from camser.runtime.files import atomic_write, remove_stale_temporaries
 
 
 @pytest.fixture
@@ -26,7 +26,7 @@ def test_an_error_in_the_block_leaves_everything_as_it_was(tmp_path, old, error)
     path = tmp_path / "file.txt"
     if old:
         path.write_text(old)
-    with pytest.raises(error, match="stop"), replacing(path) as file:
+    with pytest.raises(error, match="stop"), atomic_write(path) as file:
         file.write("half")
         raise error("stop")
     assert [p.name for p in tmp_path.iterdir()] == (["file.txt"] if old else [])
@@ -36,7 +36,7 @@ def test_an_error_in_the_block_leaves_everything_as_it_was(tmp_path, old, error)
 def test_readers_see_the_old_file_until_the_block_ends(tmp_path):
     path = tmp_path / "file.txt"
     path.write_text("old")
-    with replacing(path) as file:
+    with atomic_write(path) as file:
         file.write("new")
         file.flush()
         assert path.read_text() == "old"
@@ -49,8 +49,8 @@ def test_a_killed_process_leaves_the_old_file_and_at_most_hidden_ones(tmp_path):
     path.write_text("old")
     code = """
 import os, sys
-from camser.runtime.files import replacing
-with replacing(sys.argv[1]) as file:
+from camser.runtime.files import atomic_write
+with atomic_write(sys.argv[1]) as file:
     file.write("half")
     file.flush()
     os._exit(9)
@@ -63,7 +63,7 @@ with replacing(sys.argv[1]) as file:
 def test_what_cannot_be_replaced_leaves_no_temporary(tmp_path):
     folder = tmp_path / "folder"
     folder.mkdir()
-    with pytest.raises(OSError, match="folder"), replacing(folder) as file:
+    with pytest.raises(OSError, match="folder"), atomic_write(folder) as file:
         file.write("text")
     assert list(tmp_path.iterdir()) == [folder]
 
@@ -71,7 +71,7 @@ def test_what_cannot_be_replaced_leaves_no_temporary(tmp_path):
 @pytest.mark.parametrize("mask", [0o022, 0o002, 0o077])
 def test_permissions_are_those_of_any_new_file(tmp_path, umask, mask):
     umask(mask)
-    with replacing(tmp_path / "ours") as file:
+    with atomic_write(tmp_path / "ours") as file:
         file.write("x")
     (tmp_path / "plain").write_text("x")
     ours, plain = (stat.S_IMODE((tmp_path / n).stat().st_mode) for n in ("ours", "plain"))
@@ -80,16 +80,16 @@ def test_permissions_are_those_of_any_new_file(tmp_path, umask, mask):
 
 
 def test_missing_folders_are_made(tmp_path):
-    with replacing(tmp_path / "a" / "b" / "file.txt") as file:
+    with atomic_write(tmp_path / "a" / "b" / "file.txt") as file:
         file.write("x")
     assert (tmp_path / "a" / "b" / "file.txt").read_text() == "x"
 
 
 def test_text_is_utf8_and_its_line_ends_are_kept(tmp_path):
     text = "ä 你\r\nb\nc\r"
-    with replacing(tmp_path / "text") as file:
+    with atomic_write(tmp_path / "text") as file:
         file.write(text)
-    with replacing(tmp_path / "bytes", "wb") as file:
+    with atomic_write(tmp_path / "bytes", "wb") as file:
         file.write(text.encode())
     assert (tmp_path / "text").read_bytes() == (tmp_path / "bytes").read_bytes() == text.encode()
 
@@ -102,24 +102,24 @@ def test_digest_is_the_start_of_sha256(tmp_path, size):
 
 
 def test_what_killed_processes_left_goes_and_nothing_else(tmp_path):
-    with replacing(tmp_path / "whole.json") as file:
+    with atomic_write(tmp_path / "whole.json") as file:
         file.write("{}")
     for name in (".a.json.x1.part", ".b.npy.x2.part", ".hidden", "c.part"):
         (tmp_path / name).write_text("x")
-    remove_parts(tmp_path, seconds=60)  # as old as that is none of them
+    remove_stale_temporaries(tmp_path, seconds=60)  # as old as that is none of them
     assert len(list(tmp_path.iterdir())) == 5
-    remove_parts(tmp_path, "*.npy")
+    remove_stale_temporaries(tmp_path, "*.npy")
     assert not (tmp_path / ".b.npy.x2.part").exists()
-    remove_parts(tmp_path)
+    remove_stale_temporaries(tmp_path)
     assert {p.name for p in tmp_path.iterdir()} == {"whole.json", ".hidden", "c.part"}
 
 
 def test_the_folder_is_flushed_after_the_new_name_stands_in_it(tmp_path, monkeypatch):
     seen = []
     monkeypatch.setattr(
-        "camser.runtime.files.flush", lambda p: seen.append((p, sorted(tmp_path.iterdir())))
+        "camser.runtime.files.fsync_path", lambda p: seen.append((p, sorted(tmp_path.iterdir())))
     )
-    with replacing(tmp_path / "file") as file:
+    with atomic_write(tmp_path / "file") as file:
         file.write("x")
     assert seen == [(tmp_path, [tmp_path / "file"])]
 
@@ -127,10 +127,10 @@ def test_the_folder_is_flushed_after_the_new_name_stands_in_it(tmp_path, monkeyp
 def test_a_file_is_told_from_another(tmp_path):
     path = tmp_path / "file"
     path.write_bytes(b"abc")
-    told = described(path)
-    assert difference(path, told) is None
+    told = file_record(path)
+    assert compare_with_record(path, told) is None
     path.write_bytes(b"abd")
-    assert difference(path, told) == "file has changed"
-    assert difference(path, None) == "file has 3 bytes instead of None"
+    assert compare_with_record(path, told) == "file has changed"
+    assert compare_with_record(path, None) == "file has 3 bytes instead of None"
     path.unlink()
-    assert difference(path, told) == "file is missing"
+    assert compare_with_record(path, told) == "file is missing"

@@ -8,7 +8,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from camser.runtime.lock import FolderLock, InUseError
+from camser.runtime.lock import FolderInUseError, FolderLock
 from tests.helpers.recipe_runs import close_logs, start_run
 
 HOLD = """
@@ -25,7 +25,9 @@ def test_a_second_run_is_refused_until_the_first_has_ended_or_was_killed(tmp_pat
     first = subprocess.Popen([sys.executable, "-c", HOLD, folder], stdout=subprocess.PIPE)
     try:
         assert first.stdout.readline()
-        with pytest.raises(InUseError, match=rf"process {first.pid} on .* another output_folder"):
+        with pytest.raises(
+            FolderInUseError, match=rf"process {first.pid} on .* another output_folder"
+        ):
             FolderLock(folder).__enter__()
     finally:
         first.kill()

@@ -18,7 +18,7 @@ from camser.encoders.wav2vec2 import Wav2Vec2
 from camser.experiment.run import _where_it_stopped
 from camser.inference import EmotionClassifier
 from camser.runtime import resource_errors
-from camser.runtime.exit import told_as_a_line
+from camser.runtime.exit import exit_with_message
 from camser.training.checkpoints import CheckpointError
 from tests.helpers.recipe_runs import ROOT, TINY
 
@@ -40,7 +40,7 @@ def no_room(*args, **kwargs):
     ],
 )
 def test_a_shortage_is_one_line_that_says_what_to_do(listening, error, told):
-    with pytest.raises(SystemExit) as ended, told_as_a_line(folder="run"):
+    with pytest.raises(SystemExit) as ended, exit_with_message(folder="run"):
         raise error
     assert re.match(f"error: .*{told}", ended.value.code)
     assert "\n" not in ended.value.code and "the same command goes on" in ended.value.code
@@ -75,7 +75,7 @@ def test_a_worker_that_is_gone_is_told_by_its_exit_status(start, listening, rece
                 os.kill(worker.pid, signal.SIGKILL)
         receive()
 
-    with pytest.raises(SystemExit) as ended, told_as_a_line(folder="run"):
+    with pytest.raises(SystemExit) as ended, exit_with_message(folder="run"):
         job.train()
     assert re.match("error: a worker of the data loader ended: SIGKILL", ended.value.code)
     assert "--num_workers=0" in ended.value.code and "\n" not in ended.value.code
@@ -100,7 +100,10 @@ def test_a_worker_that_is_gone_is_told_by_its_exit_status(start, listening, rece
     ],
 )
 def test_what_has_no_type_keeps_its_traceback_and_gets_one_line_that_invents_nothing(error):
-    with pytest.raises(type(error)) as raised, told_as_a_line(ValueError, note=_where_it_stopped):
+    with (
+        pytest.raises(type(error)) as raised,
+        exit_with_message(ValueError, note=_where_it_stopped),
+    ):
         raise error
     assert raised.value is error
     if sys.version_info >= (3, 11):
@@ -127,7 +130,7 @@ def test_what_torch_cannot_write_has_no_errno_and_is_told_with_the_room_there_is
 def test_a_log_that_cannot_be_written_is_an_error(tmp_path, monkeypatch):
     handler = logging.FileHandler(tmp_path / "log.txt")
     monkeypatch.setattr(logging.getLogger(), "handlers", [handler])
-    resource_errors.let_logs_fail()
+    resource_errors.raise_on_log_failure()
     monkeypatch.setattr(handler, "flush", no_room)
     with pytest.raises(OSError, match="No space"):
         logging.getLogger("x").error("told")
@@ -143,12 +146,14 @@ def test_no_memory_to_train_or_to_score_says_which_batch_would_do(start, monkeyp
 
     monkeypatch.setattr(job.brain, "compute_forward", forward)
     told = "a batch of 16 .* --batch_size=8 --grad_accumulation_factor=6, the same 48 segments"
-    with pytest.raises(resource_errors.NoMemoryError, match=told):
+    with pytest.raises(resource_errors.BatchOutOfMemoryError, match=told):
         job.train()
     again = start("--eval_batch_size=8")
     monkeypatch.setattr(again.brain, "_embed", lambda batch: np.empty(1 << 45))
     monkeypatch.setattr(again.brain, "fit_batch", lambda batch: 0.0)
-    with pytest.raises(resource_errors.NoMemoryError, match=r"to score; give --eval_batch_size=4"):
+    with pytest.raises(
+        resource_errors.BatchOutOfMemoryError, match=r"to score; give --eval_batch_size=4"
+    ):
         again.train()
 
 
@@ -187,7 +192,7 @@ def test_no_memory_to_classify_says_which_batch_would_do(monkeypatch, wave_path)
 
 def test_a_full_disk_leaves_no_part_of_a_checkpoint(start, monkeypatch):
     job = start()
-    monkeypatch.setattr("camser.training.checkpoints.flush", no_room)
+    monkeypatch.setattr("camser.training.checkpoints.fsync_path", no_room)
     with pytest.raises(OSError, match="No space") as raised:
         job.train()
     assert raised.value.filename == str(job.output_folder / "save")
@@ -228,16 +233,16 @@ def test_a_reader_that_leaves_ends_a_command_quietly():
 
 OUTLASTS = """
 import os, signal, sys, time
-from camser.runtime.exit import outlast_readers
-from camser.runtime.signals import INTERRUPTS, status
-INTERRUPTS.install()
-outlast_readers()
-with INTERRUPTS.deferred():
+from camser.runtime.exit import tolerate_broken_pipe
+from camser.runtime.signals import SIGNALS, exit_status
+SIGNALS.install()
+tolerate_broken_pipe()
+with SIGNALS.defer():
     os.kill(os.getpid(), signal.SIGINT)
     for stream in (sys.stdout, sys.stderr):
         print("told to nobody", file=stream, flush=True)
 open(sys.argv[1], "w").write("saved")
-sys.exit(status(INTERRUPTS.asked))
+sys.exit(exit_status(SIGNALS.received))
 """
 
 
@@ -251,7 +256,9 @@ def test_what_is_said_to_nobody_ends_no_work(tmp_path):
 
 
 def test_what_is_said_arrives_in_order_while_somebody_reads():
-    text = "from camser.runtime.exit import outlast_readers as o; o(); print('ä'); import sys; "
+    text = (
+        "from camser.runtime.exit import tolerate_broken_pipe as o; o(); print('ä'); import sys; "
+    )
     text += "print('b', file=sys.stderr); print('c', flush=True); sys.exit('d')"
     ended = subprocess.run(
         [sys.executable, "-c", text], capture_output=True, text=True,

@@ -11,7 +11,7 @@ from torch.utils.data._utils import signal_handling
 
 from camser.evaluation import results
 from camser.runtime import signals
-from camser.runtime.signals import INTERRUPTS
+from camser.runtime.signals import SIGNALS
 from camser.training import determinism
 from tests.helpers.same_run import NOISY, same, weights
 
@@ -27,10 +27,10 @@ def test_outside_of_training_a_signal_ends_at_once(listening, number, status):
 
 def test_while_others_are_waited_for_the_system_ends_a_process(listening):
     signal.signal(signal.SIGINT, signal.SIG_IGN)
-    with INTERRUPTS.at_once():
+    with SIGNALS.default_handlers():
         assert signal.getsignal(signal.SIGTERM) is signal.SIG_DFL
         assert signal.getsignal(signal.SIGINT) is signal.SIG_IGN
-    assert signal.getsignal(signal.SIGTERM) == INTERRUPTS._receive
+    assert signal.getsignal(signal.SIGTERM) == SIGNALS._receive
 
 
 def test_a_signal_whose_end_python_ignores_comes_once_more(listening):
@@ -38,7 +38,7 @@ def test_a_signal_whose_end_python_ignores_comes_once_more(listening):
         def __del__(self):
             os.kill(os.getpid(), signal.SIGTERM)
 
-    INTERRUPTS.install()  # pytest may have come between
+    SIGNALS.install()  # pytest may have come between
     with pytest.raises(SystemExit) as ended:
         Dying()
         time.sleep(30)
@@ -59,8 +59,8 @@ def test_of_what_python_ignores_a_lost_worker_is_not_told(listening, lost_worker
         raised.append(False)
 
     told, raised = [], []
-    INTERRUPTS.install()  # pytest may have come between
-    monkeypatch.setattr(INTERRUPTS, "_told", lambda ignored: told.append(ignored.exc_type))
+    SIGNALS.install()  # pytest may have come between
+    monkeypatch.setattr(SIGNALS, "_told", lambda ignored: told.append(ignored.exc_type))
     monkeypatch.setattr(signal_handling, "_SIGCHLD_handler_set", False)
     signal_handling._set_SIGCHLD_handler()
     os.waitid(os.P_PID, lost_worker.pid, os.WEXITED | os.WNOWAIT)
@@ -74,7 +74,7 @@ def test_of_what_python_ignores_a_lost_worker_is_not_told(listening, lost_worker
 def test_a_worker_leaves_it_to_the_main_process_to_tell_how_all_ends(listening, monkeypatch):
     told = []
     monkeypatch.setattr(sys, "excepthook", lambda kind, *rest: told.append(kind))
-    signals.leave_to_main(0)
+    signals.ignore_sigint_in_worker(0)
     assert signal.getsignal(signal.SIGINT) is signal.SIG_IGN
     for error in (ConnectionResetError(), EOFError(), KeyError()):
         sys.excepthook(type(error), error, None)
@@ -83,10 +83,10 @@ def test_a_worker_leaves_it_to_the_main_process_to_tell_how_all_ends(listening, 
 
 def test_one_ctrl_c_that_arrives_twice_is_one(listening, monkeypatch):
     killed = []
-    with INTERRUPTS.deferred():
+    with SIGNALS.defer():
         os.kill(os.getpid(), signal.SIGINT)
         os.kill(os.getpid(), signal.SIGTERM)
-        assert INTERRUPTS.asked == signal.SIGINT
+        assert SIGNALS.received == signal.SIGINT
         monkeypatch.setattr(signals, "SAME_WITHIN", 0.0)
         kill = os.kill
         monkeypatch.setattr(signals.os, "kill", lambda pid, number: killed.append(number))
@@ -128,11 +128,14 @@ def test_an_interrupted_run_goes_on_to_the_same_weights(
     assert re.search(told, capsys.readouterr().err)
     (saved,) = (job.output_folder / "save").glob("*")
     assert saved.name.startswith("CKPT")
-    INTERRUPTS.install()
+    SIGNALS.install()
     resumed = run(*settings)
     assert same(weights(resumed), undisturbed)
     written = results.read_results(resumed.output_folder / "results.json")
-    assert written["skipped_steps"] == 0 and written["determinism"] == determinism.described()
+    assert (
+        written["skipped_steps"] == 0
+        and written["determinism"] == determinism.determinism_settings()
+    )
 
 
 GONE = RuntimeError("whatever PyTorch calls it")
@@ -144,7 +147,7 @@ def lose_worker(job, method, step, epoch, error):
 
     def call(*args, **kwargs):
         if (job.brain.step, job.brain.hparams.epoch_counter.current) == (step, epoch):
-            INTERRUPTS.asked = signal.SIGTERM
+            SIGNALS.received = signal.SIGTERM
             job.brain._lost_workers = lambda: ["SIGTERM"]
             raise error
         return inner(*args, **kwargs)
@@ -171,7 +174,7 @@ def test_a_run_that_is_cut_off_anywhere_in_a_step_saves_no_half_of_it(
     lose_worker(job, method, step, epoch, error)
     with pytest.raises(SystemExit) as ended:
         job.train()
-    INTERRUPTS.forget()
+    SIGNALS.forget()
     assert ended.value.code == 128 + signal.SIGTERM
     there = [path.name for path in (job.output_folder / "save").iterdir()]
     assert len(there) == (saved is not None), there

@@ -12,7 +12,7 @@ from camser.cli.demo import limits
 from camser.encoders.wav2vec2 import Wav2Vec2
 from camser.inference import EmotionClassifier
 from camser.inference.export_folder import ExportError
-from camser.runtime.subprocesses import python
+from camser.runtime.subprocesses import python_command
 from robustness.fuzzing import malicious_exports
 from tests.helpers.recipe_runs import ROOT, TINY_WAV2VEC2
 
@@ -94,12 +94,14 @@ def test_no_message_says_to_install_what_is_no_name(copy, said):
 def test_a_child_does_not_import_from_the_working_folder(tmp_path):
     (tmp_path / "this.py").write_text("print('evil')")
     (tmp_path / "runpy.py").write_text("print('evil')")
-    done = subprocess.run(python("this", "a"), cwd=tmp_path, capture_output=True, text=True)
+    done = subprocess.run(python_command("this", "a"), cwd=tmp_path, capture_output=True, text=True)
     assert done.stdout.startswith("The Zen of Python")
     (tmp_path / "mine.py").write_text("import sys; print(sys.argv[1:], __name__)")
     sys.path.append(str(tmp_path))
     try:
-        done = subprocess.run(python("mine", "a", "-b"), capture_output=True, text=True, check=True)
+        done = subprocess.run(
+            python_command("mine", "a", "-b"), capture_output=True, text=True, check=True
+        )
     finally:
         sys.path.remove(str(tmp_path))
     assert done.stdout == "['a', '-b'] __main__\n"
@@ -116,17 +118,24 @@ def test_security_says_the_limits_that_are():
         "`Limits.waiting`": plain.waiting,
         **{
             f"`{name}`": getattr(limits, name)
-            for name in ("MOST_VALUES", "MOST_SEGMENTS", "MOST_JSON", "KEPT_UPLOADS",
-                         "MOST_CONNECTIONS", "HEADER_SECONDS")
+            for name in ("MAX_VALUES", "MAX_SEGMENTS", "MAX_JSON", "KEPT_UPLOADS",
+                         "MAX_CONNECTIONS", "HEADER_SECONDS")
         },
     }  # fmt: skip
     for name, value in expected.items():
         assert re.match(r"\d+", told[name])[0] == str(value), name
-    body = told["`BODY_SECONDS`, `SLOWEST`"]
-    assert [int(n) for n in re.findall(r"\d+", body)] == [limits.BODY_SECONDS, 1, limits.SLOWEST]
+    body = told["`BODY_SECONDS`, `MIN_BYTES_PER_SECOND`"]
+    assert [int(n) for n in re.findall(r"\d+", body)] == [
+        limits.BODY_SECONDS,
+        1,
+        limits.MIN_BYTES_PER_SECOND,
+    ]
 
 
 def test_security_names_the_oldest_onnxruntime():
-    from camser.inference.onnx_encoder import LEAST
+    from camser.inference.onnx_encoder import MIN_VERSION
 
-    assert f"onnxruntime {LEAST} and newer" in SECURITY and f"than {LEAST}, `eng" in SECURITY
+    assert (
+        f"onnxruntime {MIN_VERSION} and newer" in SECURITY
+        and f"than {MIN_VERSION}, `eng" in SECURITY
+    )

@@ -14,11 +14,11 @@ from hypothesis import strategies as st
 
 from camser import audio
 from camser.config.command_line import SettingsError
-from camser.config.overrides import check_size
+from camser.config.overrides import check_tree_size
 from camser.data import manifest
 from camser.data.manifest import ManifestError, Utterance
 from camser.evaluation import results
-from camser.runtime.safe_io import is_kind, read_json, read_text
+from camser.runtime.safe_io import matches_type, read_json, read_text
 from robustness.fuzzing import coverage_guided, fuzz, readers
 from robustness.harness.watchdog import LOST, Watch
 
@@ -88,9 +88,9 @@ def test_what_never_ends_or_is_too_large_is_not_opened(tmp_path):
 
 
 def test_kinds_hold_at_every_depth():
-    assert is_kind({"a": [1, 2.5, None]}, {str: [(float, type(None))]})
-    assert not is_kind({"a": [True]}, {str: [float]})
-    assert not is_kind([], {str: object})
+    assert matches_type({"a": [1, 2.5, None]}, {str: [(float, type(None))]})
+    assert not matches_type({"a": [True]}, {str: [float]})
+    assert not matches_type([], {str: object})
 
 
 def test_a_link_leads_nowhere_outside(tmp_path):
@@ -104,11 +104,11 @@ def test_a_link_leads_nowhere_outside(tmp_path):
     (tmp_path / "link").symlink_to(data)
     for path in ("file.wav", "folder/a.wav", "../elsewhere/a.wav", str(elsewhere / "a.wav")):
         with pytest.raises(ManifestError, match=r"out of the data folder .*copy or hard-link"):
-            manifest.inside(data, path)
+            manifest.resolve_inside(data, path)
     for folder in (data, tmp_path / "link"):
-        assert manifest.inside(folder, "inner.wav") == folder / "inner.wav"
+        assert manifest.resolve_inside(folder, "inner.wav") == folder / "inner.wav"
     with pytest.raises(ManifestError, match="data/circle"):
-        manifest.read_manifest(manifest.inside(data, "circle"))
+        manifest.read_manifest(manifest.resolve_inside(data, "circle"))
 
 
 @pytest.mark.parametrize(
@@ -168,10 +168,10 @@ def test_aliases_and_depth_are_counted_as_they_would_be_written_out():
     circle: list = []
     circle.append(circle)
     with pytest.raises(SettingsError, match="more than 100000 values"):
-        check_size(bomb, "here")
+        check_tree_size(bomb, "here")
     with pytest.raises(SettingsError, match="here: nested deeper than 50"):
-        check_size(circle, "here")
-    check_size([["x"] * 1000] * 90, "here")
+        check_tree_size(circle, "here")
+    check_tree_size([["x"] * 1000] * 90, "here")
 
 
 @pytest.mark.parametrize(

@@ -16,7 +16,7 @@ from camser.inference import EmotionClassifier
 from camser.inference.export_files import ExportError
 from camser.inference.onnx_encoder import OnnxEncoder
 from camser.inference.weights import load_head
-from camser.runtime.digests import described
+from camser.runtime.digests import file_record
 from robustness.fuzzing import command_lines, fuzz
 from tests.helpers.recipe_runs import ROOT, TINY
 from tests.helpers.tiny_export import write_export
@@ -48,7 +48,7 @@ def test_weights_that_are_no_finite_numbers_are_refused(export, value):
     save_file(state, path)
     config = json.loads((export / "config.json").read_text())
     del config["digest"]
-    config["weights"] = described(path)
+    config["weights"] = file_record(path)
     (export / "config.json").write_text(json.dumps(config))
     told = f"{key}.* int32" if value == "int32" else f"has no finite numbers in {key}"
     with pytest.raises(ExportError, match=told):
@@ -95,7 +95,7 @@ def test_a_broken_package_hides_no_other_plugin(tmp_path, monkeypatch, points):
     broken.mkdir()
     (broken / "entry_points.txt").write_bytes(points.encode("latin-1"))
     monkeypatch.syspath_prepend(tmp_path)
-    found = [point.name for point in registry.installed("encoder")]
+    found = [point.name for point in registry.entry_points_of_kind("encoder")]
     assert "mfcc_bilstm" in found and "a" not in found
 
 
@@ -107,7 +107,7 @@ def test_a_head_takes_no_more_memory_than_the_file(export, shape):
     text, path = json.dumps(header).encode(), export / "model.safetensors"
     path.write_bytes(len(text).to_bytes(8, "little") + text + bytes(size))
     config = json.loads((export / "config.json").read_text())
-    config["weights"] = described(path)
+    config["weights"] = file_record(path)
     with pytest.raises(ExportError, match=r"does not fit its config\.json"):
         load_head(path, config)
 
@@ -137,6 +137,6 @@ def test_no_setting_of_a_working_folder_reaches_a_figure(tmp_path, monkeypatch):
     with rc_context({"text.usetex": True}):
         with style.own_settings():
             figure = style.new_figure(1, 1)
-            style.dress(figure.subplots(), "title")
+            style.style_axes(figure.subplots(), "title")
             assert style.save(figure, tmp_path, "figure")["svg"].stat().st_size
         assert rcParams["text.usetex"]

@@ -68,7 +68,11 @@ def test_what_keeps_all_promises_passes_and_tells_of_graph_breaks():
         ("EncoderKept", "kept", "its front_end is kept, yet in training it differs from pass to"),
         ("EncoderRebuild", "rebuild", r"rebuilt from \['size'\] and given its weights, its frames"),
         ("EncoderCompile", "compile", "compiled, the output differs by up to"),
-        ("BrokenRegion", "compile", r"regions is \('',\), and not each is one graph: .*break"),
+        (
+            "BrokenRegion",
+            "compile",
+            r"compiled_submodules is \('',\), and not each is one graph: .*break",
+        ),
         ("PassedOverRegion", "compile", "names 'linear', which is a Linear of torch's own"),
         ("EncoderDdp", "ddp", "2 processes: Expected to have finished reduction"),
         ("EncoderFinite", "finite", r"silence, in evaluation: 1176 of 1176 values are not finite"),
@@ -102,7 +106,7 @@ def test_a_failure_says_which_promise_and_shows_the_numbers(cls, name, numbers):
 
 
 class Listed(broken_plugins.Bands):
-    def rebuild_args(self):
+    def init_config(self):
         return {"size": (4,)}
 
 
@@ -112,7 +116,7 @@ class Fetching(broken_plugins.Bands):
         if floor == 7:
             socket.getaddrinfo("localhost", 80)
 
-    def rebuild_args(self):
+    def init_config(self):
         return {"floor": 7}
 
 

@@ -10,14 +10,14 @@ from speechbrain.utils.checkpoints import mark_as_loader, mark_as_saver, registe
 
 from camser.config.settings import SettingsError
 from camser.experiment.resume import check_checkpoints
-from camser.runtime.digests import is_whole, sealed
+from camser.runtime.digests import add_digest, digest_matches
 from camser.training.checkpoints import (
+    AtomicCheckpointer,
     CheckpointError,
-    WholeCheckpointer,
     check_plugins,
     read_checkpoints,
 )
-from camser.training.recoverables import History, RandomState
+from camser.training.recoverables import EpochHistory, RandomState
 
 
 @register_checkpoint_hooks
@@ -43,7 +43,7 @@ class Training:
 
     def start(self):
         self.epoch = Epoch()
-        self.checkpointer = WholeCheckpointer(self.folder, {"epoch": self.epoch})
+        self.checkpointer = AtomicCheckpointer(self.folder, {"epoch": self.epoch})
         return self.checkpointer.recover_if_possible()
 
     def train(self, *scores):
@@ -153,7 +153,7 @@ def test_where_all_are_damaged_it_is_an_error_and_where_none_is_there_it_begins(
 def test_what_is_there_is_read_once(training, monkeypatch):
     training.train(0.5, 0.4)
     read = []
-    monkeypatch.setattr("camser.training.checkpoints.damage", lambda place: read.append(place))
+    monkeypatch.setattr("camser.training.checkpoints.find_damage", lambda place: read.append(place))
     training.train(0.3, 0.6, 0.2)
     assert len(read) == 2
 
@@ -169,12 +169,12 @@ def test_a_run_that_lost_its_checkpoints_does_not_begin_again_unasked(tmp_path, 
 
 
 def test_the_history_is_restored_with_every_bit(training):
-    history = History()
+    history = EpochHistory()
     history.add({"epoch": 1, "train_loss": 1 / 3, "note": "optimistic"})
     training.start()
     training.checkpointer.add_recoverable("history", history)
     training.checkpointer.save_and_keep_only(meta={"epoch": 1.0})
-    again = WholeCheckpointer(training.folder, {"epoch": Epoch(), "history": History()})
+    again = AtomicCheckpointer(training.folder, {"epoch": Epoch(), "history": EpochHistory()})
     again.recover_if_possible()
     assert again.recoverables["history"].rows == history.rows
 
@@ -206,9 +206,9 @@ def test_the_state_of_the_gpu_that_is_used_is_restored_however_many_there_are(
 
 def test_the_seal_is_of_the_content_and_not_of_its_form():
     values = {"b": [1, 2.5, None], "a": {"ä": True}}
-    told = sealed(values)
-    assert is_whole(json.loads(json.dumps(told, indent=3, sort_keys=True)))
-    assert sealed(told) == told
+    told = add_digest(values)
+    assert digest_matches(json.loads(json.dumps(told, indent=3, sort_keys=True)))
+    assert add_digest(told) == told
     assert not any(
-        is_whole(v) for v in ({**told, "c": 1}, {"b": 1, "digest": told["digest"]}, [], 3)
+        digest_matches(v) for v in ({**told, "c": 1}, {"b": 1, "digest": told["digest"]}, [], 3)
     )

@@ -11,8 +11,8 @@ from camser import registry
 from camser.encoders import Encoder
 from camser.encoders.wav2vec2 import Wav2Vec2
 from camser.encoders.whisper import Whisper
-from camser.testing.plugin_under_test import subject
-from camser.training.compilation import at_fixed_size, compile_regions, find_regions
+from camser.testing.plugin_under_test import plugin_under_test
+from camser.training.compilation import compile_regions, eager_unless_full_batch, find_regions
 from tests.helpers.recipe_runs import TINY_WAV2VEC2, TINY_WHISPER
 from tests.testing.test_builtin_plugins import BUILT_INS, VARIANTS
 
@@ -38,7 +38,7 @@ class Counting:
 class Stack(Encoder):
     """A few blocks, the middle ones alike."""
 
-    regions = ("blocks.*", "last")
+    compiled_submodules = ("blocks.*", "last")
     out_channels = 4
 
     class Block(nn.Module):
@@ -78,7 +78,7 @@ def test_patterns_name_what_they_say():
 )
 def test_regions_that_are_none_are_refused(regions, message):
     stack = Stack()
-    stack.regions = regions
+    stack.compiled_submodules = regions
     with pytest.raises(ValueError, match=message):
         find_regions(stack)
 
@@ -104,7 +104,7 @@ def test_layers_that_are_alike_compile_once_and_other_sizes_not_at_all():
     compiled = backend.num_graphs
     assert compiled < 2 * 4
     for rows in (5, 7, 8):
-        with at_fixed_size(rows == 8):
+        with eager_unless_full_batch(rows == 8):
             stack.train()(torch.randn(rows, 4)).sum().backward()
     assert backend.num_graphs <= compiled + 1  # with an input that needs no gradient, or does
 
@@ -144,7 +144,7 @@ def test_recomputed_layers_are_those_of_the_first_pass(start, monkeypatch):
 
 @pytest.mark.parametrize("cls, config", [(Wav2Vec2, TINY_WAV2VEC2), (Whisper, TINY_WHISPER)])
 def test_noise_traces_into_whole_graphs(cls, config):
-    _same_as_plain(subject(cls, config=config, **NOISE), "eager", tolerance=1e-6)
+    _same_as_plain(plugin_under_test(cls, config=config, **NOISE), "eager", tolerance=1e-6)
 
 
 CASES = {**{name: (name, params) for (_, name), params in BUILT_INS.items()}, **VARIANTS}
@@ -162,7 +162,9 @@ def test_generated_code_gives_the_same_outputs_and_gradients(label):
         if kind == "fusion":  # whose parts may come in another order, and draw in it
             params = {**params, "dropout": 0.0}
         # A share of the largest value: other orders of summation, through a few layers.
-        _same_as_plain(subject(registry.load(kind, name), **params), "inductor", tolerance=1e-3)
+        _same_as_plain(
+            plugin_under_test(registry.load(kind, name), **params), "inductor", tolerance=1e-3
+        )
 
 
 def _same_as_plain(case, backend, tolerance):

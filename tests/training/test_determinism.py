@@ -45,7 +45,7 @@ def test_determinism_can_be_required_and_is_recorded(start, monkeypatch):
         with pytest.raises(ValueError, match=r"deterministic is .yes.; it must be true or false"):
             start("--deterministic=yes")
         start("--deterministic=true")
-        told = determinism.described()
+        told = determinism.determinism_settings()
         assert told["deterministic_algorithms"] and not told["cudnn_benchmark"]
         assert told[determinism.WORKSPACE] == ":4096:8"
     finally:

@@ -9,7 +9,7 @@ import torch
 from speechbrain.utils.run_opts import RunOptions
 
 from camser.training import device
-from camser.training.device import own_device, resolve
+from camser.training.device import local_rank_device, resolve_auto
 
 AUTO = {"precision": "auto", "compiled": "auto"}
 
@@ -32,9 +32,9 @@ def gpu(monkeypatch, tmp_path):
 
 
 def test_a_cpu_computes_in_float32_and_compiles_nothing():
-    found = resolve({**AUTO, "device": "cpu"})
+    found = resolve_auto({**AUTO, "device": "cpu"})
     assert found == {"precision": "fp32", "compiled": False}
-    asked = resolve({"device": "cpu", "precision": "bf16", "compiled": True})
+    asked = resolve_auto({"device": "cpu", "precision": "bf16", "compiled": True})
     assert asked == {"precision": "bf16", "compiled": True}
 
 
@@ -42,7 +42,7 @@ def test_a_cpu_computes_in_float32_and_compiles_nothing():
 def test_a_gpu_compiles_and_takes_bfloat16_where_it_has_it(gpu, has_bf16, precision):
     gpu(has_bf16)
     options = RunOptions.from_dictionary({"device": "cuda:0"})
-    assert resolve(AUTO, options) == {"precision": precision, "compiled": True}
+    assert resolve_auto(AUTO, options) == {"precision": precision, "compiled": True}
 
 
 @pytest.mark.parametrize(
@@ -68,30 +68,33 @@ def test_without_what_triton_needs_nothing_is_compiled_unless_told_to(
     else:
         monkeypatch.setattr(device, "has_triton", lambda: False)
     with caplog.at_level(logging.INFO):
-        assert resolve({**AUTO, "device": "cuda:0"})["compiled"] is False
+        assert resolve_auto({**AUTO, "device": "cuda:0"})["compiled"] is False
     (record,) = caplog.records
     assert re.fullmatch(f"nothing is compiled, for want of {told}", record.message)
-    assert resolve({**AUTO, "device": "cuda:0", "compiled": True})["compiled"] is True
+    assert resolve_auto({**AUTO, "device": "cuda:0", "compiled": True})["compiled"] is True
 
 
 def test_each_process_takes_a_gpu_of_its_own(monkeypatch):
     _, options, _ = RunOptions.from_command_line_args(["x", "--device=cuda"])
-    assert own_device(options) is options
+    assert local_rank_device(options) is options
     monkeypatch.setenv("LOCAL_RANK", "1")
-    own = own_device(options)
+    own = local_rank_device(options)
     assert own.device == "cuda:1" and own.overridden_args == options.overridden_args
-    assert own_device(RunOptions(device="cpu")).device == "cpu"
+    assert local_rank_device(RunOptions(device="cpu")).device == "cpu"
 
 
 def test_the_command_line_goes_before_the_recipe():
     _, options, _ = RunOptions.from_command_line_args(["x", "--precision=bf16", "--device=cpu"])
-    assert resolve({**AUTO, "device": "cuda"}, options) == {"precision": "bf16", "compiled": False}
+    assert resolve_auto({**AUTO, "device": "cuda"}, options) == {
+        "precision": "bf16",
+        "compiled": False,
+    }
 
 
 def test_what_contradicts_is_refused():
     with pytest.raises(ValueError, match="compiled is 'yes'; allowed: auto, true, false"):
-        resolve({"device": "cpu", "compiled": "yes"})
+        resolve_auto({"device": "cpu", "compiled": "yes"})
     options = RunOptions.from_dictionary({"device": "cpu", "compile": True})
     with pytest.raises(ValueError, match=r"--compile is SpeechBrain's.*--compiled=false"):
-        resolve({"compiled": True}, options)
-    assert resolve({"compiled": False}, options)["compiled"] is False
+        resolve_auto({"compiled": True}, options)
+    assert resolve_auto({"compiled": False}, options)["compiled"] is False

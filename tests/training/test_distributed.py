@@ -12,7 +12,7 @@ import pytest
 import torch
 
 from camser.evaluation import results
-from camser.runtime.distributed import on_main
+from camser.runtime.distributed import run_on_main
 from tests.helpers.recipe_runs import ROOT, TINY
 
 TORCHRUN = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc_per_node=2"]
@@ -49,7 +49,7 @@ def test_two_processes_train_with_layer_drop_and_spec_augment(corpus, prepared, 
 
 SCORES_OF_ITS_OWN = """
 import os, runpy, sys
-from camser import metrics
+from camser.evaluation import metrics
 from speechbrain.utils.distributed import get_rank
 found = metrics.scores
 
@@ -152,4 +152,4 @@ def test_a_launcher_that_loses_a_process_or_is_asked_ends_within_a_minute(
 
 def test_what_fails_on_the_main_process_is_raised_there():
     with pytest.raises(ValueError, match="invalid literal"):
-        on_main(int, "a")
+        run_on_main(int, "a")

@@ -17,7 +17,7 @@ from camser.encoders.mfcc import MFCCBiLSTM
 from camser.encoders.wav2vec2 import Wav2Vec2
 from camser.encoders.whisper import Whisper
 from camser.evaluation import results
-from camser.training.feature_cache import keep_features
+from camser.training.feature_cache import cache_features
 from tests.helpers.recipe_runs import TINY_WAV2VEC2, TINY_WHISPER
 from tests.helpers.same_run import same, weights
 
@@ -43,7 +43,7 @@ def encoder():
 def keep(encoders, utterances, folder, segment_samples=16000, **more):
     index = SegmentIndex(utterances, segment_samples)
     packed = PackedAudio(utterances, folder, folder / "packed")
-    kept = keep_features(encoders, utterances, index, packed, folder / "frames", **more)
+    kept = cache_features(encoders, utterances, index, packed, folder / "frames", **more)
     return kept, index, packed
 
 
@@ -63,7 +63,7 @@ def test_what_is_kept_is_computed_some_segments_at_a_time(
     utterances, encoder, tmp_path, monkeypatch
 ):
     whole = keep({"whisper": encoder}, utterances, tmp_path)[0]["whisper"].host
-    monkeypatch.setattr("camser.training.feature_cache.SEGMENTS", 2)
+    monkeypatch.setattr("camser.training.feature_cache.CACHE_BATCH", 2)
     shutil.rmtree(tmp_path / "frames")
     parts = keep({"whisper": encoder}, utterances, tmp_path)[0]["whisper"].host
     assert np.allclose(whole, parts, atol=1e-5)
@@ -142,7 +142,7 @@ def test_what_a_front_end_gives_is_kept_whatever_the_layers_behind_it_learn(utte
     again, index, packed = keep({"mfcc": encoder}, utterances, tmp_path)
     assert len(list((tmp_path / "frames").glob("*.npy"))) == 1
     batch = SegmentDataset(utterances, index, LABELS, packed, again).__getitems__(range(5))
-    assert torch.allclose(encoder.go_on(batch.kept["mfcc"]), encoder(batch.wav), atol=1e-5)
+    assert torch.allclose(encoder.from_cache(batch.kept["mfcc"]), encoder(batch.wav), atol=1e-5)
     keep({"mfcc": MFCCBiLSTM(4, num_mels=64)}, utterances, tmp_path)
     assert len(list((tmp_path / "frames").glob("*.npy"))) == 2
 
@@ -150,7 +150,7 @@ def test_what_a_front_end_gives_is_kept_whatever_the_layers_behind_it_learn(utte
 @pytest.mark.parametrize(("cls", "config"), [(Wav2Vec2, TINY_WAV2VEC2), (Whisper, TINY_WHISPER)])
 def test_of_a_frozen_mixture_all_layers_are_kept(utterances, tmp_path, cls, config):
     encoder = cls(config=config, freeze="all", layer="mixture")
-    assert not encoder.is_constant and not cls(config=config, layer="mixture").keeps
+    assert not encoder.is_frozen and not cls(config=config, layer="mixture").is_cacheable
     kept, index, packed = keep({"it": encoder}, utterances, tmp_path)
     with torch.no_grad():
         encoder.mixture.logits += torch.arange(4.0)
@@ -158,8 +158,8 @@ def test_of_a_frozen_mixture_all_layers_are_kept(utterances, tmp_path, cls, conf
     assert len(list((tmp_path / "frames").glob("*.npy"))) == 1
     assert kept["it"].host.shape[:2] == (5, 4)
     batch = SegmentDataset(utterances, index, LABELS, packed, kept).__getitems__(range(5))
-    assert torch.allclose(encoder.go_on(batch.kept["it"]), encoder(batch.wav), atol=1e-5)
-    encoder.go_on(batch.kept["it"]).sum().backward()
+    assert torch.allclose(encoder.from_cache(batch.kept["it"]), encoder(batch.wav), atol=1e-5)
+    encoder.from_cache(batch.kept["it"]).sum().backward()
     assert encoder.mixture.logits.grad.any()
 
 
@@ -167,7 +167,7 @@ def test_what_a_gpu_computes_sooner_than_it_reads_is_not_kept(utterances, encode
     size = 4 * encoder.num_frames(16000) * 16
     for largest, kept in ((size, True), (size - 1, False)):
         with pytest.MonkeyPatch.context() as patched:
-            patched.setattr("camser.training.feature_cache.LARGEST_ROW", largest)
+            patched.setattr("camser.training.feature_cache.MAX_ROW_BYTES", largest)
             patched.setattr(
                 "camser.training.feature_cache._compute", lambda e, w, d: [np.zeros((5, 50, 16))]
             )
@@ -189,7 +189,7 @@ def test_what_is_kept_is_computed_in_full_float32_for_all_devices(
     utterances, encoder, tmp_path, monkeypatch
 ):
     monkeypatch.setattr(torch.backends.cudnn, "allow_tf32", True)
-    compute, seen, before = encoder.keep, [], torch.get_float32_matmul_precision()
+    compute, seen, before = encoder.cacheable_output, [], torch.get_float32_matmul_precision()
 
     def settings():
         return torch.get_float32_matmul_precision(), torch.backends.cudnn.allow_tf32
@@ -198,7 +198,7 @@ def test_what_is_kept_is_computed_in_full_float32_for_all_devices(
         seen.append(settings())
         return compute(waves)
 
-    encoder.keep = watched
+    encoder.cacheable_output = watched
     torch.set_float32_matmul_precision("high")  # as SpeechBrain does: on a GPU that is TF32
     try:
         keep({"whisper": encoder}, utterances, tmp_path)
@@ -253,7 +253,7 @@ def test_where_all_is_kept_no_sample_is_read_and_nothing_else_changes(run, monke
     load = audio.load
     monkeypatch.setattr(audio, "load", lambda *a: reads.append(a) or load(*a))
     kept = run(*asked, folder="kept")
-    assert not reads and not kept.data.is_heard
+    assert not reads and not kept.data.needs_audio
     one, other = (
         results.read_predictions(job.output_folder / "predictions.csv") for job in (heard, kept)
     )

@@ -7,7 +7,7 @@ import torch
 
 from camser.evaluation import results
 from camser.inference import EmotionClassifier
-from camser.runtime.resource_errors import NoMemoryError
+from camser.runtime.resource_errors import BatchOutOfMemoryError
 from tests.helpers.same_run import NOISY, same, weights
 
 pytestmark = pytest.mark.gpu
@@ -62,7 +62,7 @@ def test_a_batch_that_does_not_fit_says_which_one_would(start):
         return forward(batch, stage)
 
     job.brain.compute_forward = compute_forward
-    with pytest.raises(NoMemoryError, match="--batch_size=8 --grad_accumulation_factor=2"):
+    with pytest.raises(BatchOutOfMemoryError, match="--batch_size=8 --grad_accumulation_factor=2"):
         job.train()
 
 

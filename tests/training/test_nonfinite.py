@@ -11,7 +11,7 @@ from speechbrain import Brain
 from torch import nn
 
 from camser.training import nonfinite
-from camser.training.nonfinite import LossWatch, NotFiniteError
+from camser.training.nonfinite import LossTracker, NonFiniteError
 
 NO_SCALER = torch.GradScaler("cpu", enabled=False)
 
@@ -24,8 +24,8 @@ def model():
 def train(net, optimizer, batches, max_norm=math.inf):
     flags = []
     for batch in batches:
-        nonfinite.backward(net(batch).square().mean())
-        flags.append(float(nonfinite.step([optimizer], NO_SCALER, max_norm)))
+        nonfinite.backward_or_nan(net(batch).square().mean())
+        flags.append(float(nonfinite.clip_and_step([optimizer], NO_SCALER, max_norm)))
     return flags
 
 
@@ -52,7 +52,7 @@ def test_a_part_steps_only_with_all_others():
     parts[0](torch.ones(1, 1)).sum().backward()
     parts[1](torch.full((1, 1), math.inf)).sum().backward()
     optimizers = [torch.optim.AdamW(p.parameters(), lr=0.1, fused=True) for p in parts]
-    assert nonfinite.step(optimizers, NO_SCALER, math.inf) == 1
+    assert nonfinite.clip_and_step(optimizers, NO_SCALER, math.inf) == 1
     assert all(torch.equal(before[name], value) for name, value in parts.state_dict().items())
 
 
@@ -61,17 +61,17 @@ def test_in_fp16_too_a_part_steps_only_with_all_others(fused):
     parts = nn.ModuleList([nn.Linear(1, 1), nn.Linear(1, 1)])
     before = copy.deepcopy(parts.state_dict())
     scaler = torch.GradScaler("cpu", init_scale=2.0)
-    nonfinite.backward(scaler.scale(parts[0](torch.ones(1, 1)).sum()))
+    nonfinite.backward_or_nan(scaler.scale(parts[0](torch.ones(1, 1)).sum()))
     parts[1](torch.full((1, 1), math.inf)).sum().backward()
     optimizers = [torch.optim.AdamW(p.parameters(), lr=0.1, fused=fused) for p in parts]
-    assert nonfinite.step(optimizers, scaler, math.inf) == 1
+    assert nonfinite.clip_and_step(optimizers, scaler, math.inf) == 1
     assert all(torch.equal(before[name], value) for name, value in parts.state_dict().items())
     assert scaler.get_scale() == 1.0, "the scale is halved all the same"
 
 
 def test_a_loss_that_is_not_finite_has_no_finite_gradient():
     weight = nn.Parameter(torch.ones(3))
-    nonfinite.backward(weight.sum() + math.inf)  # whose gradient would be 1
+    nonfinite.backward_or_nan(weight.sum() + math.inf)  # whose gradient would be 1
     assert weight.grad.isnan().all()
 
 
@@ -90,8 +90,8 @@ def test_a_scaler_goes_on_looking_for_its_scale(fused):
     optimizer = torch.optim.AdamW(net.parameters(), lr=0.1, fused=fused)
     for batch, scale, moves in ((torch.randn(5, 3), 1024, True), (torch.ones(1) / 0, 512, False)):
         before = copy.deepcopy(net.state_dict())
-        nonfinite.backward(scaler.scale((net(torch.ones(5, 3)) * batch.mean()).sum()))
-        assert nonfinite.step([optimizer], scaler, math.inf) == (not moves)
+        nonfinite.backward_or_nan(scaler.scale((net(torch.ones(5, 3)) * batch.mean()).sum()))
+        assert nonfinite.clip_and_step([optimizer], scaler, math.inf) == (not moves)
         assert scaler.get_scale() == scale
         assert moves == any(not torch.equal(before[n], p) for n, p in net.state_dict().items())
 
@@ -116,11 +116,11 @@ def test_the_mean_is_speechbrains_whenever_it_is_looked_at():
         brain.step += 1
         wanted = Brain.update_average(brain, loss, wanted)
     for looks in ({47}, {1, 2, 30, 47}, set(range(1, 48))):
-        watch, mean = LossWatch(patience=3), 0.0
+        watch, mean = LossTracker(patience=3), 0.0
         for number, loss in enumerate(losses, start=1):
             watch.add(number, [f"u{number}"], loss, torch.tensor(0.0))
             if number in looks:
-                mean = watch.look(mean)
+                mean = watch.fetch(mean)
         assert mean == pytest.approx(wanted, rel=1e-12)
 
 
@@ -133,72 +133,77 @@ def feed(watch, steps):
             last = position == len(losses)
             flag = torch.tensor(float(skipped)) if last else None
             watch.add(number, [f"u{number}"], torch.tensor(loss), flag)
-    return watch.look(0.0)
+    return watch.fetch(0.0)
 
 
 def test_what_is_skipped_is_told_with_its_utterances(caplog):
     with caplog.at_level(logging.WARNING):
-        feed(LossWatch(3), [([1.0, math.nan], True), ([3.0, 2.0], True), ([2.0], False)])
+        feed(LossTracker(3), [([1.0, math.nan], True), ([3.0, 2.0], True), ([2.0], False)])
     told = [record.message.rpartition("batch: ")[2] for record in caplog.records]
     assert told == ["u2", "u3, u4"]  # by the loss where that tells, else the whole step
 
 
 def test_more_in_a_row_than_the_patience_stop_the_run():
     bad, good = ([math.inf], True), ([1.0], False)
-    feed(LossWatch(2), [bad, bad, good, bad, bad])
-    with pytest.raises(NotFiniteError, match=r"3 steps in a row, with u3, u4, u5\. Listen to what"):
-        feed(LossWatch(2), [bad, good, bad, bad, bad])
-    with pytest.raises(NotFiniteError, match=r"u9 and 3 more, which the log names"):
-        feed(LossWatch(11), [bad] * 12)
+    feed(LossTracker(2), [bad, bad, good, bad, bad])
+    with pytest.raises(NonFiniteError, match=r"3 steps in a row, with u3, u4, u5\. Listen to what"):
+        feed(LossTracker(2), [bad, good, bad, bad, bad])
+    with pytest.raises(NonFiniteError, match=r"u9 and 3 more, which the log names"):
+        feed(LossTracker(11), [bad] * 12)
 
 
 GOOD, SKIPPED = ([1.0], False), ([1.0], True)
 
 
 def test_what_a_scaler_skips_while_it_looks_for_its_scale_is_not_counted(caplog):
-    watch = LossWatch(0, scaled=True)
+    watch = LossTracker(0, scaled=True)
     feed(watch, [*[SKIPPED] * 16, GOOD, SKIPPED, GOOD, SKIPPED, SKIPPED, GOOD])
     assert watch.skipped == 0 and not caplog.records
 
 
 @pytest.mark.parametrize("before, at", [([], 17), ([GOOD], 4)])
 def test_gradients_that_fit_no_scale_are_named_and_stop_the_run(before, at):
-    watch = LossWatch(1, scaled=True)
-    with pytest.raises(NotFiniteError, match=rf"2 steps in a row, with u{at}, u{at + 1}\. Listen"):
+    watch = LossTracker(1, scaled=True)
+    with pytest.raises(NonFiniteError, match=rf"2 steps in a row, with u{at}, u{at + 1}\. Listen"):
         feed(watch, [*before, *[SKIPPED] * 99])
     assert watch.skipped == 2
 
 
 def test_gradients_that_are_not_finite_in_fp16_stop_the_run():
     weight, scaler = nn.Parameter(torch.ones(2)), torch.GradScaler("cpu")
-    optimizer, watch = torch.optim.SGD([weight], lr=0.1), LossWatch(3, scaled=True)
-    with pytest.raises(NotFiniteError, match="in 4 steps in a row, with u17, u18, u19, u20"):
+    optimizer, watch = torch.optim.SGD([weight], lr=0.1), LossTracker(3, scaled=True)
+    with pytest.raises(NonFiniteError, match="in 4 steps in a row, with u17, u18, u19, u20"):
         for number in range(1, 99):
             loss = (weight - weight).sqrt().sum() + 1  # finite; its gradient is not
-            nonfinite.backward(scaler.scale(loss))
-            skipped = nonfinite.step([optimizer], scaler, math.inf)
+            nonfinite.backward_or_nan(scaler.scale(loss))
+            skipped = nonfinite.clip_and_step([optimizer], scaler, math.inf)
             watch.add(number, [f"u{number}"], loss.detach(), skipped)
-            watch.look(0.0)
+            watch.fetch(0.0)
     assert torch.equal(weight, torch.ones(2))
 
 
 def test_a_loss_that_is_not_finite_is_no_search_for_a_scale():
-    watch = LossWatch(3, scaled=True)
+    watch = LossTracker(3, scaled=True)
     feed(watch, [([math.nan], True)])
     assert watch.skipped == 1
 
 
 def test_beside_other_processes_no_batch_is_named_whose_loss_is_finite(caplog):
-    watch = LossWatch(1, alone=False)
-    with pytest.raises(NotFiniteError, match=r"2 steps in a row, with u2\. Listen to what"):
+    watch = LossTracker(1, alone=False)
+    with pytest.raises(NonFiniteError, match=r"2 steps in a row, with u2\. Listen to what"):
         feed(watch, [SKIPPED, ([math.nan], True)])
-    with pytest.raises(NotFiniteError, match=r"in a row; the losses of this process are finite: "):
-        feed(LossWatch(1, alone=False), [SKIPPED, SKIPPED])
+    with pytest.raises(NonFiniteError, match=r"in a row; the losses of this process are finite: "):
+        feed(LossTracker(1, alone=False), [SKIPPED, SKIPPED])
     told = [record.message.partition("; ")[2] for record in caplog.records]
-    assert told == [nonfinite.OTHERS, "its batch: u2", nonfinite.OTHERS, nonfinite.OTHERS]
+    assert told == [
+        nonfinite.OTHER_RANK_HINT,
+        "its batch: u2",
+        nonfinite.OTHER_RANK_HINT,
+        nonfinite.OTHER_RANK_HINT,
+    ]
 
 
 def test_a_scaler_without_a_scale_is_told_of():
-    nonfinite.check_scale(torch.GradScaler("cpu", init_scale=0.5, enabled=False))
-    with pytest.raises(NotFiniteError, match=r"fp16 at any scale \(now 5\.0e-01\)"):
-        nonfinite.check_scale(torch.GradScaler("cpu", init_scale=0.5))
+    nonfinite.check_loss_scale(torch.GradScaler("cpu", init_scale=0.5, enabled=False))
+    with pytest.raises(NonFiniteError, match=r"fp16 at any scale \(now 5\.0e-01\)"):
+        nonfinite.check_loss_scale(torch.GradScaler("cpu", init_scale=0.5))

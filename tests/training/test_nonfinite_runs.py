@@ -12,7 +12,7 @@ from transformers.models.wav2vec2.modeling_wav2vec2 import Wav2Vec2Encoder
 
 from camser.encoders import Encoder
 from camser.evaluation import results
-from camser.training.nonfinite import LossWatch, NotFiniteError
+from camser.training.nonfinite import LossTracker, NonFiniteError
 
 
 class NoWaiting(TorchDispatchMode):
@@ -45,7 +45,7 @@ def a_batch(job):
 @pytest.mark.parametrize("options", [[], ["--max_grad_norm=1.0", "--fusion=low_rank"]])
 def test_a_step_waits_for_nothing(start, monkeypatch, options):
     job = start(*NOISY, *options)
-    monkeypatch.setattr(LossWatch, "is_due", False)
+    monkeypatch.setattr(LossTracker, "should_fetch", False)
     job.brain.on_fit_start()
     job.brain.modules.train()
     batch, job.brain.step = a_batch(job), 1
@@ -53,7 +53,7 @@ def test_a_step_waits_for_nothing(start, monkeypatch, options):
         for _ in range(2):
             assert job.brain.fit_batch(batch) == 0.0
     assert not job.brain._should_save_intra_epoch_ckpt(0.0, 1)  # for which processes wait
-    assert 0 < job.brain.losses.look(0.0) < 10
+    assert 0 < job.brain.losses.fetch(0.0) < 10
     assert job.brain._should_save_intra_epoch_ckpt(0.0, 1)
 
 
@@ -88,7 +88,7 @@ class Normalizing(Encoder):
     def num_frames(self, num_samples):
         return num_samples // 400
 
-    def rebuild_args(self):
+    def init_config(self):
         return {}
 
 
@@ -141,5 +141,5 @@ def test_a_run_goes_on_after_a_bad_batch_and_stops_at_too_many(start):
     again = start(*settings, "--nonfinite_patience=2", folder="again")
     forward = again.brain.compute_forward
     again.brain.compute_forward = lambda batch, stage: forward(batch, stage) * math.nan
-    with pytest.raises(NotFiniteError, match=r"in 3 steps in a row, with iemocap/Ses"):
+    with pytest.raises(NonFiniteError, match=r"in 3 steps in a row, with iemocap/Ses"):
         again.train()

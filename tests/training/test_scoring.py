@@ -7,20 +7,20 @@ import torch
 
 from camser import segments
 from camser.model import EmotionHead
-from camser.training.scoring import UtteranceMeans, score
+from camser.training.scoring import MeanOverSegments, score_utterances
 
 
 def test_means_of_any_batches_are_those_of_one():
     values, owners = torch.randn(50, 3), torch.randint(0, 7, (50,))
     owners[:7] = torch.arange(7)
-    means = UtteranceMeans(7)
+    means = MeanOverSegments(7)
     for at in torch.randperm(50).split(9):
         means.add(values[at], owners[at])
-    assert torch.allclose(means.means(), segments.join(values, owners, 7), atol=1e-6)
+    assert torch.allclose(means.means(), segments.mean_over_segments(values, owners, 7), atol=1e-6)
 
 
 def test_bf16_is_summed_in_float32():
-    means = UtteranceMeans(1)
+    means = MeanOverSegments(1)
     for _ in range(1000):
         means.add(torch.ones(1, 1, dtype=torch.bfloat16), torch.zeros(1, dtype=torch.long))
     assert means.means().item() == 1.0 and means.counts.item() == 1000
@@ -28,9 +28,9 @@ def test_bf16_is_summed_in_float32():
 
 def test_the_decision_is_of_the_mean_and_the_loss_of_utterances():
     head, embeddings = EmotionHead(4, 3), torch.randn(6, 4)
-    means = UtteranceMeans(3)
+    means = MeanOverSegments(3)
     means.add(embeddings, torch.tensor([0, 0, 0, 0, 1, 2]))
-    scored = score(means, head, ["a", "b", "c"], [2, 0, 1])
+    scored = score_utterances(means, head, ["a", "b", "c"], [2, 0, 1])
     whole = head(torch.stack([embeddings[:4].mean(0), embeddings[4], embeddings[5]]))
     assert torch.allclose(scored.log_probabilities, whole, atol=1e-6)
     expected = -(whole[0, 2] + whole[1, 0] + whole[2, 1]) / 3
@@ -38,8 +38,8 @@ def test_the_decision_is_of_the_mean_and_the_loss_of_utterances():
 
 
 def test_an_utterance_without_a_segment_is_left_out():
-    means = UtteranceMeans(3)
+    means = MeanOverSegments(3)
     means.add(torch.randn(2, 4), torch.tensor([2, 0]))
-    scored = score(means, EmotionHead(4, 3), ["a", "b", "c"], [2, 0, 1])
+    scored = score_utterances(means, EmotionHead(4, 3), ["a", "b", "c"], [2, 0, 1])
     assert scored.ids == ["a", "c"] and scored.labels.tolist() == [2, 1]
     assert math.isfinite(scored.loss) and scored.log_probabilities.isfinite().all()

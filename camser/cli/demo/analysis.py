@@ -14,12 +14,12 @@ import numpy as np
 from camser import audio
 from camser.audio import SAMPLE_RATE, AudioError
 from camser.cli.demo.limits import (
-    LEAST_HOP,
-    LONGEST_WINDOW,
-    MOST_SEGMENTS,
-    MOST_VALUES,
+    MAX_SEGMENTS,
+    MAX_VALUES,
+    MAX_WINDOW,
+    MIN_HOP,
     Limits,
-    Refused,
+    RequestRefused,
 )
 from camser.inference import EmotionClassifier, Prediction, Timeline
 from camser.inference.prediction import check_threshold
@@ -65,7 +65,7 @@ class Analysis:
     segment_seconds: float
 
 
-class Service:
+class DemoModel:
     """A model behind limits; its messages name files as they were uploaded, not where they lie.
 
     Arguments
@@ -125,8 +125,8 @@ class Service:
         timeline = self.timeline(path, window, hop)
         with self._recording(path):
             size = math.ceil(timeline.seconds * SAMPLE_RATE / ENVELOPE_BINS)
-            envelope = [(block.min(), block.max()) for block in audio.blocks(path, size)]
-            start = next(audio.blocks(path, SHOWN_SECONDS * SAMPLE_RATE))
+            envelope = [(block.min(), block.max()) for block in audio.iter_chunks(path, size)]
+            start = next(audio.iter_chunks(path, SHOWN_SECONDS * SAMPLE_RATE))
             return Analysis(
                 self._own_name(self.classifier.classify(path)),
                 timeline,
@@ -154,59 +154,59 @@ class Service:
         smoothing: str | None = None,
     ) -> Iterator[str]:
         if not path:
-            raise Refused("There is no recording; upload a file, or record one")
+            raise RequestRefused("There is no recording; upload a file, or record one")
         _check_numbers(threshold=threshold, window=window, hop=hop)
         try:
             check_threshold(threshold)
             if window is not None:
                 check_windows(window, hop, smoothing, 1.0)
         except ValueError as error:
-            raise Refused(str(error)) from error
+            raise RequestRefused(str(error)) from error
         try:
             seconds = self._check_seconds(path)
             if window is not None:
                 self._check_work(seconds, window, hop)
             yield path
         except AudioError as error:  # the server's folders are nobody's business
-            raise Refused(str(error).replace(str(path), Path(path).name)) from error
+            raise RequestRefused(str(error).replace(str(path), Path(path).name)) from error
 
     def _check_seconds(self, path: str) -> float:
         """How long a recording says it is; no more of it is decoded than that."""
         import soundfile
 
-        next(audio.blocks(path, 1))  # a file without a sound header is refused here
+        next(audio.iter_chunks(path, 1))  # a file without a sound header is refused here
         told = soundfile.info(path)
         if told.duration > self.limits.seconds:
-            raise Refused(
+            raise RequestRefused(
                 f"{Path(path).name} lasts {told.duration:.0f} s; allowed: "
                 f"{self.limits.seconds:g} s. Send a part of it"
             )
-        if told.frames * told.channels > MOST_VALUES:  # of silence, they are a small file
-            raise Refused(
+        if told.frames * told.channels > MAX_VALUES:  # of silence, they are a small file
+            raise RequestRefused(
                 f"{Path(path).name} has {told.frames} samples in {told.channels} channels; "
-                f"allowed: {MOST_VALUES} in all. Send it at a lower rate, or in one channel"
+                f"allowed: {MAX_VALUES} in all. Send it at a lower rate, or in one channel"
             )
         return told.duration
 
     def _check_work(self, seconds: float, window: float, hop: float) -> None:
-        if hop < LEAST_HOP or window > LONGEST_WINDOW:
-            raise Refused(
-                f"window is {window:g} s and hop {hop:g} s; allowed: a hop of {LEAST_HOP} s and "
-                f"more, a window of {LONGEST_WINDOW:g} s and less"
+        if hop < MIN_HOP or window > MAX_WINDOW:
+            raise RequestRefused(
+                f"window is {window:g} s and hop {hop:g} s; allowed: a hop of {MIN_HOP} s and "
+                f"more, a window of {MAX_WINDOW:g} s and less"
             )
         each = num_segments(round(window * SAMPLE_RATE), self.classifier.segment_samples)
         found = math.ceil(seconds / hop) * each
-        if found > MOST_SEGMENTS:
-            raise Refused(
+        if found > MAX_SEGMENTS:
+            raise RequestRefused(
                 f"{seconds:.0f} s by {hop:g} s are {found} segments to compute; allowed: "
-                f"{MOST_SEGMENTS}. Take a longer hop or a shorter window"
+                f"{MAX_SEGMENTS}. Take a longer hop or a shorter window"
             )
 
 
 def _check_numbers(**given: float | None) -> None:
     for name, value in given.items():
         if value is not None and not isinstance(value, (int, float)):
-            raise Refused(f"{name} is {value!r}; it must be a number")
+            raise RequestRefused(f"{name} is {value!r}; it must be a number")
 
 
 def _spectrogram(wave: np.ndarray) -> np.ndarray:

@@ -6,8 +6,8 @@ from collections.abc import Callable
 from functools import wraps
 from typing import Any
 
-from camser.cli.demo.analysis import Service
-from camser.cli.demo.limits import Refused
+from camser.cli.demo.analysis import DemoModel
+from camser.cli.demo.limits import RequestRefused
 from camser.inference.timeline_formats import as_dict
 
 MODEL = "model"  # events of this name wait for each other, whoever starts them
@@ -19,7 +19,7 @@ by default); hop: seconds between decisions (1); smoothing: none, mean or median
 Returns labels, windows with their probabilities, and turns of one emotion each."""
 
 
-def build_api(gr: Any, service: Service) -> None:
+def build_api(gr: Any, service: DemoModel) -> None:
     """Add the public questions to the page that is being built; nothing of them is seen.
 
     Arguments
@@ -65,7 +65,7 @@ def _answering(gr: Any, function: Callable) -> Callable:
     def answering(*given: Any) -> Any:
         try:
             return function(*given)
-        except Refused as refused:
+        except RequestRefused as refused:
             raise error(gr, str(refused)) from refused
 
     return answering

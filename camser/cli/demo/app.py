@@ -13,7 +13,7 @@ from typing import Any
 
 from camser.cli.demo.examples import write_clips
 from camser.cli.demo.limits import Limits
-from camser.cli.demo.middleware import LOOPBACK, Guard
+from camser.cli.demo.middleware import LOOPBACK, RequestFilter
 from camser.cli.demo.page import build_page, import_gradio
 from camser.cli.demo.style import CSS, theme
 from camser.cli.demo.uploads import Uploads, temporary_folder
@@ -67,9 +67,14 @@ def serving(
     with temporary_folder() as folder:
         uploads = Uploads(folder / "uploads", limits.kept_seconds)
         uploads.folder.mkdir()
-        with _environment(GRADIO_TEMP_DIR=str(uploads.folder)), uploads.expiring():
+        with (
+            _environment(GRADIO_TEMP_DIR=str(uploads.folder)),
+            uploads.delete_expired_while_running(),
+        ):
             page = build_page(classifier, config, limits, write_clips(folder / "clips"))
-            guard = Guard(_application(page, limits), limits, uploads, _names(host, public_names))
+            guard = RequestFilter(
+                _application(page, limits), limits, uploads, _names(host, public_names)
+            )
             try:
                 with listening(guard, host, port) as address:
                     if open_browser:
@@ -159,9 +164,9 @@ def run(
     from matplotlib import rcdefaults
 
     from camser.inference.export_folder import read_config
-    from camser.inference.hub import find
+    from camser.inference.hub import locate_model
 
-    place = find(folder)
+    place = locate_model(folder)
     config = read_config(place)
     # The page shows frame weights, which only PyTorch gives.
     classifier = EmotionClassifier.from_pretrained(place, device=device, engine="torch")

@@ -29,7 +29,7 @@ def colour(index: int) -> str:
     """The CSS colour of the ``index``-th emotion, the same in bars and figures."""
     from camser.evaluation.report.figures import style
 
-    return _ink(style.look(index)["color"].lower())
+    return _ink(style.series_style(index)["color"].lower())
 
 
 def timeline_figure(analysis: Analysis, timeline: Timeline, threshold: float) -> str:
@@ -77,7 +77,7 @@ def _timeline(analysis: Analysis, timeline: Timeline, threshold: float, width: f
 
     figure = style.new_figure(width, 3.1)
     upper, lower = layout.panel_axes(figure, 1, 1, heights=(2, 3))[0]
-    looks = {name: style.look(number) for number, name in enumerate(timeline.labels)}
+    looks = {name: style.series_style(number) for number, name in enumerate(timeline.labels)}
     _waveform(upper, analysis)
     for name, turns in _turns(timeline, threshold).items():
         shade = {"color": looks[name]["color"], "alpha": 0.25, "linewidth": 0}
@@ -92,19 +92,19 @@ def _timeline(analysis: Analysis, timeline: Timeline, threshold: float, width: f
             linewidth=1.4,
             linestyle=look["linestyle"],
             color=look["color"],
-            label=layout.wrapped(name, width),
+            label=layout.wrap_text(name, width),
         )[0]
         for number, (name, look) in enumerate(looks.items())
     ]
     if threshold > 0:
         lower.axhline(threshold, color=style.GREY, linewidth=0.8, linestyle=(0, (2, 2)))
-    style.dress(upper, ylabel="waveform")
-    style.dress(lower, xlabel="time", ylabel="probability")
+    style.style_axes(upper, ylabel="waveform")
+    style.style_axes(lower, xlabel="time", ylabel="probability")
     upper.set_yticks([])
     lower.set(xlim=(0, timeline.seconds), ylim=(-0.02, 1.02), yticks=[0, 0.5, 1])
     lower.xaxis.set_major_formatter(_clock if timeline.seconds >= MINUTES else "{x:g} s")
     layout.legend_below(figure, lines)
-    return layout.finished(figure)
+    return layout.finalize_figure(figure)
 
 
 def _turns(timeline: Timeline, threshold: float) -> dict[str, list[tuple[float, float]]]:

@@ -5,19 +5,19 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 
-LEAST_HOP = 0.1  # seconds; people cannot tell emotions apart that fast either
-LONGEST_WINDOW = 30.0  # seconds; the segments of one window are computed together
-MOST_SEGMENTS = 20_000  # of one timeline: an hour by seconds is 3600
-MOST_VALUES = 700_000_000  # samples of all channels: an hour of 96-kHz stereo
-MOST_CONNECTIONS = 200  # at once; a browser's tab has two or three
+MIN_HOP = 0.1  # seconds; people cannot tell emotions apart that fast either
+MAX_WINDOW = 30.0  # seconds; the segments of one window are computed together
+MAX_SEGMENTS = 20_000  # of one timeline: an hour by seconds is 3600
+MAX_VALUES = 700_000_000  # samples of all channels: an hour of 96-kHz stereo
+MAX_CONNECTIONS = 200  # at once; a browser's tab has two or three
 HEADER_SECONDS = 10  # for the head of a request
 BODY_SECONDS = 30  # for its body, and a second more for each ...
-SLOWEST = 20_000  # ... bytes of it
-MOST_JSON = 1_000_000  # bytes; a request names a file, it does not hold one
+MIN_BYTES_PER_SECOND = 20_000  # ... bytes of it
+MAX_JSON = 1_000_000  # bytes; a request names a file, it does not hold one
 KEPT_UPLOADS = 20  # of the greatest size, together
 
 
-class Refused(ValueError):
+class RequestRefused(ValueError):
     """A request that cannot be answered; the message is for whoever sent it."""
 
 

@@ -22,7 +22,7 @@ SCORES = dict.fromkeys(("WA", "UA", "macro_F1"), (int, float))
 EXAMPLES = '<p class="small">Examples, by synthetic voices:</p>'
 
 
-def lead(config: Mapping[str, Any]) -> str:
+def page_header(config: Mapping[str, Any]) -> str:
     """The head of the page."""
     names = ", ".join(map(escape, config["labels"]))
     return f'<div class="lead"><h1>Emotions in speech</h1><p>A model that hears {names}.</p></div>'
@@ -159,7 +159,7 @@ def panel(title: str, body: str, note: str = "") -> str:
     return f'<div class="card"><h2>{escape(title)}</h2>{body}{_note(note) if note else ""}</div>'
 
 
-def saves(timeline: Timeline, threshold: float) -> str:
+def download_links(timeline: Timeline, threshold: float) -> str:
     """Links that hold the timeline in each format: the server keeps no file for them."""
     links = []
     for name, (suffix, write) in FORMATS.items():
@@ -170,7 +170,7 @@ def saves(timeline: Timeline, threshold: float) -> str:
     return f'<div class="saves"><span>Save as</span>{"".join(links)}</div>'
 
 
-def weighed(names: Sequence[str], shown: float, seconds: float) -> str:
+def attention_note(names: Sequence[str], shown: float, seconds: float) -> str:
     """What the weights' panel shows."""
     part = f"The first {shown:g} of {seconds:.0f} seconds. " if shown < seconds else ""
     whose = ", ".join(map(escape, names))

@@ -13,7 +13,7 @@ from typing import IO, Any
 from urllib.parse import urlsplit
 
 from camser.cli.demo import request_body
-from camser.cli.demo.limits import KEPT_UPLOADS, MOST_JSON, Limits
+from camser.cli.demo.limits import KEPT_UPLOADS, MAX_JSON, Limits
 from camser.cli.demo.request_body import Receive
 from camser.cli.demo.uploads import Uploads
 
@@ -49,7 +49,7 @@ FIELDS = {"data": list, "event_id": str, "fn_index": int, "session_hash": str}  
 NOT_UPLOADED = "A file must be one that was sent to /gradio_api/upload, by the path it was answered"
 
 
-class Guard:
+class RequestFilter:
     """ASGI middleware.
 
     Arguments
@@ -81,9 +81,11 @@ class Guard:
         if scope["type"] != "http":
             raise ValueError(f"there is no {scope['type']} here")
         send = _with_headers(send)
-        refusal = self._stranger(scope) or self._unknown(scope) or self._wrong_size(scope)
+        refusal = (
+            self._is_cross_site(scope) or self._is_unknown_route(scope) or self._is_too_large(scope)
+        )
         if refusal:
-            await request_body.drop(receive)
+            await request_body.discard_body(receive)
             return await _answer(send, *refusal)
         if scope["method"] != "POST":
             return await self.app(scope, receive, send)
@@ -91,20 +93,20 @@ class Guard:
 
     async def _post(self, scope: Scope, receive: Receive, send: Send) -> None:
         length = int(_header(scope, b"content-length"))
-        with request_body.arriving(self.uploads, length) as file:
+        with request_body.spooled_body(self.uploads, length) as file:
             try:
                 size = await request_body.read(receive, file, length)
-            except request_body.Aborted as aborted:
+            except request_body.IncompleteBody as aborted:
                 if aborted.late:
                     await _answer(send, 408, "The request came too slowly")
                 return None
             check = self._wrong_form if _is_upload(scope) else self._wrong_json
             if wrong := check(file, scope):
                 return await _answer(send, 400, wrong)
-            return await self.app(scope, request_body.again(file, size, receive), send)
+            return await self.app(scope, request_body.replay_body(file, size, receive), send)
 
     def _wrong_form(self, body: IO[bytes], scope: Scope) -> str | None:
-        one = request_body.num_parts(body, _header(scope, b"content-type")) == 1
+        one = request_body.count_form_parts(body, _header(scope, b"content-type")) == 1
         return None if one else "Send one file, as multipart/form-data"
 
     def _wrong_json(self, body: IO[bytes], scope: Scope) -> str | None:
@@ -123,9 +125,9 @@ class Guard:
             allowed = PUBLIC.get(name, ())
             if "audio" not in given or not {*given} <= {*allowed}:
                 return f"{name[:20]} takes {', '.join(allowed) or 'nothing'}; audio must be given"
-        return None if all(map(self.uploads.holds, _files(given))) else NOT_UPLOADED
+        return None if all(map(self.uploads.contains, _files(given))) else NOT_UPLOADED
 
-    def _stranger(self, scope: Scope) -> Refusal | None:
+    def _is_cross_site(self, scope: Scope) -> Refusal | None:
         """Why a request comes from the page of another site, if it does."""
         host = _header(scope, b"host").decode("latin-1")
         if self.names is not None and _name(host) not in self.names:
@@ -139,7 +141,7 @@ class Guard:
             return 403, f"The page of {origin!r} may not ask for anything here"
         return None
 
-    def _unknown(self, scope: Scope) -> Refusal | None:
+    def _is_unknown_route(self, scope: Scope) -> Refusal | None:
         path, route = scope["path"], _route(scope)
         if scope["method"] not in METHODS:
             return 405, f"allowed: {', '.join(METHODS)}"
@@ -147,18 +149,18 @@ class Guard:
         if path.startswith(PREFIX):
             there = route in ROUTES or route.startswith(BELOW)
         if there and route.startswith(FILE):
-            there = self.uploads.holds(route.removeprefix(FILE))
+            there = self.uploads.contains(route.removeprefix(FILE))
         return None if there else (404, "There is nothing here")
 
-    def _wrong_size(self, scope: Scope) -> Refusal | None:
+    def _is_too_large(self, scope: Scope) -> Refusal | None:
         if scope["method"] != "POST":
             return None
         told = _header(scope, b"content-length")
         if _header(scope, b"transfer-encoding") or not told.isdigit():
             return 411, "The request must say its Content-Length, and nothing else of its length"
-        most = self.limits.bytes + ENVELOPE if _is_upload(scope) else MOST_JSON
+        most = self.limits.bytes + ENVELOPE if _is_upload(scope) else MAX_JSON
         if int(told) > most:
-            allowed = self.limits.bytes if _is_upload(scope) else MOST_JSON
+            allowed = self.limits.bytes if _is_upload(scope) else MAX_JSON
             return 413, f"The request has {int(told)} bytes; allowed: {allowed}"
         if _is_upload(scope) and self.uploads.bytes + int(told) > KEPT_UPLOADS * self.limits.bytes:
             return 507, "There are too many uploads here; try again in an hour"

@@ -8,10 +8,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from camser.cli.demo import markup
-from camser.cli.demo.analysis import Analysis, Service
+from camser.cli.demo.analysis import Analysis, DemoModel
 from camser.cli.demo.api import MODEL, build_api, error
 from camser.cli.demo.figures import attention_figure, timeline_figure
-from camser.cli.demo.limits import Limits, Refused
+from camser.cli.demo.limits import Limits, RequestRefused
 from camser.inference import EmotionClassifier
 
 if TYPE_CHECKING:
@@ -52,7 +52,7 @@ def build_page(
     """
     gr = import_gradio()
     limits = limits or Limits()
-    service = Service(classifier, limits)
+    service = DemoModel(classifier, limits)
     keep = limits.kept_seconds
     page = gr.Blocks(
         title="camser", analytics_enabled=False, delete_cache=(max(1, keep // 6), keep)
@@ -79,8 +79,10 @@ def import_gradio() -> Any:
     return gradio
 
 
-def _build(gr: Any, service: Service, config: Mapping[str, Any], clips: Mapping[str, Path]) -> None:
-    gr.HTML(markup.lead(config))
+def _build(
+    gr: Any, service: DemoModel, config: Mapping[str, Any], clips: Mapping[str, Path]
+) -> None:
+    gr.HTML(markup.page_header(config))
     with gr.Row():
         with gr.Column(scale=5, min_width=300):
             recording = gr.Audio(
@@ -145,7 +147,7 @@ def _settings(gr: Any, segment_seconds: float) -> tuple:
     return threshold, smoothing, window, hop
 
 
-def _analyse(gr: Any, service: Service) -> Callable:
+def _analyse(gr: Any, service: DemoModel) -> Callable:
     def analyse(
         path: str | None, threshold: float, smoothing: str, window: float, hop: float
     ) -> Iterator[tuple]:
@@ -160,7 +162,7 @@ def _analyse(gr: Any, service: Service) -> Callable:
             return
         try:
             analysis = service.analyse(path, window, hop)
-        except Refused as refused:
+        except RequestRefused as refused:
             yield None, markup.mistake(str(refused)), hidden, hidden
             # The page shows it as HTML.
             raise error(gr, html.escape(str(refused), quote=False)) from refused
@@ -177,7 +179,7 @@ def _show(gr: Any, analysis: Analysis | None, threshold: float, smoothing: str) 
     if smoothing != "none":
         timeline = timeline.smoothed(smoothing)
     figure = timeline_figure(analysis, timeline, threshold)
-    body = figure + markup.saves(timeline, threshold)
+    body = figure + markup.download_links(timeline, threshold)
     return (
         markup.answer(analysis.prediction, threshold),
         gr.HTML(markup.panel("Along the recording", body), visible=True),
@@ -190,5 +192,5 @@ def _weights(analysis: Analysis) -> str:
     if not analysis.weights:
         return markup.panel(title, "", "This model's fusion weighs no frames.")
     shown, seconds = analysis.shown_seconds, analysis.timeline.seconds
-    note = markup.weighed(list(analysis.weights), shown, seconds)
+    note = markup.attention_note(list(analysis.weights), shown, seconds)
     return markup.panel(title, attention_figure(analysis), note)

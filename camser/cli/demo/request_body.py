@@ -10,7 +10,7 @@ from collections.abc import Awaitable, Callable, Iterator, MutableMapping
 from contextlib import contextmanager, suppress
 from typing import IO, Any
 
-from camser.cli.demo.limits import BODY_SECONDS, SLOWEST
+from camser.cli.demo.limits import BODY_SECONDS, MIN_BYTES_PER_SECOND
 from camser.cli.demo.uploads import Uploads
 
 Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
@@ -24,7 +24,7 @@ FORM = re.compile(  # nothing that two readers could read in two ways
 )
 
 
-class Aborted(Exception):
+class IncompleteBody(Exception):
     """A body that does not come whole; ``late`` if its sender is still there."""
 
     def __init__(self, late: bool) -> None:
@@ -33,7 +33,7 @@ class Aborted(Exception):
 
 
 @contextmanager
-def arriving(uploads: Uploads, length: int) -> Iterator[IO[bytes]]:
+def spooled_body(uploads: Uploads, length: int) -> Iterator[IO[bytes]]:
     """A file without a name for a body of ``length`` bytes: however this ends, nothing is left."""
     uploads.arriving += length
     try:
@@ -49,24 +49,24 @@ async def read(receive: Receive, file: IO[bytes], length: int) -> int:
     Raises
     ------
     Aborted
-        If its sender goes away, or is slower than ``SLOWEST`` after ``BODY_SECONDS``.
+        If its sender goes away, or is slower than ``MIN_BYTES_PER_SECOND`` after ``BODY_SECONDS``.
     """
     now = asyncio.get_running_loop().time
-    end = now() + BODY_SECONDS + length / SLOWEST
+    end = now() + BODY_SECONDS + length / MIN_BYTES_PER_SECOND
     more = True
     while more:
         try:
             message = await asyncio.wait_for(receive(), end - now())
         except asyncio.TimeoutError:
-            raise Aborted(late=True) from None
+            raise IncompleteBody(late=True) from None
         if message["type"] == "http.disconnect":
-            raise Aborted(late=False)
+            raise IncompleteBody(late=False)
         file.write(message.get("body", b""))
         more = message.get("more_body", False)
     return file.tell()
 
 
-def num_parts(file: IO[bytes], kind: bytes) -> int:
+def count_form_parts(file: IO[bytes], kind: bytes) -> int:
     """How many parts a form has; of what is no plain form, none.
 
     Arguments
@@ -87,7 +87,7 @@ def num_parts(file: IO[bytes], kind: bytes) -> int:
     return max(0, count - 1)  # the last one ends the form
 
 
-def again(file: IO[bytes], size: int, receive: Receive) -> Receive:
+def replay_body(file: IO[bytes], size: int, receive: Receive) -> Receive:
     """Gives a body that was read once more, piece by piece, and then what follows it."""
     left = size
     file.seek(0)
@@ -103,7 +103,7 @@ def again(file: IO[bytes], size: int, receive: Receive) -> Receive:
     return receive_again
 
 
-async def drop(receive: Receive) -> None:
+async def discard_body(receive: Receive) -> None:
     """Take a body and keep none of it: a client that is still sending hears no answer."""
-    with open(os.devnull, "wb") as nowhere, suppress(Aborted):
+    with open(os.devnull, "wb") as nowhere, suppress(IncompleteBody):
         await read(receive, nowhere, 0)

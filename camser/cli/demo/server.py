@@ -13,7 +13,7 @@ from typing import Any
 import uvicorn
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
-from camser.cli.demo.limits import HEADER_SECONDS, MOST_CONNECTIONS
+from camser.cli.demo.limits import HEADER_SECONDS, MAX_CONNECTIONS
 
 KEEP_ALIVE = 5  # seconds that a connection may be idle between two requests
 LEAVING = 1  # seconds that answers have to finish in when the server ends
@@ -28,7 +28,7 @@ class Connection(H11Protocol):
     def connection_made(self, transport: Any) -> None:
         """Take a connection, or drop it where even the polite refusals are too many."""
         super().connection_made(transport)
-        if len(self.connections) > 2 * MOST_CONNECTIONS:
+        if len(self.connections) > 2 * MAX_CONNECTIONS:
             transport.abort()
         self._watch()
 
@@ -93,7 +93,7 @@ def listening(app: Callable, host: str, port: int) -> Iterator[str]:
         access_log=False,
         server_header=False,
         proxy_headers=False,
-        limit_concurrency=MOST_CONNECTIONS,
+        limit_concurrency=MAX_CONNECTIONS,
         timeout_keep_alive=KEEP_ALIVE,
         timeout_graceful_shutdown=LEAVING,
     )

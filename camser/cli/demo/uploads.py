@@ -15,7 +15,7 @@ from typing import IO
 PREFIX = "camser-demo-"
 LOCK = "in-use"
 STARTING = 60  # seconds in which a folder may be without its lock
-LEAST = 2**16  # bytes that an upload counts as: it has a folder, and costs time to find
+MIN_BYTES = 2**16  # bytes that an upload counts as: it has a folder, and costs time to find
 
 
 @contextmanager
@@ -81,10 +81,10 @@ class Uploads:
 
     @property
     def bytes(self) -> int:
-        """Of all that is there or under way; small uploads count as ``LEAST``."""
-        return self.arriving + sum(max(LEAST, found.st_size) for _, found in self._files())
+        """Of all that is there or under way; small uploads count as ``MIN_BYTES``."""
+        return self.arriving + sum(max(MIN_BYTES, found.st_size) for _, found in self._files())
 
-    def holds(self, path: str) -> bool:
+    def contains(self, path: str) -> bool:
         """Whether a path is of an upload, wherever its links lead."""
         try:
             return os.path.realpath(path).startswith(f"{self.folder}{os.sep}")
@@ -92,15 +92,15 @@ class Uploads:
             return False
 
     @contextmanager
-    def expiring(self) -> Iterator[None]:
+    def delete_expired_while_running(self) -> Iterator[None]:
         """While the block runs, delete what is older than ``kept_seconds``."""
         ended = threading.Event()
 
-        def sweep() -> None:
+        def delete_expired() -> None:
             while not ended.wait(max(0.2, self.kept_seconds / 6)):
-                self.sweep()
+                self.delete_expired()
 
-        thread = threading.Thread(target=sweep, daemon=True)
+        thread = threading.Thread(target=delete_expired, daemon=True)
         thread.start()
         try:
             yield
@@ -108,7 +108,7 @@ class Uploads:
             ended.set()
             thread.join()
 
-    def sweep(self) -> None:
+    def delete_expired(self) -> None:
         """Delete what is too old, and the folders that are empty then."""
         for path, found in self._files():
             if _age(found) > self.kept_seconds:

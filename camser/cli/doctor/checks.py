@@ -10,7 +10,7 @@ from collections.abc import Iterator
 
 from packaging.specifiers import SpecifierSet
 
-from camser.cli.doctor.findings import Facts, Line, pip
+from camser.cli.doctor.findings import Facts, Finding, pip
 from camser.cli.doctor.probe import IMPORTED
 from camser.cli.doctor.requirements import failed, outside, required, version_of
 from camser.cli.doctor.torch_versions import FAMILY, family, gpu
@@ -25,7 +25,7 @@ OPTIONAL = {
 }
 
 
-def examine(facts: Facts) -> list[Line]:
+def run_checks(facts: Facts) -> list[Finding]:
     """Judge an environment.
 
     Arguments
@@ -42,27 +42,27 @@ def examine(facts: Facts) -> list[Line]:
     return [line for check in checks for line in check(facts)]
 
 
-def python(facts: Facts) -> Iterator[Line]:
+def python(facts: Facts) -> Iterator[Finding]:
     """Python itself, and whether camser is installed rather than only found."""
     version, camser = facts["python"], facts["camser"]
     found = f"{version} at {facts['executable']}"
     if camser is None:
-        yield Line("ok", "python", found)
+        yield Finding("ok", "python", found)
         text = "not installed: it has no plugins and declares no bounds; in its checkout:"
-        yield Line("wrong", "camser", text, "pip install --editable .")
+        yield Finding("wrong", "camser", text, "pip install --editable .")
         return
     tried, bounds = camser["pythons"], camser["requires_python"]
     if not SpecifierSet(bounds).contains(version, prereleases=True):
         remedy = f"python{tried[-1]} -m venv .venv && .venv/bin/pip install camser"
-        yield Line("wrong", "python", f"{found}; needed: {bounds}", remedy)
+        yield Finding("wrong", "python", f"{found}; needed: {bounds}", remedy)
     elif version.rpartition(".")[0] not in tried:
-        yield Line("note", "python", f"{found}; tried are {tried[0]} to {tried[-1]}")
+        yield Finding("note", "python", f"{found}; tried are {tried[0]} to {tried[-1]}")
     else:
-        yield Line("ok", "python", found)
-    yield Line("ok", "camser", camser["version"])
+        yield Finding("ok", "python", found)
+    yield Finding("ok", "camser", camser["version"])
 
 
-def packages(facts: Facts) -> Iterator[Line]:
+def packages(facts: Facts) -> Iterator[Finding]:
     """The packages that camser builds on, besides torch's."""
     cause = _first_wrong(family(facts))
     for name in IMPORTED:
@@ -70,86 +70,86 @@ def packages(facts: Facts) -> Iterator[Line]:
         if name in FAMILY:
             continue
         if bad := outside(facts, name):
-            yield Line("wrong", name, bad, pip(required(facts).get(name, name)))
+            yield Finding("wrong", name, bad, pip(required(facts).get(name, name)))
         elif error and cause:
-            yield Line("wrong", name, f"{version}; {error}; first {cause.name}:", cause.remedy)
+            yield Finding("wrong", name, f"{version}; {error}; first {cause.name}:", cause.remedy)
         elif error:
             remedy = pip("--force-reinstall", "--no-deps", f"{name}=={version}")
-            yield Line("wrong", name, f"{version}; {error}", remedy)
+            yield Finding("wrong", name, f"{version}; {error}", remedy)
         elif name == "soundfile":
             yield _sound(facts["imports"][name], version)
         else:
-            yield Line("ok", name, version)
+            yield Finding("ok", name, version)
 
 
-def _first_wrong(lines: Iterator[Line]) -> Line | None:
+def _first_wrong(lines: Iterator[Finding]) -> Finding | None:
     return next((line for line in lines if line.mark == "wrong"), None)
 
 
-def _sound(soundfile: Facts, version: str) -> Line:
+def _sound(soundfile: Facts, version: str) -> Finding:
     """Which formats its libsndfile reads; old ones have no MP3."""
     found = f"{version}, libsndfile {soundfile['libsndfile']}, reads"
     reads = [name for name in FORMATS if name in soundfile["formats"]]
     lacks = [name for name in FORMATS if name not in reads]
     if not lacks:
-        return Line("ok", "soundfile", f"{found} {', '.join(reads)}")
+        return Finding("ok", "soundfile", f"{found} {', '.join(reads)}")
     text = f"{found} {', '.join(reads)}, not {', '.join(lacks)}"
-    return Line("note", "soundfile", text, pip("--upgrade", "soundfile"))
+    return Finding("note", "soundfile", text, pip("--upgrade", "soundfile"))
 
 
-def others(facts: Facts) -> Iterator[Line]:
+def others(facts: Facts) -> Iterator[Finding]:
     """What else camser requires, by version alone: importing it all would take its time."""
     names = [name for name in required(facts) if name not in IMPORTED]
     wrong = {name: bad for name in names if (bad := outside(facts, name))}
     for name, bad in wrong.items():
-        yield Line("wrong", name, bad, pip(required(facts)[name]))
+        yield Finding("wrong", name, bad, pip(required(facts)[name]))
     if len(wrong) < len(names):
-        yield Line("ok", "required besides", ", ".join(n for n in names if n not in wrong))
+        yield Finding("ok", "required besides", ", ".join(n for n in names if n not in wrong))
 
 
-def plugins(facts: Facts) -> Iterator[Line]:
+def plugins(facts: Facts) -> Iterator[Finding]:
     """Whether each plugin imports; a broken one is named with where it comes from."""
     cause = _first_wrong(line for check in (family, packages) for line in check(facts))
     for plugin in facts["plugins"]:
         name, origin = f"{plugin['kind']} {plugin['name']}", plugin["distribution"]
         found = f"of {origin} {plugin['version']}"
         if "error" not in plugin:
-            yield Line("ok", name, found)
+            yield Finding("ok", name, found)
         elif cause:
             text = f"{found}; its import fails: {plugin['error']}; first {cause.name}:"
-            yield Line("wrong", name, text, cause.remedy)
+            yield Finding("wrong", name, text, cause.remedy)
         else:
             text = f"{found}; its import fails: {plugin['error']}"
-            yield Line("wrong", name, text, pip("--upgrade", origin))
+            yield Finding("wrong", name, text, pip("--upgrade", origin))
 
 
-def optional(facts: Facts) -> Iterator[Line]:
+def optional(facts: Facts) -> Iterator[Finding]:
     """What camser can do without."""
     bounds = required(facts, extras=True)
     for name, purpose in OPTIONAL.items():
         version, wanted = version_of(facts, name), bounds.get(name)
         remedy = pip(wanted or name)
         if not version:
-            yield Line("note", name, f"not installed; for {purpose}:", remedy)
+            yield Finding("note", name, f"not installed; for {purpose}:", remedy)
         elif wanted and not wanted.specifier.contains(version, prereleases=True):
             text = f"{version}; for {purpose}, needed: {wanted.specifier}"
-            yield Line("note", name, text, remedy)
+            yield Finding("note", name, text, remedy)
         else:
-            yield Line("ok", name, f"{version}; for {purpose}")
+            yield Finding("ok", name, f"{version}; for {purpose}")
 
 
-def hub(facts: Facts) -> Iterator[Line]:
+def hub(facts: Facts) -> Iterator[Finding]:
     """Where pretrained weights come from, and whether they can be kept."""
     found = facts["imports"].get("huggingface_hub", {})
     if "cache" not in found:
         return
     if found["offline"]:
         text = "set: pretrained weights come from the cache alone; to download them:"
-        yield Line("note", "HF_HUB_OFFLINE", text, "unset HF_HUB_OFFLINE")
+        yield Finding("note", "HF_HUB_OFFLINE", text, "unset HF_HUB_OFFLINE")
     if found["writable"]:
-        yield Line("ok", "cache of weights", found["cache"])
+        yield Finding("ok", "cache of weights", found["cache"])
     elif found["offline"]:
-        yield Line("note", "cache of weights", f"{found['cache']} is read-only")
+        yield Finding("note", "cache of weights", f"{found['cache']} is read-only")
     else:
         text = f"{found['cache']} cannot be written, so nothing can be downloaded"
-        yield Line("wrong", "cache of weights", text, 'export HF_HOME="$PWD/huggingface"')
+        yield Finding("wrong", "cache of weights", text, 'export HF_HOME="$PWD/huggingface"')

@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 Facts = Mapping[str, Any]  # what `probe.gather` returns
 
 
-class Line(NamedTuple):
+class Finding(NamedTuple):
     """A finding: ``mark`` is ok, note or wrong; ``remedy`` is a command to paste, or empty."""
 
     mark: str
@@ -17,12 +17,13 @@ class Line(NamedTuple):
     remedy: str = ""
 
 
-def render(lines: Sequence[Line]) -> str:
+def render(lines: Sequence[Finding]) -> str:
     """The lines as text, each remedy under its line, and how many are wrong.
 
     Example
     -------
-    >>> print(render([Line("ok", "a", "1.0"), Line("wrong", "b", "not installed", pip("b>=2"))]))
+    >>> missing = Finding("wrong", "b", "not installed", pip("b>=2"))
+    >>> print(render([Finding("ok", "a", "1.0"), missing]))
     ok    a                            1.0
     wrong b                            not installed
           $ pip install "b>=2"

@@ -22,7 +22,7 @@ from typing import Any
 
 from packaging.requirements import Requirement
 
-from camser.runtime.subprocesses import python
+from camser.runtime.subprocesses import python_command
 
 # In this order: each is tried once, and the later ones import the earlier ones.
 IMPORTED = (
@@ -100,11 +100,11 @@ def _plugins() -> list[dict[str, str]]:
         {
             "kind": kind,
             "name": point.name,
-            "distribution": registry.made_by(point).name,
-            "version": registry.made_by(point).version,
+            "distribution": registry.distribution_of(point).name,
+            "version": registry.distribution_of(point).version,
         }
         for kind in registry.GROUPS
-        for point in registry.installed(kind)
+        for point in registry.entry_points_of_kind(kind)
     ]
 
 
@@ -126,7 +126,7 @@ def ask(steps: Sequence[str]) -> list[dict[str, Any]]:
     answers: list[dict[str, Any]] = []
     while len(answers) < len(steps):
         done = subprocess.run(
-            python(__name__, *steps[len(answers) :]),
+            python_command(__name__, *steps[len(answers) :]),
             capture_output=True,
             text=True,
             errors="replace",

@@ -8,7 +8,7 @@ from packaging.requirements import Requirement
 from packaging.specifiers import SpecifierSet
 from packaging.version import Version
 
-from camser.cli.doctor.findings import Facts, Line, pip
+from camser.cli.doctor.findings import Facts, Finding, pip
 from camser.cli.doctor.requirements import failed, outside, version_of
 
 FAMILY = ("torch", "torchaudio", "torchvision")
@@ -25,20 +25,20 @@ INDEX = "https://download.pytorch.org/whl"
 BUILDS = {12: "cu128", 13: "cu130"}  # of MATCHED's first, by the major version of CUDA
 
 
-def family(facts: Facts) -> Iterator[Line]:
+def family(facts: Facts) -> Iterator[Finding]:
     """A line for each of the three."""
     for name in FAMILY:
         error, version = failed(facts, name), version_of(facts, name)
         torch = version_of(facts, "torch")
         if bad := outside(facts, name) or _clash(facts, name):
-            yield Line("wrong", name, bad, _matched(facts))
+            yield Finding("wrong", name, bad, _matched(facts))
         elif error and torch and _label(facts, name) != _label(facts, "torch"):
             found = f"{version} and torch {torch} are different builds; {error}"
-            yield Line("wrong", name, found, _same_build(facts, name))
+            yield Finding("wrong", name, found, _same_build(facts, name))
         elif error:
-            yield Line("wrong", name, f"{version}; {error}", _matched(facts))
+            yield Finding("wrong", name, f"{version}; {error}", _matched(facts))
         else:
-            yield Line("ok", name, facts["imports"].get(name, {}).get("version") or version)
+            yield Finding("ok", name, facts["imports"].get(name, {}).get("version") or version)
 
 
 def _clash(facts: Facts, name: str) -> str:
@@ -88,7 +88,7 @@ def _from_index(pins: Sequence[str], label: str, options: Sequence[str] = ()) ->
     return pip(*options, *(f"{p}+{label}" for p in pins), "--index-url", f"{INDEX}/{label}")
 
 
-def gpu(facts: Facts) -> Iterator[Line]:
+def gpu(facts: Facts) -> Iterator[Finding]:
     """Whether there is a GPU, and whether torch sees it."""
     torch, driver = facts["imports"].get("torch", {}), facts["driver"]
     names = ", ".join(
@@ -96,20 +96,20 @@ def gpu(facts: Facts) -> Iterator[Line]:
         for device in driver.get("devices", ())
     )
     if torch.get("rocm") and torch["gpus"]:
-        yield Line("ok", "GPU", f"{torch['gpus']}, by ROCm {torch['rocm']}")
+        yield Finding("ok", "GPU", f"{torch['gpus']}, by ROCm {torch['rocm']}")
     elif "error" in driver:
-        yield Line("wrong", "GPU", f"the driver does not start: {driver['error']}", "nvidia-smi")
+        yield Finding("wrong", "GPU", f"the driver does not start: {driver['error']}", "nvidia-smi")
     elif not names:
         hidden = facts["variables"].get("CUDA_VISIBLE_DEVICES")
         why = "" if hidden is None else f"; CUDA_VISIBLE_DEVICES is {hidden!r}"
-        yield Line("note", "GPU", f"none is seen: everything runs on the CPU{why}")
+        yield Finding("note", "GPU", f"none is seen: everything runs on the CPU{why}")
     elif "gpus" not in torch:
-        yield Line("note", "GPU", f"{names}; first torch")
+        yield Finding("note", "GPU", f"{names}; first torch")
     else:
         yield _build(names, torch, driver["cuda"])
 
 
-def _build(names: str, torch: Facts, served: str) -> Line:
+def _build(names: str, torch: Facts, served: str) -> Finding:
     """Whether torch's build suits the GPUs ``names``, whose driver serves CUDA ``served``."""
     major = int(served.split(".")[0])
     built = f"built for CUDA {torch['cuda']}" if torch["cuda"] else "built for the CPU"
@@ -117,11 +117,13 @@ def _build(names: str, torch: Facts, served: str) -> Line:
     # Within a major version, a driver serves newer builds too.
     if torch["cuda"] and int(torch["cuda"].split(".")[0]) <= major:
         if torch["gpus"]:
-            return Line("ok", "GPU", found)
+            return Finding("ok", "GPU", found)
         remedy = 'python -c "import torch; torch.cuda.init()"'
-        return Line("wrong", "GPU", f"{found}, yet torch does not see it; this says why:", remedy)
+        return Finding(
+            "wrong", "GPU", f"{found}, yet torch does not see it; this says why:", remedy
+        )
     if major < min(BUILDS):
         found = f"{found}; update the driver, to CUDA {min(BUILDS)} at least; what there is now:"
-        return Line("wrong", "GPU", found, "nvidia-smi")
+        return Finding("wrong", "GPU", found, "nvidia-smi")
     pins = [f"{name}=={version}" for name, version in zip(FAMILY, MATCHED[0], strict=True)]
-    return Line("wrong", "GPU", found, _from_index(pins, BUILDS[min(major, max(BUILDS))]))
+    return Finding("wrong", "GPU", found, _from_index(pins, BUILDS[min(major, max(BUILDS))]))

@@ -7,9 +7,9 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from camser import registry
-from camser.build import plugin_class
+from camser.build import load_plugin_class
 from camser.cli.plugins.show import PLACEHOLDERS
-from camser.testing import Outcome, checks_of, run_checks
+from camser.testing import CheckResult, checks_of, run_checks
 
 MARKS = {"kept": "ok", "expected": "expected", "broken": "FAILED", "unexpected": "FAILED"}
 SUMMARY = {"ok": "ok", "expected": "expected to fail", "FAILED": "FAILED"}
@@ -40,8 +40,8 @@ def check(kind: str, name: str, params: Mapping[str, Any], tell: Callable[[str],
     PluginError
         If the plugin cannot be loaded, or does not take the parameters.
     """
-    plugin = plugin_class(kind, name)
-    registry.check_call(plugin, name, *PLACEHOLDERS[kind], **params)
+    plugin = load_plugin_class(kind, name)
+    registry.check_parameters(plugin, name, *PLACEHOLDERS[kind], **params)
     width = max(len(c.name) for c in checks_of(plugin, **params))
     counts: Counter[str] = Counter()
     for outcome in run_checks(plugin, **params):
@@ -53,7 +53,7 @@ def check(kind: str, name: str, params: Mapping[str, Any], tell: Callable[[str],
     return not counts["FAILED"]
 
 
-def _told(outcome: Outcome) -> str:
+def _told(outcome: CheckResult) -> str:
     """The promise that was kept and what is worth knowing; else why it was not."""
     if outcome.status == "expected":
         return f"expected to fail: {outcome.told}"

@@ -8,34 +8,34 @@ import json
 import sys
 
 from camser.cli.plugins import listing
-from camser.cli.plugins.text_table import aligned
+from camser.cli.plugins.text_table import format_columns
 
 
 def list_plugins(arguments: argparse.Namespace) -> None:
     """Print what is installed; with ``--load``, whether each can be used."""
     rows = [plugin._asdict() for plugin in listing.listed()]
     if arguments.load:
-        from camser.cli.plugins.listing import fault
+        from camser.cli.plugins.listing import load_error
 
         for row in rows:
-            row["fault"] = fault(row["kind"], row["name"])
+            row["fault"] = load_error(row["kind"], row["name"])
     if arguments.json:
         print(json.dumps(rows, indent=1))
         return
     if arguments.load:
         rows = [{**row, "fault": row["fault"] or "loads"} for row in rows]
-    for line in aligned([list(row.values()) for row in rows]):
+    for line in format_columns([list(row.values()) for row in rows]):
         print(line)
 
 
 def show(arguments: argparse.Namespace) -> None:
     """Print what there is to know of the plugins of one name."""
     from camser.cli.plugins.recipe import read_params
-    from camser.cli.plugins.show import card
+    from camser.cli.plugins.show import plugin_page
 
     params = read_params(arguments.params)
     kinds = listing.kinds_of(arguments.name, arguments.kind)
-    print("\n\n".join(card(kind, arguments.name, params) for kind in kinds))
+    print("\n\n".join(plugin_page(kind, arguments.name, params) for kind in kinds))
 
 
 def check(arguments: argparse.Namespace) -> None:
@@ -61,7 +61,7 @@ def describe(arguments: argparse.Namespace) -> None:
     as_json = arguments.json or "--json" in arguments.overrides
     overrides = [argument for argument in arguments.overrides if argument != "--json"]
     settings = recipe.read([arguments.recipe, *overrides])
-    found = model_summary.describe(*recipe.build(settings), settings.values["labels"])
+    found = model_summary.summarize_model(*recipe.build(settings), settings.values["labels"])
     print(json.dumps(found, indent=1) if as_json else model_drawing.draw(found))
 
 

@@ -29,10 +29,10 @@ def listed() -> list[Listed]:
     """
     found = []
     for kind in registry.GROUPS:
-        points = registry.installed(kind)
+        points = registry.entry_points_of_kind(kind)
         offers = Counter(point.name for point in points)
         for point in points:
-            dist, alone = registry.made_by(point), offers[point.name] == 1
+            dist, alone = registry.distribution_of(point), offers[point.name] == 1
             name = point.name if alone else f"{dist.name}:{point.name}"
             found.append(Listed(kind, name, dist.name, dist.version))
     return found
@@ -53,19 +53,19 @@ def kinds_of(name: str, kind: str | None = None) -> list[str]:
     PluginError
         If there is none, or several distributions offer it.
     """
-    kinds = [kind] if kind else [k for k in registry.GROUPS if registry.offers(k, name)]
+    kinds = [kind] if kind else [k for k in registry.GROUPS if registry.find_all(k, name)]
     if not kinds:
         names = sorted({plugin.name for plugin in listed()})
         raise registry.PluginError(
             f"no plugin {name!r}; installed: {', '.join(names) or 'none'}."
-            f"{registry.nearest(name, names)}"
+            f"{registry.did_you_mean(name, names)}"
         )
     for each in kinds:
         registry.find(each, name)
     return kinds
 
 
-def fault(kind: str, name: str) -> str:
+def load_error(kind: str, name: str) -> str:
     """What keeps a plugin from being used; empty where nothing does. It is imported.
 
     Arguments
@@ -78,9 +78,9 @@ def fault(kind: str, name: str) -> str:
     try:
         # What a module prints on its way belongs to no table and to no JSON.
         with redirect_stdout(sys.stderr):
-            from camser.build import plugin_class
+            from camser.build import load_plugin_class
 
-            plugin_class(kind, name)
+            load_plugin_class(kind, name)
     except registry.PluginError as error:
         return str(error) if error.__cause__ is None else _not_imported(error.__cause__)
     except (ImportError, SystemExit) as error:  # torch is missing; a module leaves the interpreter

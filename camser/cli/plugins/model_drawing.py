@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
-from camser.cli.plugins.text_table import aligned
+from camser.cli.plugins.text_table import format_columns
 
 
 class Row(NamedTuple):
@@ -48,8 +48,8 @@ def draw(found: Mapping[str, Any]) -> str:
         Row(),
         _counted(Row("total"), found["total"]),
     ]
-    left = aligned([row[:5] for row in rows], right=[3])
-    right = aligned([row[5:] for row in rows], right=[0, 1])
+    left = format_columns([row[:5] for row in rows], right=[3])
+    right = format_columns([row[5:] for row in rows], right=[0, 1])
     width = max(map(len, left))
     lines = []
     for row, drawing, numbers in zip(rows, left, right, strict=True):

@@ -16,10 +16,10 @@ from camser import registry
 from camser.audio import SAMPLE_RATE
 from camser.encoders.base import FrameSpec
 from camser.fusion.base import Fusion
-from camser.model import EmotionHead, UtteranceEncoder, parameter_table
+from camser.model import EmotionHead, UtteranceEncoder, count_parameters
 
 
-def describe(
+def summarize_model(
     model: UtteranceEncoder, head: EmotionHead, labels: Sequence[str] = ()
 ) -> dict[str, Any]:
     """The parts of a model in the order in which data flows.
@@ -36,9 +36,9 @@ def describe(
     Returns
     -------
     dict
-        ``segment_seconds``, ``segment_samples``; ``encoders``, by modality; ``fusion``, with its
-        ``parts`` by modality; ``hidden``; ``head``; ``total``. Each has ``parameters`` and how many
-        of them are ``trained``.
+        ``segment_seconds``, ``segment_samples``; ``encoders``, by modality; ``fusion``, with
+        its ``parts`` by modality; ``hidden``; ``head``; ``total``. Each has ``parameters`` and how
+        many of them are ``trained``.
 
     Raises
     ------
@@ -47,7 +47,7 @@ def describe(
     """
     counts = {
         name: {"parameters": total, "trained": trained}
-        for name, (total, trained) in parameter_table(model, head).items()
+        for name, (total, trained) in count_parameters(model, head).items()
     }
     name = model.architecture["fusion"]
     pooling = model.architecture["fusions"][name].get("pooling") or {}
@@ -68,7 +68,7 @@ def describe(
         "fusion": {
             "name": name,
             **_origin(model, name),
-            "parts": fused_parts(model.fusion),
+            "parts": summarize_fusion(model.fusion),
             "out_features": model.fusion.out_features,
             **counts["fusion"],
         },
@@ -82,7 +82,7 @@ def describe(
     }
 
 
-def fused_parts(fusion: Fusion) -> dict[str, dict[str, Any]]:
+def summarize_fusion(fusion: Fusion) -> dict[str, dict[str, Any]]:
     """What a fusion makes of each modality.
 
     Arguments
@@ -101,7 +101,8 @@ def fused_parts(fusion: Fusion) -> dict[str, dict[str, Any]]:
     -------
     >>> from camser.fusion.co_attention import CoAttention
     >>> specs = {"a": FrameSpec(4, 3, "mean"), "b": FrameSpec(5, 2, "mean")}
-    >>> parts = fused_parts(CoAttention(specs, guides=["a"], target="b", keep=["b"], part_size=8))
+    >>> fusion = CoAttention(specs, guides=["a"], target="b", keep=["b"], part_size=8)
+    >>> parts = summarize_fusion(fusion)
     >>> parts["a"]["is_fused"], parts["b"]["weighed_by"]
     (False, ['a'])
     """
@@ -110,8 +111,8 @@ def fused_parts(fusion: Fusion) -> dict[str, dict[str, Any]]:
     try:
         frames = _any_frames(fusion.specs)
         with torch.no_grad():
-            parts, fused = fusion.parts(frames), fusion(frames)
-        weighed = _dependencies(fusion.weights(frames), frames)
+            parts, fused = fusion.projections(frames), fusion(frames)
+        weighed = _dependencies(fusion.attention_weights(frames), frames)
     finally:
         fusion.train(was_training)
     fused_names = _concatenated(parts, fused)
@@ -175,7 +176,7 @@ def _classes(model: UtteranceEncoder, head: EmotionHead) -> int:
 def _origin(model: UtteranceEncoder, part: str) -> dict[str, str]:
     origin = model.plugins[part]
     return {
-        "plugin": registry.qualified(origin),
+        "plugin": registry.qualified_name(origin),
         "distribution": origin["distribution"],
         "version": origin["version"],
     }

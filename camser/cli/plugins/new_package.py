@@ -9,7 +9,7 @@ from string import Template
 
 import camser
 from camser import registry
-from camser.runtime.files import replacing_folder
+from camser.runtime.files import atomic_folder
 
 SMALL = {"encoder": "channels=8", "fusion": "size=8"}  # what makes the tests quick
 OVERRIDES = {
@@ -52,7 +52,7 @@ def write_package(name: str, kind: str, folder: str | Path | None = None) -> lis
         f"{words['module']}.py": f"{kind}.py",
         f"tests/test_{name}.py": "test.py",
     }
-    with replacing_folder(folder) as new:
+    with atomic_folder(folder) as new:
         (new / "tests").mkdir()
         for path, template in written.items():
             (new / path).write_text(_filled(template, words), encoding="utf-8")
@@ -76,8 +76,8 @@ def check_name(name: str, kind: str) -> None:
             f"the name is {name!r}; it must be lower-case letters, digits and single "
             f"underscores, and begin with a letter{hint}"
         )
-    for point in registry.offers(kind, name):
-        dist = registry.made_by(point)
+    for point in registry.find_all(kind, name):
+        dist = registry.distribution_of(point)
         raise ValueError(
             f"{dist.name} {dist.version} has {_article(kind)} {kind} {name!r} "
             f"already; a recipe could not tell them apart by this name: give another"

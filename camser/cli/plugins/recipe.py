@@ -14,8 +14,8 @@ from ruamel.yaml.error import YAMLError
 
 import camser
 from camser import registry
-from camser.build import NAMED, check_names
-from camser.config.settings import Settings, SettingsError, arguments_checked, read_arguments
+from camser.build import MODEL_KEYS, validate_model_config
+from camser.config.settings import Settings, SettingsError, explain_build_errors, read_arguments
 from camser.model import EmotionHead, UtteranceEncoder
 
 
@@ -73,7 +73,7 @@ def read(argv: Sequence[str]) -> Settings:
         if "data_folder is not set" not in str(error):
             raise
         settings = read_arguments([*argv, "--data_folder=."])  # nothing reads it here
-    check_names(*(settings.values[name] for name in NAMED))
+    validate_model_config(*(settings.values[name] for name in MODEL_KEYS))
     return settings
 
 
@@ -89,7 +89,7 @@ def build(settings: Settings) -> tuple[UtteranceEncoder, EmotionHead]:
     text = StringIO()
     # The rest of a recipe is for training: checkpoints, logs, the seed.
     YAML().dump({name: tree[name] for name in BUILT}, text)
-    with arguments_checked():
+    with explain_build_errors():
         try:
             built = load_hyperpyyaml(text.getvalue())
         except ValueError as error:

@@ -12,16 +12,16 @@ from torch import nn
 
 from camser import registry
 from camser.audio import SAMPLE_RATE
-from camser.build import plugin_class
-from camser.cli.plugins.model_summary import fused_parts
-from camser.cli.plugins.text_table import aligned
+from camser.build import load_plugin_class
+from camser.cli.plugins.model_summary import summarize_fusion
+from camser.cli.plugins.text_table import format_columns
 from camser.encoders.base import Encoder, FrameSpec
 from camser.fusion.base import Fusion
 
 INDENT = "    "
 
 
-def card(kind: str, name: str, params: Mapping[str, Any]) -> str:
+def plugin_page(kind: str, name: str, params: Mapping[str, Any]) -> str:
     """A plugin, in plain text.
 
     Arguments
@@ -38,11 +38,11 @@ def card(kind: str, name: str, params: Mapping[str, Any]) -> str:
     PluginError
         If it is unknown, cannot be loaded, or does not take the parameters.
     """
-    point, plugin = registry.find(kind, name), plugin_class(kind, name)
+    point, plugin = registry.find(kind, name), load_plugin_class(kind, name)
     if params:
-        registry.check_call(plugin, name, *PLACEHOLDERS[kind], **params)
+        registry.check_parameters(plugin, name, *PLACEHOLDERS[kind], **params)
     expected = getattr(plugin, "expected_failures", {})
-    dist = registry.made_by(point)
+    dist = registry.distribution_of(point)
     sections = [
         f"{kind} {point.name}, {dist.name} {dist.version}\n{_place(plugin)}",
         _indented(inspect.cleandoc(plugin.__doc__ or "no docstring")),
@@ -75,7 +75,7 @@ def _parameters(kind: str, plugin: type) -> list[list[str]]:
 
 
 def _table(title: str, rows: list[list[str]]) -> str:
-    return "\n".join([title, *aligned(rows, INDENT)]) if rows else ""
+    return "\n".join([title, *format_columns(rows, INDENT)]) if rows else ""
 
 
 def _indented(text: str) -> str:
@@ -141,7 +141,7 @@ def _of_encoder(encoder: Encoder) -> list[list[str]]:
 
 def _of_fusion(fusion: Fusion) -> list[list[str]]:
     rows = []
-    for name, part in fused_parts(fusion).items():
+    for name, part in summarize_fusion(fusion).items():
         frames, channels, pooling, _ = fusion.specs[name]
         how = pooling if part["weighed_by"] is None else "weighed"
         size = "" if part["features"] is None else f"[{part['features']}]"

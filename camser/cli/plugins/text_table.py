@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Sequence
 
 
-def aligned(
+def format_columns(
     rows: Sequence[Sequence[str]], indent: str = "", right: Collection[int] = ()
 ) -> list[str]:
     """One line a row, two spaces between columns.
@@ -21,7 +21,7 @@ def aligned(
 
     Example
     -------
-    >>> aligned([["mean", "8"], ["flatten", "16"]], right=[1])
+    >>> format_columns([["mean", "8"], ["flatten", "16"]], right=[1])
     ['mean      8', 'flatten  16']
     """
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]

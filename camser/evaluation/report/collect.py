@@ -9,9 +9,9 @@ from pathlib import Path
 from typing import Any
 
 from camser.evaluation.report.published import TABLE_2, row_name
-from camser.evaluation.report.runs import Run, Section, Variant
+from camser.evaluation.report.runs import ProtocolResults, RunRecord, VariantResults
 from camser.evaluation.results import ResultsError, read_predictions, read_results
-from camser.runtime.safe_io import is_kind
+from camser.runtime.safe_io import matches_type
 
 DIVIDING = ("num_folds", "valid_fraction", "target")  # settings that make folds what they are
 
@@ -20,7 +20,7 @@ class ReportError(ValueError):
     """Results that cannot stand in one table, or none at all."""
 
 
-def collect(folders: Iterable[str | Path]) -> list[Section]:
+def collect(folders: Iterable[str | Path]) -> list[ProtocolResults]:
     """Read every run below some folders.
 
     Raises
@@ -33,7 +33,7 @@ def collect(folders: Iterable[str | Path]) -> list[Section]:
     runs = [_read(path) for path in sorted(paths)]
     if not runs:
         raise ReportError(f"no results.json below {', '.join(str(f) for f in folders)}")
-    sections: dict[tuple, Section] = {}
+    sections: dict[tuple, ProtocolResults] = {}
     by_variant = defaultdict(list)
     for run in runs:
         where = tuple(run.results[name] for name in ("corpus", "protocol", "selection"))
@@ -45,10 +45,12 @@ def collect(folders: Iterable[str | Path]) -> list[Section]:
         first = mine[0]
         if where not in sections:
             protocol = f"{named[1]} to {target}" if target else named[1]
-            sections[where] = Section(named[0], protocol, named[2], first.results["labels"])
+            sections[where] = ProtocolResults(named[0], protocol, named[2], first.results["labels"])
         section = sections[where]
         problems += _unlike(mine[0], mine) + _unfit((section.all_runs or [first])[0], mine)
-        section.variants[name] = Variant(name, section.labels, sorted(mine, key=lambda r: r.key))
+        section.variants[name] = VariantResults(
+            name, section.labels, sorted(mine, key=lambda r: r.key)
+        )
     for section in sections.values():
         section.variants = dict(sorted(section.variants.items(), key=lambda v: _order(v[1])))
     if problems:
@@ -56,7 +58,7 @@ def collect(folders: Iterable[str | Path]) -> list[Section]:
     return [sections[where] for where in sorted(sections, key=str)]
 
 
-def _order(variant: Variant) -> tuple:
+def _order(variant: VariantResults) -> tuple:
     """As in Table 2: single modalities, concatenations, co-attention; then other systems."""
     row = row_name(variant.settings)
     if row is None:
@@ -65,7 +67,7 @@ def _order(variant: Variant) -> tuple:
     return int("w/ co-att" in row), row.count("+"), known, variant.name
 
 
-def _read(path: Path) -> Run:
+def _read(path: Path) -> RunRecord:
     results = read_results(path)
     _check_settings(results["settings"], path)
     table = path.with_name("predictions.csv")
@@ -85,7 +87,7 @@ def _read(path: Path) -> Run:
             f"{table} has {len(predictions)} rows, results.json {results['num_utterances']} "
             f"utterances; delete both and run again"
         )
-    return Run(path.parent, results, predictions)
+    return RunRecord(path.parent, results, predictions)
 
 
 def _check_settings(settings: Mapping[str, Any], path: Path) -> None:
@@ -103,11 +105,11 @@ def _check_settings(settings: Mapping[str, Any], path: Path) -> None:
     if ("fusions" in settings) != ("fusion" in settings and "modalities" in settings):
         raise ResultsError(f"{path}: settings tell only a part of the model; run again")
     kept = settings.get("fusions", {}).get(settings.get("fusion"), {}).get("keep") or []
-    if not is_kind(kept, [str]):
+    if not matches_type(kept, [str]):
         raise ResultsError(f"{path}: keep is {kept!r:.80}; it must be a list of names")
 
 
-def _unfit(first: Run, mine: Sequence[Run]) -> list[str]:
+def _unfit(first: RunRecord, mine: Sequence[RunRecord]) -> list[str]:
     """What keeps runs from sharing a table with a section's first run."""
     problems = []
     for run in mine:
@@ -120,10 +122,10 @@ def _unfit(first: Run, mine: Sequence[Run]) -> list[str]:
     return problems
 
 
-def _unlike(first: Run, mine: Sequence[Run]) -> list[str]:
+def _unlike(first: RunRecord, mine: Sequence[RunRecord]) -> list[str]:
     """What keeps runs of one variant from sharing a row."""
     problems: list[str] = []
-    seen: dict[tuple, Run] = {}
+    seen: dict[tuple, RunRecord] = {}
     for run in mine:
         one, other = (shared_settings(r.results["settings"]) for r in (first, run))
         for name in sorted({*one, *other}):
@@ -133,7 +135,7 @@ def _unlike(first: Run, mine: Sequence[Run]) -> list[str]:
     return problems
 
 
-def _difference(one: Run, other: Run, name: str, value: Any, found: Any) -> list[str]:
+def _difference(one: RunRecord, other: RunRecord, name: str, value: Any, found: Any) -> list[str]:
     if value == found:
         return []
     return [f"{one.folder} and {other.folder} differ in {name}: {value!r}, {found!r}"]

@@ -20,10 +20,10 @@ from camser.evaluation.report.format import (
     selection,
     title,
 )
-from camser.evaluation.report.runs import Section, Variant
+from camser.evaluation.report.runs import ProtocolResults, VariantResults
 
 
-def pair_table(section: Section) -> Table:
+def pairwise_tests_table(section: ProtocolResults) -> Table:
     """Every two variants: the folds' paired differences, and McNemar's test."""
     rows = []
     for one, other in itertools.combinations(section.variants.values(), 2):
@@ -52,7 +52,9 @@ def pair_table(section: Section) -> Table:
     )
 
 
-def _paired(one: Variant, other: Variant) -> tuple[list[int], list[int], list[int]] | None:
+def _paired(
+    one: VariantResults, other: VariantResults
+) -> tuple[list[int], list[int], list[int]] | None:
     """Labels and both predictions of what both tested, of the seed that shares most runs."""
     mine, theirs = ({run.key: run for run in v.runs} for v in (one, other))
     seeds = Counter(seed for _, seed in mine.keys() & theirs.keys())
@@ -70,7 +72,7 @@ def _paired(one: Variant, other: Variant) -> tuple[list[int], list[int], list[in
     )
 
 
-def leak_table(honest: Section, biased: Section) -> Table:
+def selection_bias_table(honest: ProtocolResults, biased: ProtocolResults) -> Table:
     """The same variants, the epoch chosen on held-out data and on the test fold, and the gap.
 
     Raises
@@ -102,7 +104,7 @@ def leak_table(honest: Section, biased: Section) -> Table:
     )
 
 
-def _check_alike(one: Variant, other: Variant) -> None:
+def _check_alike(one: VariantResults, other: VariantResults) -> None:
     """Raise a ReportError unless two variants differ in their selection alone."""
     told = []
     for variant in (one, other):
@@ -117,7 +119,7 @@ def _check_alike(one: Variant, other: Variant) -> None:
         )
 
 
-def table_1(sections: Sequence[Section]) -> Table:
+def table_1(sections: Sequence[ProtocolResults]) -> Table:
     """Table 1's form: published systems on IEMOCAP under both protocols, and the whole model."""
     rows = []
     for protocol, systems in published.TABLE_1.items():

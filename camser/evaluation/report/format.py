@@ -5,30 +5,30 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from camser.data.folds import caution
+from camser.data.folds import selection_note
 from camser.evaluation import statistics
 from camser.evaluation.report import published
-from camser.evaluation.report.runs import Section, Variant
+from camser.evaluation.report.runs import ProtocolResults, VariantResults
 
 
-def title(section: Section) -> str:
+def title(section: ProtocolResults) -> str:
     """What a section is, the warning that its selection deserves included."""
     words = f"{section.corpus}, {section.protocol.replace('_', ' ')}"
     return f"{words}, {selection(section)}"
 
 
-def selection(section: Section) -> str:
+def selection(section: ProtocolResults) -> str:
     """How the epoch was chosen."""
-    return caution(section.selection) or "epoch chosen on held-out data"
+    return selection_note(section.selection) or "epoch chosen on held-out data"
 
 
-def label(variant: Variant) -> str:
+def label(variant: VariantResults) -> str:
     """A row's name: the variant's, and its row of Table 2 where that says more."""
     row = published.row_name(variant.settings)
     return variant.name if row in (None, variant.name) else f"{variant.name}: {row}"
 
 
-def over_folds(variant: Variant, score: str) -> float:
+def over_folds(variant: VariantResults, score: str) -> float:
     """Over folds."""
     return statistics.over_folds([fold[score] for fold in variant.folds.values()])[0]
 

@@ -14,13 +14,13 @@ from matplotlib.figure import Figure
 from camser.evaluation import statistics
 from camser.evaluation.report import figures, published, tables
 from camser.evaluation.report.document import Picture
-from camser.evaluation.report.figures.tsne import FEWEST
+from camser.evaluation.report.figures.tsne import MIN_POINTS
 from camser.evaluation.report.format import title
-from camser.evaluation.report.runs import Run, Section, Variant
+from camser.evaluation.report.runs import ProtocolResults, RunRecord, VariantResults
 from camser.evaluation.results import read_arrays, read_history
 
 
-def pictures(section: Section, folder: Path) -> list[Picture]:
+def draw_figures(section: ProtocolResults, folder: Path) -> list[Picture]:
     """Draw a section's figures into a folder, as PNG and SVG.
 
     Arguments
@@ -44,7 +44,7 @@ def pictures(section: Section, folder: Path) -> list[Picture]:
 Drawn = Iterator[tuple[str, str, Figure]]
 
 
-def _scores(section: Section) -> Drawn:
+def _scores(section: ProtocolResults) -> Drawn:
     variants = section.variants.values()
     for score in ("UA", "WA"):
         rows = {
@@ -74,13 +74,13 @@ def _scores(section: Section) -> Drawn:
     yield "groups", f"{main.name} by group, pooled.", figures.groups(found, title=title(section))
 
 
-def _with_arrays(variant: Variant, name: str) -> Run | None:
+def _with_arrays(variant: VariantResults, name: str) -> RunRecord | None:
     """The first run that has them."""
     have = (run for run in variant.runs if (run.folder / f"{name}.npz").is_file())
     return next(have, None)
 
 
-def _spaces(section: Section) -> Drawn:
+def _spaces(section: ProtocolResults) -> Drawn:
     """Fig. 2: one fold's vectors, of one model, so that they share a space."""
     main = section.main
     plain = [v for v in section.variants.values() if _is_concat_of(v, main)]
@@ -103,13 +103,13 @@ def _spaces(section: Section) -> Drawn:
         yield "tsne", f"t-SNE of test utterances of fold {fold} (the form of Fig. 2).", figure
 
 
-def _is_concat_of(variant: Variant, main: Variant) -> bool:
+def _is_concat_of(variant: VariantResults, main: VariantResults) -> bool:
     names = [published.row_name(v.settings) or "" for v in (variant, main)]
     with_co_attention = names[1].replace(", softmax)", ")")
     return bool(names[0]) and names[0].replace("w/o co-att", "w/ co-att") == with_co_attention
 
 
-def _target(variant: Variant) -> str | None:
+def _target(variant: VariantResults) -> str | None:
     settings = variant.settings
     if "fusions" not in settings:
         return None
@@ -117,10 +117,10 @@ def _target(variant: Variant) -> str | None:
 
 
 def _is_drawable(vectors: np.ndarray) -> bool:
-    return len(vectors) >= FEWEST and bool((vectors.std(axis=0) > 0).any())
+    return len(vectors) >= MIN_POINTS and bool((vectors.std(axis=0) > 0).any())
 
 
-def _attention(section: Section) -> Drawn:
+def _attention(section: ProtocolResults) -> Drawn:
     """Of the main variant, or of the last other one that weighs."""
     found = {v.name: _with_arrays(v, "attention") for v in section.variants.values()}
     found = {name: run for name, run in found.items() if run}
@@ -151,7 +151,7 @@ def _item(
     }
 
 
-def _curves(section: Section) -> Drawn:
+def _curves(section: ProtocolResults) -> Drawn:
     for variant in section.variants.values():
         named = {f"fold {r.key[0]}, seed {r.key[1]}": r for r in variant.runs}
         histories = {name: read_history(run.folder) for name, run in named.items()}

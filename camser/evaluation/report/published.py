@@ -86,7 +86,7 @@ def _name(modality: str, encoder: Mapping[str, Any]) -> str:
     return NAMES.get(plugin, modality)
 
 
-def beside(
+def published_scores(
     settings: Mapping[str, Any], corpus: str, protocol: str, labels: Sequence[str]
 ) -> tuple[float, float] | None:
     """The published (WA, UA) in % of the very system that settings build, pretrained, or None.

@@ -17,7 +17,7 @@ SCORES = ("WA", "UA", "macro_F1")
 
 
 @dataclass(frozen=True)
-class Run:
+class RunRecord:
     """One run's files.
 
     Arguments
@@ -41,7 +41,7 @@ class Run:
 
 
 @dataclass
-class Variant:
+class VariantResults:
     """All runs of a variant: folds x seeds, alike in everything else.
 
     Arguments
@@ -56,7 +56,7 @@ class Variant:
 
     name: str
     labels: list[str]
-    runs: list[Run]
+    runs: list[RunRecord]
 
     @cached_property
     def folds(self) -> dict[str, dict[str, float]]:
@@ -111,7 +111,7 @@ class Variant:
 
 
 @dataclass
-class Section:
+class ProtocolResults:
     """One corpus under one protocol and one selection: what may stand in one table.
 
     Arguments
@@ -128,7 +128,7 @@ class Section:
     protocol: str
     selection: str
     labels: list[str]
-    variants: dict[str, Variant] = field(default_factory=dict)
+    variants: dict[str, VariantResults] = field(default_factory=dict)
 
     @property
     def fold_names(self) -> list[str]:
@@ -137,7 +137,7 @@ class Section:
         return [named[number] for number in sorted(named)]
 
     @property
-    def main(self) -> Variant:
+    def main(self) -> VariantResults:
         """The one to look at closer: the last that keeps all it weighs, or the last of camser's."""
         ours = [v for v in self.variants.values() if "fusions" in v.settings]
         fusions = {v.name: v.settings["fusions"][v.settings["fusion"]] for v in ours}
@@ -145,6 +145,6 @@ class Section:
         return (whole or ours or list(self.variants.values()))[-1]
 
     @property
-    def all_runs(self) -> list[Run]:
+    def all_runs(self) -> list[RunRecord]:
         """The runs of all variants."""
         return [run for variant in self.variants.values() for run in variant.runs]

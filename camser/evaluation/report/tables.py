@@ -11,16 +11,18 @@ from camser.evaluation import statistics
 from camser.evaluation.report import published
 from camser.evaluation.report.document import Table
 from camser.evaluation.report.format import interval, label, pair, percent, spread, title
-from camser.evaluation.report.runs import SCORES, Section, Variant
+from camser.evaluation.report.runs import SCORES, ProtocolResults, VariantResults
 
 LENGTHS = statistics.length_groups((0, 2, 4, 8))
 HEARD = {"yes": "text occurs in training", "no": "new text", "": ""}
 
 
-def main_table(section: Section) -> Table:
+def main_table(section: ProtocolResults) -> Table:
     """Each variant: mean and deviation over folds, and pooled with intervals; Table 2's form."""
     known = {
-        name: published.beside(v.settings, section.corpus, section.protocol, section.labels)
+        name: published.published_scores(
+            v.settings, section.corpus, section.protocol, section.labels
+        )
         for name, v in section.variants.items()
     }
     shows = any(known.values())
@@ -44,7 +46,7 @@ def main_table(section: Section) -> Table:
     return Table(caption, header, rows)
 
 
-def fold_table(section: Section) -> Table:
+def fold_table(section: ProtocolResults) -> Table:
     """WA / UA by fold and variant."""
     absent = {r.results["fold_name"]: r.results["absent"] for r in section.all_runs}
     rows = []
@@ -60,7 +62,7 @@ def fold_table(section: Section) -> Table:
     )
 
 
-def class_table(section: Section) -> Table:
+def class_table(section: ProtocolResults) -> Table:
     """Recall / precision by class, pooled."""
     rows = []
     for variant in section.variants.values():
@@ -72,7 +74,7 @@ def class_table(section: Section) -> Table:
     )
 
 
-def groupings(variant: Variant) -> dict[str, list[str]]:
+def groupings(variant: VariantResults) -> dict[str, list[str]]:
     """What utterances are told apart by, each with a name for every row."""
     seconds = [float(value) for value in variant.column("seconds")]
     kinds = {
@@ -85,7 +87,7 @@ def groupings(variant: Variant) -> dict[str, list[str]]:
     return {kind: names for kind, names in kinds.items() if len({*names} - {""}) > 1}
 
 
-def by_groups(variant: Variant, names: Sequence[str]) -> dict[str, dict[str, Any]]:
+def by_groups(variant: VariantResults, names: Sequence[str]) -> dict[str, dict[str, Any]]:
     """See ``statistics.by_group``; groups of lengths from short to long.
 
     ``num_utterances`` counts an utterance once, however many seeds there are.
@@ -97,7 +99,7 @@ def by_groups(variant: Variant, names: Sequence[str]) -> dict[str, dict[str, Any
     return dict(sorted(found.items(), key=lambda group: _place("", group[0])))
 
 
-def group_table(section: Section) -> Table:
+def group_table(section: ProtocolResults) -> Table:
     """WA / UA by gender, style, length, and whether the text was heard in training."""
     cells: dict[tuple[str, str], dict[str, str]] = {}
     counts: Counter = Counter()
@@ -120,7 +122,7 @@ def _place(kind: str, name: str) -> tuple:
     return kind, LENGTHS.index(name) if name in LENGTHS else 0, name
 
 
-def text_note(section: Section) -> str:
+def text_note(section: ProtocolResults) -> str:
     """How many tested utterances say what also occurs in training; nothing if texts are unknown."""
     rows = {row["id"]: row["text_in_train"] for row in section.main.rows}
     known = [value for value in rows.values() if value]
@@ -133,7 +135,7 @@ def text_note(section: Section) -> str:
     )
 
 
-def _runs(variant: Variant, section: Section) -> str:
+def _runs(variant: VariantResults, section: ProtocolResults) -> str:
     folds = f"{len(variant.folds)} of {len(section.fold_names)} folds"
     counts = Counter(run.results["fold"] for run in variant.runs).values()
     if max(counts) == 1:

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from camser.evaluation.report import published, tables
 from camser.evaluation.report.collect import ReportError
-from camser.evaluation.report.comparisons import leak_table, pair_table, table_1
+from camser.evaluation.report.comparisons import pairwise_tests_table, selection_bias_table, table_1
 from camser.evaluation.report.document import (
     Block,
     Heading,
@@ -22,15 +22,15 @@ from camser.evaluation.report.document import (
 )
 from camser.evaluation.report.figures.style import own_settings
 from camser.evaluation.report.format import title
-from camser.evaluation.report.plots import pictures
-from camser.evaluation.report.runs import Section
-from camser.runtime.files import replacing
+from camser.evaluation.report.plots import draw_figures
+from camser.evaluation.report.runs import ProtocolResults
+from camser.runtime.files import atomic_write
 
 MARKS = re.compile(r"(<!-- table -->\n).*?(<!-- end -->)", flags=re.S)
 
 
 @own_settings()
-def write_report(sections: Sequence[Section], output: str | Path) -> Path:
+def write_report(sections: Sequence[ProtocolResults], output: str | Path) -> Path:
     """Make a report.
 
     Arguments
@@ -56,14 +56,14 @@ def write_report(sections: Sequence[Section], output: str | Path) -> Path:
     blocks: list[Block] = [Heading("Evaluation", 1), *_whole(sections)]
     for section in sections:
         blocks += [Heading(_first_up(title(section))), *_section(section), *_made_with(section)]
-        blocks += pictures(section, output)
+        blocks += draw_figures(section, output)
     _write(output / "report.json", json.dumps(_numbers(sections), indent=1) + "\n")
     _write(output / "report.md", to_markdown(blocks))
     _write(output / "report.html", to_html(blocks, "Evaluation"))
     return output / "report.html"
 
 
-def put_table(sections: Sequence[Section], readme: str | Path) -> None:
+def update_readme_table(sections: Sequence[ProtocolResults], readme: str | Path) -> None:
     """Put the sections' main tables between a README's two marks.
 
     Raises
@@ -79,7 +79,7 @@ def put_table(sections: Sequence[Section], readme: str | Path) -> None:
     _write(Path(readme), MARKS.sub(lambda match: f"{match[1]}{text}\n{match[2]}", old))
 
 
-def _whole(sections: Sequence[Section]) -> list[Block]:
+def _whole(sections: Sequence[ProtocolResults]) -> list[Block]:
     """What is told of several sections at once."""
     found: list[Block] = []
     if any(section.corpus == published.CORPUS for section in sections):
@@ -88,20 +88,20 @@ def _whole(sections: Sequence[Section]) -> list[Block]:
         for biased in sections:
             same = (honest.corpus, honest.protocol) == (biased.corpus, biased.protocol)
             if same and (honest.selection, biased.selection) == ("held_out", "test_fold"):
-                found.append(leak_table(honest, biased))
+                found.append(selection_bias_table(honest, biased))
     return found
 
 
-def _section(section: Section) -> list[Block]:
+def _section(section: ProtocolResults) -> list[Block]:
     found: list[Block] = [tables.main_table(section), tables.fold_table(section)]
     if len(section.variants) > 1:
-        found.append(pair_table(section))
+        found.append(pairwise_tests_table(section))
     found += [tables.class_table(section), tables.group_table(section)]
     note = tables.text_note(section)
     return [*found, Paragraph(note)] if note else found
 
 
-def _made_with(section: Section) -> list[Block]:
+def _made_with(section: ProtocolResults) -> list[Block]:
     versions = {json.dumps(r.results["versions"], sort_keys=True) for r in section.all_runs}
     plugins = {
         f"{name}: {p['distribution']} {p['version']}"
@@ -120,7 +120,7 @@ def _made_with(section: Section) -> list[Block]:
     ]
 
 
-def _numbers(sections: Sequence[Section]) -> dict:
+def _numbers(sections: Sequence[ProtocolResults]) -> dict:
     """The scores, for other programs; all else can be made of the runs."""
     return {
         "camser": metadata.version("camser"),
@@ -157,5 +157,5 @@ def _first_up(text: str) -> str:
 
 
 def _write(path: Path, text: str) -> None:
-    with replacing(path) as file:
+    with atomic_write(path) as file:
         file.write(text)

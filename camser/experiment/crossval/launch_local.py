@@ -17,7 +17,7 @@ from typing import Any
 
 from camser.experiment.crossval.options import Resources
 from camser.experiment.crossval.plan import Job
-from camser.experiment.crossval.process import run_here
+from camser.experiment.crossval.process import run_in_this_process
 
 
 def launch(
@@ -45,7 +45,9 @@ def launch(
             while waiting and slots:
                 job, slot = waiting.popleft(), slots.popleft()
                 asked = {"CUDA_VISIBLE_DEVICES": _visible(slot % num_gpus)} if num_gpus else {}
-                process = context.Process(target=run_here, args=(job.command, job.folder, asked))
+                process = context.Process(
+                    target=run_in_this_process, args=(job.command, job.folder, asked)
+                )
                 process.start()
                 running[process.sentinel] = job, slot, process
             for ended in wait(list(running)):

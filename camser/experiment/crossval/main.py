@@ -14,20 +14,20 @@ from typing import Any
 import torch
 
 from camser.config.settings import SettingsError, read_arguments
-from camser.data.folds import caution
-from camser.data.prepare import Scanner
+from camser.data.folds import selection_note
+from camser.data.prepare import CorpusScanner
 from camser.evaluation.results import ResultsError
 from camser.experiment.crossval import launch_local, launch_ray
 from camser.experiment.crossval.options import read_options, resources
-from camser.experiment.crossval.plan import Job, plan
+from camser.experiment.crossval.plan import Job, plan_jobs
 from camser.experiment.crossval.process import LOG, last_line
-from camser.runtime.exit import outlast_readers, told_as_a_line
-from camser.runtime.signals import INTERRUPTS
+from camser.runtime.exit import exit_with_message, tolerate_broken_pipe
+from camser.runtime.signals import SIGNALS
 
 LAUNCH = {"local": launch_local.launch, "ray": launch_ray.launch}
 
 
-def main(scan: Scanner | Mapping[str, Scanner], recipe_folder: str | Path) -> None:
+def main(scan: CorpusScanner | Mapping[str, CorpusScanner], recipe_folder: str | Path) -> None:
     """Run what the command line asks for; the exit status is 1 if any run failed.
 
     Arguments
@@ -37,21 +37,21 @@ def main(scan: Scanner | Mapping[str, Scanner], recipe_folder: str | Path) -> No
     recipe_folder : str or Path
         Where the recipe's ``train.py`` and YAMLs are.
     """
-    INTERRUPTS.install()
-    outlast_readers()
-    with told_as_a_line(ValueError):
+    SIGNALS.install()
+    tolerate_broken_pipe()
+    with exit_with_message(ValueError):
         options, arguments = read_options(sys.argv[1:])
         print("looking at what is there …", flush=True)
-        jobs = plan(options, arguments, scan, Path(recipe_folder))
+        jobs = plan_jobs(options, arguments, scan, Path(recipe_folder))
         num_gpus = _num_gpus(arguments, recipe_folder)
         share = resources(options, num_gpus)
-        todo = [job for job in jobs if _found(job) is None]
+        todo = [job for job in jobs if _finished_results(job) is None]
     print(f"{len(jobs)} runs, {len(jobs) - len(todo)} of them finished before", flush=True)
     if options.dry_run:
         print("\n".join(f"{job.name}: {job.folder}" for job in todo))
         return
     with (
-        told_as_a_line(SettingsError),
+        exit_with_message(SettingsError),
         closing(LAUNCH[options.launcher](todo, share, num_gpus)) as ended,
     ):
         failed = _wait(todo, ended)
@@ -74,7 +74,7 @@ def _num_gpus(arguments: Sequence[str], recipe_folder: str | Path) -> int:
     return torch.cuda.device_count() if kind == "cuda" else 0
 
 
-def _found(job: Job) -> dict[str, Any] | None:
+def _finished_results(job: Job) -> dict[str, Any] | None:
     try:
         return job.results()
     except (ResultsError, SettingsError) as error:
@@ -86,7 +86,7 @@ def _wait(todo: Sequence[Job], ended: Iterable[tuple[Job, int]]) -> list[Job]:
     """Wait for the jobs, one line for each; returns those that failed."""
     start, failed = time.monotonic(), []
     for number, (job, status) in enumerate(ended, start=1):
-        found = _found(job) if status == 0 else None
+        found = _finished_results(job) if status == 0 else None
         if found is None:
             failed.append(job)
             told = f"failed, see {job.folder / LOG}"
@@ -108,13 +108,13 @@ def _summary(jobs: Sequence[Job]) -> str:
     """WA and UA of each variant over its finished runs."""
     rows = defaultdict(list)
     for job in jobs:
-        found = _found(job)
+        found = _finished_results(job)
         if found:
             rows[found["variant"], found["selection"]].append(found)
     lines = [f"{'variant (mean ± over runs)':<32}{'runs':>5}{'WA, %':>16}{'UA, %':>16}"]
     for (variant, selection), runs in rows.items():
         scores = "".join(f"{_spread([r[s] for r in runs]):>16}" for s in ("WA", "UA"))
-        note = caution(selection, "  ")
+        note = selection_note(selection, "  ")
         lines.append(f"{variant:<32}{len(runs):>5}{scores}{note}")
     return "\n".join(lines)
 

@@ -11,14 +11,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from camser.build import NAMED, check_names
+from camser.build import MODEL_KEYS, validate_model_config
 from camser.config.settings import SettingsError, read_arguments
 from camser.data import prepare
-from camser.data.folds import OPTIONS, caution, make_folds
+from camser.data.folds import FOLD_KEYS, make_folds, selection_note
 from camser.data.manifest import Utterance, fingerprint
-from camser.data.prepare import CorpusError, Scanner
+from camser.data.prepare import CorpusError, CorpusScanner
 from camser.evaluation.results import ResultsError, read_results
-from camser.experiment.resume import check_same_corpus, check_same_run, decisive
+from camser.experiment.resume import check_same_corpus, check_same_run, result_settings
 
 
 @dataclass(frozen=True)
@@ -72,7 +72,7 @@ def _told(name: str, found: Mapping[str, Any], value: Any) -> str:
     return f"its {name} differs in {', '.join(keys)}"
 
 
-class Variant:
+class PlannedVariant:
     """A variant under one selection: its settings, its data and its folds.
 
     Arguments
@@ -87,14 +87,14 @@ class Variant:
         self.script, self.arguments = str(recipe_folder / "train.py"), list(arguments)
         self.settings = read_arguments(self.arguments, recipe_folder)
         values = self.settings.values
-        check_names(*(values[name] for name in NAMED))
+        validate_model_config(*(values[name] for name in MODEL_KEYS))
 
     def jobs(
         self, utterances: list[Utterance], seeds: Sequence[int], chosen: Sequence[int] | None
     ) -> list[Job]:
         """A job for each seed and fold."""
         values = self.settings.values
-        num_folds = len(make_folds(utterances, **{name: values[name] for name in OPTIONS}))
+        num_folds = len(make_folds(utterances, **{name: values[name] for name in FOLD_KEYS}))
         folds = range(num_folds) if chosen is None else chosen
         unknown = sorted(set(folds) - set(range(num_folds)))
         if unknown:
@@ -107,17 +107,17 @@ class Variant:
         return jobs
 
     def _job(self, manifest: str, seed: int, fold: int) -> Job:
-        values = self.settings.at(seed=seed, fold=fold)
+        values = self.settings.with_values(seed=seed, fold=fold)
         folder = Path(values["output_folder"])
         check_same_run(folder, values)
-        optimistic = caution(values["selection"], ", ")
+        optimistic = selection_note(values["selection"], ", ")
         job = Job(
             name=f"{values['variant']}, fold {fold}, seed {seed}{optimistic}",
             command=(self.script, *self.arguments, f"--seed={seed}", f"--fold={fold}"),
             folder=folder,
             expected={
                 **{k: values[k] for k in ("corpus", "variant", "selection", "fold", "seed")},
-                "settings": json.loads(json.dumps(decisive(values))),
+                "settings": json.loads(json.dumps(result_settings(values))),
                 "manifest": manifest,
             },
         )
@@ -126,10 +126,10 @@ class Variant:
         return job
 
 
-def plan(
+def plan_jobs(
     options: argparse.Namespace,
     arguments: Sequence[str],
-    scan: Scanner | Mapping[str, Scanner],
+    scan: CorpusScanner | Mapping[str, CorpusScanner],
     recipe_folder: Path,
 ) -> list[Job]:
     """All jobs that a command line asks for.
@@ -160,7 +160,7 @@ def plan(
     for name, selection in itertools.product(names, selections):
         try:
             extra = [f"--variant={name}", f"--selection={selection}"]
-            variant = Variant([*arguments, *extra], recipe_folder)
+            variant = PlannedVariant([*arguments, *extra], recipe_folder)
             utterances = _prepared(scan, variant.settings.values, corpora)
             if utterances:
                 jobs += variant.jobs(utterances, options.seeds, options.folds)
@@ -168,7 +168,7 @@ def plan(
             problems.append(str(error))
         except ValueError as error:
             problems.append(f"variant {name}: {error}")
-    problems += _shared_folders(jobs)
+    problems += _folder_conflicts(jobs)
     if problems:
         raise SettingsError("nothing was started:\n  " + "\n  ".join(problems))
     return jobs
@@ -176,7 +176,7 @@ def plan(
 
 def _prepared(scan: Any, values: dict[str, Any], corpora: dict) -> list[Utterance]:
     """The utterances; those that variants share are prepared once, and none after an error."""
-    asked = {name: values[name] for name in prepare.OPTIONS}
+    asked = {name: values[name] for name in prepare.PREPARE_KEYS}
     key = json.dumps(asked)
     if key not in corpora:
         corpora[key] = []
@@ -184,7 +184,7 @@ def _prepared(scan: Any, values: dict[str, Any], corpora: dict) -> list[Utteranc
     return corpora[key]
 
 
-def _shared_folders(jobs: Sequence[Job]) -> list[str]:
+def _folder_conflicts(jobs: Sequence[Job]) -> list[str]:
     seen: dict[Path, str] = {}
     return [
         f"{job.name} and {seen[job.folder]} would both write {job.folder}; output_folder must hold "

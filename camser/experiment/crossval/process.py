@@ -15,13 +15,15 @@ from multiprocessing.connection import wait
 from pathlib import Path
 from typing import TextIO
 
-from camser.runtime.subprocesses import python
+from camser.runtime.subprocesses import python_command
 
 LOG = "job.log"
 PR_SET_PDEATHSIG = 1  # of Linux's prctl
 
 
-def run_here(command: Sequence[str], folder: Path, environment: Mapping[str, str]) -> None:
+def run_in_this_process(
+    command: Sequence[str], folder: Path, environment: Mapping[str, str]
+) -> None:
     """Be a job, in a process that was begun for it.
 
     Arguments
@@ -33,7 +35,7 @@ def run_here(command: Sequence[str], folder: Path, environment: Mapping[str, str
     environment : mapping of str to str
         Beside this process's own.
     """
-    threading.Thread(target=_end_with_sweep, daemon=True).start()
+    threading.Thread(target=_exit_with_parent, daemon=True).start()
     os.environ.update(environment)
     with open_log(folder, command) as log:
         os.dup2(log.fileno(), 1)
@@ -42,7 +44,7 @@ def run_here(command: Sequence[str], folder: Path, environment: Mapping[str, str
     runpy.run_path(command[0], run_name="__main__")
 
 
-def _end_with_sweep() -> None:
+def _exit_with_parent() -> None:
     """Wait for the end of the process that asked for this one; its parent is the fork server."""
     parent = multiprocessing.parent_process()
     assert parent is not None, "this is for a process that another one started"
@@ -55,9 +57,9 @@ def run_process(
 ) -> int:
     """Run a job as a new process, to its end; returns its exit status.
 
-    Arguments as for ``run_here``; ``cwd`` is the working folder.
+    Arguments as for ``run_in_this_process``; ``cwd`` is the working folder.
     """
-    tied = python(__name__, str(os.getpid()), *command)
+    tied = python_command(__name__, str(os.getpid()), *command)
     with open_log(Path(cwd) / folder, command) as log:
         return subprocess.run(
             tied,

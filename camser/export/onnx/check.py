@@ -8,14 +8,14 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from camser.inference.onnx_encoder import obstacle
+from camser.inference.onnx_encoder import unavailable_reason
 
 TOLERANCE = 1e-3  # of a log-probability; two runtimes in float32 differ by a hundredth of it
 SEGMENTS = ([0.1], [2.0, 0.3, 3.2])  # the batches compared, as lengths
 
 
 @torch.no_grad()
-def check(written: bytes, folder: Path, whole: Any) -> None:
+def check_onnx_outputs(written: bytes, folder: Path, whole: Any) -> None:
     """Compare on noise, where there is an onnxruntime that can be used; elsewhere, do nothing.
 
     torch's exporter can be wrong without a word, e.g. where a plugin divides a negative size.
@@ -34,7 +34,7 @@ def check(written: bytes, folder: Path, whole: Any) -> None:
     ValueError
         If the results differ.
     """
-    if obstacle():
+    if unavailable_reason():
         return
     import onnxruntime
 

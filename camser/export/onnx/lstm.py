@@ -56,7 +56,7 @@ def _(input: Tensor, hx: Sequence[Tensor], *rest: Any) -> tuple[Tensor, Tensor, 
     return input.new_empty(*input.shape[:2], size), hidden, cell
 
 
-class WholeLSTM(TorchFunctionMode):
+class KeepLSTM(TorchFunctionMode):
     """While this is active, ``nn.LSTM`` calls our operator.
 
     Otherwise torch.export unrolls it: 300 frames take minutes, and no longer run as one operator.

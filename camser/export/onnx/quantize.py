@@ -56,7 +56,7 @@ def write_int8(graph: Path, path: Path) -> None:
         logging.disable(before)
 
 
-def measure(folder: Path, paths: Sequence[str], truths: Sequence[str]) -> dict[str, Any]:
+def compare_int8(folder: Path, paths: Sequence[str], truths: Sequence[str]) -> dict[str, Any]:
     """Compare int8 with float32 on the same recordings.
 
     Arguments
@@ -92,19 +92,19 @@ def measure(folder: Path, paths: Sequence[str], truths: Sequence[str]) -> dict[s
     }
 
 
-def tell(cost: Mapping[str, Any] | None) -> str:
+def int8_summary(cost: Mapping[str, Any] | None) -> str:
     """What int8 costs, as a sentence.
 
     Arguments
     ---------
     cost : mapping or None
-        From ``measure``; None where it was not measured.
+        From ``compare_int8``; None where it was not measured.
 
     Example
     -------
     >>> same = {"WA": 0.9, "UA": 0.8}
     >>> cost = {"utterances": 50, "changed": 0, "float32": same, "int8": same}
-    >>> tell({**cost, "largest_difference": 0.012})
+    >>> int8_summary({**cost, "largest_difference": 0.012})
     'int8 changes 0 of 50 decisions (WA 90.0% -> 90.0%, UA 80.0% -> 80.0%), a probability by at
     most 0.012'
     """

@@ -17,13 +17,13 @@ from camser.audio import SAMPLE_RATE
 from camser.export.onnx import check
 from camser.inference.export_files import data_of
 from camser.model import EmotionHead, UtteranceEncoder
-from camser.runtime.files import replacing
+from camser.runtime.files import atomic_write
 
 if TYPE_CHECKING:
     from onnx import ModelProto
 
 OPSET = 20  # the first with GELU, which every transformer here has
-LARGEST = 2**31 - 2**24  # bytes of weights inside a file; protobuf ends at 2 GiB
+MAX_INLINE_WEIGHTS = 2**31 - 2**24  # bytes of weights inside a file; protobuf ends at 2 GiB
 ALIGNMENT = 4096  # bytes; weights in a file of their own can then be mapped into memory
 OUTPUTS = ["log_probabilities", "embeddings"]
 LINEAR = "linear:"  # how the nodes of linear layers are called, but for that of the classifier
@@ -72,25 +72,25 @@ def write_onnx(
     classes = classifier.linear.out_features
     if len(labels) != classes or len(set(labels)) != classes:
         raise ValueError(f"labels is {labels}; the model has {classes} classes: name each once")
-    whole = Whole(embedding_model, classifier)
+    whole = ModelWithHead(embedding_model, classifier)
     modes = {module: module.training for module in whole.modules()}
     whole.eval()
     try:
         model = _translate(whole)
         _describe(model, {"labels": json.dumps(labels), "sample_rate": str(SAMPLE_RATE)})
-        if sum(len(tensor.raw_data) for tensor in model.graph.initializer) > LARGEST:
+        if sum(len(tensor.raw_data) for tensor in model.graph.initializer) > MAX_INLINE_WEIGHTS:
             _move_weights(model, path.with_name(data_of(path.name)))
         written = model.SerializeToString()
-        check.check(written, path.parent, whole)
+        check.check_onnx_outputs(written, path.parent, whole)
     finally:
         for module, mode in modes.items():
             module.training = mode
-    with replacing(path, "wb") as file:
+    with atomic_write(path, "wb") as file:
         file.write(written)
     return path
 
 
-class Whole(nn.Module):
+class ModelWithHead(nn.Module):
     """Model and head as one module."""
 
     def __init__(self, embedding_model: UtteranceEncoder, classifier: EmotionHead) -> None:
@@ -102,7 +102,7 @@ class Whole(nn.Module):
         return self.classifier(embeddings), embeddings
 
 
-def _translate(whole: Whole) -> ModelProto:
+def _translate(whole: ModelWithHead) -> ModelProto:
     try:
         from camser.export.onnx import lstm
     except ImportError as error:
@@ -112,7 +112,7 @@ def _translate(whole: Whole) -> ModelProto:
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # of what torch's own exporter uses
-            return _export(whole, lstm.WholeLSTM(), lstm.TABLE)
+            return _export(whole, lstm.KeepLSTM(), lstm.TABLE)
     except Exception as error:  # torch's exporter raises many kinds, one wrapped in another
         cause: BaseException = error
         while cause.__cause__ is not None:
@@ -126,7 +126,7 @@ def _translate(whole: Whole) -> ModelProto:
 
 @torch.no_grad()
 def _export(
-    whole: Whole, mode: AbstractContextManager, table: Mapping[Callable, Callable]
+    whole: ModelWithHead, mode: AbstractContextManager, table: Mapping[Callable, Callable]
 ) -> ModelProto:
     # Sizes of 1 would be taken for constants: two utterances, of three segments and of two.
     samples = 2 * whole.embedding_model.segment_samples + 77
@@ -173,7 +173,7 @@ def _move_weights(model: ModelProto, path: Path) -> None:
     """The weights into a file of their own, since a protobuf of 2 GiB cannot be read."""
     from onnx.external_data_helper import set_external_data
 
-    with replacing(path, "wb") as file:
+    with atomic_write(path, "wb") as file:
         for tensor in model.graph.initializer:
             if len(tensor.raw_data) < SMALL:
                 continue

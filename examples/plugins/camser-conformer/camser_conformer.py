@@ -143,6 +143,6 @@ class Conformer(Encoder):
             )
         return frames
 
-    def rebuild_args(self) -> dict[str, Any]:
+    def init_config(self) -> dict[str, Any]:
         """The constructor's arguments."""
         return dict(self.args)

@@ -9,7 +9,7 @@ from torch import Tensor, nn
 
 from camser.encoders import FrameSpec
 from camser.fusion import Fusion
-from camser.fusion.pooling import Standardise
+from camser.fusion.pooling import RunningStandardization
 
 STEPS = 100  # of a segment's length, which positions count in
 
@@ -46,7 +46,7 @@ class CrossModal(Fusion):
     >>> specs = {"a": FrameSpec(4, 3, "mean"), "b": FrameSpec(5, 2, "mean")}
     >>> fusion = CrossModal(specs, queries={"a": ["b"]}, part_size=8)
     >>> frames = {"a": torch.rand(2, 4, 3), "b": torch.rand(2, 5, 2)}
-    >>> fusion(frames).shape, fusion.weights(frames)["b"].shape
+    >>> fusion(frames).shape, fusion.attention_weights(frames)["b"].shape
     (torch.Size([2, 16]), torch.Size([2, 5]))
     """
 
@@ -75,13 +75,13 @@ class CrossModal(Fusion):
         )
         self.out_features = part_size * len(specs)
 
-    def parts(self, frames: Mapping[str, Tensor]) -> dict[str, Tensor]:
-        """See ``Fusion.parts``."""
+    def projections(self, frames: Mapping[str, Tensor]) -> dict[str, Tensor]:
+        """See ``Fusion.projections``."""
         projected = self._project(frames)
         attended = {name: block(projected, name) for name, block in self.attend.items()}
         return {name: own.mean(dim=1) for name, own in {**projected, **attended}.items()}
 
-    def weights(self, frames: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    def attention_weights(self, frames: Mapping[str, Tensor]) -> dict[str, Tensor]:
         """How much each frame of a queried modality is attended to, [segments, frames].
 
         The mean over heads, over the frames that query, and over the modalities that they are of;
@@ -89,7 +89,7 @@ class CrossModal(Fusion):
         """
         projected, found = self._project(frames), {}
         for name, block in self.attend.items():
-            for other, weights in block.weights(projected, name).items():
+            for other, weights in block.attention_weights(projected, name).items():
                 found.setdefault(other, []).append(weights.mean(dim=1))
         return {n: torch.stack(found[n]).mean(dim=0) for n in self.specs if n in found}
 
@@ -104,14 +104,14 @@ class CrossModal(Fusion):
             )
         if not isinstance(queries, Mapping) or not queries:
             raise ValueError(f"queries is {queries!r}; give a table, e.g. {{mfcc: [whisper]}}")
-        self.require(queries, "queries:")
+        self.check_modalities(queries, "queries:")
         for name, others in queries.items():
             if isinstance(others, str) or not others or len(set(others)) != len(others):
                 raise ValueError(
                     f"queries: {name!r} queries {others!r}; give a list of other modalities, each "
                     f"once"
                 )
-            self.require(others, f"queries: of {name!r}")
+            self.check_modalities(others, f"queries: of {name!r}")
             if name in others:
                 raise ValueError(f"queries: {name!r} queries itself; name other modalities")
 
@@ -131,7 +131,7 @@ class FrameProjection(nn.Module):
 
     def __init__(self, spec: FrameSpec, size: int, dropout: float) -> None:
         super().__init__()
-        self.standardise = Standardise(spec.channels) if spec.standardise else None
+        self.standardise = RunningStandardization(spec.channels) if spec.standardise else None
         self.project = nn.Sequential(nn.Dropout(dropout), nn.Linear(spec.channels, size))
         self.norm = nn.LayerNorm(size)
         self.register_buffer("positions", positions(spec.num_frames, size), persistent=False)
@@ -179,7 +179,7 @@ class Attention(nn.Module):
             own = own + attention(*given, need_weights=False)[0]
         return own + self.feed_forward(own)
 
-    def weights(self, frames: Mapping[str, Tensor], name: str) -> dict[str, Tensor]:
+    def attention_weights(self, frames: Mapping[str, Tensor], name: str) -> dict[str, Tensor]:
         """The mean over heads, [segments, frames that query, queried frames], by modality."""
         return {
             other: attention(frames[name], frames[other], frames[other])[1]

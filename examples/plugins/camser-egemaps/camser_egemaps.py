@@ -87,7 +87,7 @@ class EGeMAPS(Encoder):
         windows = (num_samples - WINDOW_SAMPLES) // HOP_SAMPLES + 1
         return windows + 1  # openSMILE gives one frame more than whole windows fit
 
-    def rebuild_args(self) -> dict[str, Any]:
+    def init_config(self) -> dict[str, Any]:
         """The constructor's arguments."""
         return {"level": self.level}
 

@@ -7,8 +7,8 @@ import pytest
 import soundfile
 
 from camser import audio
-from camser.cli.demo.analysis import Service
-from camser.cli.demo.limits import Limits, Refused
+from camser.cli.demo.analysis import DemoModel
+from camser.cli.demo.limits import Limits, RequestRefused
 from camser.cli.demo.middleware import PUBLIC
 from camser.inference.timeline_formats import as_dict
 from tests.helpers.demo_client import ask, fetch, file_data, gradio_client, post, upload
@@ -112,9 +112,9 @@ def test_work_is_bounded_before_it_begins(classifier, tmp_path, monkeypatch):
         raise AssertionError("all of it is decoded")
 
     monkeypatch.setattr(audio, "_decode", first_piece)
-    with pytest.raises(Refused, match="are 360000 segments to compute; allowed: 20000"):
-        Service(classifier, Limits()).timeline(str(path), 10.0, 0.1)
-    with pytest.raises(Refused, match="lasts 3600 s; allowed: 60 s"):
-        Service(classifier, Limits(seconds=60)).classify(str(path))
+    with pytest.raises(RequestRefused, match="are 360000 segments to compute; allowed: 20000"):
+        DemoModel(classifier, Limits()).timeline(str(path), 10.0, 0.1)
+    with pytest.raises(RequestRefused, match="lasts 3600 s; allowed: 60 s"):
+        DemoModel(classifier, Limits(seconds=60)).classify(str(path))
     with pytest.raises(ValueError, match="seconds is 0; it must be positive"):
         Limits(seconds=0)

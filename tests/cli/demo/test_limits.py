@@ -15,7 +15,7 @@ import soundfile
 pytest.importorskip("gradio")
 
 from camser.cli.demo import analysis, server, uploads
-from camser.cli.demo.limits import Limits, Refused
+from camser.cli.demo.limits import Limits, RequestRefused
 from camser.cli.demo.uploads import Uploads, temporary_folder
 from tests.helpers.demo_client import application
 
@@ -26,7 +26,7 @@ def test_uploads_expire_whoever_left_them(tmp_path):
     (tmp_path / "deep").mkdir()
     (tmp_path / "deep/a.wav").write_bytes(b"a")
     (tmp_path / "half").write_bytes(b"a")
-    with Uploads(tmp_path, 0.5).expiring():
+    with Uploads(tmp_path, 0.5).delete_expired_while_running():
         assert (tmp_path / "half").exists()
         deadline = time.monotonic() + 30
         while list(tmp_path.iterdir()) and time.monotonic() < deadline:
@@ -57,7 +57,7 @@ def test_what_a_killed_page_left_is_removed_by_the_next(tmp_path, monkeypatch):
 @pytest.fixture
 def port(monkeypatch):
     monkeypatch.setattr(server, "HEADER_SECONDS", 1)
-    monkeypatch.setattr(server, "MOST_CONNECTIONS", 4)
+    monkeypatch.setattr(server, "MAX_CONNECTIONS", 4)
     with server.listening(application, "127.0.0.1", 0) as address:
         yield int(address.rsplit(":", 1)[1].strip("/"))
 
@@ -99,10 +99,10 @@ def test_connections_are_bounded_and_come_back(port):
 def test_more_samples_than_can_be_decoded_are_refused(tmp_path, monkeypatch):
     path = tmp_path / "many.flac"
     soundfile.write(path, np.zeros((9000, 8), np.int16), 8000)
-    monkeypatch.setattr(analysis, "MOST_VALUES", 70_000)
+    monkeypatch.setattr(analysis, "MAX_VALUES", 70_000)
     model = types.SimpleNamespace(segment_samples=16000)
-    with pytest.raises(Refused, match="9000 samples in 8 channels; allowed: 70000 in all"):
-        analysis.Service(model, LIMITS).classify(str(path))
+    with pytest.raises(RequestRefused, match="9000 samples in 8 channels; allowed: 70000 in all"):
+        analysis.DemoModel(model, LIMITS).classify(str(path))
 
 
 def test_a_lock_is_taken_once(tmp_path):

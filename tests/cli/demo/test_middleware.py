@@ -10,7 +10,7 @@ pytest.importorskip("gradio")
 
 from camser.cli.demo import request_body
 from camser.cli.demo.limits import Limits
-from camser.cli.demo.middleware import Guard
+from camser.cli.demo.middleware import RequestFilter
 from camser.cli.demo.uploads import Uploads
 from tests.helpers.demo_client import application
 
@@ -49,7 +49,7 @@ def ask(tmp_path):
             "method": "GET" if body is None else "POST",
             "headers": [(k.replace("_", "-").encode(), v.encode()) for k, v in found.items() if v],
         }
-        asyncio.run(Guard(application, LIMITS, held, names)(scope, receive, send))
+        asyncio.run(RequestFilter(application, LIMITS, held, names)(scope, receive, send))
         if not sent:
             return None
         return sent[0]["status"], dict(sent[0]["headers"]), sent[1]["body"]

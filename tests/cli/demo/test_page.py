@@ -7,7 +7,7 @@ import soundfile
 
 from camser import cli
 from camser.cli.demo import markup
-from camser.cli.demo.analysis import ENVELOPE_BINS, Service
+from camser.cli.demo.analysis import ENVELOPE_BINS, DemoModel
 from camser.cli.demo.examples import VOICES, write_clips
 from camser.cli.demo.figures import attention_figure, timeline_figure
 from camser.cli.demo.limits import Limits
@@ -56,10 +56,10 @@ def test_what_an_export_says_of_itself_is_text_or_nothing(export, told):
 def test_names_are_escaped(tmp_path, clip):
     folder = write_export(tmp_path / "strange", labels=("<b>&", "$x$"), corpus="<script>")
     config = read_config(folder)
-    service = Service(EmotionClassifier.from_pretrained(folder, device="cpu"), Limits())
+    service = DemoModel(EmotionClassifier.from_pretrained(folder, device="cpu"), Limits())
     analysis = service.analyse(str(clip), 1.0, 1.0)
     shown = markup.answer(analysis.prediction, 0.5) + markup.about(config, Limits())
-    shown += markup.lead(config) + timeline_figure(analysis, analysis.timeline, 0.5)
+    shown += markup.page_header(config) + timeline_figure(analysis, analysis.timeline, 0.5)
     assert "<b>&<" not in shown and "<script>" not in shown and "&lt;b&gt;&amp;" in shown
 
 
@@ -67,7 +67,7 @@ def test_figures_are_svg_for_both_widths_and_leave_nothing(classifier, clip):
     from matplotlib import pyplot
 
     before = pyplot.get_fignums()
-    analysis = Service(classifier, Limits()).analyse(str(clip), 1.0, 1.0)
+    analysis = DemoModel(classifier, Limits()).analyse(str(clip), 1.0, 1.0)
     for text in (timeline_figure(analysis, analysis.timeline, 0.3), attention_figure(analysis)):
         assert text.count("<svg") == 2 and text.count('role="img"') == 2
         assert "var(--ink-0072b2, #0072b2)" in text
@@ -81,7 +81,7 @@ def test_figures_are_svg_for_both_widths_and_leave_nothing(classifier, clip):
 
 def test_a_fusion_that_weighs_nothing_has_no_weights(tmp_path, clip):
     folder = write_export(tmp_path / "plain", fusion="concat")
-    service = Service(EmotionClassifier.from_pretrained(folder, device="cpu"), Limits())
+    service = DemoModel(EmotionClassifier.from_pretrained(folder, device="cpu"), Limits())
     assert service.analyse(str(clip), 1.0, 1.0).weights == {}
 
 

@@ -13,7 +13,7 @@ import pytest
 from camser import cli
 from camser.cli.demo.app import serving
 from camser.cli.demo.limits import Limits
-from camser.cli.demo.middleware import MOST_JSON
+from camser.cli.demo.middleware import MAX_JSON
 from camser.inference.export_folder import read_config
 from tests.cli.demo.conftest import HERE, free_port, reached
 from tests.helpers.demo_client import ask, fetch, file_data, gradio_client, port_of, post, upload
@@ -66,7 +66,7 @@ def test_uploads_and_requests_are_limited_in_size(address):
     status, text = upload(address, "big.wav", bytes(2_000_000))
     assert status == 413 and "allowed: 1000000" in text
     assert upload(address, "just.wav", bytes(1_050_000))[0] == 413  # by Gradio's own count
-    status, text = post(f"{address}/gradio_api/call/classify", {"data": ["x" * MOST_JSON]})
+    status, text = post(f"{address}/gradio_api/call/classify", {"data": ["x" * MAX_JSON]})
     assert status == 413
 
 

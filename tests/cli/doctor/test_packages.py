@@ -2,7 +2,7 @@
 
 import pytest
 
-from camser.cli.doctor.checks import OPTIONAL, examine
+from camser.cli.doctor.checks import OPTIONAL, run_checks
 from camser.cli.doctor.findings import render
 from camser.cli.doctor.requirements import required
 from tests.helpers.environments import PLUGIN, fails, install, noted, wrong
@@ -11,7 +11,7 @@ from tests.helpers.environments import PLUGIN, fails, install, noted, wrong
 @pytest.mark.parametrize(("version", "mark"), [("3.9.1", "wrong"), ("3.14.0", "note")])
 def test_pythons_that_are_too_old_or_untried(facts, version, mark):
     facts["python"] = version
-    line = examine(facts)[0]
+    line = run_checks(facts)[0]
     assert (line.mark, line.name) == (mark, "python") and version in line.found
     remedy = "python3.13 -m venv .venv && .venv/bin/pip install camser"
     assert line.remedy == (remedy if mark == "wrong" else "")
@@ -59,7 +59,7 @@ def test_a_broken_plugin_is_named_with_its_distribution_and_stops_no_other(facts
     remedies, text = wrong(facts)
     assert remedies == {"encoder bad": "pip install --upgrade fake"}
     assert "of fake 0.9; its import fails: RuntimeError: no licence" in text
-    assert "ok    encoder echo" in render(examine(facts))
+    assert "ok    encoder echo" in render(run_checks(facts))
 
 
 def test_what_is_optional_is_noted_with_its_purpose_and_its_line(facts):

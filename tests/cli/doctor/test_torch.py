@@ -4,7 +4,7 @@ import importlib.metadata
 
 import pytest
 
-from camser.cli.doctor.checks import examine
+from camser.cli.doctor.checks import run_checks
 from camser.cli.doctor.findings import render
 from camser.cli.doctor.requirements import required
 from camser.cli.doctor.torch_versions import FAMILY, MATCHED
@@ -25,8 +25,8 @@ def test_what_is_known_to_match_is_right(facts, versions):
     for name, version in zip(FAMILY, versions, strict=True):
         install(facts, name, version)
     facts["distributions"]["torchvision"]["requires"] = [f"torch=={versions[0]}"]
-    assert {line.mark for line in examine(facts)} == {"ok"}
-    assert render(examine(facts)).endswith("\nnothing is wrong")
+    assert {line.mark for line in run_checks(facts)} == {"ok"}
+    assert render(run_checks(facts)).endswith("\nnothing is wrong")
 
 
 @pytest.mark.parametrize("versions", MATCHED)

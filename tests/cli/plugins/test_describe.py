@@ -23,7 +23,7 @@ SPECS = {
 
 def describe(*overrides, yaml=TINY):
     settings = recipe.read([yaml, *overrides])
-    return model_summary.describe(*recipe.build(settings), settings.values["labels"])
+    return model_summary.summarize_model(*recipe.build(settings), settings.values["labels"])
 
 
 def described(capsys, *arguments):
@@ -36,11 +36,11 @@ class Means(Fusion):
 
     out_features = 1
 
-    def parts(self, frames):
+    def projections(self, frames):
         return {name: value.mean(dim=(1, 2))[:, None] for name, value in frames.items()}
 
     def forward(self, frames):
-        return sum(self.parts(frames).values())
+        return sum(self.projections(frames).values())
 
 
 class Pair(Means):
@@ -49,16 +49,16 @@ class Pair(Means):
     out_features = 2
 
     def forward(self, frames):
-        parts = self.parts(frames)
+        parts = self.projections(frames)
         return torch.cat([parts["a"], parts["c"]], dim=1)
 
-    def weights(self, frames):
+    def attention_weights(self, frames):
         a, b = frames["a"].mean(dim=2), frames["b"].mean(dim=2)
         return {"a": a * b.mean(), "b": (b * a.mean()).softmax(dim=1)}
 
 
 def test_what_weighs_and_what_is_fused_is_seen_from_what_a_fusion_computes():
-    parts = model_summary.fused_parts(Pair(SPECS))
+    parts = model_summary.summarize_fusion(Pair(SPECS))
     assert {name: part["weighed_by"] for name, part in parts.items()} == {
         "a": ["b"],
         "b": ["a"],
@@ -74,7 +74,7 @@ def test_what_weighs_and_what_is_fused_is_seen_from_what_a_fusion_computes():
 def test_those_that_weigh_each_other_are_drawn_as_weighed():
     found = describe()
     encoders = dict(zip("abc", found["encoders"].values(), strict=True))
-    fusion = {**found["fusion"], "parts": model_summary.fused_parts(Pair(SPECS))}
+    fusion = {**found["fusion"], "parts": model_summary.summarize_fusion(Pair(SPECS))}
     lines = draw({**found, "encoders": encoders, "fusion": fusion}).splitlines()
     roles = [line.split()[1:5] for line in lines[7:10]]
     assert roles == [
@@ -85,17 +85,17 @@ def test_those_that_weigh_each_other_are_drawn_as_weighed():
 
 
 def test_where_the_fused_vector_is_no_concatenation_all_parts_make_it():
-    parts = model_summary.fused_parts(Means(SPECS))
+    parts = model_summary.summarize_fusion(Means(SPECS))
     assert [part["is_fused"] for part in parts.values()] == [True] * 3
     assert [part["features"] for part in parts.values()] == [1, 1, 1]
 
 
 def test_weights_that_have_no_gradient_are_weights_of_unknown_guides():
     class Fixed(Means):
-        def weights(self, frames):
+        def attention_weights(self, frames):
             return {"a": torch.ones(1, 4)}
 
-    assert model_summary.fused_parts(Fixed(SPECS))["a"]["weighed_by"] == []
+    assert model_summary.summarize_fusion(Fixed(SPECS))["a"]["weighed_by"] == []
 
 
 def test_the_numbers_are_those_of_the_model():
@@ -107,9 +107,9 @@ def test_the_numbers_are_those_of_the_model():
     waves = torch.zeros(1, found["segment_samples"])
     frames = {name: list(value.shape[1:]) for name, value in model.eval().encode(waves).items()}
     assert {name: part["frames"] for name, part in found["encoders"].items()} == frames
-    seen = model.inspect(waves, torch.ones(1))
+    seen = model.intermediates(waves, torch.ones(1))
     parts = {name: part["features"] for name, part in found["fusion"]["parts"].items()}
-    assert parts == {name: part.shape[1] for name, part in seen.parts.items()}
+    assert parts == {name: part.shape[1] for name, part in seen.projections.items()}
     assert found["fusion"]["out_features"] == seen.fused.shape[1]
     assert found["embedding_size"] == found["hidden"]["sizes"][-1] == seen.embeddings.shape[1]
     assert found["head"]["classes"] == len(found["head"]["labels"])

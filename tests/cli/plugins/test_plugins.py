@@ -11,7 +11,7 @@ from camser import registry
 from camser.cli import main
 from camser.cli.plugins import check as check_command
 from camser.cli.plugins.show import paper_specs
-from camser.testing import Outcome, checks_of
+from camser.testing import CheckResult, checks_of
 from tests.helpers.fake_distributions import ENERGY, write_distribution
 
 SUM = """
@@ -22,11 +22,11 @@ class Sum(Fusion):
         super().__init__(specs)
         self.out_features = size
 
-    def parts(self, frames):
+    def projections(self, frames):
         return {n: f.mean(dim=(1, 2))[:, None] for n, f in frames.items()}
 
     def forward(self, frames):
-        return sum(self.parts(frames).values())
+        return sum(self.projections(frames).values())
 """
 
 
@@ -116,7 +116,7 @@ def test_what_is_broken_is_named_with_its_distribution_and_version(install):
 def test_a_plugin_is_shown_with_its_parameters_and_true_sizes(capsys):
     shown = plugins(capsys, "show", "mfcc_bilstm", "{hidden_size: 8, num_layers: 1}")
     lines = [line.split() for line in shown.splitlines()]
-    version = registry.provenance("encoder", "mfcc_bilstm")["version"]
+    version = registry.origin_of("encoder", "mfcc_bilstm")["version"]
     assert lines[0] == ["encoder", "mfcc_bilstm,", "camser", version]
     assert "camser.encoders.mfcc.MFCCBiLSTM" in shown and "camser/encoders/mfcc.py:" in shown
     assert "    MFCC frames, each of unit length, through a bidirectional LSTM." in shown
@@ -189,7 +189,7 @@ def check(capsys, monkeypatch, *found):
     def run_checks(plugin, **params):
         checks = {check.name: check for check in checks_of(plugin, **params)}
         for name, status, told in found:
-            yield Outcome(checks[name], status, told)
+            yield CheckResult(checks[name], status, told)
 
     monkeypatch.setattr(check_command, "run_checks", run_checks)
     with pytest.raises(SystemExit) as ended:

@@ -15,7 +15,7 @@ from matplotlib.figure import Figure  # noqa: E402
 from matplotlib.text import Text  # noqa: E402
 
 from camser.evaluation.report.figures import style  # noqa: E402
-from camser.evaluation.report.figures.layout import wrapped  # noqa: E402
+from camser.evaluation.report.figures.layout import wrap_text  # noqa: E402
 from tests.helpers.sample_figures import LONG, MAKERS  # noqa: E402
 
 
@@ -86,7 +86,7 @@ def test_pyplot_is_not_used():
 
 
 def test_no_two_looks_are_the_same_and_grey_print_tells_them_apart():
-    looks = [style.look(i) for i in range(12)]
+    looks = [style.series_style(i) for i in range(12)]
     assert len({(s["color"], s["marker"]) for s in looks}) == 12
     assert len({s["marker"] for s in looks[: len(style.MARKERS)]}) == len(style.MARKERS)
     assert len({str(s["linestyle"]) for s in looks[: len(style.LINES)]}) == len(style.LINES)
@@ -113,8 +113,8 @@ def test_the_colour_map_is_perceptually_uniform():
 
 def test_wrapped_lines_fit_and_lose_nothing():
     for inches in (1.0, 2.0, 6.0):
-        text = wrapped(LONG, inches, style.NORMAL)
+        text = wrap_text(LONG, inches, style.NORMAL)
         assert text.replace("\n", " ") == LONG
         widths = [len(line) * style.NORMAL * 0.6 / 72 for line in text.split("\n")]
         assert max(widths) <= inches
-    assert wrapped("$x$", 2.0) == r"\$x\$"
+    assert wrap_text("$x$", 2.0) == r"\$x\$"

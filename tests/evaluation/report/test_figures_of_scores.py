@@ -9,7 +9,7 @@ from matplotlib.colors import to_rgb
 from matplotlib.text import Text
 
 from camser.evaluation.report.figures import style
-from camser.evaluation.report.figures.confusion import confusion, ink
+from camser.evaluation.report.figures.confusion import confusion, text_color
 from camser.evaluation.report.figures.groups import compare, groups
 from camser.evaluation.report.figures.reliability import reliability
 from tests.helpers.run_files import LABELS
@@ -43,7 +43,7 @@ def test_ink_stands_out_from_every_ground():
 
     for share in np.linspace(0, 1, 41):
         ground = style.SEQUENTIAL(share)
-        dark, light = sorted((luminance(ground), luminance(ink(ground))))
+        dark, light = sorted((luminance(ground), luminance(text_color(ground))))
         assert (light + 0.05) / (dark + 0.05) >= 4.5  # what WCAG 2 asks of text
 
 

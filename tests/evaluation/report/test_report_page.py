@@ -10,7 +10,7 @@ import pytest
 
 from camser.evaluation.report import plots, tables
 from camser.evaluation.report.collect import collect
-from camser.evaluation.report.comparisons import leak_table, pair_table, table_1
+from camser.evaluation.report.comparisons import pairwise_tests_table, selection_bias_table, table_1
 from camser.evaluation.report.write import write_report
 from tests.helpers.run_files import OPTIMISTIC, add_arrays, make
 
@@ -47,10 +47,10 @@ def test_a_report_has_every_figure_and_its_page_needs_no_other_file(page):
 def test_all_that_is_selected_on_the_test_fold_says_so(runs, page):
     honest, biased = collect([runs])
     for make_table in (tables.main_table, tables.fold_table, tables.class_table,
-                       tables.group_table, pair_table):  # fmt: skip
+                       tables.group_table, pairwise_tests_table):  # fmt: skip
         assert OPTIMISTIC in make_table(biased).caption
     assert OPTIMISTIC not in tables.fold_table(honest).caption
-    leak = leak_table(honest, biased)
+    leak = selection_bias_table(honest, biased)
     assert sum(OPTIMISTIC in cell for cell in leak.header) == 2
     shown = dict(zip(leak.header, leak.rows[0], strict=True))
     one, other = (

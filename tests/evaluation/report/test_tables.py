@@ -5,8 +5,8 @@ import pytest
 
 from camser.evaluation.report import published, tables
 from camser.evaluation.report.collect import ReportError, collect
-from camser.evaluation.report.comparisons import pair_table
-from camser.evaluation.report.write import put_table
+from camser.evaluation.report.comparisons import pairwise_tests_table
+from camser.evaluation.report.write import update_readme_table
 from tests.helpers.run_files import LABELS, OPTIMISTIC, make, settings
 
 
@@ -31,7 +31,7 @@ def test_published_numbers_stand_beside_their_own_system_alone():
     def beside(corpus="iemocap", protocol="leave_one_speaker_out", labels=LABELS, **change):
         asked = settings(0, 1, fusion=change.pop("fusion", "co_attention"))
         asked["encoders"]["wav2vec2"] |= change
-        return published.beside(asked, corpus, protocol, labels)
+        return published.published_scores(asked, corpus, protocol, labels)
 
     assert beside() == (71.64, 72.70) and beside(fusion="concat") == (67.22, 67.81)
     assert beside(source="local/wav2vec2-base-960h/") == (71.64, 72.70)
@@ -59,7 +59,11 @@ def test_groups_and_texts_are_told(runs):
 
 def test_pairs_are_tested_on_shared_folds_and_one_seed(runs):
     section = collect([runs])[0]
-    row = dict(zip(pair_table(section).header, pair_table(section).rows[0], strict=True))
+    row = dict(
+        zip(
+            pairwise_tests_table(section).header, pairwise_tests_table(section).rows[0], strict=True
+        )
+    )
     one, other = (section.variants[n].folds for n in ("all_concat", "all_coatt"))
     delta = [one[f]["WA"] - other[f]["WA"] for f in one]
     assert row["ΔWA"] == f"{100 * np.mean(delta):+.1f} ± {100 * np.std(delta, ddof=1):.1f}"
@@ -79,7 +83,10 @@ def test_uneven_seeds_are_told_and_utterances_counted_once(tmp_path):
     section = collect([tmp_path])[0]
     assert tables.main_table(section).rows[0][1] == "2 of 2 folds, 1–2 seeds"
     assert "gender: male (n = 12)" in {row[0] for row in tables.group_table(section).rows}
-    assert pair_table(section).rows[0][-2:] == ["–", "–"]  # no seed is shared on a shared fold
+    assert pairwise_tests_table(section).rows[0][-2:] == [
+        "–",
+        "–",
+    ]  # no seed is shared on a shared fold
 
 
 def test_a_fold_without_a_class_is_marked(tmp_path):
@@ -93,16 +100,16 @@ def test_a_fold_without_a_class_is_marked(tmp_path):
 def test_the_main_table_goes_between_a_readmes_marks(runs, tmp_path):
     readme = tmp_path / "README.md"
     readme.write_text("before\n<!-- table -->\nstale\n<!-- end -->\nafter\n")
-    put_table(collect([runs]), readme)
+    update_readme_table(collect([runs]), readme)
     text = readme.read_text()
     assert text.startswith("before\n") and text.endswith("\nafter\n") and "stale" not in text
     for section in collect([runs]):
         assert tables.main_table(section).caption in text
-    put_table(collect([runs]), readme)
+    update_readme_table(collect([runs]), readme)
     assert readme.read_text() == text
     readme.write_text("before\n<!-- table -->\n<!-- end -->\nafter\n")
-    put_table(collect([runs]), readme)
+    update_readme_table(collect([runs]), readme)
     assert readme.read_text() == text
     readme.write_text("nothing")
     with pytest.raises(ReportError, match="has no lines <!-- table -->"):
-        put_table(collect([runs]), readme)
+        update_readme_table(collect([runs]), readme)

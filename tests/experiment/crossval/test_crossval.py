@@ -14,7 +14,7 @@ from camser.evaluation.report.collect import collect
 from camser.evaluation.report.write import write_report
 from camser.experiment.crossval import main as crossval
 from camser.experiment.crossval.process import LOG
-from camser.runtime.digests import sealed
+from camser.runtime.digests import add_digest
 from tests.helpers.recipe_runs import ROOT, TINY
 
 RECIPE = ROOT / "recipes/IEMOCAP"
@@ -72,7 +72,7 @@ def test_what_is_finished_is_skipped_and_what_is_damaged_is_named_and_repeated(s
     with pytest.raises(SystemExit, match="other settings:\n  batch_size: 16, now 8"):
         sweep(*asked, "--batch_size=8")
     changed = json.loads(whole) | {"manifest": "another"}
-    first.write_text(json.dumps(sealed(changed)))
+    first.write_text(json.dumps(add_digest(changed)))
     with pytest.raises(SystemExit, match="is of another run: its manifest is 'another'"):
         sweep(*asked)
 

@@ -8,7 +8,7 @@ from camser.config.command_line import SettingsError
 from camser.config.settings import read_arguments
 from camser.evaluation.report import published
 from camser.experiment.crossval.options import read_options
-from camser.experiment.crossval.plan import plan
+from camser.experiment.crossval.plan import plan_jobs
 from tests.experiment.crossval.test_crossval import ABLATION, RECIPE
 from tests.helpers.recipe_runs import TINY
 
@@ -21,7 +21,7 @@ def planned(corpus, prepared, iemocap, tmp_path, monkeypatch):
 
     def go(*arguments):
         options, rest = read_options([*arguments, *paths])
-        return plan(options, rest, iemocap.scan, RECIPE)
+        return plan_jobs(options, rest, iemocap.scan, RECIPE)
 
     return go
 

@@ -87,7 +87,7 @@ def test_what_training_learned_to_standardise_by_is_kept(tmp_path, speech):
 
 
 def test_weights_too_many_for_one_file_lie_beside_it(tmp_path, speech, monkeypatch):
-    monkeypatch.setattr(exporting, "LARGEST", 1000)
+    monkeypatch.setattr(exporting, "MAX_INLINE_WEIGHTS", 1000)
     exported = Exported(tmp_path / "a.onnx", *build(["mfcc"], {"plugin": "concat"}))
     assert {p.name for p in tmp_path.iterdir()} == {"a.onnx", "a.onnx.data"}
     assert exported.path.stat().st_size < 1e6 < (tmp_path / "a.onnx.data").stat().st_size

@@ -41,7 +41,7 @@ class Embedding(torch.nn.Module):
 
 def exact(made, samples, waves):
     """The operator's outputs by onnxruntime, and in float64."""
-    whole = exporting.Whole(Embedding(Front(made, samples), samples), EmotionHead(1, 2))
+    whole = exporting.ModelWithHead(Embedding(Front(made, samples), samples), EmotionHead(1, 2))
     whole.classifier = torch.nn.Flatten()
     whole.classifier.linear = EmotionHead(1, 2).linear
     session = session_of(exporting._translate(whole.eval()).SerializeToString())

@@ -14,11 +14,11 @@ from matplotlib.ticker import MaxNLocator
 from camser.evaluation.report.figures import style
 from camser.evaluation.report.figures.layout import (
     check_some,
-    finished,
+    finalize_figure,
     inches_of,
     legend_below,
     panel_axes,
-    wrapped,
+    wrap_text,
 )
 
 SAMPLE_RATE, FRAME_SECONDS, KILOHERTZ = 16000, 0.01, 4.0
@@ -55,12 +55,12 @@ def attention(
     """
     check_some(items=items)
     columns = min(2, len(items))
-    titles = [wrapped(item["title"], width / columns - 0.6) for item in items]
+    titles = [wrap_text(item["title"], width / columns - 0.6) for item in items]
     rows = -(-len(items) // columns)
     figure = style.new_figure(width, rows * (1.55 + inches_of(titles)) + 0.3)
     grid = panel_axes(figure, len(items), columns, heights=(1, 2))
     modalities = list(dict.fromkeys(name for item in items for name in item["weights"]))
-    looks = {name: style.look(number) for number, name in enumerate(modalities)}
+    looks = {name: style.series_style(number) for number, name in enumerate(modalities)}
     for name, look in looks.items():
         if any(np.shape(item["weights"].get(name, [[]]))[-1] > FEW for item in items):
             look["marker"] = "none"
@@ -75,8 +75,8 @@ def attention(
         for axes in (upper, lower):
             for border in np.arange(item["segment_seconds"], seconds, item["segment_seconds"]):
                 axes.axvline(border, color=style.GREY, linewidth=0.6, linestyle=(0, (3, 2)))
-        style.dress(upper, text, "", "weight\n× frames" if len(modalities) > 1 else "weight")
-        style.dress(lower, "", "time (s)", "frequency (kHz)")
+        style.style_axes(upper, text, "", "weight\n× frames" if len(modalities) > 1 else "weight")
+        style.style_axes(lower, "", "time (s)", "frequency (kHz)")
         upper.margins(y=0.15)
         upper.set_ylim(bottom=0)
         upper.yaxis.set_major_locator(MaxNLocator(2))
@@ -85,7 +85,7 @@ def attention(
     figure.align_ylabels(list(grid.ravel()))
     if modalities:
         legend_below(figure, [_entry(name, look) for name, look in looks.items()])
-    return finished(figure, title)
+    return finalize_figure(figure, title)
 
 
 def moments(shape: tuple[int, int], segment_seconds: float) -> np.ndarray:
@@ -127,5 +127,5 @@ def _picture(axes: Axes, spectrogram: np.ndarray) -> None:
 
 
 def _entry(name: str, look: dict) -> Line2D:
-    label = wrapped(f"weights of {name}", style.WIDTH)
+    label = wrap_text(f"weights of {name}", style.WIDTH)
     return Line2D([], [], label=label, linewidth=0.9, markersize=3, **look)

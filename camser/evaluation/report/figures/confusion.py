@@ -15,11 +15,11 @@ from matplotlib.patches import Rectangle
 from camser.evaluation.report.figures import style
 from camser.evaluation.report.figures.layout import (
     check_some,
-    finished,
+    finalize_figure,
     inches_of,
     letters_inches,
     panel_axes,
-    wrapped,
+    wrap_text,
 )
 
 ROOM = 1.2  # inches, for the colour bar and the axes' names
@@ -56,7 +56,7 @@ def confusion(
     columns = _columns(len(panels), size)
     room = ROOM + letters_inches(labels)
     cell = min(0.75, (style.WIDTH - room - 0.1 * columns) / columns / size)
-    titles = [wrapped(name, cell * size + 0.1) for name in panels]
+    titles = [wrap_text(name, cell * size + 0.1) for name in panels]
     tilted = letters_inches(labels) > 0.95 * cell
     row = size * cell + inches_of(titles) + 0.4 + (0.7 * letters_inches(labels) if tilted else 0.1)
     rows = -(-len(panels) // columns)
@@ -66,10 +66,12 @@ def confusion(
         zip(grid, titles, matrices.values(), strict=True)
     ):
         mesh = _draw(axes, counts, cell)
-        style.dress(axes, text, "predicted emotion", "" if number % columns else "true emotion")
+        style.style_axes(
+            axes, text, "predicted emotion", "" if number % columns else "true emotion"
+        )
         turn = {"rotation": 45, "ha": "right", "rotation_mode": "anchor"} if tilted else {}
         middles = np.arange(size) + 0.5
-        names = [wrapped(label, style.WIDTH) for label in labels]
+        names = [wrap_text(label, style.WIDTH) for label in labels]
         axes.set_xticks(middles, names, **turn)
         axes.set_yticks(middles, [""] * size if number % columns else names)
         axes.tick_params(length=0)
@@ -78,7 +80,7 @@ def confusion(
     bar.set_label("share of the true emotion's utterances (%)", fontsize=style.SMALL)
     bar.ax.tick_params(labelsize=style.SMALL, width=0.6, length=2.5)
     bar.outline.set_visible(False)
-    return finished(figure, title)
+    return finalize_figure(figure, title)
 
 
 def _draw(axes: Axes, counts: np.ndarray, cell: float) -> QuadMesh:
@@ -101,7 +103,7 @@ def _draw(axes: Axes, counts: np.ndarray, cell: float) -> QuadMesh:
             axes.text(y=row + 0.5, s="–", va="center", fontsize=style.LARGE, bbox=box, **middle)
             continue
         share = shares[row, column]
-        color = ink(style.SEQUENTIAL(share / 100))
+        color = text_color(style.SEQUENTIAL(share / 100))
         text, size = (f"{share:.1f} %", 7.5) if cell >= ROOMY else (f"{share:.0f}", 6.5)
         axes.text(y=row + 0.53, s=text, va="bottom", fontsize=size, color=color, **middle)
         axes.text(
@@ -110,7 +112,7 @@ def _draw(axes: Axes, counts: np.ndarray, cell: float) -> QuadMesh:
     return mesh
 
 
-def ink(ground: Any) -> str:
+def text_color(ground: Any) -> str:
     """Black or white, whichever stands out more from a colour (WCAG 2's contrast ratio)."""
     rgb = np.array(to_rgb(ground))
     linear = np.where(rgb <= 0.04045, rgb / 12.92, ((rgb + 0.055) / 1.055) ** 2.4)

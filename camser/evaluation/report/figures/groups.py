@@ -13,10 +13,10 @@ from matplotlib.lines import Line2D
 from camser.evaluation.report.figures import style
 from camser.evaluation.report.figures.layout import (
     check_some,
-    finished,
+    finalize_figure,
     inches_of,
     legend_below,
-    wrapped,
+    wrap_text,
 )
 
 NAMES = 1.8  # inches, for the names of rows
@@ -56,7 +56,7 @@ def groups(
         If there is no kind, or one without groups.
     """
     check_some(scores=scores, **{f"scores of {kind!r}": found for kind, found in scores.items()})
-    titles = [wrapped(kind, style.WIDTH - NAMES - 0.8) for kind in scores]
+    titles = [wrap_text(kind, style.WIDTH - NAMES - 0.8) for kind in scores]
     names = [_names(found) for found in scores.values()]
     heights = [_height(rows) * len(rows) for rows in names]
     room = len(scores) * (inches_of(titles) + 0.3) + 0.5
@@ -73,10 +73,10 @@ def groups(
             text_at = {"transform": axes.get_yaxis_transform(), "va": "center"}
             axes.text(1.01, row, f"n = {values['num_utterances']}", fontsize=style.SMALL, **text_at)
         name_rows(axes, rows)
-        style.dress(axes, text, "score (%)" if axes is panels[-1, 0] else "")
+        style.style_axes(axes, text, "score (%)" if axes is panels[-1, 0] else "")
     clip_to_percent(panels[0, 0])
     legend_below(figure, [entry(score, **look) for score, (_, look) in SCORES.items()])
-    return finished(figure, title)
+    return finalize_figure(figure, title)
 
 
 def compare(
@@ -126,13 +126,13 @@ def compare(
         legend.append(Line2D([], [], label="chance", **CHANCE))
     name_rows(axes, names)
     clip_to_percent(axes)
-    style.dress(axes, "", f"{wrapped(score, 3.0, style.SMALL)} (%)")
+    style.style_axes(axes, "", f"{wrap_text(score, 3.0, style.SMALL)} (%)")
     legend_below(figure, legend)
-    return finished(figure, title)
+    return finalize_figure(figure, title)
 
 
 def _names(rows: Mapping[str, Any]) -> list[str]:
-    return [wrapped(name, NAMES, style.SMALL) for name in rows]
+    return [wrap_text(name, NAMES, style.SMALL) for name in rows]
 
 
 def _height(names: Sequence[str], least: float = 0.24) -> float:

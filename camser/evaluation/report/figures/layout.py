@@ -17,14 +17,14 @@ LINE = 1.3  # height of a line, in the font's size
 POINTS = 72  # an inch
 
 
-def wrapped(text: str, inches: float, size: float = NORMAL) -> str:
+def wrap_text(text: str, inches: float, size: float = NORMAL) -> str:
     """Text in lines of like length that fit into ``inches``, at a font size in points.
 
     Dollars are escaped: in a name they are no mathematics.
 
     Example
     -------
-    >>> wrapped("weighted and unweighted accuracy", 1.0)
+    >>> wrap_text("weighted and unweighted accuracy", 1.0)
     'weighted and\\nunweighted\\naccuracy'
     """
     letters = max(8, int(inches * POINTS / (size * LETTER)))
@@ -105,13 +105,13 @@ def legend_below(figure: Figure, handles: Sequence[Artist]) -> Legend:
     return figure.legend(handles=handles, loc="outside lower center", **shape)
 
 
-def finished(figure: Figure, title: str = "") -> Figure:
+def finalize_figure(figure: Figure, title: str = "") -> Figure:
     """Put a title above all, arrange everything once and for all, and return the figure.
 
     The arrangement is frozen because each drawing would move it by a hair, and with it the bytes.
     """
     if title:
-        text = wrapped(title, figure.get_figwidth() - 0.3, LARGE)
+        text = wrap_text(title, figure.get_figwidth() - 0.3, LARGE)
         figure.set_figheight(figure.get_figheight() + inches_of([text], LARGE) + 0.05)
         figure.suptitle(text, fontsize=LARGE)
     engine = figure.get_layout_engine()

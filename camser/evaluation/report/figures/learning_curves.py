@@ -12,7 +12,7 @@ from matplotlib.lines import Line2D
 from matplotlib.ticker import MaxNLocator
 
 from camser.evaluation.report.figures import style
-from camser.evaluation.report.figures.layout import check_some, finished, legend_below
+from camser.evaluation.report.figures.layout import check_some, finalize_figure, legend_below
 
 # column of history.csv: its panel, what its values are times, and its look
 SERIES: dict[str, tuple[int, float, dict[str, Any]]] = {
@@ -63,14 +63,14 @@ def curves(
     panels = figure.subplots(1, 2)
     for column, (panel, factor, look) in SERIES.items():
         _draw(panels[panel], runs, best_epochs, column, factor, look)
-    style.dress(panels[0], "", "epoch", "loss (nats)")
-    style.dress(panels[1], "", "epoch", "validation score (%)")
+    style.style_axes(panels[0], "", "epoch", "loss (nats)")
+    style.style_axes(panels[1], "", "epoch", "validation score (%)")
     for axes in panels:
         axes.xaxis.set_major_locator(MaxNLocator("auto", integer=True, min_n_ticks=1))
         axes.grid(axis="y", color=style.PALE, linewidth=0.5)
         axes.set_axisbelow(True)
     legend_below(figure, _entries(len(runs), bool(best_epochs)))
-    return finished(figure, title)
+    return finalize_figure(figure, title)
 
 
 def _draw(

@@ -15,11 +15,11 @@ from matplotlib.ticker import MaxNLocator
 from camser.evaluation.report.figures import style
 from camser.evaluation.report.figures.layout import (
     check_some,
-    finished,
+    finalize_figure,
     inches_of,
     legend_below,
     panel_axes,
-    wrapped,
+    wrap_text,
 )
 
 BAR: dict[str, Any] = {"facecolor": style.PALETTE[6], "edgecolor": "white", "linewidth": 0.4}
@@ -52,19 +52,19 @@ def reliability(panels: Mapping[str, Mapping[str, Any]], title: str = "") -> Fig
     columns = min(3, len(panels)) if len(panels) != 4 else 2
     width = min(style.WIDTH / columns, 3.2)
     rows = -(-len(panels) // columns)
-    titles = [wrapped(f"{n}\nECE {100 * p['ece']:.1f} %", width - 0.5) for n, p in panels.items()]
+    titles = [wrap_text(f"{n}\nECE {100 * p['ece']:.1f} %", width - 0.5) for n, p in panels.items()]
     figure = style.new_figure(columns * width, rows * (width * 1.05 + inches_of(titles)) + 0.3)
     grid = panel_axes(figure, len(panels), columns, heights=(3, 1))
     for (upper, lower), text, (name, panel) in zip(grid, titles, panels.items(), strict=True):
         _draw(upper, lower, name, panel)
-        style.dress(upper, text, "", "accuracy (%)")
-        style.dress(lower, "", "confidence (%)", "utterances")
+        style.style_axes(upper, text, "", "accuracy (%)")
+        style.style_axes(lower, "", "confidence (%)", "utterances")
         upper.set(ylim=(0, 100), yticks=range(0, 101, 20))
         lower.set(xlim=(0, 100), xticks=range(0, 101, 20), ylim=(0, None))
         lower.yaxis.set_major_locator(MaxNLocator(2, integer=True))
     figure.align_ylabels(list(grid.ravel()))
     legend_below(figure, _entries())
-    return finished(figure, title)
+    return finalize_figure(figure, title)
 
 
 def _draw(upper: Axes, lower: Axes, name: str, panel: Mapping[str, Any]) -> None:

@@ -15,7 +15,7 @@ from matplotlib.axes import Axes
 from matplotlib.colors import LinearSegmentedColormap
 from matplotlib.figure import Figure
 
-from camser.runtime.files import replacing
+from camser.runtime.files import atomic_write
 
 WIDTH = 6.7  # inches: 17 cm, the text width of an A4 page
 DPI = 200
@@ -50,7 +50,7 @@ def own_settings() -> Iterator[None]:
         yield
 
 
-def look(index: int) -> dict[str, Any]:
+def series_style(index: int) -> dict[str, Any]:
     """Colour, marker and line style of the ``index``-th thing of a figure.
 
     The three repeat at different lengths, so that no two of 88 things share colour and marker.
@@ -67,7 +67,7 @@ def new_figure(width: float, height: float) -> Figure:
     return Figure(figsize=(width, height), dpi=DPI, layout="constrained", facecolor="white")
 
 
-def dress(axes: Axes, title: str = "", xlabel: str = "", ylabel: str = "") -> None:
+def style_axes(axes: Axes, title: str = "", xlabel: str = "", ylabel: str = "") -> None:
     """Give axes their texts (a title is to be wrapped already) and the shared look."""
     axes.set_title(title, fontsize=NORMAL)
     axes.set_xlabel(xlabel, fontsize=SMALL)
@@ -98,6 +98,6 @@ def save(figure: Figure, folder: str | Path, name: str) -> dict[str, Path]:
     # Else each SVG draws random ids. Letters as paths look the same without our font.
     with rc_context({"svg.hashsalt": "camser", "svg.fonttype": "path"}):
         for kind, path in paths.items():
-            with replacing(path, "wb") as file:
+            with atomic_write(path, "wb") as file:
                 figure.savefig(file, format=kind, dpi=DPI, metadata=METADATA[kind])
     return paths

@@ -13,15 +13,17 @@ from threadpoolctl import threadpool_limits
 from camser.evaluation.report.figures import style
 from camser.evaluation.report.figures.layout import (
     check_some,
-    finished,
+    finalize_figure,
     inches_of,
     legend_below,
     panel_axes,
-    wrapped,
+    wrap_text,
 )
 
-MANY = 2000  # points; more of them make an SVG that no viewer likes, so they become pixels
-FEWEST = 5
+MAX_VECTOR_POINTS = (
+    2000  # points; more of them make an SVG that no viewer likes, so they become pixels
+)
+MIN_POINTS = 5
 
 
 def tsne(
@@ -65,7 +67,7 @@ def tsne(
             raise ValueError(f"{name!r}: {len(features)} vectors, {len(emotions)} emotions")
     columns = min(2, len(panels))
     width = style.WIDTH if columns == 2 else 4.5
-    titles = [wrapped(name, width / columns - 0.4) for name in panels]
+    titles = [wrap_text(name, width / columns - 0.4) for name in panels]
     rows = -(-len(panels) // columns)
     figure = style.new_figure(width, rows * (width / columns * 0.85 + inches_of(titles)) + 0.3)
     grid = panel_axes(figure, len(panels), columns)[:, 0]
@@ -74,12 +76,12 @@ def tsne(
         for number, label in enumerate(labels):
             if len(mine := points[emotions == label]):
                 axes.scatter(*mine.T, s=_area(len(points)), label=label, **_dot(number, points))
-        style.dress(axes, text, "t-SNE 1 (no unit)", "t-SNE 2 (no unit)")
+        style.style_axes(axes, text, "t-SNE 1 (no unit)", "t-SNE 2 (no unit)")
         axes.set_aspect("equal", adjustable="datalim")
         axes.set(xticks=[], yticks=[])  # distances between clusters mean nothing
         axes.spines[:].set(visible=True, linewidth=0.6, color=style.GREY)
     legend_below(figure, [_entry(n, e) for n, e in enumerate(labels) if e in emotions])
-    return finished(figure, title)
+    return finalize_figure(figure, title)
 
 
 def embedded(features: np.ndarray, seed: int = 0) -> np.ndarray:
@@ -88,8 +90,8 @@ def embedded(features: np.ndarray, seed: int = 0) -> np.ndarray:
     [utterances, features] -> [utterances, 2]
     """
     features = np.asarray(features, dtype=np.float32)
-    if len(features) < FEWEST:
-        raise ValueError(f"{len(features)} utterances; t-SNE needs at least {FEWEST}")
+    if len(features) < MIN_POINTS:
+        raise ValueError(f"{len(features)} utterances; t-SNE needs at least {MIN_POINTS}")
     features = features[:, np.ptp(features, axis=0) > 0]
     if not features.shape[1]:
         raise ValueError("every feature is constant, so all utterances are the same point")
@@ -109,11 +111,11 @@ def _area(num_points: int) -> float:
 
 
 def _dot(number: int, points: np.ndarray) -> dict:
-    shape = {name: style.look(number)[name] for name in ("color", "marker")}
+    shape = {name: style.series_style(number)[name] for name in ("color", "marker")}
     return {**shape, "alpha": 0.85, "edgecolors": "white", "linewidths": 0.25,
-            "rasterized": len(points) > MANY}  # fmt: skip
+            "rasterized": len(points) > MAX_VECTOR_POINTS}  # fmt: skip
 
 
 def _entry(number: int, emotion: str) -> Line2D:
-    shape = {**style.look(number), "linestyle": "none"}
-    return Line2D([], [], label=wrapped(emotion, style.WIDTH), markersize=5, **shape)
+    shape = {**style.series_style(number), "linestyle": "none"}
+    return Line2D([], [], label=wrap_text(emotion, style.WIDTH), markersize=5, **shape)

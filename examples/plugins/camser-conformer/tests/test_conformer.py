@@ -38,9 +38,9 @@ def test_twice_the_amplitude_is_the_same_step_everywhere():
 
 def test_the_front_end_has_nothing_to_learn_and_is_kept():
     encoder = Conformer(**SMALL)
-    assert encoder.keeps and not encoder.is_constant
+    assert encoder.is_cacheable and not encoder.is_frozen
     assert not list(encoder.log_mel.parameters())
-    assert encoder.keep(torch.randn(1, 48000)).shape == (1, 301, 20)
+    assert encoder.cacheable_output(torch.randn(1, 48000)).shape == (1, 301, 20)
 
 
 def test_what_is_longer_than_the_positions_is_refused():

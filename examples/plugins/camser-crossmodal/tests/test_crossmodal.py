@@ -45,20 +45,24 @@ def test_weights_are_the_mean_of_each_heads_softmax():
         for head in (slice(0, 4), slice(4, 8)):
             scores = (mine[segment] @ query[head].T) @ (others[segment] @ key[head].T).T / 2
             wanted[segment] += scores.softmax(dim=1).mean(dim=0) / 2
-    torch.testing.assert_close(fusion.weights(frames)["mfcc"], wanted)
+    torch.testing.assert_close(fusion.attention_weights(frames)["mfcc"], wanted)
 
 
 def test_a_segments_weights_sum_to_one_over_the_frames_of_who_is_queried():
-    weights = build(queries={"whisper": ["mfcc"], "egemaps": ["mfcc"]}).weights(random_frames())
+    weights = build(queries={"whisper": ["mfcc"], "egemaps": ["mfcc"]}).attention_weights(
+        random_frames()
+    )
     assert list(weights) == ["mfcc"]
     torch.testing.assert_close(weights["mfcc"].sum(dim=1), torch.ones(3))
 
 
 def test_a_part_depends_on_those_that_its_modality_queries_and_on_no_other():
     fusion, frames = build(queries={"whisper": ["mfcc"]}), random_frames()
-    before = fusion.parts(frames)
+    before = fusion.projections(frames)
     changed = {
-        name: [n for n, part in fusion.parts(others).items() if not torch.equal(part, before[n])]
+        name: [
+            n for n, part in fusion.projections(others).items() if not torch.equal(part, before[n])
+        ]
         for name in SPECS
         for others in [{**frames, name: torch.randn_like(frames[name])}]
     }

@@ -87,4 +87,4 @@ def test_threads_and_copies_give_the_same():
 
 
 def test_a_corpus_is_computed_once():
-    assert EGeMAPS().is_constant
+    assert EGeMAPS().is_frozen
