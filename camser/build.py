@@ -1,4 +1,4 @@
-"""From the names and tables of a recipe to a model."""
+"""Build a model from the names and tables of a recipe."""
 
 from __future__ import annotations
 
@@ -18,13 +18,13 @@ MODEL_KEYS = (
     "encoders",
     "fusion",
     "fusions",
-)  # what ``validate_model_config`` takes, in order
+)  # the arguments of ``validate_model_config``, in order
 BASES = {"encoder": Encoder, "fusion": Fusion}
-FUSION_KEYS = ("pooling", "standardise")  # what a table says to the fusion, not to the encoder
+FUSION_KEYS = ("pooling", "standardise")  # keys of an encoder's table that the fusion uses
 
 
 class _ResolvedPlugin(NamedTuple):
-    """What a name of a recipe means."""
+    """The plugin and the parameters that a name of a recipe stands for."""
 
     plugin: type
     origin: dict[str, str]
@@ -40,19 +40,19 @@ def build_model(
     segment_seconds: float,
     **model_params: Any,
 ) -> UtteranceEncoder:
-    """Build what a recipe names.
+    """Build the model that a recipe describes.
 
     Arguments
     ---------
     modalities : sequence of str
         Names in ``encoders``, in order.
     encoders : mapping
-        What each name means: ``plugin``, its parameters, and ``pooling`` and ``standardise``
-        where they differ from the plugin's own.
+        The table of each name: ``plugin``, its parameters, and ``pooling`` and ``standardise``
+        where they differ from the plugin's defaults.
     fusion : str
         A name in ``fusions``.
     fusions : mapping
-        What each name means: ``plugin`` and its parameters.
+        The table of each name: ``plugin`` and its parameters.
     segment_seconds : float
         Length of a segment.
     **model_params
@@ -61,13 +61,13 @@ def build_model(
     Returns
     -------
     UtteranceEncoder
-        Its ``architecture`` holds, as plain values, the arguments that build the same again
-        offline, without weights; its ``plugins`` say where each part comes from.
+        Its ``architecture`` holds plain values: the arguments that build the same model again,
+        offline and without weights. Its ``plugins`` hold the origin of each component.
 
     Raises
     ------
     ValueError
-        If a name, a plugin or a parameter is unknown, or the parts do not fit each other.
+        If a name, a plugin or a parameter is unknown, or the components do not fit together.
 
     Example
     -------
@@ -78,24 +78,24 @@ def build_model(
     >>> model(torch.randn(2, 40000), torch.tensor([1.0, 0.5])).shape
     torch.Size([2, 128])
     """
-    parts = _resolve_plugins(modalities, encoders, fusion, fusions)
+    resolved = _resolve_plugins(modalities, encoders, fusion, fusions)
     segment_samples = round(segment_seconds * SAMPLE_RATE)
     built, specs, tables = {}, {}, {}
     for name in modalities:
-        part = parts[name]
-        built[name] = _build(name, part)
-        specs[name] = built[name].frame_spec(segment_samples)._replace(**part.pooled)
-        tables[name] = _rebuild_config(part, built[name].init_config())
-    fused = _build(fusion, parts[fusion], specs)
+        component = resolved[name]
+        built[name] = _build(name, component)
+        specs[name] = built[name].frame_spec(segment_samples)._replace(**component.pooled)
+        tables[name] = _rebuild_config(component, built[name].init_config())
+    built_fusion = _build(fusion, resolved[fusion], specs)
     model_params = _with_defaults(UtteranceEncoder, model_params)
-    model = UtteranceEncoder(built, fused, segment_samples, **model_params)
-    model.plugins = {name: part.origin for name, part in parts.items()}
-    settled = _with_defaults(parts[fusion].plugin, parts[fusion].params)
+    model = UtteranceEncoder(built, built_fusion, segment_samples, **model_params)
+    model.plugins = {name: component.origin for name, component in resolved.items()}
+    fusion_params = _with_defaults(resolved[fusion].plugin, resolved[fusion].params)
     model.architecture = {
         "modalities": list(modalities),
         "encoders": tables,
         "fusion": fusion,
-        "fusions": {fusion: _rebuild_config(parts[fusion], settled)},
+        "fusions": {fusion: _rebuild_config(resolved[fusion], fusion_params)},
         "segment_seconds": segment_seconds,
         **model_params,
     }
@@ -108,21 +108,21 @@ def validate_model_config(
     fusion: str,
     fusions: Mapping[str, Mapping[str, Any]],
 ) -> None:
-    """Raise a ValueError unless every name has a table, and its plugin takes what is in it.
+    """Raise a ValueError unless every name has a table with parameters that its plugin takes.
 
-    Nothing is built, so this finds mistakes before anything expensive begins. Arguments as for
+    Nothing is built, so mistakes are found before anything expensive begins. Arguments as for
     ``build_model``.
     """
     _resolve_plugins(modalities, encoders, fusion, fusions)
 
 
 def load_plugin_class(kind: str, name: str) -> type:
-    """A plugin's class, which must be what a model can use.
+    """A plugin's class, of a type that a model can use.
 
     Raises
     ------
     PluginError
-        As ``registry.load``, or if it is no subclass of ``Encoder`` or ``Fusion``.
+        As ``registry.load``, or if it is not a subclass of ``Encoder`` or ``Fusion``.
     """
     plugin, base = registry.load(kind, name), BASES[kind]
     if not issubclass(plugin, base):
@@ -148,22 +148,22 @@ def _resolve_plugins(
             f'modalities is {modalities!r}; give a list of names, e.g. --modalities="[mfcc]"'
         )
     if len(set(modalities)) != len(modalities):
-        raise ValueError(f"modalities {list(modalities)} names one twice")
+        raise ValueError(f"modalities {list(modalities)} names a modality twice; give each once")
     if fusion in modalities:
-        raise ValueError(f"{fusion!r} is both a modality and the fusion; give one another name")
-    parts = {}
+        raise ValueError(f"{fusion!r} is both a modality and the fusion; rename one of them")
+    resolved = {}
     for name in modalities:
         _check_table("modality", name, "encoders", encoders)
-        parts[name] = _resolve_plugin("encoder", encoders[name])
+        resolved[name] = _resolve_plugin("encoder", encoders[name])
     _check_table("fusion", fusion, "fusions", fusions)
-    parts[fusion] = _resolve_plugin("fusion", fusions[fusion], {})
-    return parts
+    resolved[fusion] = _resolve_plugin("fusion", fusions[fusion], {})
+    return resolved
 
 
-def _check_table(what: str, name: str, table_name: str, table: Mapping[str, Any]) -> None:
+def _check_table(role: str, name: str, table_name: str, table: Mapping[str, Any]) -> None:
     if name not in table:
         raise ValueError(
-            f"{what} {name!r} is not among the {table_name}: {', '.join(table)}."
+            f"{role} {name!r} is not among the {table_name}: {', '.join(table)}."
             f"{registry.did_you_mean(name, table)}"
         )
     if not isinstance(table[name], Mapping) or "plugin" not in table[name]:
@@ -174,11 +174,11 @@ def _check_table(what: str, name: str, table_name: str, table: Mapping[str, Any]
 
 
 def _resolve_plugin(kind: str, table: Mapping[str, Any], *args: Any) -> _ResolvedPlugin:
-    """Look up a table's plugin; with ``args`` and its parameters it can be built."""
+    """Look up a table's plugin, and check that it takes ``args`` and the table's parameters."""
     params = dict(table)
     name = params.pop("plugin")
-    told = FUSION_KEYS if kind == "encoder" else ()
-    pooled = {key: params.pop(key) for key in told if key in params}
+    fusion_keys = FUSION_KEYS if kind == "encoder" else ()
+    pooled = {key: params.pop(key) for key in fusion_keys if key in params}
     if not isinstance(pooled.get("standardise", False), bool):
         raise ValueError(f"standardise is {pooled['standardise']!r}; allowed: true, false")
     plugin = load_plugin_class(kind, name)
@@ -186,24 +186,24 @@ def _resolve_plugin(kind: str, table: Mapping[str, Any], *args: Any) -> _Resolve
     return _ResolvedPlugin(plugin, registry.origin_of(kind, name), params, pooled)
 
 
-def _build(name: str, part: _ResolvedPlugin, *args: Any) -> Any:
+def _build(name: str, component: _ResolvedPlugin, *args: Any) -> Any:
     try:
-        return part.plugin(*args, **part.params)
+        return component.plugin(*args, **component.params)
     except ValueError as error:
-        raise ValueError(f"{part.origin['kind']} {name!r}: {error}") from error
+        raise ValueError(f"{component.origin['kind']} {name!r}: {error}") from error
 
 
-def _rebuild_config(part: _ResolvedPlugin, params: Mapping[str, Any]) -> dict[str, Any]:
-    """What builds the part again, whatever else offers a plugin of its name by then."""
-    return {"plugin": registry.qualified_name(part.origin), **params, **part.pooled}
+def _rebuild_config(component: _ResolvedPlugin, params: Mapping[str, Any]) -> dict[str, Any]:
+    """The table that builds the component again, even if others offer a plugin of its name."""
+    return {"plugin": registry.qualified_name(component.origin), **params, **component.pooled}
 
 
-def _with_defaults(takes: type, given: Mapping[str, Any]) -> dict[str, Any]:
-    """The arguments, and the plain defaults of others, which a later version may change."""
-    found = {}
-    for name, parameter in inspect.signature(takes).parameters.items():
+def _with_defaults(cls: type, arguments: Mapping[str, Any]) -> dict[str, Any]:
+    """The arguments and the other plain defaults, which a later version may change."""
+    defaults = {}
+    for name, parameter in inspect.signature(cls).parameters.items():
         try:
-            found[name] = json.loads(json.dumps(parameter.default, allow_nan=False))
-        except (TypeError, ValueError):  # no default, or no plain one
+            defaults[name] = json.loads(json.dumps(parameter.default, allow_nan=False))
+        except (TypeError, ValueError):  # no default, or not a plain value
             continue
-    return {**found, **given}
+    return {**defaults, **arguments}

@@ -1,4 +1,4 @@
-"""The model, from recordings to embeddings, and its head, from these to log-probabilities."""
+"""The model maps recordings to embeddings; its head maps these to log-probabilities."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from camser.fusion.base import Fusion
 
 
 class Intermediates(NamedTuple):
-    """What one pass computed on its way, one row a segment."""
+    """The intermediate results of one forward pass, one row per segment."""
 
     projections: dict[str, Tensor]
     attention_weights: dict[str, Tensor]
@@ -24,12 +24,12 @@ class Intermediates(NamedTuple):
 
 
 class UtteranceEncoder(nn.Module):
-    """Recordings to embeddings: cut into segments, encode, fuse, hidden layers, mean.
+    """Recordings to embeddings: split into segments, encode, fuse, hidden layers, mean.
 
     Arguments
     ---------
     encoders : mapping of str to Encoder
-        By modality, in order.
+        The encoder of each modality, in order.
     fusion : Fusion
         Built for these encoders' frames.
     segment_samples : int
@@ -37,20 +37,21 @@ class UtteranceEncoder(nn.Module):
     hidden_sizes : sequence of int
         Hidden layers between fusion and embedding; the last is the embedding's size.
     dropout : float
-        Before each hidden layer.
+        Dropout before each hidden layer.
 
     Raises
     ------
     ValueError
-        If a hidden layer has no unit.
+        If the size of a hidden layer is not a whole number from 1 on.
 
     Attributes
     ----------
     architecture : dict
-        The arguments of ``build_model`` that build the same again; empty unless that built it.
+        The arguments of ``build_model`` that rebuild this model. Empty if another function built
+        it.
     plugins : dict of str to dict
-        Where each encoder and the fusion come from, by name, see ``registry.provenance``; empty
-        unless ``build_model`` built it.
+        The origin of each encoder and of the fusion, by name, see ``registry.provenance``. Empty
+        if another function than ``build_model`` built the model.
     """
 
     def __init__(
@@ -67,8 +68,8 @@ class UtteranceEncoder(nn.Module):
         self.encoders: Any = nn.ModuleDict(encoders)
         self.fusion = fusion
         self.segment_samples = segment_samples
-        if wrong := [size for size in hidden_sizes if type(size) is not int or size < 1]:
-            raise ValueError(f"hidden_sizes has {wrong[0]!r}; allowed: whole numbers from 1 on")
+        if invalid := [size for size in hidden_sizes if type(size) is not int or size < 1]:
+            raise ValueError(f"hidden_sizes has {invalid[0]!r}; allowed: whole numbers from 1 on")
         layers, size = [], fusion.out_features
         for hidden_size in hidden_sizes:
             layers += [nn.Dropout(dropout), nn.Linear(size, hidden_size), nn.ReLU()]
@@ -88,16 +89,16 @@ class UtteranceEncoder(nn.Module):
         lens : Tensor
             [utterances], relative to ``samples``.
         kept : mapping of str to Tensor, optional
-            What was computed before, by modality, a row a segment: see ``kept.keep_features``.
+            Cached features by modality, one row per segment, see ``training.feature_cache``.
 
         Returns
         -------
         Tensor
             [utterances, embedding_size]
         """
-        waves, owners = segments.split_into_segments(wavs, lens, self.segment_samples)
-        fused = self.fusion(self.encode(waves, kept))
-        return segments.mean_over_segments(self.hidden(fused), owners, wavs.shape[0])
+        waveforms, utterance_index = segments.split_into_segments(wavs, lens, self.segment_samples)
+        fused = self.fusion(self.encode(waveforms, kept))
+        return segments.mean_over_segments(self.hidden(fused), utterance_index, wavs.shape[0])
 
     def encode(self, waves: Tensor, kept: Mapping[str, Tensor] | None = None) -> dict[str, Tensor]:
         """Segments [segments, samples] -> frames [segments, frames, channels] by modality."""
@@ -111,34 +112,36 @@ class UtteranceEncoder(nn.Module):
     def intermediates(
         self, wavs: Tensor, lens: Tensor, kept: Mapping[str, Tensor] | None = None
     ) -> Intermediates:
-        """What the layers make of each segment, in evaluation mode; arguments as ``forward``'s."""
+        """The layers' results for each segment, in evaluation mode; arguments as ``forward``."""
         was_training = self.training
         self.eval()
         try:
-            waves, owners = segments.split_into_segments(wavs, lens, self.segment_samples)
-            frames = self.encode(waves, kept)
+            waveforms, utterance_index = segments.split_into_segments(
+                wavs, lens, self.segment_samples
+            )
+            frames = self.encode(waveforms, kept)
             projections = self.fusion.projections(frames)
             attention_weights = self.fusion.attention_weights(frames)
             fused = self.fusion(frames)
             embeddings = self.hidden(fused)
-            return Intermediates(projections, attention_weights, fused, embeddings, owners)
+            return Intermediates(projections, attention_weights, fused, embeddings, utterance_index)
         finally:
             self.train(was_training)
 
     def max_segments(self, kept: Collection[str] = ()) -> int | None:
-        """The most segments that one batch may hold, see ``Encoder.max_segments``.
+        """The largest number of segments in one batch, see ``Encoder.max_segments``.
 
         Arguments
         ---------
         kept : collection of str
-            The modalities that were computed before.
+            The modalities whose features are cached.
         """
-        heard = [encoder for name, encoder in self.encoders.items() if name not in kept]
-        limits = [encoder.max_segments(self.segment_samples) for encoder in heard]
+        computed = [encoder for name, encoder in self.encoders.items() if name not in kept]
+        limits = [encoder.max_segments(self.segment_samples) for encoder in computed]
         return min((limit for limit in limits if limit is not None), default=None)
 
     def named_components(self) -> Iterator[tuple[str, nn.Module]]:
-        """Each encoder by its modality, then "fusion" and "hidden": what has a learning rate."""
+        """The components that have a learning rate: each modality's encoder, "fusion", "hidden"."""
         yield from self.encoders.items()
         yield "fusion", self.fusion
         yield "hidden", self.hidden
@@ -147,15 +150,15 @@ class UtteranceEncoder(nn.Module):
 class EmotionHead(nn.Module):
     """Embeddings to log-probabilities.
 
-    The layer is linear, so over a mean of embeddings it decides as the mean of the segments'
-    log-probabilities does.
+    The layer is linear. So a mean of embeddings leads to the same decision as the mean of the
+    segments' log-probabilities.
 
     Arguments
     ---------
     embedding_size : int
         Size of an embedding.
     num_classes : int
-        Emotions.
+        Number of emotions.
 
     Example
     -------
@@ -169,12 +172,12 @@ class EmotionHead(nn.Module):
 
     def forward(self, embeddings: Tensor) -> Tensor:
         """[utterances, embedding_size] -> [utterances, classes]"""
-        # Scores are compared to 1e-5 and averaged over epochs: keep them in float32.
+        # Scores are compared to 1e-5 and averaged over epochs, so they stay in float32.
         return self.linear(embeddings).float().log_softmax(dim=-1)
 
 
 def count_parameters(model: UtteranceEncoder, head: nn.Module) -> dict[str, tuple[int, int]]:
-    """(all, trainable) parameters of each part, and their "total".
+    """(all, trainable) parameters of each component, and their "total".
 
     Arguments
     ---------
@@ -183,12 +186,12 @@ def count_parameters(model: UtteranceEncoder, head: nn.Module) -> dict[str, tupl
     head : EmotionHead
         The classifier.
     """
-    parts = {**dict(model.named_components()), "head": head}
+    components = {**dict(model.named_components()), "head": head}
     table = {
         name: (
-            sum(p.numel() for p in part.parameters()),
-            sum(p.numel() for p in part.parameters() if p.requires_grad),
+            sum(p.numel() for p in component.parameters()),
+            sum(p.numel() for p in component.parameters() if p.requires_grad),
         )
-        for name, part in parts.items()
+        for name, component in components.items()
     }
     return {**table, "total": tuple(sum(column) for column in zip(*table.values(), strict=True))}

@@ -1,8 +1,8 @@
-"""Plugins: entry points turned into classes, one at a time and only when asked for.
+"""Plugins: find entry points and load their classes, one at a time and only when requested.
 
-Encoders register in the entry-point group ``camser.encoders`` and fusions in ``camser.fusion``,
-the built-in ones like everybody else's. This module needs the standard library alone, so that
-listing what is installed imports nothing.
+Encoders register in the entry-point group ``camser.encoders`` and fusions in ``camser.fusion``.
+The built-in ones register in the same way. This module needs only the standard library, so that
+listing the installed plugins imports nothing.
 """
 
 from __future__ import annotations
@@ -15,22 +15,22 @@ from contextlib import contextmanager
 from importlib.metadata import Distribution, EntryPoint, distributions
 from typing import Any
 
-_OFFERED: list[EntryPoint] = []  # by ``offering``
+_OFFERED: list[EntryPoint] = []  # added by ``offering``
 GROUPS = {"encoder": "camser.encoders", "fusion": "camser.fusion"}
 
 
 class PluginError(ValueError):
-    """A plugin that is unknown, ambiguous, broken, or given parameters that it does not take."""
+    """A plugin that is unknown, ambiguous or broken, or that does not take its parameters."""
 
 
 def did_you_mean(name: str, names: Iterable[str]) -> str:
-    """A hint, " Did you mean …?", at the nearest of ``names``; empty where none is near."""
+    """A hint, " Did you mean …?", with the nearest of ``names``; empty if none is near."""
     close = difflib.get_close_matches(str(name), [str(n) for n in names], n=1)
     return f" Did you mean {close[0]!r}?" if close else ""
 
 
 def normalize_name(distribution: str) -> str:
-    """A distribution's name as two of them are compared (PEP 503).
+    """A distribution's normalized name, for comparisons (PEP 503).
 
     Example
     -------
@@ -41,21 +41,21 @@ def normalize_name(distribution: str) -> str:
 
 
 def entry_points_of_kind(kind: str) -> list[EntryPoint]:
-    """The entry points of one kind (``encoder`` or ``fusion``), sorted; imports none of them."""
+    """The entry points of one kind (``encoder`` or ``fusion``), sorted; nothing is imported."""
     if kind not in GROUPS:
-        raise PluginError(f"no kind of plugin {kind!r}; there are: {', '.join(GROUPS)}")
-    found: dict[tuple[str, str], EntryPoint] = {}
+        raise PluginError(f"no kind of plugin {kind!r}; allowed: {', '.join(GROUPS)}")
+    points: dict[tuple[str, str], EntryPoint] = {}
     for dist in distributions():
-        # A checkout installed in place can be found twice: the first one is imported.
+        # An editable install can be listed twice: Python imports the first one.
         for point in _entry_points_in(dist, GROUPS[kind]):
-            found.setdefault((point.name, normalize_name(dist.name)), point)
+            points.setdefault((point.name, normalize_name(dist.name)), point)
     offered = [point for point in _OFFERED if point.group == GROUPS[kind]]
-    return [*(found[key] for key in sorted(found)), *offered]
+    return [*(points[key] for key in sorted(points)), *offered]
 
 
 @contextmanager
 def offering(points: Iterable[EntryPoint]) -> Iterator[None]:
-    """While this lasts, these entry points are found beside those that are installed.
+    """In this context, these entry points are found in addition to the installed ones.
 
     Arguments
     ---------
@@ -71,64 +71,64 @@ def offering(points: Iterable[EntryPoint]) -> Iterator[None]:
 
 
 def _entry_points_in(dist: Distribution, group: str) -> list[EntryPoint]:
-    """A distribution's entry points in a group; none where its metadata is broken.
+    """A distribution's entry points in a group; none if its metadata is broken.
 
-    What an interrupted installation leaves can have no name, or be no text at all. Nobody can name
-    that, and it must not keep others from theirs.
+    An interrupted installation can leave metadata without a name, or that is not text. Nobody can
+    name such a distribution, and it must not hide the plugins of others.
     """
     try:
-        found = [point for point in dist.entry_points if point.group == group]
-        return found if found and dist.name and dist.version else []
-    except Exception:  # the standard library promises none, and raises several kinds
+        points = [point for point in dist.entry_points if point.group == group]
+        return points if points and dist.name and dist.version else []
+    except Exception:  # the standard library documents none, but raises several kinds
         return []
 
 
 def distribution_of(point: EntryPoint) -> Distribution:
     """The distribution that offers an installed plugin."""
-    assert point.dist is not None, "it comes from installed()"
+    assert point.dist is not None, "it comes from entry_points_of_kind()"
     return point.dist
 
 
 def find_all(kind: str, name: str) -> list[EntryPoint]:
-    """All that ``name``, or ``distribution:name``, can mean; imports none of it."""
+    """All entry points that match ``name`` or ``distribution:name``; nothing is imported."""
     distribution, _, short = str(name).rpartition(":")
-    return [point for point in _of(kind, distribution) if point.name == short]
+    return [point for point in _entry_points_of(kind, distribution) if point.name == short]
 
 
-def _of(kind: str, distribution: str) -> list[EntryPoint]:
-    """What a distribution offers; without one, what all do."""
+def _entry_points_of(kind: str, distribution: str) -> list[EntryPoint]:
+    """The entry points of a distribution; of all of them if its name is empty."""
     points, wanted = entry_points_of_kind(kind), normalize_name(distribution)
     return [p for p in points if wanted in ("", normalize_name(distribution_of(p).name))]
 
 
 def find(kind: str, name: str) -> EntryPoint:
-    """The entry point called ``name``, or ``distribution:name`` where several offer the name.
+    """The entry point called ``name``, or ``distribution:name`` if several offer that name.
 
     Raises
     ------
     PluginError
-        If nothing, or more than one distribution, offers it.
+        If no distribution offers it, or more than one does.
     """
-    found = find_all(kind, name)
-    if len(found) > 1:
-        choices = ", ".join(repr(f"{distribution_of(p).name}:{p.name}") for p in found)
+    matches = find_all(kind, name)
+    if len(matches) > 1:
+        choices = ", ".join(repr(f"{distribution_of(p).name}:{p.name}") for p in matches)
         raise PluginError(
             f"{GROUPS[kind]}: {name!r} is offered by more than one distribution; "
-            f"say which: {choices}"
+            f"give one of: {choices}"
         )
-    if not found:
+    if not matches:
         distribution, _, short = str(name).rpartition(":")
-        names = sorted({p.name for p in _of(kind, distribution)})
-        of, whose, what = "", "Another package's plugin", "that package"
+        names = sorted({p.name for p in _entry_points_of(kind, distribution)})
+        of_source, advice = "", "To use another package's plugin, install that package"
         if distribution:
-            of, whose = f" of {distribution}", f"A plugin of {distribution}"
-            what = "a version that has it"
+            of_source = f" of {distribution}"
+            advice = f"To use this plugin, install a version of {distribution} that has it"
         raise PluginError(
-            f"{GROUPS[kind]}: no plugin {name!r}; installed{of}: {', '.join(names) or 'none'}."
-            f"{did_you_mean(short, names)} {whose} is there once {what} is installed, by pip, into "
-            f"this environment."
+            f"{GROUPS[kind]}: no plugin {name!r}; installed{of_source}: "
+            f"{', '.join(names) or 'none'}.{did_you_mean(short, names)} "
+            f"{advice} with pip into this environment."
         )
-    return found[0]
+    return matches[0]
 
 
 def load(kind: str, name: str) -> type:
@@ -137,7 +137,7 @@ def load(kind: str, name: str) -> type:
     Raises
     ------
     PluginError
-        If it is unknown, its import fails (the original error is chained), or it is no class.
+        If it is unknown, its import fails (the original error is chained), or it is not a class.
     """
     point = find(kind, name)
     dist = distribution_of(point)
@@ -167,15 +167,15 @@ def check_plugin_parameters(kind: str, name: str, /, *args: Any, **params: Any) 
 
 
 def check_parameters(plugin: type, name: str, /, *args: Any, **params: Any) -> None:
-    """Raise a PluginError unless the class called ``name`` takes these."""
+    """Raise a PluginError unless the class called ``name`` takes these arguments."""
     signature = inspect.signature(plugin)
     try:
         signature.bind(*args, **params)
     except TypeError as error:
-        takes = list(signature.parameters)[len(args) :]
-        unknown = [did_you_mean(p, takes) for p in params if p not in takes]
+        known = list(signature.parameters)[len(args) :]
+        unknown = [did_you_mean(p, known) for p in params if p not in known]
         raise PluginError(
-            f"plugin {name!r}: {error}; its parameters are: {', '.join(takes)}.{''.join(unknown)}"
+            f"plugin {name!r}: {error}; its parameters are: {', '.join(known)}.{''.join(unknown)}"
         ) from error
 
 
@@ -191,13 +191,13 @@ def build(kind: str, name: str, /, *args: Any, **params: Any) -> Any:
 
 
 def origin_of(kind: str, name: str) -> dict[str, str]:
-    """Where ``name`` comes from: kind, plugin, distribution and version, for the files of a run."""
+    """The origin of a plugin, as a run stores it: kind, plugin, distribution and version."""
     point = find(kind, name)
     dist = distribution_of(point)
-    found = {"distribution": dist.name, "version": dist.version}
-    return {"kind": kind, "plugin": point.name, **found}
+    package = {"distribution": dist.name, "version": dist.version}
+    return {"kind": kind, "plugin": point.name, **package}
 
 
 def qualified_name(origin: Mapping[str, str]) -> str:
-    """The name, ``distribution:plugin``, that finds what ``origin_of`` told and nothing else."""
+    """The name, ``distribution:plugin``, that finds only the plugin of this ``origin_of``."""
     return f"{origin['distribution']}:{origin['plugin']}"

@@ -1,7 +1,7 @@
-"""Utterances to fixed-length segments and back (section 3.2 of Zou et al., 2022).
+"""Cut utterances into fixed-length segments, and average over them (Zou et al., 2022, sec. 3.2).
 
-An utterance of ``n`` samples has ``ceil(n / N)`` segments of ``N`` samples, at least one; they
-neither overlap nor leave a gap, and the last one is padded at its end with silence.
+An utterance of ``n`` samples has ``ceil(n / N)`` segments of ``N`` samples, and at least one.
+Segments neither overlap nor leave a gap. The last one is padded at its end with silence.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from torch import Tensor
 
 
 def num_segments(num_samples: int, segment_samples: int) -> int:
-    """How many segments an utterance has.
+    """The number of segments of an utterance.
 
     Example
     -------
@@ -27,7 +27,7 @@ def split_into_segments(wavs: Tensor, lens: Tensor, segment_samples: int) -> tup
     Arguments
     ---------
     wavs : Tensor
-        [utterances, samples]; what lies beyond an utterance's length is ignored.
+        [utterances, samples]; samples beyond an utterance's length are ignored.
     lens : Tensor
         [utterances], lengths relative to ``samples``, in (0, 1].
     segment_samples : int
@@ -36,9 +36,9 @@ def split_into_segments(wavs: Tensor, lens: Tensor, segment_samples: int) -> tup
     Returns
     -------
     segments : Tensor
-        [segments, segment_samples], the utterances' segments one after the other.
+        [segments, segment_samples], in the order of the utterances.
     owners : Tensor
-        [segments], the row of ``wavs`` that each segment comes from.
+        [segments], the utterance index of each segment: its row in ``wavs``.
 
     Example
     -------
@@ -54,28 +54,28 @@ def split_into_segments(wavs: Tensor, lens: Tensor, segment_samples: int) -> tup
     padded = torch.nn.functional.pad(wavs, (0, width * segment_samples - num_samples))
     inside = torch.arange(padded.shape[1], device=wavs.device) < lengths.unsqueeze(1)
     grid = padded.masked_fill(~inside, 0.0).view(num_utterances, width, segment_samples)
-    # A training batch: nothing to choose, so no wait for the device. An exported graph has no
-    # branches, so it takes the other way, which is right for every width.
+    # Usual in training: every row is one segment, and the CPU need not wait for the device.
+    # An exported graph has no branches, so it always uses the general code below.
     if not torch.compiler.is_exporting() and width == 1:
         return grid.squeeze(1), torch.arange(num_utterances, device=wavs.device)
     counts = (lengths + segment_samples - 1) // segment_samples
-    real = torch.arange(width, device=wavs.device) < counts.unsqueeze(1)
-    owners, columns = real.nonzero(as_tuple=True)
-    torch._check(owners.shape[0] >= num_utterances)  # an export cannot know that by itself
+    is_segment = torch.arange(width, device=wavs.device) < counts.unsqueeze(1)
+    owners, columns = is_segment.nonzero(as_tuple=True)
+    torch._check(owners.shape[0] >= num_utterances)  # torch.export cannot derive this
     return grid[owners, columns], owners
 
 
 def mean_over_segments(values: Tensor, owners: Tensor, num_utterances: int) -> Tensor:
-    """The mean over each utterance's segments.
+    """Average over the segments of each utterance.
 
     Arguments
     ---------
     values : Tensor
         [segments, features].
     owners : Tensor
-        [segments], from ``split_into_segments``.
+        [segments], utterance indices from ``split_into_segments``.
     num_utterances : int
-        The batch size; every utterance owns at least one segment.
+        The batch size; every utterance has at least one segment.
 
     Returns
     -------

@@ -127,7 +127,7 @@ def test_the_blocks_before_a_mistake_are_given(tmp_path):
 
 @pytest.mark.parametrize("num_samples", [0, -1])
 def test_blocks_of_nothing_are_refused_at_once(tmp_path, num_samples):
-    expected = rf"blocks of {num_samples} samples; allowed: 1 and more"
+    expected = rf"num_samples is {num_samples}; allowed: 1 or more"
     with pytest.raises(ValueError, match=expected):
         iter_chunks(tmp_path / "a.wav", num_samples)
 

@@ -167,7 +167,7 @@ FUSIONS = {
     "modalities, encoders, fusion, message",
     [
         (["mfc"], ENCODERS, "concat", "modality 'mfc' is not among the encoders.*'mfcc'"),
-        (["mfcc", "mfcc"], ENCODERS, "concat", "names one twice"),
+        (["mfcc", "mfcc"], ENCODERS, "concat", "names a modality twice"),
         ([], ENCODERS, "concat", "give a list of names"),
         ("mfcc", ENCODERS, "concat", "give a list of names"),
         (["mfcc"], ENCODERS, "coattention", "fusion 'coattention' is not among.*'co_attention'"),
@@ -194,7 +194,7 @@ def test_names_that_do_not_fit_are_errors_when_built(modalities, encoders, fusio
 
 def test_no_modality_is_called_as_the_fusion():
     fusions = {"mfcc": {"plugin": "concat"}}
-    with pytest.raises(ValueError, match="'mfcc' is both a modality and the fusion; give one"):
+    with pytest.raises(ValueError, match="'mfcc' is both a modality and the fusion; rename one"):
         build_model(["mfcc"], ENCODERS, "mfcc", fusions, 1.0)
 
 

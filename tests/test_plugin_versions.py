@@ -54,8 +54,8 @@ WRONG = {
     "fake_bad:Bad: ModuleNotFoundError: No module named 'no_such_module'",
     "{plugin: plain}": "camser.encoders: plugin 'plain' of wrong 1.0 is the class "
     "fake_plain.Plain; it must be a subclass of camser.encoders.Encoder",
-    "{plugin: energy}": "camser.encoders: 'energy' is offered by more than one distribution; say "
-    "which: 'fake:energy', 'rival:energy'",
+    "{plugin: energy}": "camser.encoders: 'energy' is offered by more than one distribution; give "
+    "one of: 'fake:energy', 'rival:energy'",
     "{plugin: fake:energy, hpo: 5}": "plugin 'fake:energy': got an unexpected keyword argument "
     "'hpo'; its parameters are: hop. Did you mean 'hop'?",
     "{plugin: fake:energi}": "camser.encoders: no plugin 'fake:energi'; installed of fake: energy, "
@@ -95,7 +95,7 @@ ACME = "acme-ser", ["energy = fake_acme:Energy"]
 TOLD = "energy: plugin 'energy' of acme-ser 2.0 is installed; this model was trained with 1.4"
 MISSING = "needs the encoder 'energy' of the package acme-ser, {}: pip install acme-ser==1.4"
 GONE = MISSING.format("which is not installed")
-WITHOUT = MISSING.format("whose installed version, 2.0, has none of that name")
+WITHOUT = MISSING.format("whose installed version, 2.0, has no plugin of that name")
 
 
 @pytest.fixture(scope="module")
@@ -239,7 +239,7 @@ def test_of_two_packages_that_offer_a_name_each_export_loads_its_own(tmp_path, i
     encoders = {"e": {"plugin": "energy"}}
     one = write_export(tmp_path / "one", "concat", encoders=encoders)
     install("rival", ["energy = fake_rival:Energy"], fake_rival=ENERGY.replace("gain", "level"))
-    with pytest.raises(PluginError, match="say which: 'fake:energy', 'rival:energy'"):
+    with pytest.raises(PluginError, match="give one of: 'fake:energy', 'rival:energy'"):
         write_export(tmp_path / "none", "concat", encoders=encoders)
     encoders = {"e": {"plugin": "rival:energy"}}
     other = write_export(tmp_path / "other", "concat", encoders=encoders)

@@ -75,7 +75,7 @@ def test_there_are_no_built_ins_but_those_of_setup_cfg():
 
 
 def test_an_unknown_kind_is_answered_with_the_kinds():
-    with pytest.raises(PluginError, match="no kind of plugin 'head'; there are: encoder, fusion"):
+    with pytest.raises(PluginError, match="no kind of plugin 'head'; allowed: encoder, fusion"):
         registry.entry_points_of_kind("head")
 
 
@@ -124,9 +124,9 @@ def test_loading_one_plugin_does_not_import_another(install):
 def test_a_name_offered_twice_names_both_distributions_and_either_can_be_chosen(install):
     install("fake", ["echo = fake_echo:Echo", "mfcc_bilstm = fake_echo:Echo"], fake_echo=ECHO)
     install("rival", ["echo = fake_rival:Echo"], fake_rival=ECHO)
-    with pytest.raises(PluginError, match="say which: 'fake:echo', 'rival:echo'"):
+    with pytest.raises(PluginError, match="give one of: 'fake:echo', 'rival:echo'"):
         registry.load("encoder", "echo")
-    with pytest.raises(PluginError, match="say which: 'camser:mfcc_bilstm', 'fake:mfcc_bilstm'"):
+    with pytest.raises(PluginError, match="give one of: 'camser:mfcc_bilstm', 'fake:mfcc_bilstm'"):
         registry.find("encoder", "mfcc_bilstm")
     assert registry.load("encoder", "fake:echo").__module__ == "fake_echo"
     assert registry.load("encoder", "rival:echo").__module__ == "fake_rival"
@@ -135,10 +135,13 @@ def test_a_name_offered_twice_names_both_distributions_and_either_can_be_chosen(
 
 def test_a_distribution_that_has_no_such_plugin_is_answered_with_those_that_it_has(install):
     install("rival", ["echo = fake_rival:Echo"], fake_rival=ECHO)
-    expected = r"no plugin 'rival:ekho'; installed of rival: echo\. Did you mean 'echo'\? A"
+    expected = r"no plugin 'rival:ekho'; installed of rival: echo\. Did you mean 'echo'\? To"
     with pytest.raises(PluginError, match=expected):
         registry.find("encoder", "rival:ekho")
-    expected = "no plugin 'other:echo'; installed of other: none. A plugin of other is there once a"
+    expected = (
+        "no plugin 'other:echo'; installed of other: none. To use this plugin, install a version "
+        "of other that has it with pip"
+    )
     with pytest.raises(PluginError, match=expected):
         registry.find("encoder", "other:echo")
 

@@ -11,7 +11,7 @@ from camser.runtime.resource_errors import raise_with_memory_advice
 
 
 def main(argv: Sequence[str] | None = None) -> None:
-    """Run a subcommand; a mistake is one line on standard error and exit status 1."""
+    """Run a subcommand. A mistake prints one line on standard error and exits with status 1."""
     arguments = _parser().parse_args(argv)
     with exit_with_message(ValueError, before="camser"), handle_output_errors():
         arguments.run(arguments)
@@ -31,57 +31,65 @@ def _parser() -> argparse.ArgumentParser:
     corpus.add_argument("--seed", type=int, default=0)
     corpus.set_defaults(run=_synthesize_corpus)
 
-    report = commands.add_parser("report", help="tables and figures of runs")
-    report.add_argument("folders", nargs="+", metavar="DIR", help="with runs anywhere below")
-    report.add_argument("--output", default="report", help="the folder to write")
-    report.add_argument("--readme", help="put the main table between its two marks")
+    report = commands.add_parser("report", help="write tables and figures of runs")
+    report.add_argument(
+        "folders", nargs="+", metavar="DIR", help="a folder that contains runs, at any depth"
+    )
+    report.add_argument("--output", default="report", help="the output folder")
+    report.add_argument(
+        "--readme", help="a README; the main table is written between its two marks"
+    )
     report.set_defaults(run=_report)
 
-    export = commands.add_parser("export", help="a trained run as a folder that loads anywhere")
-    export.add_argument("run_folder", metavar="RUN", help="its output folder")
-    export.add_argument("folder", metavar="DIR", help="a folder that does not exist yet")
-    export.add_argument("--onnx", action="store_true", help="write model.onnx too")
-    export.add_argument(
-        "--int8", action="store_true", help="and model.int8.onnx; measures what that costs"
+    export = commands.add_parser(
+        "export", help="export a trained run as a self-contained model folder"
     )
-    export.add_argument("--data_folder", help="where the run's corpus lies now, if elsewhere")
+    export.add_argument("run_folder", metavar="RUN", help="the output folder of the run")
+    export.add_argument("folder", metavar="DIR", help="a folder that does not exist yet")
+    export.add_argument("--onnx", action="store_true", help="also write model.onnx")
+    export.add_argument(
+        "--int8",
+        action="store_true",
+        help="also write both model.onnx and model.int8.onnx; measure what int8 costs",
+    )
+    export.add_argument("--data_folder", help="the folder of the run's corpus, if it was moved")
     export.add_argument(
         "--no-verify", action="store_true", help="do not compare with the run's predictions"
     )
     export.set_defaults(run=_export)
 
-    push = commands.add_parser("push", help="an export to the Hugging Face hub")
-    push.add_argument("folder", metavar="DIR", help="made by `camser export`")
-    push.add_argument("repo", metavar="user/name", help="made if it is not there yet")
-    push.add_argument("--private", action="store_true", help="for its owners' eyes alone")
-    push.add_argument("--revision", metavar="BRANCH", help="made if it is not there yet")
-    push.add_argument("--message", help="of the commit")
-    push.add_argument("--dry-run", action="store_true", help="check and list; contact nobody")
+    push = commands.add_parser("push", help="upload a model folder to the Hugging Face hub")
+    push.add_argument("folder", metavar="DIR", help="written by `camser export`")
+    push.add_argument("repo", metavar="user/name", help="created if it does not exist")
+    push.add_argument("--private", action="store_true", help="visible only to its owners")
+    push.add_argument("--revision", metavar="BRANCH", help="created if it does not exist")
+    push.add_argument("--message", help="the commit message")
+    push.add_argument(
+        "--dry-run", action="store_true", help="check and list the files; send nothing"
+    )
     push.set_defaults(run=_push)
 
     _add_classify(commands)
 
-    doctor = commands.add_parser(
-        "doctor", help="whether this environment works, and what to install"
-    )
-    doctor.add_argument("--json", action="store_true", help="print the same as data")
+    doctor = commands.add_parser("doctor", help="check this environment; print what to install")
+    doctor.add_argument("--json", action="store_true", help="print the same as JSON")
     doctor.set_defaults(run=_doctor)
 
-    demo = commands.add_parser("demo", help="a page and an HTTP service for a trained model")
-    demo.add_argument("folder", metavar="DIR", help="made by `camser export`, or a hub id")
-    demo.add_argument("--host", default="127.0.0.1", help="0.0.0.0: whoever reaches this machine")
+    demo = commands.add_parser("demo", help="serve a web page and an HTTP API for a trained model")
+    demo.add_argument("folder", metavar="DIR", help="a model folder, or a hub id")
+    demo.add_argument("--host", default="127.0.0.1", help="0.0.0.0: open to other machines")
     demo.add_argument("--port", type=int, default=7860)
     demo.add_argument("--open", action="store_true", help="open a browser")
-    demo.add_argument("--max-megabytes", type=float, default=50, help="of an upload")
-    demo.add_argument("--max-seconds", type=float, default=3600, help="of a recording")
+    demo.add_argument("--max-megabytes", type=float, default=50, help="largest upload")
+    demo.add_argument("--max-seconds", type=float, default=3600, help="longest recording")
     demo.add_argument(
         "--public-name",
         action="append",
         default=[],
         metavar="NAME",
-        help="as a proxy's visitors say",
+        help="host name of the page behind a proxy",
     )
-    demo.add_argument("--device", help="cpu, cuda, cuda:1; by default the GPU where there is one")
+    demo.add_argument("--device", help="cpu, cuda, cuda:1; by default a GPU if there is one")
     demo.set_defaults(run=_demo)
 
     _add_plugins(commands)
@@ -89,57 +97,55 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def _add_classify(commands: argparse._SubParsersAction) -> None:
-    command = commands.add_parser("classify", help="the emotions of recordings")
+    command = commands.add_parser("classify", help="recognize the emotions of recordings")
     command.add_argument("paths", nargs="*", metavar="FILE|DIR", help="recordings, or folders")
-    command.add_argument("--list", metavar="FILE", help="paths, one a line; '-': standard input")
-    command.add_argument("--model", required=True, metavar="DIR", help="an export, or user/name")
+    command.add_argument("--list", metavar="FILE", help="one path per line; '-': standard input")
+    command.add_argument("--model", required=True, metavar="DIR", help="model folder, or user/name")
     form = command.add_mutually_exclusive_group()
     for name in ("json", "csv", "rttm", "audacity"):
         form.add_argument(f"--{name}", action="store_const", const=name, dest="form")
-    command.add_argument("--timeline", action="store_true", help="how they change along each file")
+    command.add_argument("--timeline", action="store_true", help="print changes along each file")
     command.add_argument("--window", type=float, metavar="SECONDS")
     command.add_argument("--hop", type=float, default=1.0, metavar="SECONDS")
     command.add_argument("--smoothing", choices=("mean", "median"))
     command.add_argument("--smoothing-seconds", type=float, default=5.0, metavar="SECONDS")
-    command.add_argument("--threshold", type=float, default=0.0, help="the least confidence, 0 … 1")
-    command.add_argument("--batch-size", type=int, default=16, help="segments at once")
+    command.add_argument("--threshold", type=float, default=0.0, help="minimum confidence, 0 … 1")
+    command.add_argument("--batch-size", type=int, default=16, help="segments per batch")
     command.add_argument("--device", help="cpu, cuda, cuda:1; by default a GPU if there is one")
-    command.add_argument(
-        "--engine", default="auto", help="torch, onnx, onnx-int8; auto: what suits"
-    )
-    command.add_argument("--threads", type=int, help="of the CPU")
+    command.add_argument("--engine", default="auto", help="torch, onnx, onnx-int8; auto chooses")
+    command.add_argument("--threads", type=int, help="number of CPU threads")
     command.set_defaults(run=_classify, form="table")
 
 
 def _add_plugins(commands: argparse._SubParsersAction) -> None:
-    plugins = commands.add_parser("plugins", help="encoders and fusions: installed, yours, new")
+    plugins = commands.add_parser("plugins", help="list, check and create encoders and fusions")
     actions = plugins.add_subparsers(required=True, metavar="ACTION", dest="action")
     plugins.set_defaults(run=_plugins)
 
-    action = actions.add_parser("list", help="what is installed; imports nothing")
-    action.add_argument("--load", action="store_true", help="import each, and say whether it loads")
-    action.add_argument("--json", action="store_true", help="print the same as data")
+    action = actions.add_parser("list", help="list the installed plugins; imports none")
+    action.add_argument("--load", action="store_true", help="import each; show if it loads")
+    action.add_argument("--json", action="store_true", help="print the same as JSON")
 
-    for name, told in (
-        ("show", "its parameters, its docstring, its sizes"),
-        ("check", "whether it keeps its promises: the conformance kit"),
+    for name, help_text in (
+        ("show", "show a plugin's parameters, docstring and sizes"),
+        ("check", "run the conformance kit on a plugin"),
     ):
-        action = actions.add_parser(name, help=told)
+        action = actions.add_parser(name, help=help_text)
         action.add_argument("name", metavar="NAME", help="as `camser plugins list` prints it")
         action.add_argument("params", metavar="PARAMS", nargs="?", help='"{hidden_size: 8}"')
-        action.add_argument("--kind", choices=("encoder", "fusion"), help="where both have NAME")
+        action.add_argument("--kind", choices=("encoder", "fusion"), help="if both have NAME")
 
-    action = actions.add_parser("describe", help="the model that a recipe builds, drawn")
-    action.add_argument("--json", action="store_true", help="print the same as data")
-    action.add_argument("recipe", metavar="YAML", help="needs no corpus")
+    action = actions.add_parser("describe", help="draw the model that a recipe builds")
+    action.add_argument("--json", action="store_true", help="print the same as JSON")
+    action.add_argument("recipe", metavar="YAML", help="a recipe; needs no corpus")
     action.add_argument(
         "overrides", metavar="--key=value", nargs=argparse.REMAINDER, help="as for train.py"
     )
 
     action = actions.add_parser("new", help="write a package with a plugin of your own")
-    action.add_argument("name", metavar="NAME", help="what recipes will call it")
+    action.add_argument("name", metavar="NAME", help="the plugin's name in recipes")
     action.add_argument("--kind", choices=("encoder", "fusion"), required=True)
-    action.add_argument("--folder", metavar="DIR", help="one that does not exist yet")
+    action.add_argument("--folder", metavar="DIR", help="a folder that does not exist yet")
 
 
 def _synthesize_corpus(arguments: argparse.Namespace) -> None:
@@ -171,10 +177,10 @@ def _export(arguments: argparse.Namespace) -> None:
 
     from camser.export.export_run import export_run
 
-    data_folder = yaml.safe_load(arguments.data_folder or "null")  # of several corpora a table
-    given = arguments.run_folder, arguments.folder, data_folder
-    chosen = {"onnx": arguments.onnx, "int8": arguments.int8}
-    folder = export_run(*given, verified=not arguments.no_verify, **chosen)
+    data_folder = yaml.safe_load(arguments.data_folder or "null")  # a mapping for several corpora
+    folders = arguments.run_folder, arguments.folder, data_folder
+    formats = {"onnx": arguments.onnx, "int8": arguments.int8}
+    folder = export_run(*folders, verified=not arguments.no_verify, **formats)
     if arguments.int8:
         from camser.export.onnx.quantize import int8_summary
         from camser.inference.export_folder import read_config
@@ -201,24 +207,28 @@ def _push(arguments: argparse.Namespace) -> None:
 def _classify(arguments: argparse.Namespace) -> None:
     from camser.cli import classify
 
-    given, timeline = arguments, None
-    if given.timeline or given.form in classify.ONLY_TIMELINES:
+    timeline = None
+    if arguments.timeline or arguments.form in classify.ONLY_TIMELINES:
         names = ("window", "hop", "smoothing", "smoothing_seconds")
-        timeline = {name: getattr(given, name) for name in names}
-    files = classify.find_recordings([*given.paths, *classify.read_file_list(given.list)])
-    if given.form == "audacity" and len(files) > 1:
-        raise ValueError(f"Audacity's labels name no file; give one file, not {len(files)}")
+        timeline = {name: getattr(arguments, name) for name in names}
+    files = classify.find_recordings([*arguments.paths, *classify.read_file_list(arguments.list)])
+    if arguments.form == "audacity" and len(files) > 1:
+        raise ValueError(f"Audacity labels store no file name; give one file, not {len(files)}")
 
     from camser.inference import EmotionClassifier
 
     model = EmotionClassifier.from_pretrained(
-        given.model, given.device, given.batch_size, engine=given.engine, threads=given.threads
+        arguments.model,
+        arguments.device,
+        arguments.batch_size,
+        engine=arguments.engine,
+        threads=arguments.threads,
     )
-    less = max(1, given.batch_size // 2)
+    half = max(1, arguments.batch_size // 2)
     with raise_with_memory_advice(
-        lambda: f"{given.batch_size} segments at once; give --batch-size={less}"
+        lambda: f"{arguments.batch_size} segments at once; give --batch-size={half}"
     ):
-        if classify.classify(model, files, given.form, given.threshold, timeline):
+        if classify.classify(model, files, arguments.form, arguments.threshold, timeline):
             sys.exit(1)
 
 
@@ -227,10 +237,10 @@ def _doctor(arguments: argparse.Namespace) -> None:
 
     from camser.cli.doctor import checks, findings, probe
 
-    found = checks.run_checks(probe.gather(tuple(checks.OPTIONAL)))
-    data = [line._asdict() for line in found]
-    print(json.dumps(data, indent=1) if arguments.json else findings.render(found))
-    sys.exit(int(any(line.mark == "wrong" for line in found)))
+    results = checks.run_checks(probe.gather(tuple(checks.OPTIONAL)))
+    data = [finding._asdict() for finding in results]
+    print(json.dumps(data, indent=1) if arguments.json else findings.render(results))
+    sys.exit(int(any(finding.mark == "wrong" for finding in results)))
 
 
 def _demo(arguments: argparse.Namespace) -> None:
@@ -238,8 +248,8 @@ def _demo(arguments: argparse.Namespace) -> None:
     from camser.cli.demo.limits import Limits
 
     limits = Limits(arguments.max_megabytes, arguments.max_seconds)
-    where = arguments.host, arguments.port, arguments.open
-    run(arguments.folder, limits, *where, arguments.device, arguments.public_name)
+    server = arguments.host, arguments.port, arguments.open
+    run(arguments.folder, limits, *server, arguments.device, arguments.public_name)
 
 
 def _plugins(arguments: argparse.Namespace) -> None:

@@ -1,4 +1,4 @@
-"""``camser classify``: files in, a table, JSON or CSV out; a bad file is told and left out."""
+"""``camser classify``: emotions of files as a table, JSON or CSV. Bad files are reported."""
 
 from __future__ import annotations
 
@@ -17,17 +17,17 @@ if TYPE_CHECKING:
 
 FORMS = ("table", "json", "csv", "rttm", "audacity")
 ONLY_TIMELINES = ("rttm", "audacity")
-MORE_SUFFIXES = {".aif", ".oga", ".opus", ".snd", ".wave"}  # as their owners also call them
+MORE_SUFFIXES = {".aif", ".oga", ".opus", ".snd", ".wave"}  # other common suffixes
 
 
 class FailureReporter:
-    """Tells of each bad file on standard error, and counts them."""
+    """Reports each bad file on standard error, and counts them."""
 
     def __init__(self) -> None:
         self.count = 0
 
     def __call__(self, source: str, error: Exception) -> None:
-        """Report one."""
+        """Report one file."""
         from tqdm import tqdm
 
         self.count += 1
@@ -35,32 +35,32 @@ class FailureReporter:
 
 
 def read_file_list(path: str | None) -> list[str]:
-    """The paths that a file names, one on each line; "-" is standard input.
+    """The paths in a text file, one per line; "-" is standard input.
 
-    There may be more of them than a command line has room for.
+    A command line has no room for a long list of paths.
 
     Raises
     ------
     ValueError
-        If it names none.
+        If it has no path.
     """
     if path is None:
         return []
     source, encoding = 0 if path == "-" else path, sys.getfilesystemencoding()
     with open(source, encoding=encoding, errors="surrogateescape", closefd=path != "-") as lines:
-        found = [line.rstrip("\n") for line in lines if line.strip()]
-    if not found:
-        raise ValueError(f"{path} names no file; it must hold a path on each line")
-    return found
+        paths = [line.rstrip("\n") for line in lines if line.strip()]
+    if not paths:
+        raise ValueError(f"{path} contains no path; it must contain one path per line")
+    return paths
 
 
 def find_recordings(paths: Sequence[str]) -> list[str]:
-    """The files that are named, and those with sound in the folders that are.
+    """The files in ``paths``, and the sound files in the folders in ``paths``.
 
     Raises
     ------
     ValueError
-        If nothing is named, or a folder has none, at any depth.
+        If ``paths`` is empty, or a folder has no sound file at any depth.
     """
     import soundfile
 
@@ -68,10 +68,10 @@ def find_recordings(paths: Sequence[str]) -> list[str]:
         raise ValueError("nothing to classify; give files, folders, or --list FILE")
 
     suffixes = {f".{name.lower()}" for name in soundfile.available_formats()} | MORE_SUFFIXES
-    found = []
+    files = []
     for path in map(Path, paths):
         if not path.is_dir():
-            found.append(str(path))
+            files.append(str(path))
             continue
         inside = sorted(
             str(p)
@@ -80,10 +80,10 @@ def find_recordings(paths: Sequence[str]) -> list[str]:
         )
         if not inside:
             raise ValueError(
-                f"{path} holds no sound file; looked for: {', '.join(sorted(suffixes))}"
+                f"{path} contains no sound file; searched suffixes: {', '.join(sorted(suffixes))}"
             )
-        found += inside
-    return found
+        files += inside
+    return files
 
 
 def classify(
@@ -93,7 +93,7 @@ def classify(
     threshold: float = 0.0,
     timeline: dict[str, Any] | None = None,
 ) -> int:
-    """Print what each file is taken for.
+    """Print the recognized emotion of each file.
 
     Arguments
     ---------
@@ -104,9 +104,9 @@ def classify(
     form : str
         "table", "json", "csv", or, for timelines, "rttm" or "audacity".
     threshold : float
-        The least confidence of a decision.
+        The minimum confidence of a decision.
     timeline : dict, optional
-        The arguments of ``EmotionClassifier.timeline``: what changes along each file is printed.
+        The arguments of ``EmotionClassifier.timeline``; prints the changes along each file.
 
     Returns
     -------
@@ -115,17 +115,17 @@ def classify(
     """
     from tqdm import tqdm
 
-    # Names that are no text are written as the bytes that they are.
+    # A file name that is not valid text is written as its original bytes.
     if isinstance(sys.stdout, io.TextIOWrapper):
         sys.stdout.reconfigure(errors="surrogateescape")
     failures = FailureReporter()
     bar = tqdm(files, unit="file", disable=None if len(files) > 1 else True)
     if timeline is None:
-        found = classifier.stream(bar, threshold=threshold, on_error=failures)
-        lines = PREDICTIONS[form](found, classifier.labels, files)
+        predictions = classifier.stream(bar, threshold=threshold, on_error=failures)
+        lines = PREDICTIONS[form](predictions, classifier.labels, files)
     else:
-        found = _timelines(classifier, bar, timeline, failures)
-        lines = _timeline_lines(found, form, threshold)
+        timelines = _timelines(classifier, bar, timeline, failures)
+        lines = _timeline_lines(timelines, form, threshold)
     for line in lines:
         tqdm.write(line, file=sys.stdout)
     return failures.count
@@ -143,31 +143,33 @@ def _timelines(
             failures(file, error)
 
 
-# A decision a file --------------------------------------------------------------------------
+# One decision per file ----------------------------------------------------------------------
 
 
 def _table(
-    found: Iterable[Prediction], labels: Sequence[str], files: Sequence[str]
+    predictions: Iterable[Prediction], labels: Sequence[str], files: Sequence[str]
 ) -> Iterator[str]:
     width = max(len("file"), *(len(escape_control_characters(file)) for file in files))
-    room = max(len("emotion"), *map(len, labels))
-    heads = "".join(f"{label:>{max(8, len(label) + 2)}}" for label in labels)
-    yield f"{'file':{width}}  {'seconds':>9}  {'emotion':{room}}{heads}"
-    for p in found:
+    label_width = max(len("emotion"), *map(len, labels))
+    header = "".join(f"{label:>{max(8, len(label) + 2)}}" for label in labels)
+    yield f"{'file':{width}}  {'seconds':>9}  {'emotion':{label_width}}{header}"
+    for p in predictions:
         values = "".join(f"{v:>{max(8, len(k) + 2)}.1%}" for k, v in p.probabilities.items())
         source = escape_control_characters(p.source)
-        yield f"{source:{width}}  {p.seconds:>9.2f}  {p.emotion or '–':{room}}{values}"
+        yield f"{source:{width}}  {p.seconds:>9.2f}  {p.emotion or '–':{label_width}}{values}"
 
 
 def _json(
-    found: Iterable[Prediction], labels: Sequence[str], files: Sequence[str]
+    predictions: Iterable[Prediction], labels: Sequence[str], files: Sequence[str]
 ) -> Iterator[str]:
-    yield from _json_list(p._asdict() for p in found)
+    yield from _json_list(p._asdict() for p in predictions)
 
 
-def _csv(found: Iterable[Prediction], labels: Sequence[str], files: Sequence[str]) -> Iterator[str]:
+def _csv(
+    predictions: Iterable[Prediction], labels: Sequence[str], files: Sequence[str]
+) -> Iterator[str]:
     yield _csv_line(["source", "seconds", "emotion", "confidence", *labels])
-    for p in found:
+    for p in predictions:
         values = [f"{value:.6f}" for value in (p.confidence, *p.probabilities.values())]
         yield _csv_line([p.source, f"{p.seconds:.3f}", p.emotion or "", *values])
 
@@ -178,27 +180,27 @@ PREDICTIONS = {"table": _table, "json": _json, "csv": _csv}
 # Timelines ----------------------------------------------------------------------------------
 
 
-def _timeline_lines(found: Iterable[Timeline], form: str, threshold: float) -> Iterator[str]:
+def _timeline_lines(timelines: Iterable[Timeline], form: str, threshold: float) -> Iterator[str]:
     from camser.inference import timeline_formats
 
     if form == "json":
-        yield from _json_list(timeline_formats.as_dict(t, threshold) for t in found)
+        yield from _json_list(timeline_formats.as_dict(t, threshold) for t in timelines)
     elif form == "table":
-        for t in found:
+        for t in timelines:
             yield f"{escape_control_characters(t.source)}  ({t.seconds:.2f} s)"
             for turn in t.turns(threshold):
                 yield f"{turn.start:>10.2f} {turn.end:>10.2f}  {turn.emotion} {turn.confidence:.1%}"
     else:
-        for number, t in enumerate(found):
+        for number, t in enumerate(timelines):
             text = timeline_formats.FORMATS[form][1](t, threshold)
             if form == "csv" and number:
-                text = text.partition("\n")[2]  # the head is there
+                text = text.partition("\n")[2]  # the header is already printed
             if text:
                 yield text.removesuffix("\n")
 
 
 def _json_list(items: Iterable[dict]) -> Iterator[str]:
-    """One JSON list, each item as soon as it is known."""
+    """One JSON list; each item is written as soon as it is known."""
     before = "["
     for item in items:
         yield before + json.dumps(item)

@@ -1,1 +1,1 @@
-"""Command line and YAML to checked settings."""
+"""Read and check settings from the command line and YAML."""

@@ -1,4 +1,4 @@
-"""A command line: what is SpeechBrain's, and what overrides a recipe."""
+"""Split a command line into SpeechBrain's options and overrides of a recipe."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ DEPRECATED = ("auto_mix_prec", "bfloat16_mix_prec")
 
 
 class SettingsError(ValueError):
-    """A recipe or an override that does not say something sensible."""
+    """A recipe or an override that is not valid."""
 
 
 def split_arguments(argv: Sequence[str]) -> tuple[list[str], dict[str, str]]:
@@ -30,7 +30,7 @@ def split_arguments(argv: Sequence[str]) -> tuple[list[str], dict[str, str]]:
     Raises
     ------
     SettingsError
-        If an override has no value or several, or a run option is an outdated one.
+        If an override has no value or several, or a run option is deprecated.
 
     Example
     -------
@@ -50,7 +50,7 @@ def split_arguments(argv: Sequence[str]) -> tuple[list[str], dict[str, str]]:
             )
         if argument.startswith("--") and name not in RUN_OPTIONS and name != "help":
             if name in overrides:
-                raise SettingsError(f"--{name} is given twice; put both into one")
+                raise SettingsError(f"--{name} is given twice; give it once")
             overrides[name] = value
             waiting = None if equals else name
         elif waiting and not argument.startswith("--"):

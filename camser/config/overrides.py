@@ -1,4 +1,4 @@
-"""Overrides into a tree of settings: nothing is put where it is not known."""
+"""Merge overrides into a tree of settings; unknown keys are errors."""
 
 from __future__ import annotations
 
@@ -10,14 +10,14 @@ from typing import Any
 from camser.config.command_line import SettingsError
 from camser.registry import did_you_mean
 
-# Tables that take new names: what they may hold is checked where it is used.
+# Tables that accept new names: their content is checked where it is used.
 OPEN_TABLES = ("encoders", "fusions", "learning_rates", "merge", "data_folder", "variants")
-MAX_DEPTH, MAX_NODES = 50, 100_000  # of what a recipe holds
+MAX_DEPTH, MAX_NODES = 50, 100_000  # limits for a recipe
 OPEN_INSIDE = ("encoders.", "fusions.", "variants.")
 KINDS = (
     (bool, "true or false"),
     ((int, float), "a number"),
-    (str, "a text"),
+    (str, "a string"),
     (list, "a list, e.g. [a, b]"),
     (Mapping, "a table, e.g. {key: value}"),
 )
@@ -29,16 +29,16 @@ def apply_overrides(tree: dict, overrides: Mapping, known: Collection[str]) -> d
     Arguments
     ---------
     tree : dict
-        What they override.
+        The settings to change.
     overrides : mapping
-        A table goes into the table of its name; all else takes the place of what was there.
+        A table is merged into the table of its name; any other value replaces the old one.
     known : collection of str
-        Keys that may be new at the top.
+        Keys that may be new at the top level.
 
     Raises
     ------
     SettingsError
-        If a key is unknown, at any depth, or a value is of another kind than the one before.
+        If a key is unknown, at any depth, or a value has another type than the old one.
     """
     known = {*tree, *known}
     for key, value in overrides.items():
@@ -52,7 +52,7 @@ def apply_overrides(tree: dict, overrides: Mapping, known: Collection[str]) -> d
 
 
 def _combined(old: Any, new: Any) -> Any:
-    """A table goes into the table it names; an empty one, or another object, takes its place."""
+    """Merge a table into the old one; an empty table, or another object, replaces it."""
     tables = isinstance(old, Mapping) and isinstance(new, Mapping) and new
     if not tables or (yaml_tag(new) and yaml_tag(new) != yaml_tag(old)):
         return new
@@ -62,14 +62,14 @@ def _combined(old: Any, new: Any) -> Any:
 
 
 def _check(old: Any, new: Any, where: str) -> None:
-    """Raise a SettingsError unless ``new`` is of ``old``'s kind, at every depth."""
+    """Raise a SettingsError unless ``new`` has the type of ``old``, at every depth."""
     is_open = old is None or old == "auto"
     if yaml_tag(new) or is_open or (yaml_tag(old) and not isinstance(old, Mapping)):
-        return  # an object or a reference; or nothing is known of what belongs here
+        return  # an object, a reference, or a setting whose type is unknown
     for kinds, name in KINDS:
         if isinstance(old, kinds):
-            is_right = isinstance(new, kinds) and isinstance(new, bool) == isinstance(old, bool)
-            if not is_right and not (new is None and kinds is str):
+            is_valid = isinstance(new, kinds) and isinstance(new, bool) == isinstance(old, bool)
+            if not is_valid and not (new is None and kinds is str):
                 raise SettingsError(f"{where} is {new!r}; it must be {name}")
             break
     if isinstance(old, Mapping):
@@ -83,12 +83,12 @@ def _check(old: Any, new: Any, where: str) -> None:
 
 
 def variant_overrides(variants: Any, name: Any) -> Mapping:
-    """The overrides of a variant; without a list, a variant's name is free.
+    """The overrides of a variant; if ``variants`` is empty, any name is allowed.
 
     Raises
     ------
     SettingsError
-        If there is no such variant, or ``variants`` is no table of tables.
+        If there is no such variant, or ``variants`` is not a table of tables.
     """
     tables = isinstance(variants, Mapping) and all(
         isinstance(key, str) and isinstance(value, (Mapping, type(None)))
@@ -110,29 +110,30 @@ def variant_overrides(variants: Any, name: Any) -> Mapping:
 
 
 def check_tree_size(tree: Any, where: str) -> None:
-    """Raise a SettingsError if a tree is deep, holds itself, or is vast with its aliases.
+    """Raise a SettingsError if a tree is too deep, contains itself, or is too large.
 
-    A YAML of a few lines can name a table of a billion entries: each alias stands for a whole.
+    A YAML of a few lines can define a table of a billion entries: each alias stands for a full
+    copy.
     """
-    known: dict[int, tuple[int, int]] = {}
+    sizes: dict[int, tuple[int, int]] = {}
 
     def measure(node: Any, depth: int) -> tuple[int, int]:
-        """How many values, and how deep."""
+        """The number of values, and the depth."""
         if not isinstance(node, (Mapping, list, tuple)):
             return 1, 0
-        if id(node) not in known and depth <= MAX_DEPTH:
+        if id(node) not in sizes and depth <= MAX_DEPTH:
             inside = node.values() if isinstance(node, Mapping) else node
-            found = [measure(one, depth + 1) for one in inside]
-            known[id(node)] = (
-                1 + sum(n for n, _ in found),
-                1 + max((d for _, d in found), default=0),
+            measured = [measure(one, depth + 1) for one in inside]
+            sizes[id(node)] = (
+                1 + sum(n for n, _ in measured),
+                1 + max((d for _, d in measured), default=0),
             )
-        if id(node) not in known or depth + known[id(node)][1] > MAX_DEPTH:
-            raise SettingsError(f"{where}: nested deeper than {MAX_DEPTH}, or within itself")
-        return known[id(node)]
+        if id(node) not in sizes or depth + sizes[id(node)][1] > MAX_DEPTH:
+            raise SettingsError(f"{where}: nested deeper than {MAX_DEPTH}, or it contains itself")
+        return sizes[id(node)]
 
     if measure(tree, 0)[0] > MAX_NODES:
-        raise SettingsError(f"{where}: more than {MAX_NODES} values, aliases written out")
+        raise SettingsError(f"{where}: more than {MAX_NODES} values after aliases are expanded")
 
 
 def yaml_tag(node: Any) -> str:
@@ -146,14 +147,14 @@ Place = tuple[str, ...]
 
 
 def check_references(tree: Mapping[str, Any]) -> None:
-    """Raise a SettingsError if a setting refers to itself, if only through others.
+    """Raise a SettingsError if a setting refers to itself, directly or through others.
 
-    HyperPyYAML would write out such a setting without end, or leave it as the text it is.
+    HyperPyYAML would expand such a setting without end, or leave its text unresolved.
 
     Arguments
     ---------
     tree : mapping
-        A recipe, as ruamel.yaml reads it.
+        A recipe as ruamel.yaml loads it.
 
     Example
     -------
@@ -164,28 +165,28 @@ def check_references(tree: Mapping[str, Any]) -> None:
     camser.config.command_line.SettingsError: settings refer to each other in a circle: a, b, a
     """
     needs: dict[Place, set[Place]] = {}
-    for place, needed in _needs(tree, ()):
-        needs.setdefault(place, set()).add(needed)
+    for path, needed in _needs(tree, ()):
+        needs.setdefault(path, set()).add(needed)
     try:
         TopologicalSorter(needs).prepare()
     except CycleError as error:
-        circle = ", ".join(dict.fromkeys(place[0] for place in error.args[1][::-1]))
+        circle = ", ".join(dict.fromkeys(path[0] for path in error.args[1][::-1]))
         circle = f"{circle}, {circle.partition(',')[0]}"
         raise SettingsError(f"settings refer to each other in a circle: {circle}") from None
 
 
-def _needs(node: Any, place: Place) -> Iterator[tuple[Place, Place]]:
-    """What each place needs: what it holds, and what it refers to."""
+def _needs(node: Any, path: Place) -> Iterator[tuple[Place, Place]]:
+    """Pairs of a key path and one that it needs: its child, or a setting that it refers to."""
     if yaml_tag(node) in REFERRING:
         for name in REFERENCE.findall(str(getattr(node, "value", node))):
-            yield place, tuple(part for part in re.split(r"[\[\].]+", name) if part)
+            yield path, tuple(key for key in re.split(r"[\[\].]+", name) if key)
     children: Any = ()
     if isinstance(node, Mapping):
         children = node.items()
     elif isinstance(node, list):
         children = enumerate(node)
     for key, child in children:
-        inner = (*place, str(key))
-        if place:
-            yield place, inner
+        inner = (*path, str(key))
+        if path:
+            yield path, inner
         yield from _needs(child, inner)

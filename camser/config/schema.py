@@ -1,6 +1,6 @@
-"""What the settings of a recipe may be: kinds and ranges, held before anything begins.
+"""Types and ranges of a recipe's settings, checked before anything begins.
 
-Whether there are such classes, folds, plugins and parameters is for those to say who know.
+Whether a class, fold, plugin or parameter exists is checked where it is used.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ NONE = type(None)
 
 
 class _Allowed(NamedTuple):
-    """A kind as ``is_kind`` takes it, its name, and the bounds of its numbers."""
+    """A type as ``matches_type`` takes it, its name, and the bounds of its numbers."""
 
     kind: Any
     name: str
@@ -24,10 +24,10 @@ class _Allowed(NamedTuple):
     most: float = math.inf
 
 
-TEXT, TEXTS = _Allowed(str, "a text"), _Allowed([str], "a list of texts, e.g. [a, b]")
-PERHAPS = _Allowed((str, NONE), "a text, or null")
+TEXT, TEXTS = _Allowed(str, "a string"), _Allowed([str], "a list of strings, e.g. [a, b]")
+PERHAPS = _Allowed((str, NONE), "a string, or null")
 COUNT, SIZE = _Allowed(int, "a whole number", 0), _Allowed(int, "a whole number", 1)
-SEED = _Allowed(int, "a whole number", 0, 2**32 - 1)  # with others SpeechBrain draws one
+SEED = _Allowed(int, "a whole number", 0, 2**32 - 1)  # outside this range SpeechBrain draws a seed
 RATE, SHARE = _Allowed(float, "a number", 0), _Allowed(float, "a number", 0, 1)
 ALLOWED = {
     "seed": SEED, "corpus": TEXT, "variant": TEXT, "output_folder": TEXT, "prepared_folder": TEXT,
@@ -44,12 +44,12 @@ ALLOWED = {
 
 
 def validate_values(values: Mapping[str, Any]) -> None:
-    """Raise a SettingsError unless what is set is of its kind and in its range.
+    """Raise a SettingsError unless every value has its type and is in its range.
 
     Arguments
     ---------
     values : mapping
-        Plain, references resolved. What an object of the recipe gives is not known yet.
+        Plain values, references resolved. Objects to build are skipped: their values are unknown.
 
     Example
     -------
@@ -60,12 +60,14 @@ def validate_values(values: Mapping[str, Any]) -> None:
     for name, allowed in ALLOWED.items():
         if name not in values or _is_object(values[name]):
             continue
-        given = values[name]
-        numbers = given.values() if isinstance(given, dict) else [given]
-        if not matches_type(given, allowed.kind) or not all(
+        value = values[name]
+        numbers = value.values() if isinstance(value, dict) else [value]
+        if not matches_type(value, allowed.kind) or not all(
             _is_within(n, allowed) for n in numbers
         ):
-            raise SettingsError(f"{name} is {given!r:.80}; it must be {allowed.name}{_of(allowed)}")
+            raise SettingsError(
+                f"{name} is {value!r:.80}; it must be {allowed.name}{_bounds(allowed)}"
+            )
 
 
 def _is_object(value: Any) -> bool:
@@ -76,6 +78,6 @@ def _is_within(value: Any, allowed: _Allowed) -> bool:
     return not isinstance(value, (int, float)) or allowed.least <= value <= allowed.most
 
 
-def _of(allowed: _Allowed) -> str:
+def _bounds(allowed: _Allowed) -> str:
     least = "" if allowed.least == -math.inf else f"; at least {allowed.least}"
     return least if allowed.most == math.inf else f"{least}, at most {allowed.most}"

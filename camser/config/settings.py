@@ -1,12 +1,12 @@
-"""A recipe's YAML with its overrides: read, merged, every key checked at every depth.
+"""Read a recipe's YAML, merge its overrides, and check every key at every depth.
 
 HyperPyYAML checks only the top level of overrides and ignores keys that nothing uses. Here a
-misspelt key is an error that names the nearest valid one, in the file and on the command line.
+misspelled key is an error that names the nearest valid one, in the file and on the command line.
 
-A YAML may begin with ``include: other.yaml``, or a list of files: it is then a set of overrides of
-that file, and each file of those before it, merged as those of the command line are.
+A YAML may begin with ``include: other.yaml``, or with a list of files. It then overrides that
+file, and each file of the list overrides those before it, like overrides of the command line.
 
-A YAML may also hold ``variants``, overrides by name; ``--variant=NAME`` then takes those.
+A YAML may also hold ``variants``, overrides by name. ``--variant=NAME`` applies those of NAME.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ from camser.config.schema import validate_values
 from camser.registry import did_you_mean
 from camser.runtime.safe_io import matches_type, read_text
 
-# What the code reads from a recipe; a key that is neither here nor referred to is a mistake.
+# The keys that the code uses. A key that is neither here nor referred to is an error.
 KEYS = frozenset(
     (
         "seed", "data_folder", "output_folder", "prepared_folder", "corpus", "variant",
@@ -48,14 +48,14 @@ KEYS = frozenset(
         "tensorboard", "save_embeddings", "save_attention", "export_folder",
     )
 )  # fmt: skip
-MAX_YAML = 2**20  # bytes of a YAML
-# What ruamel.yaml and HyperPyYAML raise, besides their own, at what they do not expect.
+MAX_YAML = 2**20  # largest size of a YAML, in bytes
+# ruamel.yaml and HyperPyYAML raise these, besides their own errors, for unexpected input.
 PARSER_ERRORS = (
     ArithmeticError, AssertionError, AttributeError, LookupError, NotImplementedError, OSError,
     RecursionError, TypeError, ValueError,
 )  # fmt: skip
 KNOWN = KEYS | RUN_OPTIONS | {"variants"}
-# Run options that decide a result: they become a part of the recipe that a run leaves.
+# Run options that affect a result: they are added to the recipe that a run stores.
 RESULT_RUN_OPTIONS = (
     "precision", "eval_precision", "grad_accumulation_factor", "max_grad_norm",
     "optimizer_step_limit", "remove_vector_weight_decay",
@@ -63,18 +63,18 @@ RESULT_RUN_OPTIONS = (
 
 
 class Settings(NamedTuple):
-    """What a command line asks for.
+    """The checked settings of a command line.
 
     Arguments
     ---------
     text : str
-        The merged YAML, references unresolved: run again, it is the same run.
+        The merged YAML, references unresolved. Running it again repeats the same run.
     values : dict
-        Its plain values, references resolved; an object that it builds is {tag: arguments}.
+        Its plain values, references resolved; an object to build is {tag: arguments}.
     run_opts : RunOptions
-        SpeechBrain's.
+        SpeechBrain's run options.
     variants : list of str
-        The variants that the YAML names.
+        The names of the YAML's variants.
     """
 
     text: str
@@ -83,7 +83,7 @@ class Settings(NamedTuple):
     variants: list[str]
 
     def with_values(self, **numbers: int) -> dict[str, Any]:
-        """The values with other numbers for some keys: what the runs of a sweep differ in."""
+        """The values with other numbers for some keys, e.g. for the runs of a sweep."""
         text = self.text
         for name, number in numbers.items():
             text = re.sub(rf"(?m)^{name}:.*$", f"{name}: {number}", text, count=1)
@@ -98,7 +98,7 @@ def read_arguments(argv: Sequence[str], recipe_folder: str | Path = ".") -> Sett
     argv : sequence of str
         Without the program's name.
     recipe_folder : str or Path
-        Where a YAML is looked for that does not exist from the current folder.
+        Second folder to search for the YAML, after the current one.
 
     Raises
     ------
@@ -106,21 +106,21 @@ def read_arguments(argv: Sequence[str], recipe_folder: str | Path = ".") -> Sett
         If the YAML is missing or unreadable, a key is unknown, or a value is not allowed.
     """
     rest, overrides = split_arguments(argv)
-    path, run_opts, left = RunOptions.from_command_line_args(rest)
-    if left:
+    path, run_opts, unknown = RunOptions.from_command_line_args(rest)
+    if unknown:
         raise SettingsError(
-            f"not understood: {left!r}; settings are --key=value, one YAML comes first, and flags "
-            f"such as --debug take no value"
+            f"not understood: {unknown!r}; settings are --key=value, one YAML comes first, and "
+            f"flags such as --debug take no value"
         )
     referred: set[str] = set()
     tree = _read(_find(Path(path), Path(recipe_folder)), referred)
-    asked: dict = {}
+    requested: dict = {}
     for key, value in overrides.items():
-        asked[key] = _parse(f"value: {value}", f"--{key}")["value"]
+        requested[key] = _parse(f"value: {value}", f"--{key}")["value"]
     listed = tree.pop("variants", {})
-    variants = asked.pop("variants", listed) or {}
-    apply_overrides(tree, variant_overrides(variants, asked.get("variant")), KNOWN | referred)
-    apply_overrides(tree, asked, KNOWN | referred)
+    variants = requested.pop("variants", listed) or {}
+    apply_overrides(tree, variant_overrides(variants, requested.get("variant")), KNOWN | referred)
+    apply_overrides(tree, requested, KNOWN | referred)
     tree.update({k: run_opts[k] for k in RESULT_RUN_OPTIONS if k in run_opts.overridden_args})
     _check_keys(tree, referred)
     check_references(tree)
@@ -132,16 +132,16 @@ def read_arguments(argv: Sequence[str], recipe_folder: str | Path = ".") -> Sett
 
 @contextmanager
 def explain_build_errors() -> Iterator[None]:
-    """While a recipe's objects are built: an argument that one does not take is its mistake."""
+    """Report an argument that an object of the recipe does not take as a ``SettingsError``."""
     try:
         yield
     except ImportError as error:
-        if not str(error).startswith("There is no such"):  # HyperPyYAML's words for a name
+        if not str(error).startswith("There is no such"):  # HyperPyYAML, of a name
             raise
         raise SettingsError(f"the recipe cannot be built: {error}") from error
     except TypeError as error:
         if "argument" not in str(error):
-            raise  # a mistake in a plugin's own code
+            raise  # an error in a plugin's own code
         raise SettingsError(f"the recipe cannot be built: {error}") from error
 
 
@@ -149,15 +149,15 @@ def _find(path: Path, recipe_folder: Path) -> Path:
     for candidate in (path, recipe_folder / path):
         if candidate.is_file():
             return candidate
-    there = sorted(str(p.relative_to(recipe_folder)) for p in recipe_folder.glob("hparams/*.yaml"))
+    yamls = sorted(str(p.relative_to(recipe_folder)) for p in recipe_folder.glob("hparams/*.yaml"))
     raise SettingsError(
         f"{path}: no such file, from the current folder or {recipe_folder}; the recipe has: "
-        f"{', '.join(there)}"
+        f"{', '.join(yamls)}"
     )
 
 
 def _read(path: Path, referred: set[str], seen: tuple[Path, ...] = ()) -> dict:
-    """The file merged into what it includes; ``referred`` collects the keys they refer to."""
+    """The file merged into the files it includes; ``referred`` collects the keys they refer to."""
     if path.resolve() in seen:
         raise SettingsError(f"{path} includes itself")
     try:
@@ -188,7 +188,7 @@ def _parse(text: str, where: str) -> dict:
     try:
         tree = YAML().load(text)
     except (YAMLError, *PARSER_ERRORS) as error:
-        raise SettingsError(f"{where}: not valid YAML: {_said(error)}") from error
+        raise SettingsError(f"{where}: not valid YAML: {_reason(error)}") from error
     if tree is None:
         return {}
     if not isinstance(tree, dict):
@@ -197,7 +197,7 @@ def _parse(text: str, where: str) -> dict:
     return tree
 
 
-def _said(error: Exception) -> str:
+def _reason(error: Exception) -> str:
     return f"{error or type(error).__name__}"
 
 
@@ -225,7 +225,7 @@ def _plain_values(text: str) -> dict[str, Any]:
         placeholder = re.match(r"'(\w+)' is a !PLACEHOLDER", str(error))
         if placeholder:
             raise SettingsError(f"{placeholder[1]} is not set; give --{placeholder[1]}=…") from None
-        raise SettingsError(f"the recipe cannot be resolved: {_said(error)}") from error
+        raise SettingsError(f"the recipe cannot be resolved: {_reason(error)}") from error
     check_tree_size(resolved, "the recipe")
     return {key: _plain(value) for key, value in resolved.items() if not key.startswith("__")}
 

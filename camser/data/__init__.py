@@ -1,1 +1,1 @@
-"""A corpus folder to a manifest, folds, packed samples and batches."""
+"""From a corpus folder to a manifest, folds, packed samples and batches."""

@@ -1,4 +1,4 @@
-"""Manifest to batches of segments, to train on and to score."""
+"""From a manifest to batches of segments, for training and evaluation."""
 
 from __future__ import annotations
 
@@ -18,20 +18,20 @@ from camser.segments import num_segments
 
 @dataclass
 class Batch:
-    """Segments, as an optimiser's step or an evaluation sees them.
+    """The segments of one optimizer step or one evaluation step.
 
     Arguments
     ---------
     id : list of str
-        "utterance#0" is an utterance's first segment.
+        Segment names; "utterance#0" is an utterance's first segment.
     owner : Tensor
-        [segments], which utterance of its dataset each one is of.
+        [segments], the utterance index of each segment in its dataset.
     label : Tensor
-        [segments], its class.
+        [segments], the class of each segment.
     wav : Tensor or None
-        [segments, samples]; None where all that a model makes of the samples is kept.
+        [segments, samples]; None if all features are cached.
     kept : dict of str to Tensor
-        [segments, …] by modality: what was computed before, see ``kept.keep_features``.
+        [segments, …] by modality: cached features, see ``feature_cache.cache_features``.
     """
 
     id: list[str]
@@ -44,32 +44,32 @@ class Batch:
         return len(self.owner)
 
     def to(self, device: str | torch.device, non_blocking: bool = True) -> Batch:
-        """Move it to a device, in place; from pinned memory without waiting."""
+        """Move the batch to a device, in place; from pinned memory without waiting."""
         return self._move(lambda tensor: tensor.to(device, non_blocking=non_blocking))
 
     def pin_memory(self) -> Batch:
-        """Move it, in place, to where a GPU reads without the CPU."""
+        """Move the batch, in place, to pinned memory, which a GPU reads without the CPU."""
         return self._move(Tensor.pin_memory)
 
     def _move(self, move: Callable[[Tensor], Tensor]) -> Batch:
         self.owner, self.label = move(self.owner), move(self.label)
         self.wav = None if self.wav is None else move(self.wav)
-        self.kept = {name: move(rows) for name, rows in self.kept.items()}
+        self.kept = {modality: move(features) for modality, features in self.kept.items()}
         return self
 
 
 def identity_collate(batch: Batch) -> Batch:
-    """The ``collate_fn`` of a loader: the dataset makes whole batches."""
+    """The ``collate_fn`` of a loader: the dataset already returns complete batches."""
     return batch
 
 
 class SegmentIndex:
-    """Numbers the segments of a manifest: the rows of what is kept of encoders.
+    """Number the segments of a manifest; the numbers are the rows of the feature cache.
 
     Arguments
     ---------
     utterances : sequence of Utterance
-        The whole manifest.
+        All utterances of the manifest.
     segment_samples : int
         Length of a segment.
     """
@@ -82,34 +82,34 @@ class SegmentIndex:
         self.total = int(ends[-1])
 
     def counts(self, utterances: Sequence[Utterance]) -> np.ndarray:
-        """How many segments each has: [utterances]"""
+        """The number of segments of each utterance: [utterances]"""
         return np.array([num_segments(num_samples(u), self.segment_samples) for u in utterances])
 
 
 class SegmentDataset(Dataset):
-    """The segments of utterances in their order; asked for several, it gives a ``Batch``.
+    """The segments of utterances, in order; ``__getitems__`` returns a ``Batch``.
 
     Arguments
     ---------
     utterances : sequence of Utterance
-        A part of a fold.
+        A split of a fold.
     index : SegmentIndex
-        Of the manifest.
+        The segment numbers of the manifest.
     labels : sequence of str
         The classes in the model's order.
     audio : PackedAudio or None
-        Of the manifest; None where all that is made of the samples is kept.
+        The samples of the manifest; None if all features are cached.
     kept : mapping of str to MappedArray, optional
-        What is kept of encoders, a row a segment of the manifest.
+        Cached features by modality, one row per segment of the manifest.
     device : str or torch.device
-        Where ``audio`` and ``kept`` lie: batches are made there.
+        The device of ``audio`` and ``kept``; batches are built there.
 
     Attributes
     ----------
     ids, labels : list
-        Of the utterances.
+        Ids and class indices of the utterances.
     names : numpy.ndarray
-        Of the segments.
+        Names of the segments.
 
     Example
     -------
@@ -134,18 +134,18 @@ class SegmentDataset(Dataset):
         self.ids = [u.id for u in utterances]
         self.labels = [labels.index(u.emotion) for u in utterances]
         counts = index.counts(utterances)
-        owner = np.repeat(np.arange(len(counts)), counts)
-        number = np.arange(len(owner)) - np.repeat(counts.cumsum() - counts, counts)
+        utterance = np.repeat(np.arange(len(counts)), counts)
+        number = np.arange(len(utterance)) - np.repeat(counts.cumsum() - counts, counts)
         lengths = np.array([num_samples(u) for u in utterances])
-        pairs = zip(owner.tolist(), number.tolist(), strict=True)
+        pairs = zip(utterance.tolist(), number.tolist(), strict=True)
         self.names = np.array([f"{self.ids[n]}#{k}" for n, k in pairs])
-        self.owner = self._column(owner)
-        self.label = self._column(np.array(self.labels)[owner])
-        self.row = self._column(np.array([index.first[i] for i in self.ids])[owner] + number)
-        self.length = self._column(np.minimum(self.size, lengths[owner] - number * self.size))
+        self.owner = self._column(utterance)
+        self.label = self._column(np.array(self.labels)[utterance])
+        self.row = self._column(np.array([index.first[i] for i in self.ids])[utterance] + number)
+        self.length = self._column(np.minimum(self.size, lengths[utterance] - number * self.size))
         if audio is not None:
             first = np.array([audio.first[i] for i in self.ids])
-            self.start = self._column(first[owner] + number * self.size)
+            self.start = self._column(first[utterance] + number * self.size)
 
     def _column(self, values: np.ndarray) -> Tensor:
         return torch.from_numpy(values.astype(np.int64)).to(self.device)
@@ -155,12 +155,12 @@ class SegmentDataset(Dataset):
 
     def __getitems__(self, positions: Sequence[int]) -> Batch:
         """The segments at ``positions``."""
-        at = torch.tensor(positions)
-        if self.device.type == "cuda":  # pinned, it goes there while the CPU goes on
-            at = at.pin_memory().to(self.device, non_blocking=True)
-        wav, row = None, self.row[at]
+        indices = torch.tensor(positions)
+        if self.device.type == "cuda":  # from pinned memory, the copy does not block the CPU
+            indices = indices.pin_memory().to(self.device, non_blocking=True)
+        wav, row = None, self.row[indices]
         if self.audio is not None:
-            wav = self.audio.read_segments(self.start[at], self.length[at], self.size)
-        kept = {name: array.gather(row) for name, array in self.kept.items()}
+            wav = self.audio.read_segments(self.start[indices], self.length[indices], self.size)
+        cached = {modality: array.gather(row) for modality, array in self.kept.items()}
         names = self.names[np.array(positions)].tolist()
-        return Batch(names, self.owner[at], self.label[at], wav, kept)
+        return Batch(names, self.owner[indices], self.label[indices], wav, cached)

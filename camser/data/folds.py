@@ -1,8 +1,8 @@
-"""Evaluation protocols: which utterances train, choose the epoch, and are tested.
+"""Evaluation protocols: which utterances are in the train, valid and test splits.
 
-No speaker of the test part is ever in the training part. Training is disjoint from validation
-and test, and these from each other, except under ``selection="test_fold"``, the published code's
-way: validation is the test part, so the best epoch is picked on it and the score is optimistic.
+No speaker of the test split is ever in the train split. The three splits are disjoint, with one
+exception: ``selection="test_fold"``, as in the published code. There, the valid split is the test
+split, so the best epoch is selected on the test split and the score is optimistic.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ OPTIMISTIC = "selected on the test fold (optimistic)"
 
 
 def selection_note(selection: str, before: str = "") -> str:
-    """What every mention of scores must say of their selection, after ``before``; or nothing.
+    """The note that must follow reported scores, after ``before``; empty if they need none.
 
     Example
     -------
@@ -32,21 +32,21 @@ def selection_note(selection: str, before: str = "") -> str:
 
 
 class FoldError(ValueError):
-    """A protocol that does not exist, or does not fit the corpus."""
+    """A protocol is unknown or does not fit the corpus."""
 
 
 @dataclass(frozen=True)
 class Fold:
-    """One train / valid / test division.
+    """One division into train, valid and test splits.
 
     Arguments
     ---------
     index : int
         From 0, in the order of ``name``.
     name : str
-        What is tested, e.g. a speaker.
+        The test split's name, e.g. a speaker.
     train, valid, test : tuple of Utterance
-        The parts.
+        The splits.
     """
 
     index: int
@@ -65,7 +65,7 @@ def make_folds(
     target: str | None = None,
     seed: int = 0,
 ) -> list[Fold]:
-    """All folds of a protocol.
+    """Make all folds of a protocol.
 
     Arguments
     ---------
@@ -76,14 +76,14 @@ def make_folds(
     selection : str
         "held_out", or "test_fold" as in the published code.
     num_folds : int, optional
-        Groups of speakers in ``speaker_k_fold``.
+        The number of speaker groups in ``speaker_k_fold``.
     valid_fraction : float
         The share held out of the other sessions' dialogues (``leave_one_session_out``) or of the
         source corpora's speakers (``cross_corpus``).
     target : str, optional
-        The corpus tested in ``cross_corpus``; all others train.
+        The test corpus in ``cross_corpus``; all others are for training and validation.
     seed : int
-        Of what is drawn at random: those dialogues and speakers, never the test parts.
+        Seed of the random choice of those dialogues and speakers; test splits are never random.
 
     Returns
     -------
@@ -123,18 +123,18 @@ def make_folds(
 
 
 def check_fold(fold: Fold, selection: str) -> None:
-    """Raise a FoldError if a part is empty, parts overlap, or a test speaker is trained on."""
-    for part in ("train", "valid", "test"):
-        if not getattr(fold, part):
-            raise FoldError(f"fold {fold.index} ({fold.name}): its {part} part is empty")
-    train, valid, test = ({u.id for u in part} for part in (fold.train, fold.valid, fold.test))
+    """Raise a FoldError if a split is empty, splits overlap, or a speaker is in train and test."""
+    for split in ("train", "valid", "test"):
+        if not getattr(fold, split):
+            raise FoldError(f"fold {fold.index} ({fold.name}): its {split} split is empty")
+    train, valid, test = ({u.id for u in split} for split in (fold.train, fold.valid, fold.test))
     shared = (train & valid) | (train & test) | (valid & test if selection == "held_out" else set())
     if shared:
-        raise FoldError(f"fold {fold.index} ({fold.name}): in two parts: {sorted(shared)[:5]}")
+        raise FoldError(f"fold {fold.index} ({fold.name}): in two splits: {sorted(shared)[:5]}")
     speakers = {u.speaker for u in fold.train} & {u.speaker for u in fold.test}
     if speakers:
         raise FoldError(
-            f"fold {fold.index} ({fold.name}): trained and tested on: {sorted(speakers)}"
+            f"fold {fold.index} ({fold.name}): speakers in train and test: {sorted(speakers)}"
         )
 
 
@@ -146,8 +146,8 @@ def _speakers(utterances: Iterable[Utterance]) -> list[str]:
 
 
 def _field_in(values: Collection, *fields: str) -> Callable[[Utterance], bool]:
-    read = attrgetter(*fields)
-    return lambda u: read(u) in values
+    get = attrgetter(*fields)
+    return lambda u: get(u) in values
 
 
 def _require(condition: bool, message: str) -> None:
@@ -171,7 +171,7 @@ def _leave_one_speaker_out(utterances: Sequence[Utterance], options: dict) -> It
 
 
 def _leave_one_session_out(utterances: Sequence[Utterance], options: dict) -> Iterable[Rule]:
-    """Valid: whole dialogues of the other sessions, stratified by emotion."""
+    """Valid: complete dialogues of the other sessions, stratified by emotion."""
     sessions = sorted({u.session for u in utterances})
     _require(
         "" not in sessions and len(sessions) >= 2,
@@ -191,25 +191,25 @@ def _stratified_dialogues(
     import numpy as np
     from sklearn.model_selection import StratifiedGroupKFold
 
-    named = [f"{u.session}/{u.dialogue}" for u in utterances]
-    names, groups = np.unique(named, return_inverse=True)
+    dialogues = [f"{u.session}/{u.dialogue}" for u in utterances]
+    names, groups = np.unique(dialogues, return_inverse=True)
     emotions = [u.emotion for u in utterances]
-    parts = min(round(1 / fraction), len(names), max(Counter(emotions).values()))
-    _require(parts >= 2, "the other sessions hold one dialogue; valid needs one of its own")
-    # Not shuffled by scikit-learn, some versions of which then do not stratify.
-    places = np.argsort(np.random.RandomState(seed).permutation(len(names)))
-    _, chosen = next(StratifiedGroupKFold(parts).split(emotions, emotions, places[groups]))
+    num_splits = min(round(1 / fraction), len(names), max(Counter(emotions).values()))
+    _require(num_splits >= 2, "the other sessions hold one dialogue; valid needs one of its own")
+    # Shuffled here, because some versions of scikit-learn do not stratify when they shuffle.
+    order = np.argsort(np.random.RandomState(seed).permutation(len(names)))
+    _, chosen = next(StratifiedGroupKFold(num_splits).split(emotions, emotions, order[groups]))
     return {(utterances[i].session, utterances[i].dialogue) for i in chosen}
 
 
 def _speaker_k_fold(utterances: Sequence[Utterance], options: dict) -> Iterable[Rule]:
-    """Groups of speakers dealt evenly by gender; valid: the next group."""
+    """Test: a group of speakers, balanced by gender; valid: the next group."""
     genders = {u.speaker: u.gender for u in utterances}
     speakers = sorted(genders, key=lambda s: (genders[s], s))
     k = options["num_folds"]
     _require(
         isinstance(k, int) and 3 <= k <= len(speakers),
-        f"speaker_k_fold: num_folds is {k!r}; allowed: 3 … {len(speakers)}, the speakers",
+        f"speaker_k_fold: num_folds is {k!r}; allowed: 3 to {len(speakers)}, the speakers",
     )
     groups = [frozenset(speakers[i::k]) for i in range(k)]
     for i, test in enumerate(groups):
@@ -243,10 +243,10 @@ PROTOCOLS: dict[str, Callable[[Sequence[Utterance], dict], Iterable[Rule]]] = {
 
 
 def describe_fold(fold: Fold, selection: str) -> str:
-    """One line for logs: sizes, classes, and the warning that a selection deserves."""
-    sizes = ", ".join(f"{p} {len(getattr(fold, p))}" for p in ("train", "valid", "test"))
+    """One line for logs: sizes, classes, and the note on an optimistic selection."""
+    sizes = ", ".join(f"{s} {len(getattr(fold, s))}" for s in ("train", "valid", "test"))
     classes = ", ".join(
         f"{k} {v}" for k, v in sorted(Counter(u.emotion for u in fold.test).items())
     )
-    told = selection_note(selection, "; ")
-    return f"fold {fold.index} ({fold.name}): {sizes}; test holds {classes}{told}"
+    note = selection_note(selection, "; ")
+    return f"fold {fold.index} ({fold.name}): {sizes}; test holds {classes}{note}"

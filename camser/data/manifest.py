@@ -1,4 +1,4 @@
-"""The manifest: one row an utterance, the same columns for every corpus."""
+"""The manifest: one row per utterance, with the same columns for every corpus."""
 
 from __future__ import annotations
 
@@ -16,16 +16,16 @@ from camser.runtime.safe_io import read_text
 
 STYLES = ("improvised", "scripted", "acted")
 GENDERS = ("female", "male")
-DataFolder = str | Path | Mapping[str, str | Path]  # a corpus's, or each corpus's by name
+DataFolder = str | Path | Mapping[str, str | Path]  # of one corpus, or by corpus name
 
 
 class ManifestError(ValueError):
-    """A manifest, or a corpus folder, that does not say what it must."""
+    """A manifest or a corpus folder is not valid."""
 
 
 @dataclass(frozen=True)
 class Utterance:
-    """One recording of one speaker, and what is known of it.
+    """One recording of one speaker, and its metadata.
 
     Ids and speakers carry their corpus (``emodb/03``), so that corpora can be joined.
 
@@ -38,13 +38,13 @@ class Utterance:
     path : str
         The audio file, relative to its corpus's data folder, with forward slashes.
     seconds : float
-        Length.
+        Duration.
     speaker : str
-        Who speaks, e.g. ``iemocap/Ses01F``.
+        The speaker's id, e.g. ``iemocap/Ses01F``.
     gender : str
         ``female`` or ``male``.
     session : str
-        The recording session, or empty where the corpus has none.
+        The recording session, or empty if the corpus has none.
     dialogue : str
         The conversation, or empty.
     style : str
@@ -52,9 +52,9 @@ class Utterance:
     emotion : str
         The label, after merging (happy and excited are one class in the paper).
     text : str
-        What is said; may be empty.
+        The spoken words; may be empty.
     digest : str
-        Of the audio file's bytes, so that a fingerprint of the manifest speaks of the audio too.
+        Checksum of the audio file's bytes, so that the manifest's fingerprint covers the audio.
     """
 
     id: str
@@ -72,7 +72,7 @@ class Utterance:
 
 
 COLUMNS = [field.name for field in fields(Utterance)]
-MAX_FIELD = 100_000  # characters of a field; csv reads some more
+MAX_FIELD = 100_000  # characters of a field; the limit of csv is slightly higher
 
 
 def audio_path(data_folder: DataFolder, utterance: Utterance) -> Path:
@@ -81,14 +81,14 @@ def audio_path(data_folder: DataFolder, utterance: Utterance) -> Path:
     Arguments
     ---------
     data_folder : str, Path or mapping of str to those
-        Where the corpus lies; of several corpora, where each of them does, by name.
+        The corpus's folder; for several corpora, the folder of each by corpus name.
     utterance : Utterance
         A row of the manifest.
 
     Raises
     ------
     ManifestError
-        If there are several folders, and none for the utterance's corpus; or as ``resolve_inside``.
+        If ``data_folder`` is a mapping without the utterance's corpus; or as ``resolve_inside``.
 
     Example
     -------
@@ -110,42 +110,42 @@ def audio_path(data_folder: DataFolder, utterance: Utterance) -> Path:
 
 
 def resolve_inside(folder: str | Path, path: str | Path) -> Path:
-    """A path below a folder, which no link leads out of.
+    """Join a folder and a path, and check that the result is inside the folder.
 
     Arguments
     ---------
     folder : str or Path
-        A corpus's; it may be a link itself.
+        A corpus's folder; it may be a link itself.
     path : str or Path
-        Relative to it.
+        Relative to ``folder``.
 
     Raises
     ------
     ManifestError
-        If ``path`` leads elsewhere, by itself or through a link.
+        If ``path`` leads out of ``folder``, by itself or through a link.
     """
-    found = Path(folder) / path
+    joined = Path(folder) / path
     try:
-        there, home = found.resolve(), Path(folder).resolve()
-    except (OSError, RuntimeError, ValueError) as error:  # links in a circle, a name with NUL
-        raise ManifestError(f"{found}: cannot be followed ({error})") from error
-    if not there.is_relative_to(home):
+        resolved, root = joined.resolve(), Path(folder).resolve()
+    except (OSError, RuntimeError, ValueError) as error:  # circular links, a name with NUL
+        raise ManifestError(f"{joined}: cannot be resolved ({error})") from error
+    if not resolved.is_relative_to(root):
         raise ManifestError(
-            f"{found} leads to {there}, out of the data folder {home}; what lies outside is not "
-            f"read: copy or hard-link the files, or give the folder that holds them"
+            f"{joined} leads to {resolved}, out of the data folder {root}; files outside it are "
+            f"not read: copy or hard-link the files, or set data_folder to their folder"
         )
-    return found
+    return joined
 
 
 def validate_manifest(utterances: Sequence[Utterance], source: str = "manifest") -> None:
-    """Raise a ManifestError that lists every row that is not sound.
+    """Raise a ManifestError that lists the invalid rows.
 
     Arguments
     ---------
     utterances : sequence of Utterance
         The rows.
     source : str
-        What to call them in the message, e.g. the file's path.
+        The name of the rows in the message, e.g. the file's path.
     """
     problems, seen = [], set()
     for number, row in enumerate(utterances, start=1):
@@ -195,7 +195,7 @@ def read_manifest(path: str | Path) -> list[Utterance]:
     Raises
     ------
     ManifestError
-        If the file is missing, has other columns, or any row is not sound.
+        If the file is missing, has other columns, or has an invalid row.
     """
     try:
         text = read_text(path)
@@ -207,7 +207,7 @@ def read_manifest(path: str | Path) -> list[Utterance]:
             f"{path} is not a manifest: {error}; delete it and prepare again"
         ) from error
     if not text.endswith("\n"):
-        raise ManifestError(f"{path} is cut off in its last line; delete it and prepare again")
+        raise ManifestError(f"{path} is truncated in its last line; delete it and prepare again")
     if header != COLUMNS:
         raise ManifestError(f"{path}: the columns are {header}; they must be {COLUMNS}")
     utterances = [_parse(row, f"{path}, row {n}") for n, row in enumerate(rows, start=1)]

@@ -1,6 +1,7 @@
-"""Arrays on disk: written whole or not at all, mapped into memory, or copied to a device.
+"""Arrays on disk: written atomically, mapped into memory, or copied to a device.
 
-Beside what is kept for long lies an index, written last: what the array is of, and its digest.
+A cached array has an index file beside it, written last. The index holds a description of the
+array and its checksum.
 """
 
 from __future__ import annotations
@@ -26,18 +27,18 @@ BLOCK = 1 << 26  # bytes copied at a time
 def write_array(
     path: Path, dtype: type[np.generic], shape: Sequence[int], blocks: Iterable[np.ndarray]
 ) -> None:
-    """Write ``path`` in numpy's format, block after block, so that few of them are in memory.
+    """Write ``path`` in numpy's format, block by block, so that few blocks are in memory.
 
-    What killed runs left beside it more than a day ago is removed.
+    Temporary files that killed runs left in its folder more than a day ago are removed.
 
     Arguments
     ---------
     path : Path
-        The ``.npy`` file; its folder is made if need be.
+        The ``.npy`` file; its folder is created if needed.
     dtype : type
-        Of the elements.
+        Type of the elements.
     shape : sequence of int
-        Of the whole array.
+        Shape of the complete array.
     blocks : iterable of array
         [rows, …] each; together they fill ``shape``.
     """
@@ -59,7 +60,7 @@ def write_array(
 def open_array(
     path: Path, shape: Sequence[int], dtypes: Iterable[type[np.generic]]
 ) -> MappedArray | None:
-    """The array in a file, or None where there is none of this shape and of one of these types."""
+    """Open the array in a file; None if it is missing or has another shape or type."""
     try:
         array = MappedArray(path)
     except (OSError, ValueError, EOFError):
@@ -69,23 +70,23 @@ def open_array(
 
 
 def write_index(path: Path, about: Mapping[str, Any]) -> None:
-    """Write, beside an array that is there, what it is of; last, so that it says: it is whole.
+    """Write the index of an array, beside it; written last, it shows that the array is complete.
 
     Arguments
     ---------
     path : Path
         The ``.npy`` file.
     about : mapping
-        What JSON can hold.
+        The description of the array, in values that JSON can store.
     """
     with atomic_write(path.with_suffix(".json")) as file:
         json.dump({**about, **file_record(path)}, file)
 
 
 def is_valid_array(path: Path, about: Mapping[str, Any]) -> bool:
-    """Whether an array is there to the last bit, and is of what ``about`` says.
+    """Whether an array exists, its checksum is right, and its index matches ``about``.
 
-    One that is not, though it has an index, is named in a warning.
+    If there is an index but the array is not valid, a warning is logged.
     """
     index = path.with_suffix(".json")
     if not index.is_file():
@@ -98,9 +99,9 @@ def is_valid_array(path: Path, about: Mapping[str, Any]) -> bool:
 
 
 class MappedArray:
-    """An array in a file, read where it lies, or from a device's copy.
+    """An array in a file, read through a memory map or from a copy on a device.
 
-    To another process goes its path, and it is mapped there again.
+    Pickling sends only the path to another process, which maps the file again.
 
     Arguments
     ---------
@@ -110,9 +111,9 @@ class MappedArray:
     Attributes
     ----------
     host : numpy.memmap
-        Read-only.
+        The memory map, read-only.
     copy : Tensor or None
-        What lies on a device.
+        The copy on a device.
 
     Example
     -------
@@ -138,23 +139,23 @@ class MappedArray:
         return self.host.nbytes
 
     def to(self, device: str | torch.device) -> MappedArray:
-        """Copy the whole to a device, from where rows are then taken."""
+        """Copy the complete array to a device; rows are then read from the copy."""
         dtype = torch.from_numpy(np.empty(0, self.host.dtype)).dtype
         copy = torch.empty(self.host.shape, dtype=dtype, device=device)
         step = max(1, BLOCK * len(self.host) // max(1, self.nbytes))
         for start in range(0, len(self.host), step):
-            block = np.array(self.host[start : start + step])  # a map cannot be written: copy it
+            block = np.array(self.host[start : start + step])  # torch needs writable memory
             copy[start : start + step] = torch.from_numpy(block)
         self.copy = copy
         return self
 
     def gather(self, at: Tensor) -> Tensor:
-        """Some rows, [items, …], where the array lies: on the host or on the device.
+        """Read rows, [items, …], on the array's device: the host or the device of the copy.
 
         Arguments
         ---------
         at : Tensor
-            [items], which ones; on the array's device.
+            [items], the row indices; on the array's device.
         """
         if self.copy is not None:
             return self.copy.index_select(0, at)
@@ -169,14 +170,14 @@ def copy_to_device_if_fits(
     Arguments
     ---------
     arrays : sequence of MappedArray
-        All that batches are made of.
+        All data of the batches.
     device : str or torch.device
-        Where the model is.
+        The model's device.
 
     Returns
     -------
     torch.device
-        Where the arrays now lie: ``device``, or the CPU.
+        The device of the arrays after the call: ``device``, or the CPU.
     """
     device, size = torch.device(device), sum(array.nbytes for array in arrays)
     if device.type != "cuda":
@@ -184,8 +185,9 @@ def copy_to_device_if_fits(
     free = torch.cuda.mem_get_info(device)[0]
     fits = size <= free / 2
     logger.info(
-        "the data, %.2f GB, %s on %s, of which %.2f GB are free",
-        size / 1e9, "lies" if fits else "is read from the disk, having no room", device, free / 1e9,
+        "data: %.2f GB; free on %s: %.2f GB; %s",
+        size / 1e9, device, free / 1e9,
+        "copying to the device" if fits else "read from disk: larger than half of the free memory",
     )  # fmt: skip
     if not fits:
         return torch.device("cpu")

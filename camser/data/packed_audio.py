@@ -1,4 +1,4 @@
-"""A corpus's samples in one array: decoded once, mapped into memory, segments cut out of it."""
+"""The samples of a corpus in one memory-mapped array, decoded once; segments are cut from it."""
 
 from __future__ import annotations
 
@@ -34,41 +34,41 @@ def num_samples(utterance: Utterance) -> int:
 
 
 class _Inexact(Exception):
-    """A sample that 16 bits cannot hold."""
+    """16 bits cannot represent a sample exactly."""
 
 
 class PackedAudio:
-    """The samples of a manifest's utterances, one after the other.
+    """The samples of a manifest's utterances, concatenated.
 
-    They equal what ``audio.load`` gives: a corpus is kept as int16 only where that is exact for
-    every sample of it, as it is for 16-bit mono files at 16 kHz, else as float32. ``<fingerprint
-    of the manifest>.npy`` holds the samples; ``.json`` beside it, written last, says what they
-    are. Where the two do not agree, the corpus is packed again.
+    They equal what ``audio.load`` returns. A corpus is stored as int16 if that is exact for every
+    sample, as it is for 16-bit mono files at 16 kHz; else as float32. ``<fingerprint of the
+    manifest>.npy`` holds the samples. The ``.json`` index beside it, written last, describes
+    them. If the two do not agree, the corpus is packed again.
 
-    Under several processes the main one packs, and all must construct it.
+    With several processes, the main one packs, and all must construct the object.
 
     Arguments
     ---------
     utterances : sequence of Utterance
-        The whole manifest.
+        All utterances of the manifest.
     data_folder : str, Path or mapping of str to those
-        What the manifest's paths are relative to, as for ``corpus.locate``.
+        The base of the manifest's paths, as for ``manifest.audio_path``.
     folder : str or Path
-        Where the files are kept.
+        The folder of the packed files.
     progress : bool
-        Whether to show a bar.
+        Whether to show a progress bar.
 
     Raises
     ------
     AudioError
-        If an utterance cannot be read, or ends before the manifest says.
+        If an utterance cannot be read, or is shorter than in the manifest.
 
     Attributes
     ----------
     samples : MappedArray
         [samples of all utterances]
     first : dict of str to int
-        Where each utterance begins, by its id.
+        The first sample of each utterance, by its id.
 
     Example
     -------
@@ -99,36 +99,36 @@ class PackedAudio:
         ddp_barrier()
         samples = self._open()
         if samples is None:
-            raise OSError(f"{self.path} is not there; all processes must share {folder}")
+            raise OSError(f"{self.path} is missing or invalid; all processes must share {folder}")
         self.samples: MappedArray = samples
 
     def read_segments(self, start: Tensor, length: Tensor, width: int) -> Tensor:
-        """Stretches of the samples, padded at their ends with silence.
+        """Read segments of the samples, padded at their ends with silence.
 
         Arguments
         ---------
         start, length : Tensor
-            [items], where each begins and how many samples it has, at most ``width``; on the
-            device on which the samples lie.
+            [segments], the first sample of each and its length, at most ``width``; on the
+            samples' device.
         width : int
-            Samples of a row.
+            Samples per row.
 
         Returns
         -------
         Tensor
-            [items, width], float32, on the same device.
+            [segments, width], float32, on the same device.
         """
         scale = 1 / FULL_SCALE if self.samples.host.dtype == np.int16 else 1.0
         if self.samples.copy is not None:
             columns = torch.arange(width, device=start.device)
             inside = columns < length.unsqueeze(1)
-            places = torch.where(inside, start.unsqueeze(1) + columns, 0)
-            return (self.samples.copy[places] * scale).masked_fill_(~inside, 0.0)
-        waves = np.zeros((len(start), width), np.float32)
-        for wave, begin, count in zip(waves, start.tolist(), length.tolist(), strict=True):
-            part = self.samples.host[begin : begin + count]
-            np.multiply(part, np.float32(scale), out=wave[:count])
-        return torch.from_numpy(waves)
+            indices = torch.where(inside, start.unsqueeze(1) + columns, 0)
+            return (self.samples.copy[indices] * scale).masked_fill_(~inside, 0.0)
+        segments = np.zeros((len(start), width), np.float32)
+        for segment, begin, count in zip(segments, start.tolist(), length.tolist(), strict=True):
+            stored = self.samples.host[begin : begin + count]
+            np.multiply(stored, np.float32(scale), out=segment[:count])
+        return torch.from_numpy(segments)
 
     def waveform(self, utterance: Utterance) -> Tensor:
         """An utterance's samples, float32 [samples]."""
@@ -138,7 +138,7 @@ class PackedAudio:
 
     @property
     def device(self) -> torch.device:
-        """Where the samples lie."""
+        """The samples' device."""
         copy = self.samples.copy
         return torch.device("cpu") if copy is None else copy.device
 
@@ -146,7 +146,7 @@ class PackedAudio:
         return open_array(self.path, (self.total,), (np.int16, np.float32))
 
     def _index_record(self, utterances: Sequence[Utterance]) -> dict[str, Any]:
-        """What the index says beside the array's digest."""
+        """The content of the index, except the array's checksum."""
         return {
             "format": FORMAT,
             "manifest": fingerprint(utterances),
@@ -174,9 +174,9 @@ def _decode(
 
 
 def _as_int16(samples: np.ndarray) -> np.ndarray:
-    """16-bit samples that are these exactly."""
+    """Convert samples to 16 bits, or raise ``_Inexact`` if that changes any."""
     scaled = samples * FULL_SCALE  # a power of two: nothing is rounded
-    whole = scaled.clip(-FULL_SCALE, FULL_SCALE - 1).astype(np.int16)
-    if (whole != scaled).any():
+    integers = scaled.clip(-FULL_SCALE, FULL_SCALE - 1).astype(np.int16)
+    if (integers != scaled).any():
         raise _Inexact
-    return whole
+    return integers

@@ -1,4 +1,4 @@
-"""From a corpus folder to a manifest: what every recipe's preparation shares."""
+"""From a corpus folder to a manifest: the preparation steps shared by all recipes."""
 
 from __future__ import annotations
 
@@ -19,27 +19,27 @@ from camser.runtime.files import atomic_write
 logger = logging.getLogger(__name__)
 PREPARE_KEYS = ("data_folder", "prepared_folder", "labels", "merge", "allow_missing")
 Counts = Mapping[str, Mapping[str, int]]
-CorpusScanner = Callable[[Path], "CorpusScan"]  # a recipe's reading of a corpus folder
+CorpusScanner = Callable[[Path], "CorpusScan"]  # a recipe's reader of a corpus folder
 
 
 class CorpusError(ValueError):
-    """A corpus folder in which something is missing or broken; the message lists everything."""
+    """Files of a corpus are missing or invalid; the message lists all problems."""
 
 
 class CorpusScan(NamedTuple):
-    """What a recipe finds in a corpus folder.
+    """The content of a corpus folder, as a recipe's scanner returns it.
 
     Arguments
     ---------
     utterances : list of Utterance
-        All that is annotated, whatever its emotion, under emotion names that corpora share
-        (angry, happy, excited, sad, neutral, …); ``seconds`` and ``digest`` are filled in later.
+        All annotated utterances of any emotion, under emotion names that corpora share (angry,
+        happy, excited, sad, neutral, …). ``seconds`` and ``digest`` are filled in later.
     problems : list of str
-        What is wrong, one line each, naming the file.
+        The problems, one line each; each names the file.
     expected : mapping
-        Utterances by group (a session, or the corpus) and label, where they are known.
+        The known numbers of utterances by group (a session, or the corpus) and label.
     expected_merge : mapping
-        The merging of emotions that these numbers are for.
+        The value of ``merge`` for which these numbers hold.
     """
 
     utterances: list[Utterance]
@@ -58,22 +58,24 @@ def prepare(
 ) -> list[Utterance]:
     """Scan a corpus, or several, check every recording, and write ``manifest.csv``.
 
-    Every file is decoded once; ``audio.json`` keeps what was found until its size or time changes.
+    Every file is decoded once. ``audio.json`` caches its length and checksum, until the file's
+    size or modification time changes.
 
     Arguments
     ---------
     scan : callable, or mapping of str to callable
-        The recipe's: a data folder to a ``CorpusScan``; or several corpora's, by name.
+        The recipe's scanner, which reads a data folder into a ``CorpusScan``; or the scanners of
+        several corpora, by name.
     data_folder : str, Path or mapping of str to those
         The corpus; or as for ``prepare_several``.
     prepared_folder : str or Path
-        Where the files are written.
+        The output folder.
     labels : sequence of str
-        The emotions wanted.
+        The emotions to select.
     merge : mapping of str to str
-        Emotions that count as another, e.g. excited as happy.
+        Emotions to relabel as another, e.g. excited as happy.
     allow_missing : bool
-        Go on with what is there instead of raising.
+        Continue with the files that are present instead of raising.
 
     Returns
     -------
@@ -82,23 +84,25 @@ def prepare(
     Raises
     ------
     CorpusError
-        If anything is missing or broken; all of it at once, with a table of found / expected.
+        If anything is missing or invalid; lists all problems, with a table of found / expected.
     """
     if isinstance(scan, Mapping):
         return prepare_several(scan, data_folder, prepared_folder, labels, merge, allow_missing)
     if not isinstance(data_folder, (str, Path)) or not Path(data_folder).is_dir():
         raise CorpusError(f"{data_folder} is not a folder; data_folder must hold the corpus")
     data_folder = Path(data_folder)
-    found = scan(data_folder)
-    named = [replace(u, emotion=merge.get(u.emotion, u.emotion)) for u in found.utterances]
-    wanted = [u for u in named if u.emotion in labels]
-    utterances, broken = _measure_audio(wanted, data_folder, Path(prepared_folder) / "audio.json")
-    problems = [*found.problems, *broken]
-    table, differs = _compare(utterances, _expected(found, merge), labels)
+    corpus = scan(data_folder)
+    merged = [replace(u, emotion=merge.get(u.emotion, u.emotion)) for u in corpus.utterances]
+    selected = [u for u in merged if u.emotion in labels]
+    utterances, invalid = _measure_audio(
+        selected, data_folder, Path(prepared_folder) / "audio.json"
+    )
+    problems = [*corpus.problems, *invalid]
+    table, differs = _compare(utterances, _expected(corpus, merge), labels)
     if problems or differs:
         message = _message(data_folder, problems, table)
         if not allow_missing:
-            raise CorpusError(f"{message}\nallow_missing: true goes on with what is there")
+            raise CorpusError(f"{message}\nto use only the valid files, set allow_missing: true")
         logger.warning(message)
     empty = [label for label in labels if label not in {u.emotion for u in utterances}]
     if empty:
@@ -120,9 +124,9 @@ def prepare_several(
     Arguments
     ---------
     scans : mapping of str to callable
-        What the recipe can read, by the corpus's name.
+        The recipe's scanners, by corpus name.
     data_folder : mapping of str to str, Path or None
-        Where each corpus lies that takes part; one without a folder is left out.
+        The folder of each corpus to use; a corpus without a folder is left out.
     prepared_folder, labels, merge, allow_missing
         As for ``prepare``. Every corpus must have every emotion of ``labels``.
 
@@ -134,19 +138,19 @@ def prepare_several(
     Raises
     ------
     CorpusError
-        If a corpus is unknown or none takes part, if a name does not carry its corpus, or if
-        anything is missing or broken in any of them; all of it at once.
+        If a corpus is unknown, if none is selected, if a name does not begin with its corpus, or
+        if anything is missing or invalid. The message lists the problems of all corpora.
     """
     joined, problems = [], []
     for corpus, folder in _selected_folders(scans, data_folder).items():
-        own = Path(prepared_folder) / corpus
+        subfolder = Path(prepared_folder) / corpus
         try:
-            part = prepare(scans[corpus], folder, own, labels, merge, allow_missing)
+            utterances = prepare(scans[corpus], folder, subfolder, labels, merge, allow_missing)
         except (CorpusError, ManifestError) as error:
             problems.append(f"{corpus}: {error}")
             continue
-        problems += _ids_without_corpus(part, corpus)
-        joined += part
+        problems += _ids_without_corpus(utterances, corpus)
+        joined += utterances
     if problems:
         raise CorpusError("\n".join(problems))
     write_manifest(Path(prepared_folder) / "manifest.csv", joined)
@@ -156,57 +160,57 @@ def prepare_several(
 def _selected_folders(
     scans: Mapping[str, CorpusScanner], data_folder: object
 ) -> dict[str, str | Path]:
-    """The folders of the corpora that take part."""
-    given = data_folder if isinstance(data_folder, Mapping) else {}
-    unknown = ", ".join(repr(corpus) for corpus in given if corpus not in scans)
+    """The folders of the corpora to use."""
+    folders = data_folder if isinstance(data_folder, Mapping) else {}
+    unknown = ", ".join(repr(corpus) for corpus in folders if corpus not in scans)
     if unknown:
         raise CorpusError(f"data_folder: no corpus {unknown}; allowed: {', '.join(scans)}")
-    chosen = {c: given[c] for c in scans if given.get(c) not in (None, "")}
-    if not chosen:
+    selected = {c: folders[c] for c in scans if folders.get(c) not in (None, "")}
+    if not selected:
         table = ", ".join(f"{corpus}: …" for corpus in scans)
         raise CorpusError(
-            f"data_folder is {data_folder!r}; it must be a table that gives corpora their folders: "
-            f'--data_folder="{{{table}}}", or only those that take part'
+            f"data_folder is {data_folder!r}; it must be a table of corpora and their folders: "
+            f'--data_folder="{{{table}}}", or only the corpora to use'
         )
-    return chosen
+    return selected
 
 
 def _ids_without_corpus(utterances: Sequence[Utterance], corpus: str) -> list[str]:
-    """Names that could also be another corpus's; up to five."""
+    """Report names that do not begin with their corpus, up to five."""
     names = {name for u in utterances for name in (f"{u.corpus}/", u.id, u.speaker)}
     wrong = sorted(name for name in names if not name.startswith(f"{corpus}/"))
     return [f"{corpus}: the name {name!r} must begin with '{corpus}/'" for name in wrong[:5]]
 
 
-def _expected(found: CorpusScan, merge: Mapping[str, str]) -> Counts:
-    """The known numbers, where they are for this merging of the emotions that the corpus has."""
-    known = {*found.expected_merge, *(u.emotion for u in found.utterances)}
-    here = {old: new for old, new in merge.items() if old in known}
-    return found.expected if here == dict(found.expected_merge) else {}
+def _expected(corpus: CorpusScan, merge: Mapping[str, str]) -> Counts:
+    """The expected counts, if they hold for ``merge``, without emotions not in the corpus."""
+    known = {*corpus.expected_merge, *(u.emotion for u in corpus.utterances)}
+    applied = {old: new for old, new in merge.items() if old in known}
+    return corpus.expected if applied == dict(corpus.expected_merge) else {}
 
 
 def _measure_audio(
     utterances: Sequence[Utterance], data_folder: Path, cache: Path
 ) -> tuple[list[Utterance], list[str]]:
-    """The utterances with their lengths and digests, and what is wrong with the others."""
-    known = (read_json_with_digest(cache) or {"files": {}})["files"]  # it only saves time
-    checked, good, problems = {}, [], []
+    """The valid utterances with lengths and checksums, and the problems of the others."""
+    cached = (read_json_with_digest(cache) or {"files": {}})["files"]  # it only saves time
+    checked, valid, problems = {}, [], []
     for u in utterances:
         try:
             path = audio_path(data_folder, u)
             state = _size_and_mtime(path)
-            entry: list | None = known.get(str(path))
+            entry: list | None = cached.get(str(path))
             if not entry or entry[:2] != state:
                 entry = [*state, audio.count_samples(path) / audio.SAMPLE_RATE, digest(path)]
         except (audio.AudioError, ManifestError) as error:
             problems.append(str(error))
             continue
         checked[str(path)] = entry
-        good.append(replace(u, seconds=entry[2], digest=entry[3]))
-    if not checked.items() <= known.items():
+        valid.append(replace(u, seconds=entry[2], digest=entry[3]))
+    if not checked.items() <= cached.items():
         with atomic_write(cache) as file:
-            json.dump(add_digest({"files": {**known, **checked}}), file)
-    return good, problems
+            json.dump(add_digest({"files": {**cached, **checked}}), file)
+    return valid, problems
 
 
 def _size_and_mtime(path: Path) -> list[int]:
@@ -221,16 +225,16 @@ def _compare(
     utterances: Sequence[Utterance], expected: Counts, labels: Sequence[str]
 ) -> tuple[str, bool]:
     """A table of found / expected by group and label, and whether they differ."""
-    found = Counter((u.session or u.corpus, u.emotion) for u in utterances)
-    groups = sorted(set(expected) | {group for group, _ in found})
+    counts = Counter((u.session or u.corpus, u.emotion) for u in utterances)
+    groups = sorted(set(expected) | {group for group, _ in counts})
     rows, differs = [["", *labels]], False
     for group in groups:
         cells = [group]
         for label in labels:
             known = expected.get(group, {}).get(label)
-            here = found[group, label]
-            differs |= known is not None and known != here
-            cells.append(str(here) if known is None else f"{here}/{known}")
+            count = counts[group, label]
+            differs |= known is not None and known != count
+            cells.append(str(count) if known is None else f"{count}/{known}")
         rows.append(cells)
     width = max(len(cell) for row in rows for cell in row) + 2
     return "\n".join("".join(f"{cell:>{width}}" for cell in row) for row in rows), differs

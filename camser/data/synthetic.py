@@ -1,9 +1,9 @@
-"""A seeded synthetic corpus in IEMOCAP's layout, for demos and tests where the real one is not.
+"""A seeded synthetic corpus in IEMOCAP's layout, for demos and tests without the real corpus.
 
 The layout is the release's, oddities included: evaluators' lines and folders, unnamed lines in
-the transcriptions, a turn nobody rated, macOS litter. The voices are source and filter (Fant,
-1960); their prosody follows the emotion in the direction that the literature reports (e.g.
-Scherer, 2003), with overlap. Scores on them say that a pipeline works, nothing about real speech.
+the transcriptions, an unrated turn, macOS files. The voices follow the source-filter model (Fant,
+1960). Their prosody changes with the emotion in the direction that the literature reports (e.g.
+Scherer, 2003), with overlap. Scores on them show that a pipeline works, nothing about real speech.
 """
 
 from __future__ import annotations
@@ -22,12 +22,12 @@ from camser.audio import SAMPLE_RATE
 from camser.data.voices import make_voice, speak
 
 CLASSES = {"angry": ("ang",), "happy": ("hap", "exc"), "sad": ("sad",), "neutral": ("neu",)}
-UNUSED = ("fru", "sur", "fea", "dis", "oth", "xxx")  # by four-class recipes
+UNUSED = ("fru", "sur", "fea", "dis", "oth", "xxx")  # not in four-class recipes
 
 
 class _Emotion(NamedTuple):
-    word: str  # the evaluators'
-    share: float  # of the turns; in the real corpus's proportions among the four classes
+    word: str  # the evaluators' name for it
+    share: float  # of the turns; the four classes have the real corpus's proportions
     attributes: tuple  # valence, activation, dominance, 1 to 5
     prosody: tuple  # pitch, its span (semitones), syllables/s, level (dBFS), tilt (dB/kHz)
 
@@ -59,7 +59,7 @@ class _Turn:
     gender: str
     text: str
     seconds: float
-    emotion: str = ""  # empty: nobody rated it
+    emotion: str = ""  # empty: unrated
 
 
 def synthesize_corpus(
@@ -69,12 +69,12 @@ def synthesize_corpus(
     seed: int = 0,
     mean_seconds: float = 3.0,
 ) -> dict[str, dict[str, int]]:
-    """Write the corpus; the folder appears whole or not at all.
+    """Write the corpus; the folder is created complete or not at all.
 
     Arguments
     ---------
     folder : str or Path
-        Where to write; must not exist, or be empty.
+        The output folder; it must not exist, or be empty.
     dialogues_per_session : int
         At least 2; half improvised, half scripted.
     turns_per_dialogue : int
@@ -82,18 +82,19 @@ def synthesize_corpus(
     seed : int
         The same seed and sizes give the same bytes.
     mean_seconds : float
-        About a turn's mean length, 0.5 to 6. One turn lasts 0.4 s and, from 1.5 on, one 11.8 s.
+        Approximate mean length of a turn, 0.5 to 6. One turn lasts 0.4 s; from 1.5 on, another
+        lasts 11.8 s.
 
     Returns
     -------
     dict
-        Utterances per session and class, ``{"Session1": {"angry": 8, …}, …}``; the same is in
-        the folder's ``expected_counts.json``.
+        Utterances per session and class, ``{"Session1": {"angry": 8, …}, …}``, as in the
+        folder's ``expected_counts.json``.
 
     Raises
     ------
     FileExistsError
-        If there is something at ``folder`` already.
+        If ``folder`` is a file or is not empty.
     ValueError
         If a size is out of its range.
 
@@ -113,17 +114,17 @@ def synthesize_corpus(
             raise ValueError(f"{name} is {value}; allowed: {low} to {high}")
     folder = Path(folder).resolve()
     if folder.exists():
-        found = sorted(path.name for path in folder.iterdir()) if folder.is_dir() else ["a file"]
-        if found:
+        names = sorted(path.name for path in folder.iterdir()) if folder.is_dir() else ["a file"]
+        if names:
             raise FileExistsError(
-                f"there is something at {folder} already: {', '.join(found[:5])}"
-                f"{', …' if len(found) > 5 else ''}; delete it or name a new folder"
+                f"{folder} is not an empty folder: {', '.join(names[:5])}"
+                f"{', …' if len(names) > 5 else ''}; delete it or name a new folder"
             )
     plan = _plan(dialogues_per_session, turns_per_dialogue, seed, mean_seconds)
     counts = {session: dict.fromkeys(CLASSES, 0) for session in plan}
     folder.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=folder.parent, prefix=f".{folder.name}.") as temporary:
-        root = Path(temporary, folder.name)  # one level down, so that it has the usual permissions
+        root = Path(temporary, folder.name)  # a subfolder, so that it has the usual permissions
         for number, (session, dialogues) in enumerate(plan.items(), start=1):
             rng = np.random.default_rng([seed, number, 2000])
             voices = {"F": make_voice(rng, 205.0, 1.15), "M": make_voice(rng, 115.0, 1.0)}
@@ -142,7 +143,7 @@ def synthesize_corpus(
 def _plan(
     num_dialogues: int, num_turns: int, seed: int, mean_seconds: float
 ) -> dict[str, dict[str, list[_Turn]]]:
-    """Who says what, how long and with which emotion, by session and dialogue."""
+    """Plan the turns by session and dialogue: speaker, text, duration and emotion."""
     plan: dict[str, dict[str, list[_Turn]]] = {}
     for session in range(1, 6):
         dialogues = plan[f"Session{session}"] = {}
@@ -154,13 +155,13 @@ def _plan(
         for i in range(num_dialogues - num_improvised):
             suffix = "b" if (session, i) == (5, 0) else ""  # as Ses05M_script01_1b in the release
             name = f"Ses0{session}{'MF'[i % 2]}_script{i // 3 + 1:02d}_{i % 3 + 1}{suffix}"
-            rng = np.random.default_rng([seed, 0, i])  # every session speaks the same scripts
+            rng = np.random.default_rng([seed, 0, i])  # all sessions have the same scripts
             dialogues[name] = list(_lines(rng, name, num_turns, mean_seconds))
         rng = np.random.default_rng([seed, session, 1000])
         for speaker, gender in enumerate("FM", start=2 * session):
             own = [turn for turns in dialogues.values() for turn in turns if turn.gender == gender]
             emotions = ["ang", "sad", "neu", rng.choice(["hap", "exc"]), UNUSED[speaker % 6]]
-            # Systematic sampling: the shares hold as nearly as the number of turns allows.
+            # Systematic sampling: the shares are as exact as the number of turns allows.
             num_more = len(own) - len(emotions)
             points = (np.arange(num_more) + rng.random()) / num_more
             bounds = np.cumsum([emotion.share for emotion in EMOTIONS.values()])
@@ -169,8 +170,8 @@ def _plan(
                 tempo = (EMOTIONS[emotion].prosody[2] / EMOTIONS["neu"].prosody[2]) ** 0.5
                 seconds = turn.seconds / tempo * rng.lognormal(0, 0.1)
                 turn.emotion, turn.seconds = emotion, min(max(seconds, 0.45), 11.5)
-    every = [turn for ds in plan.values() for turns in ds.values() for turn in turns]
-    used = sorted((t for t in every if t.emotion not in UNUSED), key=lambda turn: turn.seconds)
+    all_turns = [turn for ds in plan.values() for turns in ds.values() for turn in turns]
+    used = sorted((t for t in all_turns if t.emotion not in UNUSED), key=lambda turn: turn.seconds)
     used[0].seconds = 0.4
     if mean_seconds >= 1.5:
         used[-1].seconds = 11.8
@@ -183,7 +184,7 @@ def _lines(rng: np.random.Generator, name: str, num: int, mean_seconds: float) -
     spoken = {"F": 0, "M": 0}
     for gender in rng.permutation(list(("FM" * num)[:num])).tolist():
         seconds = mean_seconds * rng.lognormal(-0.125, 0.5)
-        words = " ".join(rng.choice(part) for _ in range(12) for part in PHRASES).split()
+        words = " ".join(rng.choice(phrases) for _ in range(12) for phrases in PHRASES).split()
         text = " ".join(words[: max(1, round(2.5 * seconds))])
         turn = f"{name}_{gender}{spoken[gender]:03d}"
         yield _Turn(turn, gender, f"{text[0].upper()}{text[1:]}.", seconds)
@@ -215,28 +216,28 @@ def _write_dialogue(
         lines = [f"{turn.name} [{start:08.4f}-{end:08.4f}]: {turn.text}\n"]
         if turn.emotion:
             lines += _ratings(rng, turn, f"[{start:.4f} - {end:.4f}]")
-        for path, line in zip(texts, lines, strict=False):  # an unrated turn is only transcribed
+        for path, line in zip(texts, lines, strict=False):  # unrated: only a transcription
             texts[path] += line
         start = end + rng.uniform(0.2, 1.5)
     for path, text in texts.items():
         _write_text(path, text)
-    for litter in (labels / f"._{name}.txt", wavs / f"._{turns[0].name}.wav"):
-        litter.write_bytes(APPLE_DOUBLE)
+    for mac_file in (labels / f"._{name}.txt", wavs / f"._{turns[0].name}.wav"):
+        mac_file.write_bytes(APPLE_DOUBLE)
 
 
 def _ratings(rng: np.random.Generator, turn: _Turn, times: str) -> list[str]:
-    """What the evaluators said of a turn: the summary, and the three other files' lines."""
+    """The evaluators' ratings of a turn: the summary, and the lines of the three other files."""
     emotion, own = EMOTIONS[turn.emotion], f"{turn.gender}1"
     words = rng.permutation([other.word for other in EMOTIONS.values() if other.word])[:4]
-    if emotion.word:  # else no two agree, which is what xxx means
+    if emotion.word:  # xxx has none: no two evaluators agree
         words[[0, 1, 3]] = emotion.word
     rated = rng.normal(emotion.attributes, 0.6, (3, 3)).round().clip(1, 5).astype(int)
-    mean = ", ".join(f"{value:.4f}" for value in rated[:2].mean(axis=0))  # not the speaker's own
+    mean = ", ".join(f"{value:.4f}" for value in rated[:2].mean(axis=0))  # without the speaker's
     summary = f"{times}\t{turn.name}\t{turn.emotion}\t[{mean}]\n"
-    for who, word in zip(("E2", "E3", "E4", own), words, strict=True):
-        summary += f"C-{who}:\t{word};\t({'curious' if who == own else ''})\n"
-    for who, (val, act, dom) in zip(("E3", "E4", own), rated, strict=True):
-        summary += f"A-{who}:\tval {val}; act {act}; dom  {dom};\t()\n"
+    for rater, word in zip(("E2", "E3", "E4", own), words, strict=True):
+        summary += f"C-{rater}:\t{word};\t({'curious' if rater == own else ''})\n"
+    for rater, (val, act, dom) in zip(("E3", "E4", own), rated, strict=True):
+        summary += f"A-{rater}:\tval {val}; act {act}; dom  {dom};\t()\n"
     categories = [f"{turn.name} :{word}; ()\n" for word in (words[0], words[3])]
     val, act, dom = rated[0]
     attributes = f"{turn.name} :act {act}; :val {val}; :dom {dom}; ()\n"

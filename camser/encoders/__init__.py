@@ -1,4 +1,4 @@
-"""Encoders: raw segments in, frames out. One file each; the contract is in ``base``."""
+"""Encoders map raw segments to frames. One file each; ``base`` defines the interface."""
 
 from camser.encoders.base import Encoder, FrameSpec
 

@@ -1,4 +1,4 @@
-"""Adaptive average pooling whose gradient has one order of summation."""
+"""Adaptive average pooling whose gradient is summed in a fixed order."""
 
 from __future__ import annotations
 
@@ -9,8 +9,8 @@ from torch import Tensor, nn
 class AdaptiveMeanPool2d(nn.Module):
     """``nn.AdaptiveAvgPool2d`` as two matrix products.
 
-    On a GPU the gradient of PyTorch's own is summed in any order, and ``deterministic: true``
-    refuses it.
+    On a GPU, PyTorch's own layer sums the gradient in any order, so ``deterministic: true``
+    forbids it.
 
     Arguments
     ---------
@@ -34,8 +34,8 @@ class AdaptiveMeanPool2d(nn.Module):
         return sums / torch.outer(rows.sum(dim=1), columns.sum(dim=1))
 
     def _windows(self, length: int, maps: Tensor) -> Tensor:
-        """[size, length], 1 where a position is averaged: from floor(i n / size) to ceil((i + 1) n
-        / size) of n positions. Zeros and ones are exact in any precision."""
+        """[size, length], 1 where a position is averaged. Window i of n positions goes from
+        floor(i n / size) to ceil((i + 1) n / size). Zeros and ones are exact in any precision."""
         window = torch.arange(self.size, device=maps.device).unsqueeze(1)
         position = torch.arange(length, device=maps.device)
         inside = (position + 1) * self.size > window * length

@@ -1,4 +1,4 @@
-"""What every encoder promises, and what can be kept of its work."""
+"""The interface of every encoder, and the outputs that can be cached."""
 
 from __future__ import annotations
 
@@ -19,31 +19,31 @@ class FrameSpec(NamedTuple):
 
 
 class Encoder(nn.Module):
-    """A modality: raw segments to frames, its whole front end included.
+    """A modality: raw segments to frames. The front end is included.
 
     A subclass sets ``out_channels`` and defines ``forward``, ``num_frames`` and ``init_config``.
     Segments are float32, mono, 16 kHz, in [-1, 1].
 
-    One whose front end has nothing to learn may define ``front_end`` and ``back_end`` in place of
-    ``forward``; the front end's work is then done once for a corpus.
+    If the front end has no trained parameters, a subclass may define ``front_end`` and
+    ``back_end`` instead of ``forward``. The front end then runs only once per corpus.
 
     Attributes
     ----------
     out_channels : int
         Channels of a frame.
     pooling : str
-        What suits the frames where a fusion wants one vector: "flatten", "mean", "last" or
+        The default pooling where a fusion needs one vector: "flatten", "mean", "last" or
         "statistics".
     standardise : bool
-        Whether the features of that vector are brought to zero mean and unit variance.
+        Whether the features of that vector are standardized to zero mean and unit variance.
     has_augmentation : bool
-        Whether training draws something at random before the last frozen layer, so that frozen
-        frames cannot be kept.
+        Whether training is random before the last frozen layer. Then frozen frames cannot be
+        cached.
     compiled_submodules : tuple of str
-        The submodules that torch.compile takes whole: each a graph without breaks, at one size in
-        training and one in evaluation. Paths such as "layers.*"; "" is the module itself.
+        The submodules to compile with torch.compile. Each is one graph without breaks, with one
+        size in training and one in evaluation. Paths such as "layers.*"; "" is the module itself.
     expected_failures : mapping of str to str
-        The checks of ``camser.testing`` that this class cannot pass, with the reason of each.
+        The checks of ``camser.testing`` that this class cannot pass, each with its reason.
     """
 
     out_channels: int
@@ -59,26 +59,26 @@ class Encoder(nn.Module):
         return self.back_end(self.front_end(waves))
 
     def front_end(self, waves: Tensor) -> Tensor:
-        """[segments, samples] -> [segments, …], by the audio and the constructor alone."""
+        """[segments, samples] -> [segments, …]; depends only on the audio and the constructor."""
         raise NotImplementedError
 
     def back_end(self, features: Tensor) -> Tensor:
-        """What ``front_end`` gives -> [segments, frames, channels]"""
+        """The output of ``front_end`` -> [segments, frames, channels]"""
         raise NotImplementedError
 
     def num_frames(self, num_samples: int) -> int:
-        """Frames of a segment of ``num_samples``."""
+        """The number of frames of a segment of ``num_samples``."""
         raise NotImplementedError
 
     def max_segments(self, num_samples: int) -> int | None:
-        """The most segments of ``num_samples`` that one batch may hold; None: as many as fit."""
+        """The largest number of segments of ``num_samples`` in one batch; None: as many as fit."""
         return None
 
     def init_config(self) -> dict[str, Any]:
         """Plain YAML values that rebuild this architecture offline, without weights."""
         raise NotImplementedError(
-            f"{type(self).__name__} must define init_config: the constructor's arguments that "
-            f"build the same again without weights, for its exports"
+            f"{type(self).__name__} must define init_config; it returns the constructor's "
+            f"arguments that rebuild the architecture without weights, for an exported model"
         )
 
     def frame_spec(self, num_samples: int) -> FrameSpec:
@@ -93,27 +93,27 @@ class Encoder(nn.Module):
 
     @property
     def is_cacheable(self) -> bool:
-        """Whether something depends on the audio alone, so that it can be kept."""
+        """Whether an output depends on the audio alone, so that it can be cached."""
         return self.is_frozen or type(self).front_end is not Encoder.front_end
 
     def cacheable_output(self, waves: Tensor) -> Tensor:
-        """What can be kept of segments: [segments, samples] -> [segments, …]"""
+        """The output that can be cached: [segments, samples] -> [segments, …]"""
         return self(waves) if self.is_frozen else self.front_end(waves)
 
     def from_cache(self, kept: Tensor) -> Tensor:
-        """From what was kept to frames: [segments, …] -> [segments, frames, channels]"""
+        """From cached output to frames: [segments, …] -> [segments, frames, channels]"""
         return kept if self.is_frozen else self.back_end(kept)
 
     def freeze(self, module: nn.Module) -> None:
-        """Leave a part of this encoder as it is: no gradients, always in evaluation mode."""
+        """Freeze a component of this encoder: no gradients, always in evaluation mode."""
         module.requires_grad_(False).eval()
         self._frozen = (*self._frozen, module)
 
     def train(self, mode: bool = True) -> Encoder:
-        """Training mode for all but the frozen parts.
+        """Training mode for all but the frozen components.
 
-        SpeechBrain calls ``train()`` on whole models, which would put the dropout of a frozen
-        network to work.
+        SpeechBrain calls ``train()`` on the complete model. That would switch on the dropout of a
+        frozen network.
         """
         super().train(mode)
         for module in self._frozen:

@@ -1,4 +1,4 @@
-"""What front ends share: pre-emphasis, normalisation, the power of a spectrum."""
+"""Functions that front ends share: pre-emphasis, normalization, the power of a spectrum."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import torchaudio
 from torch import Tensor
 
 MAX_FFT = 2**16  # samples: 4 s
-MAX_BANDS = 1024  # whose filters of the longest transform take 134 MB
+MAX_BANDS = 1024  # with the longest transform, their filters take 134 MB
 
 
 def preemphasize(waves: Tensor, coefficient: float) -> Tensor:
@@ -21,7 +21,7 @@ def preemphasize(waves: Tensor, coefficient: float) -> Tensor:
     waves : Tensor
         [segments, samples]
     coefficient : float
-        0.97 in the paper; 0 leaves the samples as they are.
+        0.97 in the paper; 0 does not change the samples.
     """
     if not coefficient:
         return waves
@@ -29,7 +29,7 @@ def preemphasize(waves: Tensor, coefficient: float) -> Tensor:
 
 
 def zero_mean_unit_variance(waves: Tensor) -> Tensor:
-    """Zero mean and unit variance for each segment, as wav2vec2's feature extractor does it.
+    """Zero mean and unit variance for each segment, as in wav2vec2's feature extractor.
 
     Arguments
     ---------
@@ -44,7 +44,7 @@ def zero_mean_unit_variance(waves: Tensor) -> Tensor:
 def power_spectrum(spectrum: Tensor) -> Tensor:
     """The squared modulus of a complex spectrum, of the same shape.
 
-    Without the root that ``abs`` takes, and that squaring would undo.
+    ``abs`` would take a root, and squaring would undo it.
 
     Arguments
     ---------
@@ -55,27 +55,28 @@ def power_spectrum(spectrum: Tensor) -> Tensor:
 
 
 def segment_by_segment_on_cpu(front_end: Callable[[Tensor], Tensor], waves: Tensor) -> Tensor:
-    """``front_end(waves)``; on a CPU a segment at a time.
+    """``front_end(waves)``; on a CPU, one segment at a time.
 
-    A segment's spectrum is a few megabytes, which then stay in the processor's caches. A batch's
-    go to memory and back at every step of the front end: twice as slow for 64 segments of 3 s.
+    The spectrum of one segment is a few megabytes and stays in the processor's caches. The
+    spectra of a batch go to memory and back at every step of the front end. For 64 segments of
+    3 s this is twice as slow.
 
     Arguments
     ---------
     front_end : callable
-        [segments, samples] -> [segments, …], each segment by itself.
+        [segments, samples] -> [segments, …], each segment independently.
     waves : Tensor
         [segments, samples]
 
     Example
     -------
-    >>> segment_by_segment_on_cpu(lambda waves: 2 * waves, torch.ones(3, 2)).shape
+    >>> segment_by_segment_on_cpu(lambda segments: 2 * segments, torch.ones(3, 2)).shape
     torch.Size([3, 2])
     """
-    # A compiled or exported graph has no loop over a batch whose size is free.
+    # A compiled or exported graph cannot loop over a batch of variable size.
     if waves.device.type != "cpu" or torch.compiler.is_compiling() or len(waves) == 1:
         return front_end(waves)
-    return torch.cat([front_end(piece) for piece in waves.split(1)])
+    return torch.cat([front_end(segment) for segment in waves.split(1)])
 
 
 def check_int_ranges(**sizes: tuple[Any, int, int]) -> None:
@@ -84,7 +85,7 @@ def check_int_ranges(**sizes: tuple[Any, int, int]) -> None:
     Arguments
     ---------
     **sizes
-        By name: the size that was given, the least and the greatest that are allowed.
+        By name: the size, and the smallest and the largest allowed size.
 
     Example
     -------
@@ -92,6 +93,6 @@ def check_int_ranges(**sizes: tuple[Any, int, int]) -> None:
     Traceback (most recent call last):
     ValueError: n_fft is 0; allowed: whole numbers from 2 to 65536
     """
-    for name, (given, least, most) in sizes.items():
-        if type(given) is not int or not least <= given <= most:
-            raise ValueError(f"{name} is {given!r}; allowed: whole numbers from {least} to {most}")
+    for name, (size, low, high) in sizes.items():
+        if type(size) is not int or not low <= size <= high:
+            raise ValueError(f"{name} is {size!r}; allowed: whole numbers from {low} to {high}")

@@ -1,4 +1,4 @@
-"""Which hidden layer of a transformer becomes the frames, or what mixture of all of them."""
+"""Frames from a hidden layer of a transformer, or from a learned mixture of all of them."""
 
 from __future__ import annotations
 
@@ -12,14 +12,14 @@ from camser.encoders.base import Encoder
 
 
 def num_layers_needed(layer: int | str | None, depth: int) -> int:
-    """How many of ``depth`` layers are needed for the hidden state called ``layer``.
+    """How many of ``depth`` layers are needed to compute the hidden state ``layer``.
 
     Arguments
     ---------
     layer : int, "mixture" or None
-        0 is the transformer's input; None the last layer; "mixture" all.
+        0 is the transformer's input, None the last layer, "mixture" all layers.
     depth : int
-        Layers of the checkpoint.
+        Number of layers of the checkpoint.
 
     Raises
     ------
@@ -44,7 +44,7 @@ class WeightedLayerSum(nn.Module):
     Arguments
     ---------
     num_layers : int
-        How many there are, the transformer's input included.
+        Number of layers, the transformer's input included.
 
     Example
     -------
@@ -65,28 +65,29 @@ class WeightedLayerSum(nn.Module):
 class HiddenStateEncoder(Encoder):
     """An encoder whose frames are a hidden layer of its ``model``, or the mixture of all of them.
 
-    A subclass sets ``model``, ``layer`` and, where that is "mixture", ``mixture``, and defines
-    ``hidden_states``. Where the model is frozen and the mixture learns, all layers are kept.
+    A subclass sets ``model`` and ``layer``, sets ``mixture`` if ``layer`` is "mixture", and
+    defines ``hidden_states``. If the model is frozen and the mixture is learned, all layers are
+    cached.
     """
 
-    model: Any  # transformers declares nothing of its parts
+    model: Any  # transformers declares no types of its components
     mixture: WeightedLayerSum
     layer: int | str | None
 
     def forward(self, waves: Tensor) -> Tensor:
         """[segments, samples] -> [segments, frames, channels]"""
         return (
-            self.mixture(self._all(waves))
+            self.mixture(self._stack(waves))
             if self.layer == "mixture"
             else self.hidden_states(waves)[-1]
         )
 
     def hidden_states(self, waves: Tensor) -> Sequence[Tensor]:
-        """Hidden states, the last one last, all for a mixture: [segments, frames, channels] each"""
+        """Hidden states in order, all for a mixture: [segments, frames, channels] each"""
         raise NotImplementedError
 
-    def _all(self, waves: Tensor) -> Tensor:
-        return torch.stack(tuple(self.hidden_states(waves)), dim=1)
+    def _stack(self, waveforms: Tensor) -> Tensor:
+        return torch.stack(tuple(self.hidden_states(waveforms)), dim=1)
 
     @property
     def is_frozen_weighted_sum(self) -> bool:
@@ -96,13 +97,15 @@ class HiddenStateEncoder(Encoder):
 
     @property
     def is_cacheable(self) -> bool:
-        """Whether something depends on the audio alone, so that it can be kept."""
+        """Whether an output depends on the audio alone, so that it can be cached."""
         return self.is_frozen_weighted_sum or super().is_cacheable
 
     def cacheable_output(self, waves: Tensor) -> Tensor:
         """Frames, or all layers: [segments, samples] -> [segments, …]"""
-        return self._all(waves) if self.is_frozen_weighted_sum else super().cacheable_output(waves)
+        return (
+            self._stack(waves) if self.is_frozen_weighted_sum else super().cacheable_output(waves)
+        )
 
     def from_cache(self, kept: Tensor) -> Tensor:
-        """From what was kept to frames: [segments, …] -> [segments, frames, channels]"""
+        """From cached output to frames: [segments, …] -> [segments, frames, channels]"""
         return self.mixture(kept) if self.is_frozen_weighted_sum else super().from_cache(kept)

@@ -26,9 +26,9 @@ class MFCC(nn.Module):
     Arguments
     ---------
     num_coefficients : int
-        Coefficients kept, the zeroth included.
+        Number of coefficients, the zeroth included.
     num_mels : int
-        Mel bands (HTK's formula, Slaney's normalisation).
+        Mel bands (HTK's formula, Slaney's normalization).
     n_fft : int
         Length of the Hann window and of the DFT, in samples.
     hop_samples : int
@@ -69,7 +69,7 @@ class MFCC(nn.Module):
                 "norm": "slaney",
                 "mel_scale": "htk",
                 "pad_mode": "constant",
-                "power": None,  # complex; ``power`` is several times as fast as its modulus
+                "power": None,  # complex: ``power_spectrum`` is much faster than the modulus
             },
         )
 
@@ -80,37 +80,38 @@ class MFCC(nn.Module):
             :, : self.num_frames(waves.shape[1])
         ]
 
-    def _coefficients(self, waves: Tensor) -> Tensor:
+    def _coefficients(self, waveforms: Tensor) -> Tensor:
         transform, mel = self.transform, self.transform.MelSpectrogram
-        # The channel axis keeps the 80-dB floor of each segment its own.
-        bands = mel.mel_scale(power_spectrum(mel.spectrogram(waves.unsqueeze(1))))
+        # With a channel axis, the 80-dB floor is computed for each segment separately.
+        bands = mel.mel_scale(power_spectrum(mel.spectrogram(waveforms.unsqueeze(1))))
         decibels = transform.amplitude_to_DB(bands).squeeze(1)
         return decibels.transpose(1, 2) @ transform.dct_mat
 
     def num_frames(self, num_samples: int) -> int:
-        """One frame a hop; the centred transform's extra last frame is cut."""
+        """One frame per hop; the centered transform's extra last frame is cut."""
         return max(1, num_samples // self.hop_samples)
 
 
 class MFCCBiLSTM(Encoder):
     """MFCC frames, each of unit length, through a bidirectional LSTM.
 
-    The defaults are the paper's. Front end and LSTM run in float32 also under autocast: PyTorch's
-    autocast runs any LSTM on a GPU in half precision, whatever it was asked for, and without the
-    scaled loss that needs, half of this one's gradients would be zero; some CPUs have none.
+    The defaults are the paper's. Front end and LSTM run in float32 even under autocast. On a GPU,
+    PyTorch's autocast runs any LSTM in half precision, whatever precision was requested. That needs
+    a scaled loss; without it, half of this LSTM's gradients would be zero. Some CPUs have no
+    half-precision LSTM.
 
     Arguments
     ---------
     hidden_size : int
-        Units of each direction.
+        Units in each direction.
     num_layers : int
         LSTM layers.
     dropout : float
-        Between the layers.
+        Dropout between the layers.
     preemphasis : float
-        Coefficient; 0 switches it off.
+        Coefficient; 0 disables it.
     num_coefficients, num_mels, n_fft, hop_samples, sample_rate : int
-        The front end's, see ``MFCC``.
+        Of the front end, see ``MFCC``.
 
     Example
     -------

@@ -1,4 +1,4 @@
-"""Loading a transformers checkpoint so that it is whole, in float32, or not at all."""
+"""Loads a transformers checkpoint in float32. An incomplete checkpoint is an error."""
 
 from __future__ import annotations
 
@@ -14,32 +14,32 @@ FREEZES = (None, "convolutions", "all")
 
 
 def check_freeze(freeze: str | None, layer_drop: float | None) -> None:
-    """Raise a ValueError unless ``freeze`` is known and leaves layers that can be dropped."""
+    """Raise a ValueError if ``freeze`` is unknown or leaves no trained layers to drop."""
     if freeze not in FREEZES:
         raise ValueError(f"freeze is {freeze!r}; allowed: all, convolutions, null")
     if freeze == "all" and layer_drop:
-        raise ValueError("layer_drop needs layers that are trained; freeze is 'all'")
+        raise ValueError("layer_drop needs trained layers, but freeze is 'all'; remove one of them")
 
 
 def resolve_config(
     source: str | None, config: dict[str, Any] | None, types: Collection[str]
 ) -> PretrainedConfig:
-    """The checkpoint's configuration, or the one given as plain values.
+    """The checkpoint's configuration, or the one in ``config``.
 
     Arguments
     ---------
     source : str or None
         A hub id or a local folder.
     config : dict or None
-        transformers' configuration values with their ``model_type``: random weights.
+        transformers' configuration values and their ``model_type``, for random weights.
     types : collection of str
-        The model types that the encoder takes.
+        The model types that the encoder supports.
 
     Raises
     ------
     ValueError
-        If not exactly one of both is given, it cannot be read, is of another type, or sets what
-        its type does not have.
+        If both or none are given. If the one given cannot be read, is of another type, or has a
+        setting that its type does not have.
     """
     if (source is None) == (config is None):
         raise ValueError(
@@ -50,44 +50,44 @@ def resolve_config(
         model_type = config.get("model_type")
         _check_type(model_type, types, "config")
         values = {key: value for key, value in config.items() if key != "model_type"}
-        if wrong := sorted(set(map(str, values)) - _sizes(CONFIG_MAPPING[model_type])):
+        if unknown := sorted(set(map(str, values)) - _own_settings(CONFIG_MAPPING[model_type])):
             raise ValueError(
-                f"config: {', '.join(wrong)}: transformers' {model_type} has no such setting of "
-                f"its own; leave it out"
+                f"config: {', '.join(unknown)}: transformers' {model_type} has no such setting of "
+                f"its own; remove it"
             )
         try:
             return AutoConfig.for_model(model_type, **values)
-        except Exception as error:  # transformers and huggingface_hub raise many kinds
+        except Exception as error:  # transformers and huggingface_hub raise many types
             raise ValueError(f"config: {' '.join(str(error).split())}") from error
     assert source is not None
     _check_folder(source)
     try:
-        found = AutoConfig.from_pretrained(source)
+        checkpoint_config = AutoConfig.from_pretrained(source)
     except (OSError, ValueError) as error:
         raise ValueError(
             f"the checkpoint {source!r} cannot be read: {error}\nGive a hub id that "
             f"this machine can reach or has in its cache, or a folder with config.json and weights"
         ) from error
-    _check_type(found.model_type, types, source)
-    return found
+    _check_type(checkpoint_config.model_type, types, source)
+    return checkpoint_config
 
 
 def init_from_config(make: Callable[[PretrainedConfig], Any], config: PretrainedConfig) -> Any:
-    """What transformers makes of a configuration, or a ValueError: its values may be anybody's."""
+    """Build a transformers model. Untrusted configuration values may fail: a ValueError."""
     try:
         return make(config)
-    except Exception as error:  # transformers and torch raise many kinds
-        told = " ".join(str(error).split())
-        raise ValueError(f"config: transformers makes no model of it: {told}") from error
+    except Exception as error:  # transformers and torch raise many types
+        reason = " ".join(str(error).split())
+        raise ValueError(f"config: transformers cannot build a model from it: {reason}") from error
 
 
 def load_weights(cls: Any, source: str, config: PretrainedConfig) -> Any:
-    """The model with the checkpoint's weights; a missing weight is an error, never random.
+    """The model with the checkpoint's weights. A missing weight is an error, never random.
 
     Arguments
     ---------
     cls : type
-        transformers' class.
+        The transformers class of the model.
     source : str
         A hub id or a local folder.
     config : PretrainedConfig
@@ -97,45 +97,46 @@ def load_weights(cls: Any, source: str, config: PretrainedConfig) -> Any:
         model, report = cls.from_pretrained(
             source, config=config, dtype=torch.float32, output_loading_info=True
         )
-    except Exception as error:  # transformers and safetensors raise many kinds
+    except Exception as error:  # transformers and safetensors raise many types
         raise ValueError(f"the weights of {source!r} cannot be loaded: {error}") from error
     missing = set(report["missing_keys"]) - {"masked_spec_embed"}
-    wrong = {str(key) for key in report.get("mismatched_keys", ())}
-    if missing or wrong:
+    mismatched = {str(key) for key in report.get("mismatched_keys", ())}
+    if missing or mismatched:
         raise ValueError(
             f"{source!r} does not hold the weights of {cls.__name__}: "
-            f"missing {sorted(missing)[:5]}, of another size {sorted(wrong)[:5]}"
+            f"missing {sorted(missing)[:5]}, of another size {sorted(mismatched)[:5]}"
         )
     return model
 
 
 def config_to_dict(config: PretrainedConfig) -> dict[str, Any]:
-    """The configuration as plain values that ``resolve_config`` takes back."""
-    own = _sizes(type(config))
+    """The configuration as plain values, as ``resolve_config`` accepts them."""
+    own = _own_settings(type(config))
     values = {key: value for key, value in config.to_diff_dict().items() if key in own}
     return {**values, "model_type": config.model_type}
 
 
-def _sizes(cls: type[PretrainedConfig]) -> set[str]:
-    """The settings that a type of model has besides those of all types.
+def _own_settings(cls: type[PretrainedConfig]) -> set[str]:
+    """The settings of a model type, without those that all types share.
 
-    With the latter transformers can be told to take code, which it may fetch, in place of its own,
-    and to make tables of any size. Configurations come with exports, and those from strangers.
+    The shared settings can make transformers run other code than its own, which it may download.
+    They can also make it build tables of any size. Configurations come with exported models, and
+    these may be untrusted.
     """
-    every, of_all = (inspect.signature(c.__init__).parameters for c in (cls, PretrainedConfig))
-    return {*every} - {*of_all} - {"kwargs"}
+    own, shared = (inspect.signature(c.__init__).parameters for c in (cls, PretrainedConfig))
+    return {*own} - {*shared} - {"kwargs"}
 
 
-def _check_type(found: str | None, types: Collection[str], where: str) -> None:
-    if found not in types:
-        raise ValueError(f"{where} is of type {found!r}; allowed: {', '.join(types)}")
+def _check_type(model_type: str | None, types: Collection[str], origin: str) -> None:
+    if model_type not in types:
+        raise ValueError(f"{origin} is of type {model_type!r}; allowed: {', '.join(types)}")
 
 
 def _check_folder(source: str) -> None:
-    """A path that does not exist must not be asked of the hub."""
+    """A path that does not exist must not be requested from the hub."""
     folder = Path(source)
     if folder.is_dir():
         if not (folder / "config.json").is_file():
-            raise ValueError(f"the folder {source} has no config.json; it is no checkpoint")
+            raise ValueError(f"the folder {source} has no config.json; give a checkpoint folder")
     elif folder.is_absolute() or source.startswith(".") or source.count("/") > 1:
         raise ValueError(f"the checkpoint folder {source} does not exist")

@@ -1,6 +1,7 @@
 """Training-time noise drawn on the device: SpecAugment and layer drop.
 
-Neither waits for the host, leaves a parameter without a gradient, or breaks a compiled graph.
+Both run without waiting for the host, give every parameter a gradient, and do not break a compiled
+graph.
 """
 
 from __future__ import annotations
@@ -14,13 +15,13 @@ from torch import Tensor, nn
 class SpecAugment(nn.Module):
     """Masks spans of frames and spans of channels while training (Park et al., 2019).
 
-    Every position begins a span with probability ``prob / length``, so about ``prob`` of all are
-    masked, a little less where spans overlap.
+    A span starts at each position with probability ``prob / length``. So a share of about ``prob``
+    is masked, a little less because spans may overlap.
 
     Arguments
     ---------
     time_prob, time_length : float, int
-        The share of frames masked, and the frames of a span.
+        The share of masked frames, and the frames per span.
     channel_prob, channel_length : float, int
         The same for channels.
 
@@ -52,7 +53,7 @@ class SpecAugment(nn.Module):
 
     @property
     def is_active(self) -> bool:
-        """Whether training masks anything at all."""
+        """Whether training masks anything."""
         return self.time[0] > 0 or self.channel[0] > 0
 
     def forward(self, frames: Tensor, fill: Tensor | None = None) -> Tensor:
@@ -70,7 +71,7 @@ class SpecAugment(nn.Module):
 
 
 def _spans(rows: int, size: int, prob: float, length: int, device: torch.device) -> Tensor:
-    """[rows, size], true inside spans of ``length`` that begin anywhere."""
+    """[rows, size], true inside spans of ``length`` that start at any position."""
     starts = (torch.rand(rows, 1, size, device=device) < prob / length).float()
     reached = nn.functional.pad(starts, (length - 1, 0))
     return nn.functional.max_pool1d(reached, length, stride=1).squeeze(1) > 0
@@ -79,7 +80,7 @@ def _spans(rows: int, size: int, prob: float, length: int, device: torch.device)
 class LayerDrop:
     """A forward hook that drops a layer's residual while training (Fan et al., 2020).
 
-    ``x + keep * (layer(x) - x)``, with ``keep`` 0 or 1 drawn on the device for the whole batch.
+    ``x + mask * (layer(x) - x)``, with ``mask`` 0 or 1, drawn on the device once per batch.
 
     Arguments
     ---------
@@ -95,6 +96,6 @@ class LayerDrop:
         if not layer.training:
             return output
         before, after = inputs[0], output[0] if isinstance(output, tuple) else output
-        keep = (torch.rand((), device=after.device) >= self.prob).to(after.dtype)
-        after = before + keep * (after - before)
+        mask = (torch.rand((), device=after.device) >= self.prob).to(after.dtype)
+        after = before + mask * (after - before)
         return (after, *output[1:]) if isinstance(output, tuple) else after

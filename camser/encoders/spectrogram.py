@@ -25,15 +25,15 @@ from camser.encoders.front_end import (
 IMAGENET_MEAN = (0.485, 0.456, 0.406)
 IMAGENET_DEVIATION = (0.229, 0.224, 0.225)
 REFERENCES = ("segment", "full_scale")
-SILENCE = -20.0  # dB; no speech is so quiet: 65 dB below a full-scale sine. It stays dark.
+SILENCE = -20.0  # dB, 65 dB below a full-scale sine: quieter than any speech; it stays dark
 ALEXNET_GRID = 6  # AlexNet's avgpool gives 6 x 6 whatever the image's size
 
 
 class SpectrogramImage(nn.Module):
     """A log-magnitude spectrogram in [0, 1], low frequencies in the last row.
 
-    Magnitudes in dB below the reference, cut at -80 dB, mapped linearly from [-80, 0] to [0, 1]
-    (the published code also rounds to 8 bits; that only costs reproducibility and is left out).
+    Magnitudes in dB below the reference, cut at -80 dB, mapped linearly from [-80, 0] to [0, 1].
+    The published code also rounds to 8 bits. This is left out: it only reduces reproducibility.
 
     Arguments
     ---------
@@ -44,9 +44,9 @@ class SpectrogramImage(nn.Module):
     n_fft : int
         Length of the DFT.
     num_bins : int
-        DFT bins kept, from 0 Hz.
+        Number of DFT bins, from 0 Hz.
     reference : str
-        What 0 dB is: the "segment"'s loudest value, or that of a "full_scale" sine.
+        The value at 0 dB: the loudest one of the "segment", or that of a "full_scale" sine.
 
     Raises
     ------
@@ -82,32 +82,32 @@ class SpectrogramImage(nn.Module):
         """[segments, samples] -> [segments, bins, frames], in float32."""
         return segment_by_segment_on_cpu(self._image, waves)
 
-    def _image(self, waves: Tensor) -> Tensor:
+    def _image(self, waveforms: Tensor) -> Tensor:
         spectrum = torch.stft(
-            waves,
+            waveforms,
             n_fft=self.n_fft,
             hop_length=self.hop_samples,
             win_length=len(self.window),
             window=self.window,
             pad_mode="constant",
             return_complex=True,
-        )[:, : self.num_bins, : self.num_frames(waves.shape[1])]
+        )[:, : self.num_bins, : self.num_frames(waveforms.shape[1])]
         decibels = 10 * power_spectrum(spectrum).clamp_min(1e-10).log10()
-        decibels = decibels - self._zero(decibels)
+        decibels = decibels - self._reference_level(decibels)
         return (decibels / 80 + 1).clamp(0, 1).flip(1)
 
-    def _zero(self, decibels: Tensor) -> Tensor | float:
+    def _reference_level(self, decibels: Tensor) -> Tensor | float:
         if self.reference == "segment":
             return decibels.amax(dim=(1, 2), keepdim=True).clamp_min(SILENCE)
         return 20 * (self.window.sum() / 2).log10()
 
     def num_frames(self, num_samples: int) -> int:
-        """One frame a hop; the centred transform's extra last frame is cut."""
+        """One frame per hop; the centered transform's extra last frame is cut."""
         return max(1, num_samples // self.hop_samples)
 
 
 class AlexNet(nn.Sequential):
-    """AlexNet's layers over an image with one channel, made to look as ImageNet's do."""
+    """AlexNet's layers on a one-channel image, resized and normalized like ImageNet's images."""
 
     mean: Tensor
     deviation: Tensor
@@ -127,30 +127,30 @@ class AlexNet(nn.Sequential):
 
 
 class SpectrogramAlexNet(Encoder):
-    """AlexNet's convolutions over the spectrogram image.
+    """AlexNet's convolutions on the spectrogram image.
 
-    The image is resized so that its short side is 256, copied to three channels and normalised
-    as ImageNet's. AlexNet's own classifier is not used. Its 6 x 6 positions become 6 frames in
-    time, each of 6 bands x 256 channels.
+    The image is resized so that its short side is 256, copied to three channels, and normalized
+    like ImageNet's images. AlexNet's own classifier is not used. Its 6 x 6 positions become 6
+    frames in time, each of 6 bands x 256 channels.
 
     Arguments
     ---------
     weights : str or None
-        "imagenet" (torchvision fetches them once), the path of a safetensors file with
+        "imagenet" (torchvision downloads them once), the path of a safetensors file with
         ``features.*`` keys, or None for random weights.
     freeze : bool
-        Whether the convolutions are left as they are.
+        Whether the convolutions are not trained.
     reference : str
-        What 0 dB is: "segment" or "full_scale", see ``SpectrogramImage``.
+        The value at 0 dB: "segment" or "full_scale", see ``SpectrogramImage``.
     preemphasis : float
-        Coefficient; 0 switches it off.
+        Coefficient; 0 disables it.
     window_samples, hop_samples, n_fft, num_bins : int
-        The front end's, see ``SpectrogramImage``.
+        Of the front end, see ``SpectrogramImage``.
 
     Raises
     ------
     ValueError
-        If the weights cannot be had, or are not AlexNet's.
+        If the weights cannot be read, or are not AlexNet's.
 
     Example
     -------
@@ -198,9 +198,9 @@ class SpectrogramAlexNet(Encoder):
         return maps.permute(0, 3, 1, 2).flatten(2)
 
     def num_frames(self, num_samples: int) -> int:
-        """Always 6, the width of AlexNet's pooled map; at least a window of samples is needed.
+        """Always 6, the width of AlexNet's pooled map. A segment needs at least one window.
 
-        Shorter segments would become images of great height.
+        A shorter segment would become a very tall image.
         """
         window = len(self.image.window)
         if num_samples < window:
@@ -213,7 +213,7 @@ class SpectrogramAlexNet(Encoder):
 
 
 def _convolutions() -> nn.Module:
-    """AlexNet's ``features`` with random weights; its large classifier is never drawn."""
+    """AlexNet's ``features`` with random weights; its large classifier is not initialized."""
     with torch.device("meta"):
         features = torchvision.models.alexnet(weights=None).features
     features.to_empty(device="cpu")
@@ -233,15 +233,15 @@ def _features(weights: str, convolutions: nn.Module) -> dict[str, Tensor]:
     except (OSError, SafetensorError) as error:
         raise ValueError(
             f"the weights {str(weights)!r} cannot be read ({error}); give "
-            f"'imagenet' (fetched once, by torchvision), the path of a safetensors file with "
+            f"'imagenet' (downloaded once, by torchvision), the path of a safetensors file with "
             f"features.* keys, or null for random weights"
         ) from error
     state = {k.removeprefix("features."): v for k, v in state.items() if k.startswith("features.")}
-    wanted = convolutions.state_dict()
-    different = [k for k in wanted if k not in state or state[k].shape != wanted[k].shape]
-    if different:
+    expected = convolutions.state_dict()
+    mismatched = [k for k in expected if k not in state or state[k].shape != expected[k].shape]
+    if mismatched:
         raise ValueError(
             f"{Path(weights).name} is not AlexNet's: missing or of another "
-            f"size: {', '.join(f'features.{k}' for k in different)}"
+            f"size: {', '.join(f'features.{k}' for k in mismatched)}"
         )
-    return {k: state[k].float() for k in wanted}
+    return {k: state[k].float() for k in expected}

@@ -1,4 +1,4 @@
-"""wav2vec2 and its relatives on the raw waveform (eq. 3 of Zou et al., 2022)."""
+"""wav2vec2 and related models on the raw waveform (eq. 3 of Zou et al., 2022)."""
 
 from __future__ import annotations
 
@@ -24,30 +24,30 @@ class Wav2Vec2(HiddenStateEncoder):
     Arguments
     ---------
     source : str or None
-        A hub id or a local folder: pretrained weights. Give this or ``config``.
+        A hub id or a local folder, for pretrained weights. Give this or ``config``.
     config : dict or None
-        transformers' configuration values with their ``model_type``: random weights.
+        transformers' configuration values and their ``model_type``, for random weights.
     freeze : str or None
         "all", "convolutions", or None: everything is trained, as in the paper.
     layer : int, "mixture" or None
-        Which hidden state: 0 is the transformer's input, None the last, normalised where the
-        checkpoint does so; "mixture" learns a combination of all. The layers above the chosen
-        one are left out.
+        The hidden state to use. 0 is the transformer's input, None the last, normalized if the
+        checkpoint does so. "mixture" learns a combination of all. The layers above the selected
+        one are removed.
     mask_time_prob, mask_time_length, mask_feature_prob, mask_feature_length : optional
-        SpecAugment; by default the checkpoint's own, and none where all is frozen.
+        SpecAugment. The default is the checkpoint's own settings, and none if all is frozen.
     layer_drop : float or None
-        Likewise.
+        Probability that a layer is skipped while training; same default.
     gradient_checkpointing : bool
-        Trade a second forward for memory.
+        Use less memory, at the cost of a second forward pass.
     normalize : bool or None
-        Zero mean and unit variance per segment; by default what the checkpoint was trained with.
+        Zero mean and unit variance per segment. The default is as the checkpoint was trained.
     preemphasis : float
-        Coefficient; 0 switches it off.
+        Coefficient; 0 disables it.
 
     Raises
     ------
     ValueError
-        If the checkpoint cannot be had, is of another kind, or lacks weights.
+        If the checkpoint cannot be read, is of another type, or lacks weights.
 
     Example
     -------
@@ -59,7 +59,7 @@ class Wav2Vec2(HiddenStateEncoder):
     (torch.Size([1, 149, 16]), 149)
     """
 
-    # The transformer as a whole compiles too, but its layers one by one in a quarter of the time.
+    # The complete transformer compiles too. Layer by layer takes a quarter of the time.
     compiled_submodules = (
         "model.feature_extractor",
         "model.feature_projection",
@@ -87,7 +87,7 @@ class Wav2Vec2(HiddenStateEncoder):
         self.config = pretrained.resolve_config(source, config, TYPES)
         self.depth = self.config.num_hidden_layers
         self.layer = layer
-        self.normalize = _checkpoint_wants_normalization(source) if normalize is None else normalize
+        self.normalize = _checkpoint_normalizes(source) if normalize is None else normalize
         self.preemphasis = preemphasis
         self.out_channels = self.config.hidden_size
         self.noise = self._noise(
@@ -107,7 +107,8 @@ class Wav2Vec2(HiddenStateEncoder):
             self.model.feature_extractor._freeze_parameters()
         if layer == "mixture":
             self.mixture = WeightedLayerSum(self.depth + 1)
-            # transformers collects what layers and attentions give by hooks that do not compile.
+            # transformers collects the outputs of layers and attentions by hooks. These do not
+            # compile.
             self.compiled_submodules = (
                 *self.compiled_submodules[:-1],
                 f"{self.compiled_submodules[-1]}.feed_forward",
@@ -116,29 +117,31 @@ class Wav2Vec2(HiddenStateEncoder):
             self.model.gradient_checkpointing_enable({"use_reentrant": False})
 
     def hidden_states(self, waves: Tensor) -> list[Tensor]:
-        """The chosen hidden state, or all: [segments, frames, hidden_size] each"""
+        """The selected hidden state, or all: [segments, frames, hidden_size] each"""
         output = self.model(self._prepare(waves), output_hidden_states=self.layer == "mixture")
-        # Where the last layer is normalised, transformers' history may hold it before that.
+        # If the last layer is normalized, ``hidden_states`` may contain it before normalization.
         return [*(output.hidden_states or ())[:-1], output.last_hidden_state]
 
     def num_frames(self, num_samples: int) -> int:
-        """What the convolutions leave; at least 400 samples are needed."""
+        """The output length of the convolutions; at least 400 samples are needed."""
         frames = int(self.model._get_feat_extract_output_lengths(num_samples))
         if frames < 1:
-            raise ValueError(f"a segment of {num_samples} samples is too short")
+            raise ValueError(
+                f"a segment of {num_samples} samples gives no frame; use longer segments"
+            )
         return frames
 
     def max_segments(self, num_samples: int) -> int:
-        """A GPU's kernels count the values of a layer in 32 bits: the paper's 3 s, 436 times."""
-        config, length, most = self.config, num_samples, 1
+        """GPU kernels count a layer's values in 32 bits; for the paper's 3 s the limit is 436."""
+        config, length, max_values = self.config, num_samples, 1
         layers = zip(config.conv_dim, config.conv_kernel, config.conv_stride, strict=True)
         for channels, kernel, stride in layers:
             length = (length - kernel) // stride + 1
-            most = max(most, channels * length)
-        return MAX_VALUES // most
+            max_values = max(max_values, channels * length)
+        return MAX_VALUES // max_values
 
     def init_config(self) -> dict[str, Any]:
-        """The configuration in place of the checkpoint, and what was read from it."""
+        """The configuration in place of the checkpoint, and the settings read from it."""
         config = {**pretrained.config_to_dict(self.config), "num_hidden_layers": self.depth}
         return {
             "config": config,
@@ -149,42 +152,43 @@ class Wav2Vec2(HiddenStateEncoder):
         }
 
     @fwd_default_precision(cast_inputs=torch.float32)
-    def _prepare(self, waves: Tensor) -> Tensor:
-        waves = preemphasize(waves, self.preemphasis)
-        return zero_mean_unit_variance(waves) if self.normalize else waves
+    def _prepare(self, waveforms: Tensor) -> Tensor:
+        waveforms = preemphasize(waveforms, self.preemphasis)
+        return zero_mean_unit_variance(waveforms) if self.normalize else waveforms
 
-    def _noise(self, frozen: bool, **asked: Any) -> dict[str, Any]:
-        """What training draws at random: as asked, else as in the checkpoint, else nothing."""
+    def _noise(self, frozen: bool, **requested: Any) -> dict[str, Any]:
+        """SpecAugment and layer drop: as requested, else as in the checkpoint, else none."""
         own = {
-            name: getattr(self.config, name.replace("layer_drop", "layerdrop")) for name in asked
+            name: getattr(self.config, name.replace("layer_drop", "layerdrop"))
+            for name in requested
         }
         for name in own:
             masks_nothing = "mask" in name and not getattr(self.config, "apply_spec_augment", True)
             if ("prob" in name or name == "layer_drop") and (frozen or masks_nothing):
                 own[name] = 0.0
-        return {name: own[name] if value is None else value for name, value in asked.items()}
+        return {name: own[name] if value is None else value for name, value in requested.items()}
 
     def _build(self, source: str | None) -> Any:
-        """The model without the layers above the chosen one, and without transformers' noise."""
-        chosen = num_layers_needed(self.layer, self.depth)
-        self.config.num_hidden_layers = chosen
+        """The model without the layers above the selected one and without transformers' noise."""
+        num_layers = num_layers_needed(self.layer, self.depth)
+        self.config.num_hidden_layers = num_layers
         self.config.layerdrop = 0.0
         self.config.apply_spec_augment = False
-        # transformers makes the embedding that fills masked frames where this is positive.
+        # If this is positive, transformers creates the embedding that fills masked frames.
         self.config.mask_time_prob = self.noise["mask_time_prob"]
         self.config.mask_feature_prob = 0.0
         if source is None:
             model = pretrained.init_from_config(AutoModel.from_config, self.config)
         else:
             model = pretrained.load_weights(AutoModel, source, self.config)
-        # Else it marks its input as trained, for a kind of checkpointing that is not used here.
+        # Otherwise it marks its input as trained, for a checkpointing mode that is not used here.
         model.feature_extractor._requires_grad = False
-        if chosen < self.depth and getattr(self.config, "do_stable_layer_norm", False):
-            model.encoder.layer_norm = nn.Identity()  # it belongs to the last layer alone
+        if num_layers < self.depth and getattr(self.config, "do_stable_layer_norm", False):
+            model.encoder.layer_norm = nn.Identity()  # it belongs to the last layer only
         return model
 
     def _add_noise(self) -> None:
-        """SpecAugment and layer drop, drawn on the device, as hooks of the model's own parts."""
+        """Add SpecAugment and layer drop, drawn on the device, as hooks of model components."""
         noise = self.noise
         self.augment = SpecAugment(
             noise["mask_time_prob"],
@@ -206,14 +210,14 @@ class Wav2Vec2(HiddenStateEncoder):
         return self.augment(output, fill)
 
 
-def _checkpoint_wants_normalization(source: str | None) -> bool:
-    """Whether a checkpoint was trained on standardised segments; random weights: yes."""
+def _checkpoint_normalizes(source: str | None) -> bool:
+    """Whether a checkpoint was trained on standardized segments; random weights: yes."""
     if source is None:
         return True
     try:
         return bool(AutoFeatureExtractor.from_pretrained(source).do_normalize)
     except (OSError, ValueError, AttributeError) as error:
         raise ValueError(
-            f"{source!r} does not say whether it wants normalised input (no readable "
+            f"cannot determine if {source!r} needs normalized input (no readable "
             f"preprocessor_config.json: {error}); set normalize: true or false"
         ) from error

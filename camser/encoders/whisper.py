@@ -54,32 +54,32 @@ class LogMel(nn.Module):
 class Whisper(HiddenStateEncoder):
     """The encoder of any Whisper checkpoint, on segments of up to 30 s.
 
-    A segment of 3 s has 150 frames, which get the checkpoint's first 150 positions.
+    A segment of 3 s has 150 frames. They get the checkpoint's first 150 positions.
 
     Arguments
     ---------
     source : str or None
-        A hub id or a local folder (a whole model or its encoder alone). Give this or ``config``.
+        A hub id or a local folder (complete model or encoder only). Give this or ``config``.
     config : dict or None
-        transformers' configuration values, ``model_type: whisper`` among them: random weights.
+        transformers' configuration values with ``model_type: whisper``, for random weights.
     freeze : str or None
         "all", "convolutions", or None: everything is trained.
     layer : int, "mixture" or None
-        Which hidden state: 0 is the transformer's input, None the last, normalised; "mixture"
-        learns a combination of all.
+        The hidden state to use. 0 is the transformer's input, None the last, normalized.
+        "mixture" learns a combination of all.
     mask_time_prob, mask_time_length, mask_feature_prob, mask_feature_length : float or int
-        SpecAugment over the log-mel spectrogram; off by default, as in the checkpoints.
+        SpecAugment on the log-mel spectrogram; off by default, as in the checkpoints.
     layer_drop : float
         Probability that a layer is skipped while training.
     gradient_checkpointing : bool
-        Trade a second forward for memory.
+        Use less memory, at the cost of a second forward pass.
     preemphasis : float
-        Off by default: the checkpoints were trained without.
+        Coefficient; 0, the default, disables it: the checkpoints were trained without.
 
     Raises
     ------
     ValueError
-        If the checkpoint cannot be had, is of another kind, or lacks weights.
+        If the checkpoint cannot be read, is of another type, or lacks weights.
 
     Example
     -------
@@ -143,7 +143,7 @@ class Whisper(HiddenStateEncoder):
         """All hidden states: [segments, frames, d_model] each"""
         mels = self.mel(preemphasize(waves, self.preemphasis))
         mels = self.augment(mels.transpose(1, 2)).transpose(1, 2)
-        # transformers' own forward takes 30 s and nothing else.
+        # transformers' own forward accepts only 30 s.
         model = self.model
         states = gelu(model.conv2(gelu(model.conv1(mels)))).transpose(1, 2)
         states = states + model.embed_positions.weight[: states.shape[1]]
@@ -156,7 +156,7 @@ class Whisper(HiddenStateEncoder):
         return [*history[:-1], model.layer_norm(states)]
 
     def num_frames(self, num_samples: int) -> int:
-        """Half as many as mel frames; at least 201 samples, at most the positions there are."""
+        """Half the mel frames. At least 201 samples, at most the checkpoint's positions."""
         frames = -(-(num_samples // HOP_SAMPLES) // 2)
         if num_samples <= N_FFT // 2 or frames > self.config.max_source_positions:
             longest = self.config.max_source_positions * 2 * HOP_SAMPLES
@@ -176,16 +176,15 @@ class Whisper(HiddenStateEncoder):
         }
 
     def _build(self, source: str | None) -> Any:
-        """The encoder without the layers above the chosen one."""
-        chosen = num_layers_needed(self.layer, self.depth)
-        self.config.encoder_layers = chosen
+        """The encoder without the layers above the selected one."""
+        num_layers = num_layers_needed(self.layer, self.depth)
+        self.config.encoder_layers = num_layers
         if source is None:
             encoder = pretrained.init_from_config(WhisperEncoder, self.config)
         elif "WhisperEncoder" in (self.config.architectures or ()):
             encoder = pretrained.load_weights(WhisperEncoder, source, self.config)
         else:
-            whole = pretrained.load_weights(WhisperModel, source, self.config)
-            encoder = whole.encoder
-        if chosen < self.depth:
-            encoder.layer_norm = nn.Identity()  # it belongs to the last layer alone
+            encoder = pretrained.load_weights(WhisperModel, source, self.config).encoder
+        if num_layers < self.depth:
+            encoder.layer_norm = nn.Identity()  # it belongs to the last layer only
         return encoder

@@ -1,1 +1,1 @@
-"""Predictions to scores, files and reports."""
+"""Scores, result files and reports, from predictions."""

@@ -1,8 +1,8 @@
-"""Scores over utterances, from scikit-learn, under the field's names.
+"""Scores over utterances, computed by scikit-learn.
 
-Conventions: weighted accuracy (WA) is the share of utterances that are right; unweighted accuracy
-(UA) is the mean recall over the classes that occur in the labels, so a fold without one of the
-classes is scored over the others, and says so in ``absent``.
+Conventions: weighted accuracy (WA) is the share of correct predictions. Unweighted accuracy (UA)
+is the mean recall over the classes that occur in the labels. A class that does not occur in a fold
+is left out of its UA and listed in ``absent``.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ def scores(labels: Sequence[int], predictions: Sequence[int], classes: Sequence[
     Arguments
     ---------
     labels, predictions : sequences of int
-        Class indices, one an utterance.
+        Class indices, one per utterance.
     classes : sequence of str
         The class names in the order of the indices.
 
@@ -32,7 +32,7 @@ def scores(labels: Sequence[int], predictions: Sequence[int], classes: Sequence[
     Raises
     ------
     ValueError
-        If there is nothing to score, the lengths differ, or an index is out of range.
+        If there are no utterances, the lengths differ, or an index is out of range.
 
     Example
     -------
@@ -73,9 +73,11 @@ def scores(labels: Sequence[int], predictions: Sequence[int], classes: Sequence[
 
 def _validate(labels: np.ndarray, predictions: np.ndarray, num_classes: int) -> None:
     if labels.shape != predictions.shape or labels.ndim != 1:
-        raise ValueError(f"{labels.shape} labels but {predictions.shape} predictions; one each")
+        raise ValueError(
+            f"{labels.shape} labels but {predictions.shape} predictions; give one per utterance"
+        )
     if not len(labels):
-        raise ValueError("no utterance to score")
+        raise ValueError("no utterance to score; give at least one")
     for name, values in (("label", labels), ("prediction", predictions)):
         if values.min() < 0 or values.max() >= num_classes:
             raise ValueError(

@@ -1,4 +1,4 @@
-"""The files of a run: written whole, read with checks, and the only source of every table."""
+"""Write and check the files of a run. Every table is computed from these files alone."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ from camser.runtime.files import atomic_write
 from camser.runtime.safe_io import matches_type, parse_csv, read_json, read_npz, read_text
 
 FORMAT = 3
-FORMAT_WITHOUT_DIGEST = 2  # the format before, without digests: still read
+FORMAT_WITHOUT_DIGEST = 2  # the previous format, without digests: still read
 REQUIRED = (
     "format", "corpus", "protocol", "selection", "fold", "fold_name", "seed", "variant", "settings",
     "labels", "parts", "WA", "UA", "macro_F1", "recall", "precision", "confusion", "absent",
@@ -33,7 +33,7 @@ REQUIRED = (
     "manifest",
 )  # fmt: skip
 TEXT, SCORE, TABLES = str, (float, type(None)), {str: {str: object}}
-KINDS = {  # of what is required, at every depth; and of the settings, where they are told
+KINDS = {  # the types of the required fields, nested ones included
     **dict.fromkeys(("corpus", "protocol", "selection", "fold_name", "variant", "device"), TEXT),
     **dict.fromkeys(("fold", "seed", "num_utterances", "best_epoch", "epochs"), int),
     **dict.fromkeys(("WA", "UA", "macro_F1", "seconds"), float),
@@ -41,7 +41,7 @@ KINDS = {  # of what is required, at every depth; and of the settings, where the
     "recall": {str: SCORE}, "precision": {str: SCORE}, "confusion": [[int]],
     "versions": {str: str}, "plugins": {str: {str: str}}, "manifest": TEXT,
 }  # fmt: skip
-SETTINGS = {
+SETTINGS = {  # the types of these settings, where present
     "modalities": [str], "fusion": str, "encoders": TABLES, "fusions": TABLES,
     "segment_seconds": float, "target": (str, type(None)),
 }  # fmt: skip
@@ -51,34 +51,34 @@ PREDICTIONS, VALID_PREDICTIONS = "predictions.csv", "valid_predictions.csv"
 EMBEDDINGS, ATTENTION, HISTORY = "embeddings.npz", "attention.npz", "history.csv"
 RESULTS, ARCHITECTURE = "results.json", "architecture.json"
 FILES = (PREDICTIONS, VALID_PREDICTIONS, HISTORY, EMBEDDINGS, ATTENTION, ARCHITECTURE)
-RERUN_HINT = "give the run's command again, which writes it anew"
+RERUN_HINT = "start the run's command again to rewrite it"
 NOT_IN_A_WORD = re.compile(r"[\W_]+")
 
 
 class ResultsError(ValueError):
-    """A results file that is missing, damaged or of another format."""
+    """A results file is missing, damaged or has another format."""
 
 
 def versions() -> dict[str, str]:
-    """Python's and the packages' that decide a result."""
+    """The versions of Python and of the packages that affect a result."""
     return {"python": platform.python_version(), **{p: metadata.version(p) for p in PACKAGES}}
 
 
 def write_results(folder: str | Path, results: Mapping[str, Any]) -> Path:
-    """Write ``results.json``, the last of a run's files; every field of ``REQUIRED`` must be there.
+    """Write ``results.json``, the last file of a run; every field of ``REQUIRED`` is needed.
 
-    It has a digest of its own content, and tells the bytes and digests of the files beside it.
+    The file stores a digest of its own content, and the sizes and digests of the files beside it.
 
     Returns
     -------
     Path
-        The file.
+        The path of ``results.json``.
     """
     results = {"format": FORMAT, **results}
     _check(results, "these results")
     folder = Path(folder)
-    there = [folder / name for name in FILES if (folder / name).is_file()]
-    results = add_digest({**results, "files": {path.name: file_record(path) for path in there}})
+    existing = [folder / name for name in FILES if (folder / name).is_file()]
+    results = add_digest({**results, "files": {path.name: file_record(path) for path in existing}})
     with atomic_write(folder / RESULTS) as file:
         json.dump(results, file, indent=2)
         file.write("\n")
@@ -86,18 +86,20 @@ def write_results(folder: str | Path, results: Mapping[str, Any]) -> Path:
 
 
 def read_results(path: str | Path) -> dict[str, Any]:
-    """Read and check a ``results.json``, and whether the files beside it are those of its run.
+    """Read a ``results.json``; check it and the files of the same run beside it.
 
     Raises
     ------
     ResultsError
-        If it or one of them is missing or damaged, or if it lacks a field or has a newer format.
+        If one of the files is missing or damaged, a field is missing, or the format is newer.
     """
     path = Path(path)
     try:
         results = read_json(path)
     except FileNotFoundError:
-        raise ResultsError(f"{path} is missing; the run has not ended") from None
+        raise ResultsError(
+            f"{path} is missing; the run has not ended, or the path is wrong"
+        ) from None
     except (ValueError, OSError) as error:
         raise ResultsError(f"{path} is damaged ({error}); delete it and run again") from error
     _check(results, str(path))
@@ -108,16 +110,16 @@ def read_results(path: str | Path) -> dict[str, Any]:
         if not matches_type(files, {str: {str: object}}):
             raise ResultsError(f"{path}: files is {files!r:.80}; {RERUN_HINT}")
         for name in (name for name in FILES if name in files):
-            if found := compare_with_record(path.with_name(name), files[name]):
-                raise ResultsError(f"{path.with_name(name)} is damaged: {found}; {RERUN_HINT}")
+            if problem := compare_with_record(path.with_name(name), files[name]):
+                raise ResultsError(f"{path.with_name(name)} is damaged: {problem}; {RERUN_HINT}")
         del results[DIGEST_KEY]
     return results
 
 
 def _check(results: Any, where: str) -> None:
-    found = results.get("format") if isinstance(results, dict) else type(results).__name__
-    if found not in (FORMAT, FORMAT_WITHOUT_DIGEST):
-        raise ResultsError(f"{where}: format is {found!r}; this version reads {FORMAT}")
+    version = results.get("format") if isinstance(results, dict) else type(results).__name__
+    if version not in (FORMAT, FORMAT_WITHOUT_DIGEST):
+        raise ResultsError(f"{where}: format is {version!r}; this version reads {FORMAT}")
     missing = [name for name in REQUIRED if name not in results]
     if missing:
         raise ResultsError(f"{where}: lacks {', '.join(missing)}; delete it and run again")
@@ -127,10 +129,10 @@ def _check(results: Any, where: str) -> None:
         k for k, kind in SETTINGS.items() if k in settings and not matches_type(settings[k], kind)
     ]
     if wrong or not results["labels"] or len({*results["labels"]}) < len(results["labels"]):
-        named = wrong[0] if wrong else "labels"
-        found = results.get(named, settings.get(named))
+        field = wrong[0] if wrong else "labels"
+        value = results.get(field, settings.get(field))
         raise ResultsError(
-            f"{where}: {named} is {found!r:.80}, which no run writes; delete it and run again"
+            f"{where}: {field} is {value!r:.80}, which is not valid; delete it and run again"
         )
 
 
@@ -142,28 +144,28 @@ def write_predictions(
     heard: Collection[str] = (),
     name: str = PREDICTIONS,
 ) -> Path:
-    """Write ``predictions.csv``: one row an utterance, a log-probability a class.
+    """Write ``predictions.csv``: one row per utterance, one log-probability per class.
 
-    ``text_in_train`` says "yes" or "no" where what is said is known; case and punctuation do not
-    count.
+    ``text_in_train`` is "yes" or "no", or empty where the text is unknown. Case and punctuation
+    are ignored.
 
     Arguments
     ---------
     folder : str or Path
-        The run's.
+        The folder of the run.
     utterances : sequence of Utterance
-        What was tested.
+        The tested utterances.
     log_probabilities : sequence of sequences of float
         [utterances, classes]
     labels : sequence of str
         The classes, in order.
     heard : collection of str
-        The texts of the training part.
+        The texts of the training split.
     name : str
-        The file's name: the validation part has one of its own.
+        The file name; the validation split has its own file.
     """
     path = Path(folder) / name
-    heard = {_words(text) for text in heard}
+    train_texts = {_words(text) for text in heard}
     with atomic_write(path) as file:
         writer = csv.writer(file)
         writer.writerow([*DESCRIPTION, "label", "prediction", *labels])
@@ -171,10 +173,10 @@ def write_predictions(
             if len(scores) != len(labels):
                 raise ValueError(f"{row.id}: {len(scores)} scores for {len(labels)} labels")
             prediction = labels[max(range(len(labels)), key=scores.__getitem__)]
-            described = [getattr(row, name) for name in DESCRIPTION[:-1]]
+            description = [getattr(row, name) for name in DESCRIPTION[:-1]]
             words = _words(row.text)
-            described.append(("yes" if words in heard else "no") if words else "")
-            writer.writerow([*described, row.emotion, prediction, *scores])
+            description.append(("yes" if words in train_texts else "no") if words else "")
+            writer.writerow([*description, row.emotion, prediction, *scores])
     return path
 
 
@@ -188,7 +190,7 @@ def read_predictions(path: str | Path) -> list[dict[str, str]]:
     Raises
     ------
     OSError, ValueError
-        If it cannot be read, is cut off in its last line, or is no such table.
+        If it cannot be read, is cut off in its last line, or is not a valid predictions table.
     """
     text = read_text(path)
     if not text.endswith("\n"):
@@ -197,7 +199,7 @@ def read_predictions(path: str | Path) -> list[dict[str, str]]:
 
 
 def write_arrays(path: Path, arrays: Mapping[str, Any]) -> None:
-    """Write arrays by name as a compressed npz; none at all removes what an earlier run left."""
+    """Write arrays by name as a compressed npz; if there are none, delete an earlier run's file."""
     if not arrays:
         path.unlink(missing_ok=True)
         return
@@ -206,7 +208,7 @@ def write_arrays(path: Path, arrays: Mapping[str, Any]) -> None:
 
 
 def read_arrays(path: Path) -> dict[str, np.ndarray]:
-    """The arrays of an npz; none if it is not there.
+    """The arrays of an npz; empty if the file does not exist.
 
     Raises
     ------
@@ -222,7 +224,7 @@ def read_arrays(path: Path) -> dict[str, np.ndarray]:
 
 
 def write_history(folder: str | Path, rows: Sequence[Mapping[str, Any]]) -> None:
-    """Write ``history.csv``: a row an epoch."""
+    """Write ``history.csv``: one row per epoch."""
     with atomic_write(Path(folder) / HISTORY) as file:
         writer = csv.DictWriter(file, dict.fromkeys(name for row in rows for name in row))
         writer.writeheader()
@@ -230,7 +232,7 @@ def write_history(folder: str | Path, rows: Sequence[Mapping[str, Any]]) -> None
 
 
 def read_history(folder: str | Path) -> list[dict[str, str]]:
-    """The rows of a ``history.csv``, as strings by column; none if it is not there yet.
+    """The rows of a ``history.csv``, as strings by column; empty if the file does not exist.
 
     Raises
     ------

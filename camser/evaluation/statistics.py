@@ -1,9 +1,9 @@
-"""How far a score can be trusted, and whether two systems differ.
+"""The uncertainty of scores, and tests of whether two systems differ.
 
-Conventions: labels and predictions are class indices, one an utterance, and the scores are those
-of ``camser.evaluation.metrics``. Random draws are seeded. Every function raises a ValueError that
-says what was given and what is allowed where lengths differ, nothing is given or a value is out of
-range.
+Conventions: labels and predictions are class indices, one per utterance. The scores are those of
+``camser.evaluation.metrics``. Random draws are seeded. Every function raises a ValueError where
+lengths differ, the input is empty or a value is out of range. Its message names the input and the
+allowed values.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from camser.evaluation.metrics import scores
 
 
 def over_folds(values: Sequence[float]) -> tuple[float, float | None]:
-    """The mean of [folds] and its sample standard deviation (n - 1; None of a single value)."""
+    """The mean of [folds] and its sample standard deviation (n - 1; None for a single value)."""
     (values,) = _columns(values=values)
     return float(values.mean()), float(values.std(ddof=1)) if len(values) > 1 else None
 
@@ -28,32 +28,33 @@ def bootstrap(
 ) -> dict[str, tuple[float, float] | None]:  # fmt: skip
     """95 % percentile intervals of pooled scores, by drawing speakers with replacement.
 
-    All the utterances of a drawn speaker come along, for they depend on one another (the cluster
-    bootstrap; Field and Welsh, 2007). Nothing is retrained; of few speakers they are too narrow.
+    All utterances of a drawn speaker are included, because they are dependent (the cluster
+    bootstrap; Field and Welsh, 2007). No model is retrained. With few speakers the intervals are
+    too narrow.
 
     Arguments
     ---------
     labels, predictions, speakers : sequences
-        [utterances]; of all the folds together.
+        [utterances]; all folds together.
     num_classes, draws, seed : int
-        Indices are below the first; how many times speakers are drawn; the seed of the draws.
+        The number of classes, of draws, and the seed of the draws.
 
     Returns
     -------
     dict
-        (low, high) of ``WA``, ``UA`` and ``macro_F1``, a draw's over the classes that occur in its
-        labels; None each where there is a single speaker, so nothing to draw from.
+        (low, high) of ``WA``, ``UA`` and ``macro_F1``. A draw is scored over the classes that occur
+        in its labels. All are None for a single speaker, who leaves nothing to draw from.
     """
     labels, guesses, names = _columns(labels=labels, predictions=predictions, speakers=speakers)
     cells = _indices("label", labels, num_classes), _indices("prediction", guesses, num_classes)
     if draws < 1:
         raise ValueError(f"draws is {draws}; allowed: 1 and more")
-    names, owners = np.unique(names, return_inverse=True)
+    names, speaker_indices = np.unique(names, return_inverse=True)
     if (size := len(names)) == 1:
         return dict.fromkeys(("WA", "UA", "macro_F1"))
     confusion = np.zeros((size, num_classes, num_classes), dtype=int)
-    np.add.at(confusion, (owners, *cells), 1)
-    # A draw is how often each speaker comes up, and its confusion the sum of theirs, that often.
+    np.add.at(confusion, (speaker_indices, *cells), 1)
+    # A draw is a count per speaker; its confusion is the sum of theirs, weighted by the counts.
     times = np.random.default_rng(seed).multinomial(size, np.full(size, 1 / size), size=draws)
     drawn = _scores_of(np.tensordot(times, confusion, axes=1))
     return {name: tuple(np.percentile(v, (2.5, 97.5)).tolist()) for name, v in drawn.items()}
@@ -62,13 +63,13 @@ def bootstrap(
 def mcnemar(labels: Sequence[int], one: Sequence[int], other: Sequence[int]) -> dict:
     """McNemar's exact test of two systems' predictions of the same [utterances].
 
-    It takes utterances as independent; those of one speaker are not, so the p-value is too small.
+    It assumes independent utterances. Those of one speaker are not, so the p-value is too small.
 
     Returns
     -------
     dict
-        ``only_one``, ``only_other``: how many utterances only that system gets right; ``p_value``:
-        two-sided binomial, 1.0 where both are 0.
+        ``only_one``, ``only_other``: how many utterances only that system gets right. ``p_value``:
+        two-sided binomial, 1.0 where both counts are 0.
     """
     from scipy.stats import binomtest
 
@@ -83,15 +84,15 @@ def mcnemar(labels: Sequence[int], one: Sequence[int], other: Sequence[int]) -> 
 def paired_folds(one: Sequence[float], other: Sequence[float]) -> dict:
     """Two systems' scores on the same [folds], with the paired t-test.
 
-    Folds share training data, so their differences are not independent and the p-value is
-    optimistic, that is, too small (Dietterich, 1998; Bengio and Grandvalet, 2004).
+    Folds share training data, so their differences are not independent. The p-value is therefore
+    too small (Dietterich, 1998; Bengio and Grandvalet, 2004).
 
     Returns
     -------
     dict
         ``mean`` and ``deviation`` of one - other, as in ``over_folds``; ``p_value``: two-sided;
-        1.0 where all differences are zero, None of a single fold or where all are the same;
-        ``wins``, ``losses`` and ``ties`` of the first.
+        1.0 where all differences are zero, None for a single fold or where all are equal and not
+        zero; ``wins``, ``losses`` and ``ties`` of ``one``.
     """
     from scipy.stats import ttest_rel
 
@@ -108,16 +109,16 @@ def paired_folds(one: Sequence[float], other: Sequence[float]) -> dict:
 
 
 def calibration(labels: Sequence[int], log_probabilities: np.ndarray, num_bins: int = 10) -> dict:
-    """Whether confidence is accuracy: the expected calibration error (ECE; Guo et al., 2017).
+    """Whether confidence matches accuracy: expected calibration error (ECE; Guo et al., 2017).
 
     Arguments
     ---------
     labels : sequence of int
         [utterances]
     log_probabilities : array
-        [utterances, classes], natural logarithms; a row's probabilities sum to 1 within 0.001.
+        [utterances, classes], natural logarithms; the probabilities of a row sum to 1 within 0.001.
     num_bins : int
-        Bins of equal width over the prediction's probability; a bin holds its upper edge.
+        Bins of equal width over the prediction's probability; a bin includes its upper edge.
 
     Returns
     -------
@@ -150,14 +151,14 @@ def calibration(labels: Sequence[int], log_probabilities: np.ndarray, num_bins: 
 def by_group(
     labels: Sequence[int], predictions: Sequence[int], groups: Sequence[str], classes: Sequence[str]
 ) -> dict[str, dict]:
-    """``metrics.scores`` of the [utterances] of each group, by name; "" is left out."""
+    """``metrics.scores`` of each group of [utterances], by group name; the group "" is skipped."""
     labels, predictions, groups = _columns(labels=labels, predictions=predictions, groups=groups)
-    parts = {name: groups == name for name in np.unique(groups).tolist() if name}
-    return {name: scores(labels[p], predictions[p], classes) for name, p in parts.items()}
+    masks = {name: groups == name for name in np.unique(groups).tolist() if name}
+    return {name: scores(labels[m], predictions[m], classes) for name, m in masks.items()}
 
 
 def length_groups(seconds: Sequence[float], edges: Sequence[float] = (2, 4, 8)) -> list[str]:
-    """The name of each length's group, [utterances]; a length on an edge is in the longer group.
+    """The group name of each length, [utterances]; a length on an edge is in the longer group.
 
     Example
     -------
@@ -166,8 +167,8 @@ def length_groups(seconds: Sequence[float], edges: Sequence[float] = (2, 4, 8)) 
     """
     (seconds,), (edges,) = _columns(seconds=seconds), _columns(edges=edges)
     if seconds.min() < 0 or (np.diff(edges, prepend=0) <= 0).any():
-        given = f"lengths from {seconds.min():g} s, edges {edges.tolist()}"
-        raise ValueError(f"{given}; allowed: lengths from 0 s, rising edges above 0 s")
+        values = f"lengths from {seconds.min():g} s, edges {edges.tolist()}"
+        raise ValueError(f"{values}; allowed: lengths from 0 s, rising edges above 0 s")
     between = [f"{low:g} to {high:g} s" for low, high in pairwise(edges)]
     names = [f"under {edges[0]:g} s", *between, f"{edges[-1]:g} s and more"]
     return [names[i] for i in np.searchsorted(edges, seconds, side="right")]
@@ -177,19 +178,19 @@ def _scores_of(confusion: np.ndarray) -> dict[str, np.ndarray]:
     """Confusion counts [draws, classes, classes] to [draws] of each score."""
     right = np.diagonal(confusion, axis1=1, axis2=2)
     labelled, predicted = confusion.sum(axis=2), confusion.sum(axis=1)
-    num_present = (labelled > 0).sum(axis=1)  # an absent class has nothing right: it adds 0 below
+    num_present = (labelled > 0).sum(axis=1)  # an absent class has 0 correct: it adds 0 below
     recall, f1 = right / np.maximum(labelled, 1), 2 * right / np.maximum(labelled + predicted, 1)
     means = {"UA": recall.sum(axis=1) / num_present, "macro_F1": f1.sum(axis=1) / num_present}
     return {"WA": right.sum(axis=1) / labelled.sum(axis=1), **means}
 
 
-def _columns(**given: Sequence) -> list[np.ndarray]:
-    arrays = [np.asarray(values) for values in given.values()]
+def _columns(**columns: Sequence) -> list[np.ndarray]:
+    arrays = [np.asarray(values) for values in columns.values()]
     if any(a.ndim != 1 or not len(a) or len(a) != len(arrays[0]) for a in arrays):
-        shapes = ", ".join(f"{a.shape} {name}" for a, name in zip(arrays, given, strict=True))
+        shapes = ", ".join(f"{a.shape} {name}" for a, name in zip(arrays, columns, strict=True))
         raise ValueError(f"{shapes}; allowed: lists of the same length, not empty")
     if any(a.dtype.kind == "f" and not np.isfinite(a).all() for a in arrays):
-        raise ValueError(f"{', '.join(given)}: {arrays}; allowed: finite numbers")
+        raise ValueError(f"{', '.join(columns)}: {arrays}; allowed: finite numbers")
     return arrays
 
 

@@ -1,1 +1,1 @@
-"""One run of a recipe, and all folds, seeds and variants of one."""
+"""One run of a recipe, and cross-validation: its folds, seeds and variants."""

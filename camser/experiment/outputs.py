@@ -1,4 +1,4 @@
-"""What a trained model makes of test utterances on its way to a decision: arrays for figures."""
+"""Arrays for figures: what a trained model computes from test utterances before its decision."""
 
 from __future__ import annotations
 
@@ -20,28 +20,29 @@ from camser.training.scoring import MeanOverSegments
 
 
 def embedding_arrays(brain: EmotionBrain, loader: DataLoader) -> dict[str, np.ndarray]:
-    """The vectors of utterances: the means over their segments.
+    """The vectors of utterances: means over their segments.
 
     Arguments
     ---------
     brain : EmotionBrain
-        Trained.
+        A trained model.
     loader : DataLoader
-        Of a ``SegmentDataset``.
+        Batches of a ``SegmentDataset``.
 
     Returns
     -------
     dict of str to array
-        ``ids`` [utterances]; [utterances, features] each: ``part.<modality>``, ``fused`` and
-        ``embedding``.
+        ``ids`` [utterances]. ``part.<modality>`` (the projection of a modality), ``fused`` and
+        ``embedding`` are [utterances, features] each.
     """
     dataset: Any = loader.dataset
     ids = dataset.ids
     means: dict[str, MeanOverSegments] = defaultdict(lambda: MeanOverSegments(len(ids)))
     for batch in loader:
-        seen = brain.intermediates(batch)
-        vectors = {f"part.{name}": part for name, part in seen.projections.items()}
-        for name, value in (vectors | {"fused": seen.fused, "embedding": seen.embeddings}).items():
+        outputs = brain.intermediates(batch)
+        vectors = {f"part.{name}": vector for name, vector in outputs.projections.items()}
+        vectors |= {"fused": outputs.fused, "embedding": outputs.embeddings}
+        for name, value in vectors.items():
             means[name].add(value, batch.owner)
     return {"ids": np.array(ids), **{n: m.means().cpu().numpy() for n, m in means.items()}}
 
@@ -49,7 +50,7 @@ def embedding_arrays(brain: EmotionBrain, loader: DataLoader) -> dict[str, np.nd
 def select_examples(
     utterances: Sequence[Utterance], labels: Sequence[str], count: int
 ) -> tuple[Utterance, ...]:
-    """The first ``count`` utterances of each emotion, by the emotions' order."""
+    """The first ``count`` utterances of each emotion, in the order of ``labels``."""
     chosen = []
     for label in labels:
         chosen += [u for u in utterances if u.emotion == label][: max(0, count)]
@@ -59,40 +60,41 @@ def select_examples(
 def attention_arrays(
     brain: EmotionBrain, loader: DataLoader, utterances: Sequence[Utterance], audio: PackedAudio
 ) -> dict[str, np.ndarray]:
-    """The frame weights of utterances, and the spectrogram to draw them over.
+    """The attention weights of utterances, and the spectrogram to draw them on.
 
     Arguments
     ---------
     brain : EmotionBrain
-        Trained.
+        A trained model.
     loader : DataLoader
-        Of a ``SegmentDataset``.
+        Batches of a ``SegmentDataset``.
     utterances : sequence of Utterance
-        The dataset's, a few.
+        The utterances of the dataset; a few.
     audio : PackedAudio
-        Of the manifest.
+        The audio of the manifest.
 
     Returns
     -------
     dict of str to array
-        ``ids`` [utterances]; for the n-th of them ``n.spectrogram`` [bins, frames of 10 ms], in
-        [0, 1], low frequencies last, ``n.samples`` (at 16 kHz) and, by attended modality,
-        ``n.weights.<modality>`` [segments, frames]. Empty where the fusion weighs nothing.
+        ``ids`` [utterances]. For the n-th utterance: ``n.spectrogram`` [bins, frames of 10 ms], in
+        [0, 1], low frequencies last; ``n.samples`` (their number at 16 kHz); and for each attended
+        modality ``n.weights.<modality>`` [segments, frames]. Empty if the fusion has no weights.
     """
-    weights, owners, image = defaultdict(list), [], SpectrogramImage()
+    weights, utterance_indices, image = defaultdict(list), [], SpectrogramImage()
     for batch in loader:
         for modality, values in brain.intermediates(batch).attention_weights.items():
             weights[modality].append(values.float().cpu().numpy())
-        owners.append(batch.owner.cpu().numpy())
+        utterance_indices.append(batch.owner.cpu().numpy())
     if not weights:
         return {}
     arrays = {"ids": np.array([u.id for u in utterances])}
     for number, utterance in enumerate(utterances):
-        wave, mine = audio.waveform(utterance).cpu(), np.concatenate(owners) == number
-        arrays[f"{number}.spectrogram"] = image(wave.unsqueeze(0))[0].numpy().astype(np.float16)
-        arrays[f"{number}.samples"] = np.array(len(wave))
+        waveform = audio.waveform(utterance).cpu()
+        is_own_segment = np.concatenate(utterance_indices) == number
+        arrays[f"{number}.spectrogram"] = image(waveform.unsqueeze(0))[0].numpy().astype(np.float16)
+        arrays[f"{number}.samples"] = np.array(len(waveform))
         for modality, values in weights.items():
-            arrays[f"{number}.weights.{modality}"] = np.concatenate(values)[mine]
+            arrays[f"{number}.weights.{modality}"] = np.concatenate(values)[is_own_segment]
     return arrays
 
 

@@ -1,4 +1,4 @@
-"""Whether what lies in an output folder is this very run, so that it may go on."""
+"""Checks whether an output folder holds this same run, so that it may be resumed."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from camser.data.manifest import Utterance, fingerprint, read_manifest, write_ma
 from camser.evaluation.results import ARCHITECTURE, HISTORY, RESULTS
 from camser.runtime.files import atomic_write, remove_stale_temporaries
 
-# Where things lie, how they are read, when they are saved, how fast: no part of what a run is.
+# Paths, reading, saving and speed: these settings may differ when a run is resumed.
 NON_RESULT_SETTINGS = (
     "data_folder", "output_folder", "prepared_folder", "num_workers", "tensorboard",
     "ckpt_interval_minutes", "ckpt_interval_steps", "checkpointer", "train_logger",
@@ -24,33 +24,33 @@ RUN_DEFAULTS = {name: RunOptions()[name] for name in RESULT_RUN_OPTIONS}
 
 
 def result_settings(values: dict[str, Any]) -> dict[str, Any]:
-    """The settings that make a run what it is: neither places nor the tables of unused names."""
-    kept = {name: value for name, value in values.items() if name not in NON_RESULT_SETTINGS}
-    kept["encoders"] = {name: values["encoders"][name] for name in values["modalities"]}
-    kept["fusions"] = {values["fusion"]: values["fusions"][values["fusion"]]}
+    """The settings that identify a run: without paths, and without tables of unused names."""
+    decisive = {name: value for name, value in values.items() if name not in NON_RESULT_SETTINGS}
+    decisive["encoders"] = {name: values["encoders"][name] for name in values["modalities"]}
+    decisive["fusions"] = {values["fusion"]: values["fusions"][values["fusion"]]}
     for name in ("embedding_model", "classifier", "epoch_counter"):
         ((tag, arguments),) = values[name].items()
-        # What only repeats a setting of the same name is said once.
-        kept[name] = {tag: {k: v for k, v in arguments.items() if values.get(k) != v}}
-    return kept
+        # An argument that only repeats the setting of the same name is left out.
+        decisive[name] = {tag: {k: v for k, v in arguments.items() if values.get(k) != v}}
+    return decisive
 
 
 def _has_begun(folder: Path) -> bool:
-    """Whether there is something that a run would go on from, or that it would replace."""
+    """Whether the folder holds files that a run would resume from, or replace."""
     return _has_results(folder) or any((folder / "save").glob("CKPT*"))
 
 
 def _has_results(folder: Path) -> bool:
-    """Whether there is what a run writes only after a checkpoint."""
+    """Whether there is a file that a run writes only after a checkpoint."""
     return any((folder / name).is_file() for name in (RESULTS, HISTORY))
 
 
 def check_checkpoints(folder: Path) -> None:
-    """Raise a SettingsError if ``folder`` holds a run that has lost all its checkpoints."""
+    """Raise a SettingsError if ``folder`` holds a run without any checkpoint."""
     if _has_results(folder) and not any((folder / "save").glob("CKPT*")):
         raise SettingsError(
-            f"{folder} holds a run whose checkpoints are gone, so it cannot go on. Delete that "
-            f"folder to train anew, or give another output_folder"
+            f"{folder} holds a run whose checkpoints are gone, so it cannot resume. Delete that "
+            f"folder to train again, or give another output_folder"
         )
 
 
@@ -60,7 +60,7 @@ def check_same_run(folder: Path, values: dict[str, Any]) -> None:
         return
     saved = RUN_DEFAULTS | _saved(folder / "hyperparams.yaml")
     values = RUN_DEFAULTS | result_settings(values)
-    names = {*saved, *values} - {"number_of_epochs"}  # a run may go on for longer
+    names = {*saved, *values} - {"number_of_epochs"}  # a run may be resumed for more epochs
     for settings in (saved, values):
         ((_, counter),) = settings["epoch_counter"].items()
         counter.pop("limit", None)
@@ -74,18 +74,18 @@ def check_same_run(folder: Path, values: dict[str, Any]) -> None:
 
 
 def _saved(path: Path) -> dict[str, Any]:
-    """The decisive settings that a run left."""
+    """The settings that identify the run stored at ``path``."""
     try:
         return result_settings(read_arguments([str(path)]).values)
     except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
         raise SettingsError(
-            f"{path} cannot be read ({error}), so nobody knows which run this is. Mend it, delete "
-            f"the folder to train anew, or give another output_folder"
+            f"{path} cannot be read ({error}), so the run cannot be compared with this one. "
+            f"Correct the file, delete the folder to train again, or give another output_folder"
         ) from error
 
 
 def check_same_corpus(folder: Path, utterances: list[Utterance]) -> None:
-    """Raise a SettingsError if ``folder`` holds a run on other utterances, or other audio."""
+    """Raise a SettingsError if ``folder`` holds a run on other utterances or other audio."""
     path = folder / "manifest.csv"
     if not _has_begun(folder):
         return
@@ -99,10 +99,10 @@ def check_same_corpus(folder: Path, utterances: list[Utterance]) -> None:
 def write_run_description(
     folder: Path, text: str, utterances: list[Utterance], architecture: dict[str, Any]
 ) -> None:
-    """Put the recipe and the manifest into the run's folder: run again, it is the same run.
+    """Write the recipe, the manifest and the architecture into the folder of the run.
 
-    Beside them lies the architecture, which builds the model without pretrained weights. What
-    killed processes left half written goes.
+    Recipe and manifest repeat the same run. The architecture builds the model without pretrained
+    weights. Temporary files that killed processes left are deleted.
     """
     remove_stale_temporaries(folder)
     write_manifest(folder / "manifest.csv", utterances)

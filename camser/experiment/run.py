@@ -1,4 +1,4 @@
-"""One run of a recipe: prepare, fold, train, test, write down."""
+"""One run of a recipe: prepare the corpus, choose the fold, train, test, write the results."""
 
 from __future__ import annotations
 
@@ -45,15 +45,17 @@ STOPPED = (
 
 
 def main(scan: CorpusScanner | Mapping[str, CorpusScanner], recipe_folder: str | Path) -> None:
-    """Run what the command line asks for; a mistake in it, or in the corpus, is one message.
+    """Run the recipe with the options of the command line.
+
+    A mistake in the options, or in the corpus, ends the program with one message.
 
     Arguments
     ---------
     scan : callable, or mapping of str to callable
-        The recipe's reading of its corpus: a data folder to a ``Scan``. A recipe for several
-        corpora gives each one's by name; ``data_folder`` is then a table that chooses among them.
+        Reads the corpus: takes the data folder, returns a ``Scan``. A recipe for several corpora
+        passes one function per corpus name; ``data_folder`` is then a table that selects corpora.
     recipe_folder : str or Path
-        Where the YAMLs of the command line are looked for.
+        The folder in which the YAML files of the command line are searched.
     """
     SIGNALS.install()
     tolerate_broken_pipe()
@@ -75,23 +77,23 @@ def main(scan: CorpusScanner | Mapping[str, CorpusScanner], recipe_folder: str |
 
 
 def _where_it_stopped() -> str:
-    """What can be said of any error: this line invents no cause."""
-    told = "The run stopped here. Once that is mended, the same command goes on where it was saved"
+    """A note that is true after any error; it names no cause."""
+    note = "The run stopped here. After you fix the problem, the same command resumes the run"
     if is_single_process():
-        return told
-    number, others = torch.distributed.get_rank(), torch.distributed.get_world_size() - 1
-    return f"{told}. This is process {number}; the other {others} may have said more"
+        return note
+    rank, others = torch.distributed.get_rank(), torch.distributed.get_world_size() - 1
+    return f"{note}. This is process {rank}; the other {others} may have reported more"
 
 
 class Run:
-    """A recipe's objects, built in the order in which mistakes are cheap to find.
+    """The objects of a recipe, built in an order that finds cheap mistakes first.
 
     Arguments
     ---------
     settings : Settings
-        What the command line asks for.
+        The settings of the command line.
     scan : callable, or mapping of str to callable
-        The recipe's reading of its corpus, or of several, as for ``main``.
+        Reads the corpus, or one function per corpus, as for ``main``.
     """
 
     def __init__(
@@ -104,8 +106,8 @@ class Run:
         check_plugins(self.output_folder / "save")
         validate_model_config(*(values[name] for name in MODEL_KEYS))
         resume.check_same_run(self.output_folder, values)
-        asked = {name: values[name] for name in PREPARE_KEYS}
-        self.utterances = run_on_main(prepare, scan=scan, **asked)
+        prepare_settings = {name: values[name] for name in PREPARE_KEYS}
+        self.utterances = run_on_main(prepare, scan=scan, **prepare_settings)
         resume.check_same_corpus(self.output_folder, self.utterances)
         self.fold = choose_fold(self.utterances, values)
         self.hparams = _build_objects(settings.text)
@@ -152,7 +154,7 @@ class Run:
         )
 
     def train(self) -> None:
-        """Fit on the fold's training part; the epoch is chosen on its validation part."""
+        """Train on the training split of the fold; the validation split selects the epoch."""
         hparams = self.hparams
         logger.info(folds.describe_fold(self.fold, hparams["selection"]))
         self.brain.fit(
@@ -164,23 +166,23 @@ class Run:
         )
 
     def test(self) -> None:
-        """Score the best epoch on the fold's test part, write the results, and export."""
-        parts = {results.VALID_PREDICTIONS: self.fold.valid, results.PREDICTIONS: self.fold.test}
+        """Score the best epoch on the test split of the fold, write the results, and export."""
+        splits = {results.VALID_PREDICTIONS: self.fold.valid, results.PREDICTIONS: self.fold.test}
         if self.fold.valid == self.fold.test:
-            del parts[results.VALID_PREDICTIONS]
-        scored = {name: self._score(part) for name, part in parts.items()}  # the test part last
-        ddp_barrier()  # the first to end takes the folder of --debug with it
+            del splits[results.VALID_PREDICTIONS]
+        scored = {name: self._score(split) for name, split in splits.items()}  # the test split last
+        ddp_barrier()  # the first process to end deletes the folder of --debug
         if if_main_process() and not self.brain.debug:
             self._inspect()
-            for name, part in parts.items():
-                self._write_predictions(name, part, scored[name])
+            for name, split in splits.items():
+                self._write_predictions(name, split, scored[name])
             self._write()
             self._export()
 
-    def _score(self, part: tuple[Utterance, ...]) -> dict[str, list[float]]:
-        """The best epoch's log-probabilities of each utterance, by its id."""
+    def _score(self, split: tuple[Utterance, ...]) -> dict[str, list[float]]:
+        """The log-probabilities of the best epoch, by utterance id."""
         self.brain.evaluate(
-            self._dataset(part),
+            self._dataset(split),
             max_key=AtomicCheckpointer.best_key,
             test_loader_kwargs=self._loader("eval_batch_size"),
         )
@@ -188,7 +190,10 @@ class Run:
         return dict(zip(scored.ids, scored.log_probabilities.tolist(), strict=True))
 
     def _inspect(self) -> None:
-        """Write what the best epoch makes of the test part; what is not asked for goes."""
+        """Write embeddings and attention weights of the test split, from the best epoch.
+
+        The file of an earlier run is deleted if its option is now off.
+        """
         values, folder = self.settings.values, self.output_folder
         chosen = outputs.select_examples(self.fold.test, values["labels"], values["save_attention"])
         embeddings, attention = {}, {}
@@ -200,27 +205,27 @@ class Run:
         results.write_arrays(folder / results.EMBEDDINGS, embeddings)
         results.write_arrays(folder / results.ATTENTION, attention)
 
-    def _batches(self, part: tuple[Utterance, ...]) -> Any:
+    def _batches(self, split: tuple[Utterance, ...]) -> Any:
         loader = self._loader("eval_batch_size")
-        dataset = self._dataset(part)
+        dataset = self._dataset(split)
         return self.brain.make_dataloader(dataset, sb.Stage.TEST, ckpt_prefix=None, **loader)
 
-    def _dataset(self, part: tuple[Utterance, ...]) -> SegmentDataset:
-        return self.data.dataset(part, self.hparams["labels"])
+    def _dataset(self, split: tuple[Utterance, ...]) -> SegmentDataset:
+        return self.data.dataset(split, self.hparams["labels"])
 
     def _loader(self, batch_size: str) -> dict[str, Any]:
         return self.data.loader_kwargs(self.hparams[batch_size], self.hparams["num_workers"])
 
     def _write_predictions(
-        self, name: str, part: tuple[Utterance, ...], scored: dict[str, list[float]]
+        self, name: str, split: tuple[Utterance, ...], scored: dict[str, list[float]]
     ) -> None:
-        by_id, labels = {u.id: u for u in part}, self.settings.values["labels"]
-        utterances, heard = [by_id[i] for i in scored], {u.text for u in self.fold.train}
+        by_id, labels = {u.id: u for u in split}, self.settings.values["labels"]
+        utterances, seen = [by_id[i] for i in scored], {u.text for u in self.fold.train}
         scores = list(scored.values())
-        results.write_predictions(self.output_folder, utterances, scores, labels, heard, name)
+        results.write_predictions(self.output_folder, utterances, scores, labels, seen, name)
 
     def _export(self) -> None:
-        """Write the trained model as a folder that loads anywhere, where that is asked for."""
+        """Export the model to ``export_folder``, if set: a model folder that loads anywhere."""
         folder = self.settings.values["export_folder"]
         if folder:
             print(export_run(self.output_folder, folder, replace=True))
@@ -229,15 +234,15 @@ class Run:
         brain, values = self.brain, self.settings.values
         history = results.read_history(self.output_folder)
         caution = folds.selection_note(values["selection"], ", ")
-        copied = ("corpus", "protocol", "selection", "fold", "seed", "variant", "labels")
+        copied_keys = ("corpus", "protocol", "selection", "fold", "seed", "variant", "labels")
         written = results.write_results(
             self.output_folder,
             {
-                **{name: values[name] for name in copied},
+                **{name: values[name] for name in copied_keys},
                 "fold_name": self.fold.name,
                 **({"note": folds.OPTIMISTIC} if caution else {}),
                 "settings": resume.result_settings(values),
-                "parts": {p: len(getattr(self.fold, p)) for p in ("train", "valid", "test")},
+                "parts": {s: len(getattr(self.fold, s)) for s in ("train", "valid", "test")},
                 **brain.scores,
                 "best_epoch": brain.best_epoch,
                 "epochs": len(history),
@@ -255,16 +260,16 @@ class Run:
 
 
 def choose_fold(utterances: list[Utterance], values: dict[str, Any]) -> folds.Fold:
-    """The fold that the settings name."""
-    found = folds.make_folds(utterances, **{name: values[name] for name in folds.FOLD_KEYS})
-    if type(values["fold"]) is not int or not 0 <= values["fold"] < len(found):
-        names = ", ".join(f"{fold.index} ({fold.name})" for fold in found)
+    """The fold that the setting ``fold`` selects."""
+    all_folds = folds.make_folds(utterances, **{name: values[name] for name in folds.FOLD_KEYS})
+    if type(values["fold"]) is not int or not 0 <= values["fold"] < len(all_folds):
+        names = ", ".join(f"{fold.index} ({fold.name})" for fold in all_folds)
         raise folds.FoldError(f"fold is {values['fold']!r}; {values['protocol']} has: {names}")
-    return found[values["fold"]]
+    return all_folds[values["fold"]]
 
 
 def _build_objects(text: str) -> dict[str, Any]:
-    """What the recipe builds; an argument that something does not take is found here."""
+    """Build the objects of the recipe. An argument that a constructor does not take fails here."""
     with explain_build_errors():
         hparams = load_hyperpyyaml(text)
         hparams["opt_class"]([torch.nn.Parameter(torch.zeros(1))], lr=0.0)

@@ -1,1 +1,1 @@
-"""From a trained run to a folder that loads anywhere."""
+"""Export a trained run as a model folder that loads on any machine."""

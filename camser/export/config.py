@@ -1,4 +1,4 @@
-"""What an export says of itself: ``config.json``, and the YAML for SpeechBrain's interface."""
+"""The description of an exported model: ``config.json``, and the YAML for SpeechBrain."""
 
 from __future__ import annotations
 
@@ -23,41 +23,41 @@ SCORES = (
 
 
 def export_config(run: TrainedRun) -> dict[str, Any]:
-    """The ``config.json`` of an export, but for its ``weights``.
+    """The ``config.json`` of an exported model, without its ``weights``.
 
     Arguments
     ---------
     run : TrainedRun
-        What is exported.
+        The run to export.
     """
-    found = run.results
-    calibration = fit_temperature(run.validated, found["labels"])
+    results = run.results
+    calibration = fit_temperature(run.validated, results["labels"])
     built = run.modules["embedding_model"].plugins
     return {
         "model_type": "camser",
         "format": FORMAT,
         "camser": metadata.version("camser"),
-        "labels": found["labels"],
+        "labels": results["labels"],
         "sample_rate": SAMPLE_RATE,
         "temperature": calibration.pop("temperature"),
         "calibration": calibration,
         "architecture": run.architecture,
-        # What trained it; the kinds are not in results of the first versions.
-        "plugins": {name: {**o, **found["plugins"].get(name, {})} for name, o in built.items()},
+        # The versions are those of the training; old results have no kinds.
+        "plugins": {name: {**o, **results["plugins"].get(name, {})} for name, o in built.items()},
         "trained": {
-            **{name: found[name] for name in TRAINED},
-            **({"note": found["note"]} if "note" in found else {}),
+            **{name: results[name] for name in TRAINED},
+            **({"note": results["note"]} if "note" in results else {}),
         },
-        "scores": {name: found[name] for name in SCORES},
+        "scores": {name: results[name] for name in SCORES},
     }
 
 
 RECIPE = """\
 # For SpeechBrain's pretrained interface:
 #   EncoderClassifier.from_hparams(source="<this folder>")
-# SpeechBrain runs what such a YAML names, so load it only from those whom you trust with that.
-# camser.inference.EmotionClassifier.from_pretrained reads config.json in its place, and runs
-# nothing from this folder.
+# SpeechBrain runs the code that this YAML names, so load it only from people whom you trust.
+# camser.inference.EmotionClassifier.from_pretrained reads config.json instead, and runs no code
+# from this folder.
 sample_rate: {sample_rate}
 labels: {labels}
 temperature: {temperature!r}
@@ -84,14 +84,14 @@ pretrainer: !new:camser.inference.pretrained.StrictPretrainer
 
 
 def speechbrain_yaml(config: dict[str, Any], embedding_size: int) -> str:
-    """The ``hyperparams.yaml`` of an export.
+    """The ``hyperparams.yaml`` of an exported model.
 
     Arguments
     ---------
     config : dict
         From ``export_config``.
     embedding_size : int
-        Of the model.
+        Embedding size of the model.
     """
     architecture = yaml.safe_dump(config["architecture"], sort_keys=False, allow_unicode=True)
     return RECIPE.format(

@@ -1,4 +1,4 @@
-"""Writing an export: the folder appears whole, and verified, or not at all."""
+"""Export a run: the model folder appears complete and verified, or not at all."""
 
 from __future__ import annotations
 
@@ -27,23 +27,23 @@ def export_run(
     replace: bool = False,
     int8: bool = False,
 ) -> Path:
-    """Write a trained run as a folder that loads anywhere.
+    """Write a trained run as a model folder that loads on any machine.
 
     Arguments
     ---------
     run_folder : str or Path
-        The output folder of a run that has ended.
+        The output folder of a finished run.
     folder : str or Path
-        What to write.
+        The model folder to write.
     data_folder : str, Path or mapping of str to those, optional
-        Where the run's corpus lies now; by default where it lay.
+        Where the corpus of the run is now; by default, where it was in training.
     verified : bool
-        Whether the export is loaded in a new process and compared with the run's predictions, and
-        the cost of int8 is measured.
+        Whether the exported model is loaded in a new process and compared with the predictions of
+        the run. With ``int8``, also whether the cost of int8 is measured.
     onnx : bool
         Whether ``model.onnx`` is written too.
     replace : bool
-        Whether ``folder`` may exist, and is then replaced.
+        Whether an existing ``folder`` is replaced.
     int8 : bool
         Whether ``model.onnx`` and ``model.int8.onnx`` are written too.
 
@@ -55,9 +55,9 @@ def export_run(
     Raises
     ------
     ExportError
-        If it does not give the run's log-probabilities.
+        If the exported model does not give the log-probabilities of the run.
     ValueError
-        If the run has not ended or is damaged, or the folder exists.
+        If the run is not finished or is damaged, or the folder exists.
     """
     run = read_run(run_folder)
     if data_folder is None:
@@ -73,8 +73,8 @@ def export_run(
         if verified:
             config["verified"] = verify(new, run, data_folder)
             if "onnx" in config and not unavailable_reason():
-                by_onnx = verify(new, run, data_folder, "onnx")["largest_difference"]
-                config["verified"]["largest_difference_onnx"] = by_onnx
+                difference = verify(new, run, data_folder, "onnx")["largest_difference"]
+                config["verified"]["largest_difference_onnx"] = difference
         if int8:
             config["int8"] = _cost(new, run, data_folder) if verified else None
         write_config(new, config)
@@ -83,7 +83,7 @@ def export_run(
 
 
 def _write_graphs(folder: Path, run: TrainedRun, int8: bool) -> dict[str, Any]:
-    """The model as ONNX; what ``config.json`` says of the files."""
+    """Write the model as ONNX; returns the records of the files for ``config.json``."""
     from camser.export.onnx.quantize import write_int8
     from camser.export.onnx.write import write_onnx
 
@@ -96,7 +96,7 @@ def _write_graphs(folder: Path, run: TrainedRun, int8: bool) -> dict[str, Any]:
 
 
 def _cost(folder: Path, run: TrainedRun, data_folder: DataFolder) -> dict[str, Any]:
-    """What int8 changes in the run's test."""
+    """Measure how int8 changes the decisions in the test of the run."""
     from camser.export.onnx.quantize import compare_int8
 
     paths = recordings(run, run.tested, data_folder)

@@ -1,4 +1,4 @@
-"""Why the hub does not take an export: each refusal as one line that says what to do."""
+"""Errors of an upload to the hub, each as one line with the next step."""
 
 from __future__ import annotations
 
@@ -8,16 +8,16 @@ LOG_IN = "`hf auth login`, or set HF_TOKEN to a token that may write"
 
 
 class PushError(OSError):
-    """The hub does not take an export; the message says what to do."""
+    """The hub does not accept a model folder; the message gives the next step."""
 
 
 def explain_upload_error(error: Exception, repo: str) -> str:
-    """What an error of huggingface_hub means to who uploads an export, and what to do.
+    """Explain an error of huggingface_hub during an upload, and give the next step.
 
     Arguments
     ---------
     error : Exception
-        Raised while uploading.
+        The error of the upload.
     repo : str
         "user/name".
 
@@ -29,30 +29,31 @@ def explain_upload_error(error: Exception, repo: str) -> str:
     from huggingface_hub import constants
     from huggingface_hub.errors import HTTPError
 
-    if isinstance(error, ValueError):  # what it says of the card, or of a file
-        return f"the hub does not take the export: {' '.join(str(error).split())}"
+    if isinstance(error, ValueError):  # about the model card, or a file
+        return f"the hub does not accept the folder: {' '.join(str(error).split())}"
     status = status_of(error)
     remedies = {
         401: f"it does not accept your token; give {LOG_IN}",
         403: f"your token may not write to {repo}; give {LOG_IN} there, or another name",
-        412: f"{repo} changed meanwhile; give the command again",
-        429: "it is busy; give the command again later",
+        412: f"{repo} has changed during the upload; run the command again",
+        429: "it is busy; run the command again later",
     }
     if status is not None:
-        otherwise = "give the command again later" if status >= 500 else "check name and token"
-        return f"the hub refuses (HTTP {status}{_said(error)}): {remedies.get(status, otherwise)}"
-    # huggingface_hub wraps what stops the upload of a file in a RuntimeError.
+        default = "run the command again later" if status >= 500 else "check name and token"
+        remedy = remedies.get(status, default)
+        return f"the hub refuses (HTTP {status}{_server_message(error)}): {remedy}"
+    # huggingface_hub wraps an error in the upload of a file in a RuntimeError.
     for cause in exception_chain(error):
         if isinstance(cause, (HTTPError, OSError)):
             return (
                 f"the hub ({constants.ENDPOINT}) cannot be reached, or stopped answering "
-                f"({one_line(cause)}): check the network, HTTPS_PROXY and HF_ENDPOINT, and give "
-                f"the command again; what has arrived is not sent twice"
+                f"({one_line(cause)}): check the network, HTTPS_PROXY and HF_ENDPOINT, and run "
+                f"the command again; complete files are not sent again"
             )
-    return f"the hub does not take the export: {one_line(error)}"
+    return f"the hub does not accept the folder: {one_line(error)}"
 
 
-def _said(error: Exception) -> str:
-    # Not the whole message: it may hold a signed address, which is a key to the storage.
-    said = (getattr(cause, "server_message", None) for cause in exception_chain(error))
-    return next((f", {' '.join(text.split())}" for text in said if text), "")
+def _server_message(error: Exception) -> str:
+    # Not the complete message: it may have a signed URL, which gives access to the storage.
+    texts = (getattr(cause, "server_message", None) for cause in exception_chain(error))
+    return next((f", {' '.join(text.split())}" for text in texts if text), "")

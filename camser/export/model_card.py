@@ -1,4 +1,4 @@
-"""The model card of an export: what its results say, and nothing else."""
+"""The model card of an exported model, written only from its results."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ TEXT = """\
 
 {labels_sentence}
 
-{parts}
+{components}
 
 Made with [camser](https://pypi.org/project/camser/) {camser}.
 
@@ -27,9 +27,10 @@ classifier = EmotionClassifier.from_pretrained("path/to/this/folder")
 print(classifier.classify("speech.wav"))
 ```
 
-Any format, sampling rate and number of channels, any length; `classifier.timeline("meeting.wav")`
-says how the emotions change. Only data are read, nothing here is run. SpeechBrain's own interface
-works too; its `hyperparams.yaml` is code, load it only from those whom you trust:
+Recordings may have any format, sampling rate, number of channels and length.
+`classifier.timeline("meeting.wav")` shows how the emotions change. This reads only data and runs no
+code from this folder. SpeechBrain's own interface works too. It runs `hyperparams.yaml` as code, so
+load it only from people whom you trust:
 
 ```python
 from speechbrain.inference.classifiers import EncoderClassifier
@@ -51,11 +52,12 @@ The classes are, in this order: {labels}.
 ## How well it does
 
 On {num_utterances} utterances of speakers that it was not trained on. This is **one fold of one
-protocol**: other speakers would give other figures, so compare systems by whole cross-validations.
+protocol**. Other speakers would give other figures, so compare systems by complete
+cross-validations.
 
 | measure | value |
 |---|---|
-| weighted accuracy (share of utterances that are right) | {WA:.1%} |
+| weighted accuracy (share of correct utterances) | {WA:.1%} |
 | unweighted accuracy (mean recall of the classes) | {UA:.1%} |
 | macro-F1 | {macro_F1:.1%} |
 
@@ -72,18 +74,18 @@ Rows are the true classes, columns the decisions:
 ## Confidence
 
 Probabilities are calibrated by a temperature of {temperature:.3f}, fitted on {calibrated}
-utterances of the validation part (negative log-likelihood {nll_before:.3f} before,
-{nll_after:.3f} after). The log-probabilities of SpeechBrain's interface and of ONNX are as
-the test had them, not calibrated.
+utterances of the validation split (negative log-likelihood {nll_before:.3f} before,
+{nll_after:.3f} after). The log-probabilities of SpeechBrain's interface and of ONNX are those of
+the test, not calibrated.
 
 ## Limits
 
-- It knows {number} classes and will choose one of them for anything, music and noise included; give
-  a `threshold` to have it abstain.
-- It heard the speakers, the language, the microphones and the (possibly acted) emotions of
-  {corpus}. On others it does worse, by an amount that only a test on them can tell.
-- A voice tells how somebody sounds, not how they feel. Do not use it to judge people.
-- The corpus's licence may bind what is trained on it.
+- It has {number} classes and chooses one of them for any input, also for music and noise. Give a
+  `threshold` to let it abstain.
+- In training it has seen only the speakers, the language, the microphones and the (possibly acted)
+  emotions of {corpus}. On others it does worse. Only a test on them can show by how much.
+- A voice shows how somebody sounds, not how they feel. Do not use it to judge people.
+- The license of the corpus may also apply to models trained on it.
 
 ## Provenance
 
@@ -94,14 +96,14 @@ the test had them, not calibrated.
 
 
 def model_card(config: dict[str, Any], run: TrainedRun) -> str:
-    """The ``README.md`` of an export, with the metadata that the hub reads.
+    """The ``README.md`` of an exported model, with the metadata that the hub reads.
 
     Arguments
     ---------
     config : dict
-        The export's ``config.json``.
+        The ``config.json`` of the exported model.
     run : TrainedRun
-        Where it comes from.
+        The exported run.
     """
     labels, trained, scores = config["labels"], config["trained"], config["scores"]
     support = [sum(row) for row in scores["confusion"]]
@@ -119,10 +121,10 @@ def model_card(config: dict[str, Any], run: TrainedRun) -> str:
         camser=config["camser"],
         labels=", ".join(labels),
         graphs=_graphs(config),
-        labels_sentence=f"It hears which of {len(labels)} emotions a voice expresses: "
+        labels_sentence=f"It recognizes which of {len(labels)} emotions a voice expresses: "
         f"{', '.join(labels)}.",
         number=len(labels),
-        parts=_parts(config, run),
+        components=_components(config, run),
         training=_rows(_training(trained)),
         selection=_selection(trained),
         classes=_rows(classes),
@@ -137,7 +139,7 @@ def model_card(config: dict[str, Any], run: TrainedRun) -> str:
 
 
 def _graphs(config: dict[str, Any]) -> str:
-    """What ``model.onnx`` and ``model.int8.onnx`` are for, where they are here."""
+    """The use of ``model.onnx`` and ``model.int8.onnx``, if they are in the folder."""
     if ONNX not in config.get("onnx", {}):
         return ""
     text = (
@@ -146,9 +148,9 @@ def _graphs(config: dict[str, Any]) -> str:
     )
     if INT8 in config["onnx"]:
         text += (
-            f"`{INT8}`, its linear layers in eight bits, is faster and is run by "
+            f"`{INT8}` has linear layers in eight bits. It is faster and is run by "
             f'`from_pretrained(…, engine="onnx-int8")`: {int8_summary(config["int8"])}. Its '
-            f"results depend a little on what else is in a batch.\n"
+            f"results depend slightly on the other recordings in a batch.\n"
         )
     return f"{text}\n"
 
@@ -165,7 +167,7 @@ def _metadata(config: dict[str, Any]) -> str:
         "dataset_split": f"{trained['protocol']}, {trained['fold_name']}",
     }
     measures = {"WA": "Weighted accuracy", "UA": "Unweighted accuracy", "macro_F1": "Macro-F1"}
-    found = [
+    eval_results = [
         EvalResult(**shared, metric_type=kind, metric_value=scores[kind], metric_name=name)
         for kind, name in measures.items()
     ]
@@ -174,28 +176,28 @@ def _metadata(config: dict[str, Any]) -> str:
         pipeline_tag="audio-classification",
         tags=["camser", "speech-emotion-recognition", "emotion-recognition"],
         model_name=f"{trained['variant']} on {trained['corpus']}",
-        eval_results=found,
+        eval_results=eval_results,
     )
     return data.to_yaml()
 
 
-def _parts(config: dict[str, Any], run: TrainedRun) -> str:
+def _components(config: dict[str, Any], run: TrainedRun) -> str:
     architecture = config["architecture"]
     counts = count_parameters(run.modules["embedding_model"], run.modules["classifier"])
     names = {name: architecture["encoders"][name]["plugin"] for name in architecture["modalities"]}
     names["fusion"] = architecture["fusions"][architecture["fusion"]]["plugin"]
     rows = [(name, names.get(name, ""), f"{count:,}") for name, (count, _) in counts.items()]
-    return f"| part | plugin | parameters |\n|---|---|---|\n{_rows(rows)}"
+    return f"| component | plugin | parameters |\n|---|---|---|\n{_rows(rows)}"
 
 
 def _training(trained: dict[str, Any]) -> list[tuple]:
-    parts = trained["parts"]
+    sizes = trained["parts"]
     return [
         ("corpus", f"{trained['corpus']} (manifest {trained['manifest']})"),
         ("protocol", trained["protocol"]),
-        ("tested on", f"{trained['fold_name']}, {parts['test']} utterances"),
-        ("trained on", f"{parts['train']} utterances"),
-        ("validated on", f"{parts['valid']} utterances"),
+        ("tested on", f"{trained['fold_name']}, {sizes['test']} utterances"),
+        ("trained on", f"{sizes['train']} utterances"),
+        ("validated on", f"{sizes['valid']} utterances"),
         ("epoch", f"{trained['best_epoch']} of {trained['epochs']}, seed {trained['seed']}"),
     ]
 
@@ -203,10 +205,10 @@ def _training(trained: dict[str, Any]) -> list[tuple]:
 def _selection(trained: dict[str, Any]) -> str:
     if "note" in trained:
         return (
-            f"**The epoch was {trained['note']}**: the same utterances chose it and are scored "
-            f"below, so the figures are too good."
+            f"**The epoch was {trained['note']}**: the same utterances are used to choose the "
+            f"epoch and for the scores below, so the scores are too good."
         )
-    return "The epoch was chosen on the validation part, which is neither trained on nor tested."
+    return "The epoch was chosen on the validation split, which is not used in training or test."
 
 
 def _provenance(config: dict[str, Any]) -> list[tuple]:

@@ -1,4 +1,4 @@
-"""A trained run as it lies in its folder, read without its corpus or pretrained weights."""
+"""Read a trained run from its folder, without its corpus or pretrained weights."""
 
 from __future__ import annotations
 
@@ -26,12 +26,12 @@ from camser.training.checkpoints import (
 
 
 class TrainedRun(NamedTuple):
-    """What an export is made of.
+    """All data of a run that an export needs.
 
     Attributes
     ----------
     folder : Path
-        The run's.
+        The folder of the run.
     results : dict
         Its ``results.json``.
     architecture : dict
@@ -51,7 +51,7 @@ class TrainedRun(NamedTuple):
 
 
 def read_run(folder: str | Path) -> TrainedRun:
-    """Read a run that has ended.
+    """Read a finished run.
 
     Arguments
     ---------
@@ -61,39 +61,39 @@ def read_run(folder: str | Path) -> TrainedRun:
     Raises
     ------
     ResultsError, CheckpointError
-        If it has not ended, is damaged, or was trained by an older version.
+        If it is not finished, is damaged, or was trained by an older version.
     PluginError
-        If a plugin that it was trained with is not installed; one of another version is a
-        ``PluginVersionWarning``.
+        If one of its plugins is not installed; for another version, a ``PluginVersionWarning`` is
+        shown.
     """
     folder = Path(folder)
     path = folder / "results.json"
-    found = results.read_results(path)
+    run_results = results.read_results(path)
     architecture = _read_architecture(folder)
-    check_installed(found["plugins"], str(path))
+    check_installed(run_results["plugins"], str(path))
     model = _build(architecture, folder)
-    warn_version_differences(found["plugins"], model.plugins)
+    warn_version_differences(run_results["plugins"], model.plugins)
     modules = {
         "embedding_model": model,
-        "classifier": EmotionHead(model.embedding_size, len(found["labels"])),
+        "classifier": EmotionHead(model.embedding_size, len(run_results["labels"])),
     }
-    _load(_best(folder / "save", found), modules)
+    _load(_best(folder / "save", run_results), modules)
     tested = results.read_predictions(folder / results.PREDICTIONS)
-    # Where the epoch was chosen on the test part, that is the validation part.
-    optimistic = found["selection"] == "test_fold"
+    # If the epoch was chosen on the test split, this is also the validation split.
+    optimistic = run_results["selection"] == "test_fold"
     validated = tested if optimistic else _read_validated(folder)
-    return TrainedRun(folder, found, model.architecture, modules, tested, validated)
+    return TrainedRun(folder, run_results, model.architecture, modules, tested, validated)
 
 
 def _read_architecture(folder: Path) -> dict[str, Any]:
     path = folder / results.ARCHITECTURE
     try:
-        found = read_json(path)
+        architecture = read_json(path)
     except (OSError, ValueError) as error:
         raise results.ResultsError(f"{path} cannot be read ({error}). {RERUN_HINT}") from error
-    if not isinstance(found, dict):
-        raise results.ResultsError(f"{path} holds no table: {found!r:.80}. {RERUN_HINT}")
-    return found
+    if not isinstance(architecture, dict):
+        raise results.ResultsError(f"{path} is not a table: {architecture!r:.80}. {RERUN_HINT}")
+    return architecture
 
 
 def _build(architecture: dict[str, Any], folder: Path) -> UtteranceEncoder:
@@ -101,13 +101,13 @@ def _build(architecture: dict[str, Any], folder: Path) -> UtteranceEncoder:
     try:
         with SkipWeightInit():
             return build_model(**architecture)
-    except Exception as error:  # plugins, and what they are built on, raise what they like
+    except Exception as error:  # plugins and their packages raise any error
         if is_out_of_memory(error):
             raise
-        told = " ".join(str(error).split())[:500]
+        reason = " ".join(str(error).split())[:500]
         path = folder / results.ARCHITECTURE
         raise results.ResultsError(
-            f"{path}: the model cannot be built: {told}. {RERUN_HINT}"
+            f"{path}: the model cannot be built: {reason}. {RERUN_HINT}"
         ) from error
 
 
@@ -119,16 +119,16 @@ def _read_validated(folder: Path) -> list[dict[str, str]]:
         raise results.ResultsError(f"{path} cannot be read ({error}). {RERUN_HINT}") from error
 
 
-def _best(folder: Path, found: dict[str, Any]) -> Checkpoint:
-    if found["format"] == results.FORMAT_WITHOUT_DIGEST:  # whose checkpoints have no index
+def _best(folder: Path, run_results: dict[str, Any]) -> Checkpoint:
+    if run_results["format"] == results.FORMAT_WITHOUT_DIGEST:  # its checkpoints have no index
         best = Checkpointer(folder).find_checkpoint(max_key=BEST_SCORE) if folder.is_dir() else None
     else:
-        there = read_checkpoints(folder)
-        best = best_checkpoint_at(there[0], there) if there else None
-    if best is None or best.meta["epoch"] != found["best_epoch"]:
-        epoch = found["best_epoch"]
+        checkpoints = read_checkpoints(folder)
+        best = best_checkpoint_at(checkpoints[0], checkpoints) if checkpoints else None
+    epoch = run_results["best_epoch"]
+    if best is None or best.meta["epoch"] != epoch:
         raise CheckpointError(
-            f"{folder} holds no checkpoint of the best epoch, {epoch}. {RERUN_HINT}"
+            f"{folder} has no checkpoint of the best epoch, {epoch}. {RERUN_HINT}"
         )
     return best
 
@@ -139,10 +139,12 @@ def _load(best: Checkpoint, modules: dict[str, nn.Module]) -> None:
         try:
             module.load_state_dict(torch.load(path, map_location="cpu", weights_only=True))
         except (OSError, EOFError, RuntimeError, pickle.UnpicklingError) as error:
-            raise CheckpointError(f"{path} does not fit ({error}). {RERUN_HINT}") from error
+            raise CheckpointError(
+                f"{path} cannot be loaded into the model ({error}). {RERUN_HINT}"
+            ) from error
 
 
 RERUN_HINT = (
-    "Give the command of this run again (train.py with its hyperparams.yaml): it goes on where it "
-    "ended, and writes what is missing"
+    "Repeat the command of this run (train.py with its hyperparams.yaml): it resumes the run, and "
+    "writes the missing files"
 )

@@ -1,4 +1,4 @@
-"""Whether an export, loaded in a process of its own, gives its run's log-probabilities."""
+"""Verify that an exported model, loaded in a new process, gives its run's log-probabilities."""
 
 from __future__ import annotations
 
@@ -15,8 +15,8 @@ from camser.export.trained_run import TrainedRun
 from camser.inference.export_files import ExportError
 from camser.runtime.subprocesses import python_command
 
-# How far a repeated computation may be off: a GPU rounds its products to TF32, and other kernels
-# add up in another order.
+# Allowed difference of a repeated computation: a GPU rounds products to TF32, and other kernels
+# add in another order.
 TOLERANCES = {"cpu": 1e-4, "cuda": 3e-2, "torch": 1e-4, "onnx": 1e-3}
 COUNT = 12
 Rows = Sequence[Mapping[str, str]]
@@ -25,56 +25,56 @@ Rows = Sequence[Mapping[str, str]]
 def verify(
     folder: Path, run: TrainedRun, data_folder: DataFolder, engine: str = "torch"
 ) -> dict[str, Any]:
-    """Load an export in a new process and compare it with its run's ``predictions.csv``.
+    """Load an exported model in a new process; compare it with its run's ``predictions.csv``.
 
     Arguments
     ---------
     folder : Path
-        The export.
+        The model folder.
     run : TrainedRun
-        Where it comes from.
+        The exported run.
     data_folder : str, Path or mapping of str to those
-        Where the run's corpus lies.
+        Where the corpus of the run is.
     engine : str
-        What computes, see ``inference.engines``.
+        See ``inference.engines``.
 
     Returns
     -------
     dict
-        ``utterances`` compared and the ``largest_difference`` of a log-probability.
+        ``utterances``, the number compared; ``largest_difference`` of a log-probability.
 
     Raises
     ------
     ExportError
-        If the recordings are not there, or the export decides otherwise than its run.
+        If a recording is missing, or the model gives other log-probabilities than its run.
     """
     labels, rows = run.results["labels"], _evenly_spaced(run.tested, COUNT)
     paths = recordings(run, rows, data_folder)
-    got = _in_another_process(folder, paths, engine)
-    wanted = [[float(row[label]) for label in labels] for row in rows]
+    actual = _in_another_process(folder, paths, engine)
+    expected = [[float(row[label]) for label in labels] for row in rows]
     largest = max(
         abs(a - b)
-        for ours, theirs in zip(got, wanted, strict=True)
-        for a, b in zip(ours, theirs, strict=True)
+        for actual_row, expected_row in zip(actual, expected, strict=True)
+        for a, b in zip(actual_row, expected_row, strict=True)
     )
     device = "cuda" if "cuda" in run.results["device"] else "cpu"
     allowed = max(TOLERANCES[device], TOLERANCES[engine])
     if not largest <= allowed:
         raise ExportError(
-            f"the export ({engine}) does not give its run's log-probabilities: off by "
-            f"{largest:.2g} on {len(rows)} utterances (allowed: {allowed:.0e}); is the corpus "
-            f"still the same, and are the plugins of the versions in results.json?"
+            f"the exported model ({engine}) does not give its run's log-probabilities: they differ "
+            f"by up to {largest:.2g} on {len(rows)} utterances (allowed: {allowed:.0e}); check "
+            f"that the corpus is unchanged, and the versions of the plugins in results.json"
         )
     return {"utterances": len(rows), "largest_difference": largest}
 
 
 def recordings(run: TrainedRun, rows: Rows, data_folder: DataFolder) -> list[str]:
-    """Where the utterances of some rows of ``predictions.csv`` lie.
+    """Paths of the recordings for rows of ``predictions.csv``.
 
     Raises
     ------
     ExportError
-        If one of them is not there, or the run's manifest is another one than it was.
+        If one of them is missing, or the manifest of the run has changed.
     """
     utterances = read_manifest(run.folder / "manifest.csv")
     if fingerprint(utterances) != run.results["manifest"]:
@@ -84,32 +84,32 @@ def recordings(run: TrainedRun, rows: Rows, data_folder: DataFolder) -> list[str
     missing = [path for path in paths if not Path(path).is_file()]
     if missing:
         raise ExportError(
-            f"the export cannot be verified: {missing[0]} is not there; say where the corpus lies "
-            f"with --data_folder, or give --no-verify"
+            f"the exported model cannot be verified: {missing[0]} is missing; give the folder of "
+            f"the corpus with --data_folder, or give --no-verify"
         )
     return paths
 
 
 def _evenly_spaced(rows: Rows, count: int) -> Rows:
-    """``count`` of the rows at even distances, the first among them."""
+    """``count`` rows at even distances, starting with the first."""
     return rows[:: max(1, len(rows) // count)][:count]
 
 
 def _in_another_process(folder: Path, paths: list[str], engine: str) -> list[list[float]]:
-    ended = subprocess.run(
+    process = subprocess.run(
         python_command("camser.export.verify", str(folder), engine),
         input=json.dumps(paths),
         capture_output=True,
         text=True,
     )
-    if ended.returncode:
-        last = (ended.stderr.strip().splitlines() or ["it was killed"])[-1]
-        raise ExportError(f"the export does not load in a new process: {last}")
-    return json.loads(ended.stdout.splitlines()[-1])
+    if process.returncode:
+        last = (process.stderr.strip().splitlines() or [f"exit status {process.returncode}"])[-1]
+        raise ExportError(f"the exported model does not load in a new process: {last}")
+    return json.loads(process.stdout.splitlines()[-1])
 
 
 def main() -> None:
-    """Log-probabilities of the recordings whose paths come on standard input, as JSON."""
+    """Print log-probabilities as JSON; the paths of the recordings are on standard input."""
     from camser.inference import EmotionClassifier
 
     folder, engine = sys.argv[1:]

@@ -1,4 +1,4 @@
-"""Fusion strategies: frames of modalities in, one vector out; the contract is in ``base``."""
+"""Fusion maps the frames of the modalities to one vector. ``base`` defines the interface."""
 
 from camser.fusion.base import Fusion
 

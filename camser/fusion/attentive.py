@@ -1,4 +1,4 @@
-"""Attentive pooling: each modality weighs its own frames."""
+"""Attentive pooling: each modality has attention weights over its own frames."""
 
 from __future__ import annotations
 
@@ -20,11 +20,11 @@ class AttentivePooling(nn.Module):
     spec : FrameSpec
         The modality's frames.
     out_features : int
-        Size of the part.
+        Size of the projection.
     dropout : float
-        Before the projection.
+        Dropout before the projection.
     statistics : bool
-        Whether the weighted deviation stands beside the mean.
+        Whether the weighted deviation is appended to the mean.
     """
 
     def __init__(
@@ -32,15 +32,15 @@ class AttentivePooling(nn.Module):
     ) -> None:
         super().__init__()
         self.statistics = statistics
-        # Without a bias: softmax takes no notice of what is added to all scores.
+        # No bias: softmax does not change if a constant is added to all scores.
         self.score = nn.Linear(spec.channels, 1, bias=False)
-        # All frames begin with the same weight, however large the features of an encoder are.
+        # All frames start with the same weight, even if the encoder's features are large.
         nn.init.zeros_(self.score.weight)
         size = (2 if statistics else 1) * spec.channels
         self.project = Projection(size, out_features, dropout, spec.standardise)
 
     def weigh(self, frames: Tensor) -> Tensor:
-        """[segments, frames, channels] -> [segments, frames], each row's sum 1"""
+        """[segments, frames, channels] -> [segments, frames]; each row sums to 1"""
         return self.score(frames).squeeze(2).softmax(dim=1)
 
     def forward(self, frames: Tensor) -> Tensor:
@@ -49,15 +49,15 @@ class AttentivePooling(nn.Module):
         pooled = torch.einsum("st,stc->sc", weights, frames)
         if self.statistics:
             squares = (frames - pooled.unsqueeze(1)).square()
-            # The square root has no finite gradient at 0, which silence reaches; half precision
-            # would take less than this for 0.
+            # Silence has variance 0, where the square root has no finite gradient. Half precision
+            # would round a smaller constant to 0.
             deviation = torch.einsum("st,stc->sc", weights, squares).add(1e-6).sqrt()
             pooled = torch.cat([pooled, deviation], dim=1)
         return self.project(pooled)
 
 
 class Attentive(Fusion):
-    """Each modality's frames weighed by attention of its own, then all concatenated.
+    """Attention weights for the frames of each modality, then concatenation.
 
     The local attention of Mirsamadi et al., ICASSP 2017: with frames y_t and a learned vector u,
 
@@ -67,21 +67,21 @@ class Attentive(Fusion):
     Arguments
     ---------
     specs : mapping of str to FrameSpec
-        What each encoder gives.
+        The frames of each encoder, by modality.
     statistics : bool
-        Whether the weighted deviation of the frames stands beside their mean, as in attentive
+        Whether the weighted deviation of the frames is appended to their mean, as in attentive
         statistics pooling (Okabe et al., Interspeech 2018).
     part_size : int
-        Features of a modality's part.
+        Features of a modality's projection.
     dropout : float
-        Before each projection.
+        Dropout before each projection.
     pooling : mapping of str to str, optional
-        Modalities that are pooled like that instead of weighed, e.g. {mfcc: flatten}.
+        Modalities with this pooling instead of attention, e.g. {mfcc: flatten}.
 
     Raises
     ------
     ValueError
-        If pooling names no modality, or leaves none to weigh.
+        If pooling names an unknown modality, or all modalities.
 
     Example
     -------
@@ -107,8 +107,8 @@ class Attentive(Fusion):
         specs = self.specs_with_pooling(pooling)
         if set(pooling) == set(specs):
             raise ValueError(
-                f"pooling names every modality ({', '.join(specs)}), so no frame would be "
-                f"weighed; leave one out, or take concat"
+                f"pooling names every modality ({', '.join(specs)}), so no frame would get "
+                f"an attention weight; leave one out, or use concat"
             )
         self.pooled = nn.ModuleDict(
             {
@@ -122,12 +122,12 @@ class Attentive(Fusion):
 
     def projections(self, frames: Mapping[str, Tensor]) -> dict[str, Tensor]:
         """See ``Fusion.projections``."""
-        return {name: part(frames[name]) for name, part in self.pooled.items()}
+        return {name: project(frames[name]) for name, project in self.pooled.items()}
 
     def attention_weights(self, frames: Mapping[str, Tensor]) -> dict[str, Tensor]:
-        """The frame weights of each modality that is not merely pooled, [segments, frames]."""
+        """The weights [segments, frames] of each modality that uses attention."""
         return {
-            name: part.weigh(frames[name])
-            for name, part in self.pooled.items()
-            if isinstance(part, AttentivePooling)
+            name: pooling.weigh(frames[name])
+            for name, pooling in self.pooled.items()
+            if isinstance(pooling, AttentivePooling)
         }

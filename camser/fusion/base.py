@@ -1,4 +1,4 @@
-"""What every fusion promises."""
+"""The interface of every fusion."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from camser.encoders.base import FrameSpec
 
 
 class Fusion(nn.Module):
-    """Frames of several modalities to one vector; sized when built, from the encoders.
+    """Frames of several modalities to one vector. The encoders set the sizes at construction.
 
     A subclass sets ``out_features`` and defines ``projections``; by default the fused vector is
     their concatenation in the order of the modalities.
@@ -20,17 +20,17 @@ class Fusion(nn.Module):
     Arguments
     ---------
     specs : mapping of str to FrameSpec
-        What each encoder gives, by modality.
+        The frames of each encoder, by modality.
 
     Attributes
     ----------
     out_features : int
         Size of the fused vector.
     compiled_submodules : tuple of str
-        The submodules that torch.compile takes whole: each a graph without breaks, at one size in
-        training and one in evaluation. Paths such as "layers.*"; "" is the module itself.
+        The submodules to compile with torch.compile. Each is one graph without breaks, with one
+        size in training and one in evaluation. Paths such as "layers.*"; "" is the module itself.
     expected_failures : mapping of str to str
-        The checks of ``camser.testing`` that this class cannot pass, with the reason of each.
+        The checks of ``camser.testing`` that this class cannot pass, each with its reason.
     """
 
     out_features: int
@@ -44,11 +44,11 @@ class Fusion(nn.Module):
         self.specs = dict(specs)
 
     def projections(self, frames: Mapping[str, Tensor]) -> dict[str, Tensor]:
-        """The vector of each modality, [segments, features] each."""
+        """The vector of each modality, each [segments, features]."""
         raise NotImplementedError
 
     def attention_weights(self, frames: Mapping[str, Tensor]) -> dict[str, Tensor]:
-        """The weight of each frame, [segments, frames], by attended modality; none by default."""
+        """Attention weights [segments, frames] by attended modality; none by default."""
         return {}
 
     def forward(self, frames: Mapping[str, Tensor]) -> Tensor:
@@ -56,7 +56,7 @@ class Fusion(nn.Module):
         return torch.cat(list(self.projections(frames).values()), dim=1)
 
     def specs_with_pooling(self, pooling: Mapping[str, str]) -> dict[str, FrameSpec]:
-        """The encoders' specifications, some with another pooling than their own."""
+        """The encoders' specifications, with ``pooling`` in place of their own where it is set."""
         self.check_modalities(pooling, "pooling's")
         return {n: s._replace(pooling=pooling.get(n, s.pooling)) for n, s in self.specs.items()}
 
@@ -66,9 +66,9 @@ class Fusion(nn.Module):
         Arguments
         ---------
         names : iterable of str
-            Modalities that a parameter names.
+            Modalities named by a parameter.
         role : str
-            What they are, e.g. "guide".
+            Their role, e.g. "guide".
         """
         for name in names:
             if name not in self.specs:

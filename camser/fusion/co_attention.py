@@ -1,4 +1,4 @@
-"""Co-attention (section 2.3 of Zou et al., 2022): some modalities weigh another one's frames."""
+"""Co-attention (section 2.3 of Zou et al., 2022): guides give weights to a target's frames."""
 
 from __future__ import annotations
 
@@ -15,33 +15,33 @@ ACTIVATIONS = ("relu", "softmax")
 
 
 class CoAttention(Fusion):
-    """The guides' vectors give one weight to each frame of the target.
+    """From the guides' vectors, computes one attention weight for each frame of the target.
 
     Arguments
     ---------
     specs : mapping of str to FrameSpec
-        What each encoder gives.
+        The frames of each encoder, by modality.
     guides : sequence of str
-        The modalities that weigh.
+        The modalities that determine the weights.
     target : str
-        The modality whose frames are weighed.
+        The modality whose frames are weighted.
     keep : sequence of str, optional
-        The modalities whose parts go to the head, all by default. The four "w/ co-att" rows of
-        Table 2 differ in this alone.
+        The modalities whose projections go to the head, all by default. The four "w/ co-att" rows
+        of Table 2 differ only in this.
     activation : str
         "relu", as published, or "softmax" over the frames.
     part_size : int
-        Features of a modality's part.
+        Features of a modality's projection.
     dropout : float
-        Before each projection and before the weights' layer.
+        Dropout before each projection and before the layer that computes the weights.
     pooling : mapping of str to str, optional
-        By modality, in place of the encoder's own; the target is weighed instead of pooled.
+        By modality, replaces the encoder's own pooling. The target is weighted instead of pooled.
 
     Raises
     ------
     ValueError
-        If guides, target, keep or pooling name no modality, or a modality would be computed
-        for nothing.
+        If guides, target, keep or pooling name an unknown modality, or a modality would be
+        computed but not used.
 
     Example
     -------
@@ -89,28 +89,29 @@ class CoAttention(Fusion):
 
     def forward(self, frames: Mapping[str, Tensor]) -> Tensor:
         """Frames [segments, frames, channels] by modality -> [segments, out_features]"""
-        parts = self.projections(frames)
-        return torch.cat([parts[name] for name in self.keep], dim=1)  # x' of eq. 6
+        projections = self.projections(frames)
+        return torch.cat([projections[name] for name in self.keep], dim=1)  # x' of eq. 6
 
     def projections(self, frames: Mapping[str, Tensor]) -> dict[str, Tensor]:
-        """See ``Fusion.projections``; the target's is its weighted sum over frames, projected."""
-        parts = {name: part(frames[name]) for name, part in self.pooled.items()}  # eqs. 1 and 2
-        weights = self._weigh(parts)  # eq. 4
+        """See ``Fusion.projections``; for the target, its projected weighted sum over frames."""
+        # Eqs. 1 and 2
+        vectors = {name: project(frames[name]) for name, project in self.pooled.items()}
+        weights = self._weights(vectors)  # eq. 4
         weighted = torch.einsum("st,stc->sc", weights, frames[self.target])  # eq. 5
-        parts[self.target] = self.project(weighted)
-        return {name: parts[name] for name in self.specs}
+        vectors[self.target] = self.project(weighted)
+        return {name: vectors[name] for name in self.specs}
 
     def attention_weights(self, frames: Mapping[str, Tensor]) -> dict[str, Tensor]:
-        """The target's frame weights, [segments, frames]."""
-        return {self.target: self._weigh({g: self.pooled[g](frames[g]) for g in self.guides})}
+        """The attention weights of the target's frames, [segments, frames]."""
+        return {self.target: self._weights({g: self.pooled[g](frames[g]) for g in self.guides})}
 
-    def _weigh(self, parts: Mapping[str, Tensor]) -> Tensor:
-        scores = self.attend(torch.cat([parts[name] for name in self.guides], dim=1))
+    def _weights(self, vectors: Mapping[str, Tensor]) -> Tensor:
+        scores = self.attend(torch.cat([vectors[name] for name in self.guides], dim=1))
         return scores.relu() if self.activation == "relu" else scores.softmax(dim=1)
 
     def _check(self, keep: Sequence[str]) -> None:
         if len(set(self.guides)) != len(self.guides):
-            raise ValueError(f"guides {self.guides} names one twice")
+            raise ValueError(f"guides is {self.guides}; name each modality only once")
         self.check_modalities(self.guides, "guide")
         self.check_modalities([self.target], "target")
         self.check_modalities(keep, "keep's")
@@ -122,13 +123,13 @@ class CoAttention(Fusion):
         if self.target not in self.keep:
             raise ValueError(
                 f"keep is {list(keep)}; without the target {self.target!r} "
-                f"nothing would be attended"
+                f"the attention weights would not be used; add it to keep"
             )
-        idle = [n for n in self.specs if n not in (*self.guides, *self.keep)]
-        if idle:
+        unused = [n for n in self.specs if n not in (*self.guides, *self.keep)]
+        if unused:
             raise ValueError(
-                f"{', '.join(idle)} neither guides nor is kept; take it out "
-                f"of the modalities, or add it to guides or keep"
+                f"{', '.join(unused)} is neither in guides nor in keep; remove it "
+                f"from the modalities, or add it to guides or keep"
             )
         if self.activation not in ACTIVATIONS:
             raise ValueError(

@@ -1,4 +1,4 @@
-"""Concatenation: the paper's "w/o co-att"."""
+"""Concatenation, the paper's "w/o co-att"."""
 
 from __future__ import annotations
 
@@ -12,18 +12,18 @@ from camser.fusion.pooling import PooledProjection
 
 
 class Concat(Fusion):
-    """Each modality pooled and projected, then all concatenated (Table 2, "w/o co-att").
+    """Pools and projects each modality, then concatenates all (Table 2, "w/o co-att").
 
     Arguments
     ---------
     specs : mapping of str to FrameSpec
-        What each encoder gives.
+        The frames of each encoder, by modality.
     part_size : int
-        Features of a modality's part.
+        Features of a modality's projection.
     dropout : float
-        Before each projection.
+        Dropout before each projection.
     pooling : mapping of str to str, optional
-        By modality, in place of the encoder's own.
+        By modality, replaces the encoder's own pooling.
 
     Example
     -------
@@ -52,4 +52,4 @@ class Concat(Fusion):
 
     def projections(self, frames: Mapping[str, Tensor]) -> dict[str, Tensor]:
         """See ``Fusion.projections``."""
-        return {name: part(frames[name]) for name, part in self.pooled.items()}
+        return {name: project(frames[name]) for name, project in self.pooled.items()}

@@ -1,4 +1,4 @@
-"""Gated fusion: all modalities decide, feature by feature, how much of each goes on."""
+"""Gated fusion: gates weight each feature of each modality, and see all modalities."""
 
 from __future__ import annotations
 
@@ -20,19 +20,19 @@ class Gated(Fusion):
         h_m = tanh(W_m x_m + b_m)
         z_m = sigmoid(U_m [h_1, …, h_M] + c_m)
 
-    The gates look at the projected vectors and not, as in the article, at the pooled frames:
-    flattened ones have so many features that the gates would outgrow all the rest of the model.
+    The input of the gates is the projected vectors and not, as in the article, the pooled frames.
+    Flattened frames have so many features that the gates would outgrow the rest of the model.
 
     Arguments
     ---------
     specs : mapping of str to FrameSpec
-        What each encoder gives.
+        The frames of each encoder, by modality.
     part_size : int
-        Features of a modality's part, and of the fused vector, which is the parts' sum.
+        Features of a modality's projection, and of the fused vector, which is their sum.
     dropout : float
-        Before each projection.
+        Dropout before each projection.
     pooling : mapping of str to str, optional
-        By modality, in place of the encoder's own.
+        By modality, replaces the encoder's own pooling.
 
     Example
     -------
@@ -68,7 +68,7 @@ class Gated(Fusion):
         return torch.stack(list(self.projections(frames).values())).sum(dim=0)
 
     def projections(self, frames: Mapping[str, Tensor]) -> dict[str, Tensor]:
-        """See ``Fusion.projections``; what the gates let through of each modality."""
-        parts = {name: part(frames[name]) for name, part in self.pooled.items()}
-        together = torch.cat(list(parts.values()), dim=1)
-        return {name: gate(together).sigmoid() * parts[name] for name, gate in self.gates.items()}
+        """See ``Fusion.projections``; the gated vector of each modality."""
+        hidden = {name: project(frames[name]) for name, project in self.pooled.items()}
+        joint = torch.cat(list(hidden.values()), dim=1)
+        return {name: gate(joint).sigmoid() * hidden[name] for name, gate in self.gates.items()}

@@ -1,4 +1,4 @@
-"""Low-rank fusion: every product of features of all modalities, through a few factors of each."""
+"""Low-rank fusion: all products of the modalities' features, with a few factors per modality."""
 
 from __future__ import annotations
 
@@ -16,33 +16,34 @@ from camser.fusion.pooling import PooledProjection
 class LowRank(Fusion):
     """Low-rank multimodal fusion (Liu et al., ACL 2018), for two modalities or more.
 
-    A linear layer over the outer product of all modalities' vectors, each with a 1 appended so
-    that products of some of them are there too, but with a weight tensor of low rank: the outer
-    product is never computed. With z_m the part of modality m,
+    A linear layer over the outer product of all modalities' vectors. A 1 is appended to each
+    vector, so products of only some modalities are included too. The weight tensor has low rank,
+    so the outer product is never computed. With z_m the projection of modality m,
 
         h = sum over ranks r of the elementwise product over m of (W_m^r [z_m, 1])
 
-    Three choices keep products of modalities in range: parts are bounded by tanh; the weight of
-    each appended 1 begins at 1, so the product begins near a sum in which no modality silences
-    another; and the sum over ranks is divided by their number.
+    Three choices limit the size of the products. tanh bounds the projections. The weight of each
+    appended 1 is initialized to 1, so the product starts near a sum, and no modality can suppress
+    another. The sum over ranks is divided by their number.
 
     Arguments
     ---------
     specs : mapping of str to FrameSpec
-        What each encoder gives.
+        The frames of each encoder, by modality.
     rank : int
-        Factors of each modality.
+        Number of factors of each modality.
     part_size : int
-        Features of a modality's part, and of the fused vector.
+        Features of a modality's projection, and of the fused vector.
     dropout : float
-        Before each projection.
+        Dropout before each projection.
     pooling : mapping of str to str, optional
-        By modality, in place of the encoder's own.
+        By modality, replaces the encoder's own pooling.
 
     Raises
     ------
     ValueError
-        If there is one modality alone, rank is no positive number, or pooling names no modality.
+        If there is only one modality, rank is not a positive whole number, or pooling names an
+        unknown modality.
 
     Example
     -------
@@ -65,8 +66,8 @@ class LowRank(Fusion):
         super().__init__(specs)
         if len(specs) < 2:
             raise ValueError(
-                f"it multiplies modalities, and there is {', '.join(specs)} alone; name another "
-                f"modality, or take another fusion, e.g. concat"
+                f"low-rank fusion needs at least two modalities; there is only "
+                f"{', '.join(specs)}; add another modality, or use another fusion, e.g. concat"
             )
         if not isinstance(rank, int) or rank < 1:
             raise ValueError(f"rank is {rank!r}; it must be a whole number, 1 or more")
@@ -85,11 +86,11 @@ class LowRank(Fusion):
 
     def forward(self, frames: Mapping[str, Tensor]) -> Tensor:
         """Frames [segments, frames, channels] by modality -> [segments, out_features]"""
-        factors = [self.factors[name](part) for name, part in self.projections(frames).items()]
-        # Not Tensor.prod: its gradient looks for zeros, which waits for the device.
+        factors = [self.factors[name](vector) for name, vector in self.projections(frames).items()]
+        # Not Tensor.prod: its gradient searches for zeros, which waits for the device.
         product = reduce(torch.mul, factors)
         return product.unflatten(1, (self.rank, self.out_features)).mean(dim=1)
 
     def projections(self, frames: Mapping[str, Tensor]) -> dict[str, Tensor]:
         """See ``Fusion.projections``."""
-        return {name: part(frames[name]) for name, part in self.pooled.items()}
+        return {name: project(frames[name]) for name, project in self.pooled.items()}

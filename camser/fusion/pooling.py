@@ -1,4 +1,4 @@
-"""From the frames of a modality to one vector."""
+"""Pooling and projection: from the frames of a modality to one vector."""
 
 from __future__ import annotations
 
@@ -26,8 +26,8 @@ def last(frames: Tensor) -> Tensor:
 
 def statistics(frames: Tensor) -> Tensor:
     """Mean and deviation over frames: [segments, frames, channels] -> [segments, 2 * channels]"""
-    # The square root has no finite gradient at 0, which silence reaches; half precision takes 1e-8
-    # for 0, and has no squares beyond 256.
+    # Silence has variance 0, where the square root has no finite gradient. Half precision rounds
+    # 1e-8 to 0, and squares beyond 256 overflow.
     wide = frames.to(torch.promote_types(frames.dtype, torch.float32))
     variance = wide.var(dim=1, unbiased=False)
     deviation = variance.add(1e-8).sqrt().to(frames.dtype)
@@ -43,18 +43,18 @@ class Projection(nn.Sequential):
     Arguments
     ---------
     in_features, out_features : int
-        Sizes.
+        Sizes of the input and the output.
     dropout : float
-        On the input.
+        Dropout on the input.
     standardise : bool
-        Whether the input is standardised first.
+        Whether the input is standardized first.
     activation : type of torch.nn.Module
-        ReLU as in the paper, or another where a fusion needs its parts bounded.
+        ReLU as in the paper, or another if a fusion needs bounded projections.
 
     Raises
     ------
     ValueError
-        If there would be no feature.
+        If ``out_features`` is less than 1.
     """
 
     def __init__(
@@ -67,23 +67,23 @@ class Projection(nn.Sequential):
     ) -> None:
         if out_features < 1:
             raise ValueError(f"part_size is {out_features}; it must be 1 or more")
-        first = [RunningStandardization(in_features)] if standardise else []
+        scaling = [RunningStandardization(in_features)] if standardise else []
         super().__init__(
-            *first, nn.Dropout(dropout), nn.Linear(in_features, out_features), activation()
+            *scaling, nn.Dropout(dropout), nn.Linear(in_features, out_features), activation()
         )
 
 
 class PooledProjection(nn.Module):
-    """Pooling, then a projection: a modality's part of the fused vector.
+    """Pooling, then projection: a modality's projection in the fused vector.
 
     Arguments
     ---------
     spec : FrameSpec
-        The modality's frames, and how they are pooled.
+        The modality's frames and their pooling.
     out_features : int
-        Size of the part.
+        Size of the projection.
     dropout : float
-        Between pooling and projection.
+        Dropout between pooling and projection.
     activation : type of torch.nn.Module
         See ``Projection``.
 
@@ -94,8 +94,8 @@ class PooledProjection(nn.Module):
 
     Example
     -------
-    >>> part = PooledProjection(FrameSpec(10, 4, "statistics"), 3, 0.1)
-    >>> part(torch.rand(2, 10, 4)).shape
+    >>> projection = PooledProjection(FrameSpec(10, 4, "statistics"), 3, 0.1)
+    >>> projection(torch.rand(2, 10, 4)).shape
     torch.Size([2, 3])
     """
 
@@ -123,27 +123,26 @@ class PooledProjection(nn.Module):
 
 
 class RunningStandardization(nn.Module):
-    """Subtracts the mean and divides by the deviation of each feature, learned while training.
+    """Standardizes each feature with a running mean and deviation, estimated in training.
 
-    The frames of a pretrained encoder have features of very unequal size, of which a small
-    projection on little data sees only the largest. (Where features are mostly zero, as those of
-    flattened convolutional maps are, this would only blow up the rare ones.) Unlike batch
-    normalisation, an item's result does not depend on what else is in the batch, a batch may hold
-    one item, and nothing needs to be synchronised between processes. A batch that is not finite
-    leaves the estimates as they are.
+    The features of a pretrained encoder differ much in size. A small projection, trained on little
+    data, uses only the largest ones. (If features are mostly zero, as in flattened convolutional
+    maps, standardization would only amplify the rare nonzero ones.) Unlike in batch normalization,
+    an item's result does not depend on the rest of the batch. A batch may have one item, and
+    processes need no synchronization. A batch that is not finite does not change the estimates.
 
     Arguments
     ---------
     num_features : int
         Size of the vectors.
     memory : int
-        Batches that the estimates look back on, once there have been so many.
+        Number of past batches that the estimates average over, once there are that many.
 
     Example
     -------
-    >>> standardise = RunningStandardization(3)
-    >>> _ = [standardise(5 + 2 * torch.randn(32, 3)) for _ in range(50)]
-    >>> out = standardise.eval()(5 + 2 * torch.randn(1000, 3))
+    >>> standardize = RunningStandardization(3)
+    >>> _ = [standardize(5 + 2 * torch.randn(32, 3)) for _ in range(50)]
+    >>> out = standardize.eval()(5 + 2 * torch.randn(1000, 3))
     >>> bool(out.mean().abs() < 0.2), bool((out.std() - 1).abs() < 0.2)
     (True, True)
     """
@@ -171,7 +170,7 @@ class RunningStandardization(nn.Module):
         share = 1 / num_batches.clamp(max=self.memory)
         mean = self.mean.lerp(x.mean(dim=0), share)
         variance = self.variance.lerp((x - mean).square().mean(dim=0), share)
-        # What is no number stays so for ever; and a question to the host would wait for the device.
+        # A NaN would stay forever. A check on the host would wait for the device.
         is_finite = (mean.isfinite() & variance.isfinite()).all()
         self.num_batches.copy_(torch.where(is_finite, num_batches, self.num_batches))
         self.mean.copy_(torch.where(is_finite, mean, self.mean))

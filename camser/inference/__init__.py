@@ -1,4 +1,4 @@
-"""Trained models at work: on files, arrays and long recordings."""
+"""Use trained models on files, arrays and long recordings."""
 
 from camser.inference.classifier import EmotionClassifier
 from camser.inference.export_files import ExportError

@@ -1,4 +1,4 @@
-"""A trained model for applications: files and arrays in, emotions out."""
+"""A trained model for applications: from files and arrays to emotions."""
 
 from __future__ import annotations
 
@@ -33,18 +33,18 @@ from camser.segments import num_segments
 
 
 class EmotionClassifier(EncoderClassifier):
-    """SpeechBrain's ``EncoderClassifier`` for recordings as they come, of any length.
+    """SpeechBrain's ``EncoderClassifier`` for recordings of any format and length.
 
-    ``from_pretrained`` reads data alone; nothing in the folder is run as code. What
-    SpeechBrain's class offers (``classify_file``, ``classify_batch``, ``encode_batch``) is here
-    too, and gives the log-probabilities that the trained system had in its test.
+    ``from_pretrained`` reads only data. It runs no code from the folder. The methods of
+    SpeechBrain's class (``classify_file``, ``classify_batch``, ``encode_batch``) work too. They
+    return the log-probabilities that the trained system had in its test.
 
     Arguments
     ---------
     modules, hparams, **options
-        As SpeechBrain's ``Pretrained`` takes them, see ``pretrained.interface``.
+        Arguments of SpeechBrain's ``Pretrained``, see ``pretrained.pretrained_arguments``.
     batch_size : int
-        Segments that are computed together.
+        Number of segments that are computed together.
     """
 
     def __init__(
@@ -73,66 +73,67 @@ class EmotionClassifier(EncoderClassifier):
         engine: str = "auto",
         threads: int | None = None,
     ) -> EmotionClassifier:
-        """Load an export.
+        """Load an exported model.
 
         Arguments
         ---------
         source : str or Path
-            A folder made by ``camser export``, or such a one on the Hugging Face hub: "user/name".
+            A folder made by ``camser export``, or its id on the Hugging Face hub: "user/name".
         device : str, optional
-            "cpu", "cuda", "cuda:1"; by default the GPU where there is one.
+            "cpu", "cuda", "cuda:1"; by default the GPU, if there is one.
         batch_size : int
-            Segments that are computed together.
+            Number of segments that are computed together.
         compile : bool
             Whether ``torch.compile`` compiles the model: slow to start, faster afterwards.
         revision : str, optional
             On the hub: a branch, a tag or a commit.
         engine, threads : optional
-            What computes: "torch", "onnx", "onnx-int8" or "auto", see ``engines.load``.
+            The engine is "torch", "onnx", "onnx-int8" or "auto", see ``engines.load``.
 
         Raises
         ------
         ExportError
-            If the folder is not there, damaged, newer, or needs what is not installed.
+            If the folder is missing, damaged or of a newer format, or needs a package that is
+            not installed.
         """
-        place = locate_model(source, revision, graph_for_engine(engine, device, compile))
-        config, modules, device = load(place, engine, device, threads, compile)
+        folder = locate_model(source, revision, graph_for_engine(engine, device, compile))
+        config, modules, device = load(folder, engine, device, threads, compile)
         compiled = {"compile": True, "compile_module_keys": ["embedding_model"]} if compile else {}
         run_opts = {"device": device, **compiled}
         return cls(*pretrained_arguments(config, modules), batch_size=batch_size, run_opts=run_opts)
 
     def load_audio(self, path: str | Path, savedir: str | None = None) -> Tensor:
-        """A whole recording, [samples]: any format, rate and number of channels."""
+        """A complete recording, [samples]; any format, sampling rate and number of channels."""
         return torch.from_numpy(audio.load(path)).to(self.device)
 
-    # One decision a recording ----------------------------------------------------------------
+    # One decision per recording --------------------------------------------------------------
 
     def classify(
         self,
         recordings: Recording | Iterable[Recording],
         sample_rate: int = SAMPLE_RATE,
         threshold: float = 0.0,
-    ) -> Any:  # a union would make every caller tell them apart
-        """The emotion of a recording, or of each of several.
+    ) -> Any:  # with a union, every caller would need a type check
+        """Recognize the emotion of one recording, or of each of several.
 
         Arguments
         ---------
         recordings : path, array, or iterable of those
             Files in any format that soundfile reads; arrays [samples] or [samples, channels].
         sample_rate : int
-            Of arrays, in Hz.
+            Sampling rate of arrays, in Hz.
         threshold : float
-            The least confidence, in [0, 1], below which ``emotion`` is None.
+            In [0, 1]. If the confidence is lower, ``emotion`` is None.
 
         Returns
         -------
         Prediction, or list of Prediction
-            One for one recording; for several, one each, in their order.
+            One for one recording; for several, a list in the same order.
 
         Raises
         ------
         AudioError
-            If one of them is no sound recording; the message names it.
+            If one of them is not a sound recording; the message names it.
         """
         if isinstance(recordings, Recording):
             return next(self.stream([recordings], sample_rate, threshold))
@@ -145,15 +146,15 @@ class EmotionClassifier(EncoderClassifier):
         threshold: float = 0.0,
         on_error: OnError | None = None,
     ) -> Iterator[Prediction]:
-        """As ``classify``, each as soon as it is known; for any number of recordings.
+        """Like ``classify``, for any number of recordings: yield each result when it is ready.
 
         Arguments
         ---------
         recordings, sample_rate, threshold
             As for ``classify``.
         on_error : callable, optional
-            Called with the name of a recording that cannot be read, and the error; it is then
-            left out. By default the error is raised.
+            Called with the name of a recording that cannot be read, and the error. The recording
+            is then skipped. By default the error is raised.
         """
         check_threshold(threshold)
         for mean in self._means(recordings, sample_rate, on_error):
@@ -169,31 +170,31 @@ class EmotionClassifier(EncoderClassifier):
     def log_probabilities(
         self, recordings: Iterable[Recording], sample_rate: int = SAMPLE_RATE
     ) -> Tensor:
-        """As the trained system gave them in its test, not calibrated: [recordings, classes]."""
+        """Log-probabilities as in the test of the run, not calibrated: [recordings, classes]."""
         return self._scores(self.embed(recordings, sample_rate))
 
     def calibrate(self, log_probabilities: Tensor) -> Tensor:
-        """Probabilities [items, classes], with the temperature fitted on the validation part."""
+        """Probabilities [items, classes], with the temperature fitted on the validation split."""
         return (log_probabilities.double() / self.temperature).softmax(dim=1)
 
     def attention(
         self, recording: Recording, sample_rate: int = SAMPLE_RATE
     ) -> dict[str, np.ndarray]:
-        """The weight of each frame by attended modality: [segments, frames].
+        """The attention weights of the frames by modality: [segments, frames].
 
-        A segment is ``segment_samples`` long and its frames divide it evenly; the last one is
-        padded with silence. Empty where the fusion weighs nothing. ``engine="torch"`` alone knows.
+        A segment has ``segment_samples`` samples, divided evenly into frames. The last segment is
+        padded with silence. Empty if the fusion has no attention. Needs ``engine="torch"``.
         """
-        size, found = self.segment_samples, defaultdict(list)
-        parts = iter_segments(recording, source_name(recording, 0), sample_rate, size)
-        for batch in batched(parts, self.batch_size):
-            waves, lens = (tensor.to(self.device) for tensor in collate(batch, size))
-            seen = self.mods.embedding_model.intermediates(waves, lens)
-            for name, weights in seen.attention_weights.items():
-                found[name].append(weights.float().cpu().numpy())
-        return {name: np.concatenate(weights) for name, weights in found.items()}
+        size, batches = self.segment_samples, defaultdict(list)
+        segments = iter_segments(recording, source_name(recording, 0), sample_rate, size)
+        for batch in batched(segments, self.batch_size):
+            wavs, lens = (tensor.to(self.device) for tensor in collate(batch, size))
+            intermediates = self.mods.embedding_model.intermediates(wavs, lens)
+            for name, weights in intermediates.attention_weights.items():
+                batches[name].append(weights.float().cpu().numpy())
+        return {name: np.concatenate(weights) for name, weights in batches.items()}
 
-    # Many decisions a recording -----------------------------------------------------------------
+    # Many decisions per recording ---------------------------------------------------------------
 
     def timeline(
         self,
@@ -209,39 +210,39 @@ class EmotionClassifier(EncoderClassifier):
         Arguments
         ---------
         recording : path or array
-            As for ``classify``; a file is read as it is needed.
+            As for ``classify``; a file is read in chunks.
         window : float, optional
-            Seconds of each decision; a segment of the model by default.
+            Length of each window, in seconds; by default a segment of the model.
         hop : float
-            Seconds between decisions, at most ``window``.
+            Seconds between the starts of two windows, at most ``window``.
         smoothing : str, optional
-            "mean" or "median" of neighbouring windows' probabilities.
+            "mean" or "median" of the probabilities of neighboring windows.
         smoothing_seconds : float
-            Over how long.
+            Length of the smoothing filter, in seconds.
         sample_rate : int
-            Of an array, in Hz.
+            Sampling rate of an array, in Hz.
 
         Raises
         ------
         AudioError
-            If it is no sound recording.
+            If it is not a sound recording.
         ValueError
             If window, hop or smoothing are not allowed.
         """
         window = self.segment_samples / SAMPLE_RATE if window is None else window
         check_windows(window, hop, smoothing, smoothing_seconds)
-        name, rows = source_name(recording, 0), []
+        name, batches = source_name(recording, 0), []
         size, step = round(window * SAMPLE_RATE), round(hop * SAMPLE_RATE)
         stream = sliding_windows(iter_segments(recording, name, sample_rate, step), size, step)
-        at_once = max(1, self.batch_size // num_segments(size, self.segment_samples))
-        for batch in batched(stream, at_once):
-            rows.append(self.calibrate(self._scores(self._encode(batch, size))).cpu().numpy())
-        probabilities = np.concatenate(rows)
+        batch_size = max(1, self.batch_size // num_segments(size, self.segment_samples))
+        for batch in batched(stream, batch_size):
+            batches.append(self.calibrate(self._scores(self._encode(batch, size))).cpu().numpy())
+        probabilities = np.concatenate(batches)
         seconds = (len(probabilities) - 1) * hop + len(batch[-1]) / SAMPLE_RATE
-        found = Timeline(name, tuple(self.labels), window, hop, seconds, probabilities)
-        return found.smoothed(smoothing, smoothing_seconds) if smoothing else found
+        result = Timeline(name, tuple(self.labels), window, hop, seconds, probabilities)
+        return result.smoothed(smoothing, smoothing_seconds) if smoothing else result
 
-    # The pass ---------------------------------------------------------------------------------
+    # The forward pass -------------------------------------------------------------------------
 
     def _means(
         self, recordings: Iterable[Recording], sample_rate: int, on_error: OnError | None = None
@@ -255,9 +256,9 @@ class EmotionClassifier(EncoderClassifier):
         return self._encode(segments, self.segment_samples)
 
     @torch.inference_mode()
-    def _encode(self, waves: Sequence[np.ndarray], size: int) -> Tensor:
-        """Waves of up to ``size`` samples -> [waves, embedding_size]"""
-        return self.encode_batch(*collate(waves, size))
+    def _encode(self, waveforms: Sequence[np.ndarray], size: int) -> Tensor:
+        """Waveforms of up to ``size`` samples -> [waveforms, embedding_size]"""
+        return self.encode_batch(*collate(waveforms, size))
 
     @torch.inference_mode()
     def _scores(self, embeddings: Tensor) -> Tensor:

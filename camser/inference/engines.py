@@ -1,4 +1,4 @@
-"""What computes an export: PyTorch, or onnxruntime from the export's ONNX file."""
+"""The engine of an exported model: PyTorch, or onnxruntime with its ONNX file."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ EXPORT_FLAGS = {"onnx": "--onnx", "onnx-int8": "--int8"}  # of ``camser export``
 
 
 class LoadedModel(NamedTuple):
-    """An export, ready to compute: ``embedding_model`` and ``classifier`` on their device."""
+    """An exported model, ready to use: ``embedding_model`` and ``classifier`` on their device."""
 
     config: dict[str, Any]
     modules: dict[str, nn.Module]
@@ -36,49 +36,49 @@ def load(
     threads: int | None = None,
     compiles: bool = False,
 ) -> LoadedModel:
-    """Load an export for an engine.
+    """Load an exported model for an engine.
 
     Arguments
     ---------
     place : Path
-        The export.
+        The folder of the model.
     engine : str
-        One of ``ENGINES``. "auto" is onnxruntime where the device is the CPU, the export has
-        ``model.onnx`` and onnxruntime is installed, and PyTorch elsewhere.
+        One of ``ENGINES``. "auto" is onnxruntime if the device is the CPU, the folder has
+        ``model.onnx`` and onnxruntime is installed; otherwise it is PyTorch.
     device : str, optional
-        By default the GPU where there is one; onnxruntime has the CPU alone.
+        By default the GPU, if there is one; onnxruntime uses only the CPU.
     threads : int, optional
-        By default as many as PyTorch has; for PyTorch it is a setting of the whole process.
+        By default as many as PyTorch uses; for PyTorch this is a setting of the process.
     compiles : bool
-        Whether the model is going to be compiled, which only PyTorch's can be.
+        Whether the model will be compiled, which only PyTorch can do.
 
     Raises
     ------
     ExportError
-        If the export is damaged, or lacks what the engine needs.
+        If the model is damaged, or lacks a file that the engine needs.
     ValueError
-        If there is no such engine, or it does not go with the other arguments.
+        If there is no such engine, or it cannot be used with the other arguments.
     """
     if threads is not None and threads < 1:
         raise ValueError(f"threads is {threads}; allowed: 1 and more")
-    config, where = export_folder.read_config(place), _device(engine, device)
+    config, resolved = export_folder.read_config(place), _device(engine, device)
     if engine == "auto":
         graph = graph_for_engine(engine, device, compiles)
         engine = "onnx" if graph and _has(place, config, graph) else "torch"
     if engine == "torch":
         if threads is not None:
             torch.set_num_threads(threads)
-        return LoadedModel(config, _load_torch(place, config), where)
-    if where != "cpu" or compiles:
+        return LoadedModel(config, _load_torch(place, config), resolved)
+    if resolved != "cpu" or compiles:
         raise ValueError(
-            f"engine {engine!r} computes on the CPU, and compiles nothing; give engine='torch' for "
-            f"{'compile=True' if compiles else where}"
+            f"engine {engine!r} runs only on the CPU, and is not compiled; give engine='torch' for "
+            f"{'compile=True' if compiles else resolved}"
         )
-    return LoadedModel(config, _load_graph(place, config, engine, threads), where)
+    return LoadedModel(config, _load_graph(place, config, engine, threads), resolved)
 
 
 def graph_for_engine(engine: str, device: str | None = None, compiles: bool = False) -> str | None:
-    """The ONNX file that an engine runs, where the export has it; arguments as ``load``'s."""
+    """Name of the ONNX file that an engine would run, or None; arguments as for ``load``."""
     if engine not in ENGINES:
         raise ValueError(f"engine is {engine!r}; allowed: {', '.join(ENGINES)}")
     if engine == "auto" and (compiles or _device(engine, device) != "cpu" or unavailable_reason()):
@@ -90,20 +90,20 @@ def _device(engine: str, device: str | None) -> str:
     return device or (infer_device() if engine in ("auto", "torch") else "cpu")
 
 
-def _has(place: Path, config: Mapping[str, Any], graph: str) -> bool:
-    there = graph_files(config, graph)
-    return graph in there and all((place / name).is_file() for name in there)
+def _has(folder: Path, config: Mapping[str, Any], graph: str) -> bool:
+    records = graph_files(config, graph)
+    return graph in records and all((folder / name).is_file() for name in records)
 
 
-def _load_torch(place: Path, config: dict[str, Any]) -> dict[str, nn.Module]:
-    modules = export_folder.read_modules(place, config)
+def _load_torch(folder: Path, config: dict[str, Any]) -> dict[str, nn.Module]:
+    modules = export_folder.read_modules(folder, config)
     for module in modules.values():
         fold_parametrizations(module.eval())
     return modules
 
 
 def fold_parametrizations(model: nn.Module) -> None:
-    """Compute once what a parametrisation, such as a weight norm, makes of trained weights."""
+    """Replace each parametrization, such as a weight norm, by the weights that it computes."""
     for module in model.modules():
         if parametrize.is_parametrized(module):
             assert isinstance(module.parametrizations, nn.ModuleDict)
@@ -112,18 +112,18 @@ def fold_parametrizations(model: nn.Module) -> None:
 
 
 def _load_graph(
-    place: Path, config: Mapping[str, Any], engine: str, threads: int | None
+    folder: Path, config: Mapping[str, Any], engine: str, threads: int | None
 ) -> dict[str, nn.Module]:
-    """PyTorch's model is not built and, but for the head's, its weights are not read."""
+    """Load for onnxruntime: the PyTorch model is not built, only its head's weights are read."""
     graph = GRAPHS[engine]
-    there = graph_files(config, graph)
-    if graph not in there:
+    records = graph_files(config, graph)
+    if graph not in records:
         raise ExportError(
-            f"{place} has no {graph}; make it with `camser export RUN DIR {EXPORT_FLAGS[engine]}`, "
-            f"or give engine='torch'"
+            f"{folder} has no {graph}; make it with `camser export RUN DIR {EXPORT_FLAGS[engine]}`"
+            f", or give engine='torch'"
         )
-    for name, expected in there.items():
-        check_file(place / name, expected)
-    head = load_head(place / WEIGHTS, config)
-    encoder = OnnxEncoder(place / graph, threads, head.linear.in_features)
+    for name, expected in records.items():
+        check_file(folder / name, expected)
+    head = load_head(folder / WEIGHTS, config)
+    encoder = OnnxEncoder(folder / graph, threads, head.linear.in_features)
     return {"embedding_model": encoder, "classifier": head}

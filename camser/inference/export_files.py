@@ -1,4 +1,4 @@
-"""The files of an export, each held against what ``config.json`` says of it."""
+"""The files of an exported model, each verified with its record in ``config.json``."""
 
 from __future__ import annotations
 
@@ -13,15 +13,15 @@ CONFIG, WEIGHTS, CARD, RECIPE, ONNX, INT8 = (
     "model.onnx", "model.int8.onnx",
 )  # fmt: skip
 
-REEXPORT_HINT = "make it again with `camser export RUN DIR`, or fetch it again"
+REEXPORT_HINT = "export the run again with `camser export RUN DIR`, or download it again"
 
 
 class ExportError(ValueError):
-    """A folder that is no export, or one that is damaged, newer, or needs what is not there."""
+    """A folder that is not an exported model, or is damaged, newer, or needs a missing package."""
 
 
 def data_of(graph: str) -> str:
-    """The name of the file with the weights for which an ONNX file has no room."""
+    """Name of the second file of an ONNX model: weights too large for the first."""
     return f"{graph}.data"
 
 
@@ -36,30 +36,30 @@ def check_file(path: Path, expected: Mapping[str, Any], whole: bool = True) -> N
     path : Path
         The file.
     expected : mapping
-        From ``files.described``.
+        From ``digests.file_record``.
     whole : bool
-        Whether its bytes are read and compared, or only counted.
+        Whether the checksum is verified, or only the size.
     """
     if not path.is_file():
         raise ExportError(f"{path} is missing; {REEXPORT_HINT}")
-    told, size = dict(expected) if isinstance(expected, Mapping) else {}, path.stat().st_size
-    if size != told.get("bytes") or (whole and digest(path) != told.get("digest")):
+    record, size = dict(expected) if isinstance(expected, Mapping) else {}, path.stat().st_size
+    if size != record.get("bytes") or (whole and digest(path) != record.get("digest")):
         raise ExportError(
-            f"{path} is not the file that {CONFIG} describes ({told.get('bytes')} bytes, "
-            f"{size} there): cut off, damaged, or of another export; {REEXPORT_HINT}"
+            f"{path} is not the file that {CONFIG} describes: its size ({size} bytes, expected "
+            f"{record.get('bytes')}) or its checksum differs; {REEXPORT_HINT}"
         )
 
 
 def graph_files(config: Mapping[str, Any], graph: str) -> dict[str, Any]:
-    """An ONNX file and what belongs to it, by name, as ``config.json`` describes them.
+    """The records in ``config.json`` of an ONNX file and its weights file, by name.
 
-    Empty where there is none, as in the exports of the first versions.
+    Empty if there is no such ONNX file, as in models that the first versions exported.
 
     Example
     -------
     >>> graph_files({"onnx": {"model.onnx": {}, "model.int8.onnx": {}}}, "model.onnx")
     {'model.onnx': {}}
     """
-    there = config.get("onnx")
-    there = there if isinstance(there, Mapping) else {}
-    return {name: there[name] for name in (graph, data_of(graph)) if name in there}
+    records = config.get("onnx")
+    records = records if isinstance(records, Mapping) else {}
+    return {name: records[name] for name in (graph, data_of(graph)) if name in records}

@@ -1,7 +1,7 @@
-"""The folder of a trained model: its description is checked, its weights are whole or refused.
+"""Read and write the folder of an exported model; its description and weights are checked.
 
-``config.json`` holds plain values, ``model.safetensors`` tensors. Nothing in the folder is run;
-plugins are found by name among those that are installed.
+``config.json`` has plain values, ``model.safetensors`` has tensors. Nothing in the folder is run.
+Plugins are looked up by name among those that are installed.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ from camser.runtime.plugin_versions import check_installed
 from camser.runtime.safe_io import matches_type, read_json
 
 FORMAT = 1
-MAX_CONFIG = 2**20  # bytes of ``config.json``; a usual one has five thousand
+MAX_CONFIG = 2**20  # bytes of ``config.json``; a typical file has five thousand
 MAX_SEGMENT_SECONDS = 600.0  # seconds of a segment
 REQUIRED: dict[str, Any] = {
     "labels": [str],
@@ -40,16 +40,16 @@ REQUIRED: dict[str, Any] = {
     "temperature": float,
 }
 ORIGIN = ("kind", "plugin", "distribution", "version")
-PLAIN = re.compile(r"\w[\w.+!-]*")  # messages repeat it beside "pip install"
+PLAIN = re.compile(r"\w[\w.+!-]*")  # messages print it after "pip install"
 
 
 def read_config(folder: str | Path) -> dict[str, Any]:
-    """Read and check an export's ``config.json``.
+    """Read and check the ``config.json`` of an exported model.
 
     Raises
     ------
     ExportError
-        If it is missing, damaged or newer, or a plugin that it names is not installed.
+        If it is missing, damaged or of a newer format, or one of its plugins is not installed.
     """
     path = Path(folder) / CONFIG
     if not Path(folder).is_dir():
@@ -57,13 +57,15 @@ def read_config(folder: str | Path) -> dict[str, Any]:
     try:
         config = read_json(path, MAX_CONFIG)
     except FileNotFoundError:
-        raise ExportError(f"{folder} is no export: it has no {CONFIG}; {REEXPORT_HINT}") from None
+        raise ExportError(
+            f"{folder} is not an exported model: it has no {CONFIG}; {REEXPORT_HINT}"
+        ) from None
     except (ValueError, OSError) as error:
         raise ExportError(f"{path} is damaged ({error}); {REEXPORT_HINT}") from error
     check_config(config, str(path))
-    if DIGEST_KEY in config and not digest_matches(config):  # the first exports have none
+    if DIGEST_KEY in config and not digest_matches(config):  # the oldest models have none
         raise ExportError(
-            f"{path} has changed since the export was made: damaged, or edited; {REEXPORT_HINT}, "
+            f"{path} has changed since the export: its checksum differs; {REEXPORT_HINT}, "
             f"or remove its {DIGEST_KEY!r} if the change is yours"
         )
     return config
@@ -72,13 +74,13 @@ def read_config(folder: str | Path) -> dict[str, Any]:
 def check_config(config: Any, where: str) -> None:
     """Raise an ExportError unless ``config`` describes a model that can be built here."""
     if not isinstance(config, dict) or config.get("model_type") != "camser":
-        raise ExportError(f"{where} describes no model of camser; {REEXPORT_HINT}")
-    found = config.get("format")
-    if found != FORMAT:
-        newer = isinstance(found, int) and found > FORMAT
+        raise ExportError(f"{where} does not describe a camser model; {REEXPORT_HINT}")
+    version = config.get("format")
+    if version != FORMAT:
+        newer = isinstance(version, int) and version > FORMAT
         remedy = "pip install --upgrade camser" if newer else REEXPORT_HINT
         raise ExportError(
-            f"{where}: format is {found!r} (written by camser {config.get('camser')}); "
+            f"{where}: format is {version!r} (written by camser {config.get('camser')}); "
             f"camser {metadata.version('camser')} reads {FORMAT}: {remedy}"
         )
     for name, kind in REQUIRED.items():
@@ -93,9 +95,7 @@ def _check_values(config: Mapping[str, Any], where: str) -> None:
     if not labels or len({*labels}) < len(labels):
         raise ExportError(f"{where}: labels is {labels!r:.80}; it must name each class once")
     if not all(label and label.isprintable() for label in labels):
-        raise ExportError(
-            f"{where}: labels is {labels!r:.80}; each must be a text that can be shown"
-        )
+        raise ExportError(f"{where}: labels is {labels!r:.80}; each must be printable text")
     if config["sample_rate"] != SAMPLE_RATE:
         raise ExportError(f"{where}: sample_rate is {config['sample_rate']}, not {SAMPLE_RATE}")
     if not (math.isfinite(temperature) and temperature > 0):
@@ -111,22 +111,20 @@ def _check_values(config: Mapping[str, Any], where: str) -> None:
         fetched = {key: table[key] for key in ("source", "weights") if table.get(key) is not None}
         if fetched:
             raise ExportError(
-                f"{where}: the encoder {name!r} would fetch other weights ({fetched}); an export "
-                f"holds its own: {REEXPORT_HINT}"
+                f"{where}: the encoder {name!r} would fetch other weights ({fetched}); an "
+                f"exported model has its own: {REEXPORT_HINT}"
             )
 
 
 def _check_plugins(plugins: Mapping[str, Any], where: str) -> None:
     for name, origin in plugins.items():
-        wrong = [key for key in ORIGIN if not origin.get(key)]
-        if wrong:
-            raise ExportError(
-                f"{where}: of the plugin {name!r}, {wrong[0]} is not told; {REEXPORT_HINT}"
-            )
+        missing = [key for key in ORIGIN if not origin.get(key)]
+        if missing:
+            raise ExportError(f"{where}: the plugin {name!r} has no {missing[0]}; {REEXPORT_HINT}")
         for key in ("distribution", "version"):
             if not PLAIN.fullmatch(origin[key]):
                 raise ExportError(
-                    f"{where}: {name!r} is of the {key} {origin[key]!r}; {REEXPORT_HINT}"
+                    f"{where}: the {key} of the plugin {name!r} is {origin[key]!r}; {REEXPORT_HINT}"
                 )
         if origin["kind"] not in registry.GROUPS:
             raise ExportError(
@@ -139,36 +137,38 @@ def _check_plugins(plugins: Mapping[str, Any], where: str) -> None:
 
 
 def build(config: Mapping[str, Any], where: str) -> dict[str, nn.Module]:
-    """The modules that a checked ``config`` describes, with weights that mean nothing yet.
+    """Build the modules that a checked ``config`` describes, without their trained weights.
 
     Arguments
     ---------
     config : mapping
         From ``read_config``.
     where : str
-        What to call it in a message.
+        Name of the file in messages.
 
     Returns
     -------
     dict of str to Module
         ``embedding_model`` and ``classifier``.
     """
-    # The weights file, of which the configuration tells the size, bounds the model.
-    room = config["weights"].get("bytes")
-    if not matches_type(room, int):
-        raise ExportError(f"{where}: weights does not tell its bytes; {REEXPORT_HINT}")
+    # The model must not be larger than the weights file, whose size is in the configuration.
+    num_bytes = config["weights"].get("bytes")
+    if not matches_type(num_bytes, int):
+        raise ExportError(f"{where}: weights has no number of bytes; {REEXPORT_HINT}")
     try:
-        with SkipWeightInit(), ParameterLimit(room):
+        with SkipWeightInit(), ParameterLimit(num_bytes):
             model = build_model(**config["architecture"])
             head = EmotionHead(model.embedding_size, len(config["labels"]))
-    except Exception as error:  # plugins, and what they are built on, raise what they like
-        told = " ".join(str(error).split())[:500]  # some say it in several lines
-        raise ExportError(f"{where}: the model cannot be built: {told}; {REEXPORT_HINT}") from error
+    except Exception as error:  # plugins and their packages raise any error
+        reason = " ".join(str(error).split())[:500]  # some messages have several lines
+        raise ExportError(
+            f"{where}: the model cannot be built: {reason}; {REEXPORT_HINT}"
+        ) from error
     return {"embedding_model": model, "classifier": head}
 
 
 def read(folder: str | Path) -> tuple[dict[str, Any], dict[str, nn.Module]]:
-    """The configuration and the trained modules of an export.
+    """Read the configuration and the trained modules of an exported model.
 
     Raises
     ------
@@ -180,21 +180,21 @@ def read(folder: str | Path) -> tuple[dict[str, Any], dict[str, nn.Module]]:
 
 
 def read_modules(folder: str | Path, config: Mapping[str, Any]) -> dict[str, nn.Module]:
-    """The trained modules of an export whose ``config`` was read."""
+    """Read the trained modules of an exported model; ``config`` is from ``read_config``."""
     modules = build(config, str(Path(folder) / CONFIG))
     load_weights(modules, Path(folder) / WEIGHTS, config)
     return modules
 
 
 def write(folder: str | Path, config: dict[str, Any], modules: Mapping[str, nn.Module]) -> None:
-    """Write what ``read`` reads; ``config`` gets its ``weights``.
+    """Write the files that ``read`` reads; adds ``weights`` to ``config``.
 
     Arguments
     ---------
     folder : str or Path
-        One that exists.
+        An existing folder.
     config : dict
-        What ``check_config`` wants, but for ``weights``.
+        As ``check_config`` needs it, without ``weights``.
     modules : mapping of str to Module
         ``embedding_model`` and ``classifier``.
     """
@@ -207,6 +207,6 @@ def write(folder: str | Path, config: dict[str, Any], modules: Mapping[str, nn.M
 
 
 def write_config(folder: str | Path, config: Mapping[str, Any]) -> None:
-    """Write ``config.json`` alone, with a digest of its content."""
+    """Write only ``config.json``, with a checksum of its content."""
     text = json.dumps(add_digest(config), indent=2) + "\n"
     (Path(folder) / CONFIG).write_text(text, encoding="utf-8")

@@ -1,4 +1,4 @@
-"""Where an export lies: a folder, or one fetched from the Hugging Face hub."""
+"""Find an exported model: a local folder, or one downloaded from the Hugging Face hub."""
 
 from __future__ import annotations
 
@@ -16,10 +16,10 @@ logger = logging.getLogger(__name__)
 
 
 def locate_model(source: str | Path, revision: str | None = None, graph: str | None = None) -> Path:
-    """The folder that ``source`` names; of one on the hub only what is needed is fetched.
+    """The folder that ``source`` names; from the hub, only the needed files are downloaded.
 
-    A hub that does not answer is given up after ``HF_HUB_ETAG_TIMEOUT`` seconds (10 by default);
-    what its cache holds is then used.
+    If the hub does not answer within ``HF_HUB_ETAG_TIMEOUT`` seconds (10 by default), the files in
+    its cache are used.
 
     Arguments
     ---------
@@ -28,48 +28,48 @@ def locate_model(source: str | Path, revision: str | None = None, graph: str | N
     revision : str, optional
         On the hub: a branch, a tag or a commit.
     graph : str, optional
-        The ONNX file that is needed besides description and weights.
+        The ONNX file that is needed in addition to description and weights.
 
     Returns
     -------
     Path
-        The folder, or that of one commit in the hub's cache.
+        The local folder, or the folder of one commit in the hub's cache.
 
     Raises
     ------
     ExportError
-        If there is neither such a folder nor, on the hub or in its cache, such a model.
+        If there is no such folder, and no such model on the hub or in its cache.
     """
     if Path(source).is_dir():
         return Path(source)
     if isinstance(source, Path) or not HUB_ID.fullmatch(source):
         raise ExportError(
-            f"{source}: there is no such folder, and it is no hub id such as user/name; make one "
-            f"with `camser export RUN DIR`"
+            f"{source}: there is no such folder, and it is not a hub id such as user/name; make "
+            f"one with `camser export RUN DIR`"
         )
     refusal = _probe_hub(source, revision)
     try:
-        found = _fetch(source, revision, graph, cached=refusal is not None)
+        folder = _fetch(source, revision, graph, cached=refusal is not None)
     except ExportError:
         raise
     except _hub_exceptions() as error:
         raise ExportError(_explain(refusal or error, source, revision)) from (refusal or error)
     if refusal is not None and not _offline(refusal):
         logger.warning("%s is taken from the hub's cache: %s", source, one_line(refusal))
-    return found
+    return folder
 
 
 def _hub_exceptions() -> tuple[type[Exception], ...]:
-    """What huggingface_hub raises; HTTPError is that of the HTTP library it is built on."""
+    """The errors of huggingface_hub; HTTPError is from its HTTP library."""
     from huggingface_hub.errors import HTTPError
 
     return HTTPError, OSError, ValueError, RuntimeError
 
 
 def _probe_hub(source: str, revision: str | None) -> Exception | None:
-    """Ask the hub once for ``config.json``; why the cache alone is left, or None.
+    """Request ``config.json`` once; returns the error if only the cache can be used, else None.
 
-    ``hf_hub_download`` would ask a silent hub for minutes, ``snapshot_download`` for ever.
+    Without an answer, ``hf_hub_download`` would retry for minutes, ``snapshot_download`` forever.
     """
     from huggingface_hub import constants, get_hf_file_metadata, hf_hub_url
     from huggingface_hub.errors import RemoteEntryNotFoundError, RevisionNotFoundError
@@ -85,7 +85,7 @@ def _probe_hub(source: str, revision: str | None) -> Exception | None:
 
 
 def _fetch(source: str, revision: str | None, graph: str | None, cached: bool) -> Path:
-    """The files of one commit: a branch may move between the requests."""
+    """Download all files from one commit, since a branch may move between the requests."""
     from huggingface_hub import hf_hub_download
 
     config = hf_hub_download(source, CONFIG, revision=revision, local_files_only=cached)
@@ -108,8 +108,8 @@ def _explain(error: Exception, source: str, revision: str | None) -> str:
 
     if _offline(error):
         return (
-            f"{source}: there is no such folder, the hub's cache does not hold it, and "
-            f"HF_HUB_OFFLINE forbids to fetch it: unset that once, or give a folder"
+            f"{source}: there is no such folder, the hub's cache does not have it, and "
+            f"HF_HUB_OFFLINE forbids a download: unset it once, or give a folder"
         )
     if isinstance(error, errors.HFValidationError):
         return f"{source} is neither a folder nor a hub id: {one_line(error)}"
@@ -117,8 +117,8 @@ def _explain(error: Exception, source: str, revision: str | None) -> str:
         return f"{source} has no revision {revision!r}; give one of its branches, tags or commits"
     if isinstance(error, errors.RemoteEntryNotFoundError):
         return (
-            f"{source} is no export: it must hold {CONFIG} and {WEIGHTS}; upload one with "
-            f"`camser push DIR {source}`"
+            f"{source} is not an exported model: it must have {CONFIG} and {WEIGHTS}; upload one "
+            f"with `camser push DIR {source}`"
         )
     if isinstance(error, errors.GatedRepoError):
         return f"{source} is gated: ask for access on its page on the hub, then `hf auth login`"
@@ -132,27 +132,27 @@ def _explain(error: Exception, source: str, revision: str | None) -> str:
         remedy = "try again later" if status >= 500 or status == 429 else "check HF_ENDPOINT"
         return f"{source}: the hub ({constants.ENDPOINT}) answers with HTTP {status}; {remedy}"
     return (
-        f"{source}: there is no such folder, the hub's cache does not hold it, and the hub "
+        f"{source}: there is no such folder, the hub's cache does not have it, and the hub "
         f"({constants.ENDPOINT}) cannot be reached: {one_line(error)}; check the network, "
         f"HTTPS_PROXY and HF_ENDPOINT"
     )
 
 
 def exception_chain(error: BaseException | None) -> Iterator[BaseException]:
-    """An error, what caused it, and so on."""
+    """An error, its cause, the cause of that, and so on."""
     while error is not None:
         yield error
         error = error.__cause__
 
 
 def status_of(error: BaseException) -> int | None:
-    """The HTTP status that an error of huggingface_hub came with, if any."""
+    """The HTTP status of an error of huggingface_hub, if it has one."""
     responses = (getattr(cause, "response", None) for cause in exception_chain(error))
-    return next((found.status_code for found in responses if found is not None), None)
+    return next((response.status_code for response in responses if response is not None), None)
 
 
 def one_line(error: BaseException) -> str:
-    """What an error says, on one line.
+    """The type and the message of an error, on one line.
 
     Example
     -------

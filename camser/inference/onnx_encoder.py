@@ -1,4 +1,4 @@
-"""An export's ONNX file in the place of its PyTorch model."""
+"""The ONNX file of an exported model, used instead of its PyTorch model."""
 
 from __future__ import annotations
 
@@ -15,40 +15,42 @@ from camser.inference.export_files import REEXPORT_HINT, ExportError
 from camser.runtime.resource_errors import is_out_of_memory
 
 TAKES, GIVES = {"wavs", "lens"}, "embeddings"
-MIN_VERSION = Version("1.26.0")  # see SECURITY.md; and before it, not all that we write runs
+MIN_VERSION = Version("1.26.0")  # see SECURITY.md; older versions cannot run all our files
 
 
 def unavailable_reason() -> str | None:
-    """Why onnxruntime cannot be used here; None where it can."""
+    """The reason why onnxruntime cannot be used here, or None if it can."""
     try:
-        found = Version(metadata.version("onnxruntime"))
+        version = Version(metadata.version("onnxruntime"))
     except metadata.PackageNotFoundError:
         return "onnxruntime is not installed"
     return (
-        f"onnxruntime is {found}; at least {MIN_VERSION} is needed" if found < MIN_VERSION else None
+        f"onnxruntime is {version}; at least {MIN_VERSION} is needed"
+        if version < MIN_VERSION
+        else None
     )
 
 
 class OnnxEncoder(nn.Module):
-    """Utterances to embeddings as ``UtteranceEncoder``, by onnxruntime on the CPU.
+    """Utterances to embeddings, like ``UtteranceEncoder``, with onnxruntime on the CPU.
 
-    A graph is data: onnxruntime refuses operators that it does not know, and weights outside of
-    the file's folder.
+    A graph is only data: onnxruntime refuses unknown operators, and weights outside of the folder
+    of the file.
 
     Arguments
     ---------
     path : Path
         Written by ``camser export --onnx`` or ``--int8``.
     threads : int, optional
-        For a single operator; by default as many as PyTorch has.
+        Threads per operator; by default as many as PyTorch uses.
     embedding_size : int, optional
-        What it must give for each utterance.
+        Expected size of each embedding.
 
     Raises
     ------
     ExportError
-        If onnxruntime is not installed, or the file is not such a model; later, if it fails or
-        gives no embeddings.
+        If onnxruntime is not installed, or the file is not such a model. In ``forward``: if the
+        graph fails or returns no embeddings.
     """
 
     def __init__(
@@ -58,47 +60,47 @@ class OnnxEncoder(nn.Module):
         self.path, self.embedding_size = path, embedding_size
         self.session = _session(path, threads or torch.get_num_threads())
         outputs = {output.name for output in self.session.get_outputs()}
-        if {given.name for given in self.session.get_inputs()} != TAKES or GIVES not in outputs:
-            raise ExportError(f"{path} does not turn wavs and lens into {GIVES}; {REEXPORT_HINT}")
+        if {value.name for value in self.session.get_inputs()} != TAKES or GIVES not in outputs:
+            raise ExportError(f"{path} does not map wavs and lens to {GIVES}; {REEXPORT_HINT}")
 
     def forward(self, wavs: Tensor, lens: Tensor) -> Tensor:
         """[utterances, samples], relative lengths [utterances] -> [utterances, embedding_size]"""
         feeds = {"wavs": wavs.float().cpu().numpy(), "lens": lens.float().cpu().numpy()}
         try:
-            (given,) = self.session.run([GIVES], feeds)
-        except Exception as error:  # onnxruntime's own have no common class
+            (embeddings,) = self.session.run([GIVES], feeds)
+        except Exception as error:  # its own errors have no common class
             if is_out_of_memory(error):
                 raise
             raise ExportError(
-                f"onnxruntime cannot compute {self.path}: {_said(error)}; give a smaller "
-                f"batch_size, which needs less memory, or engine='torch', which does without it"
+                f"onnxruntime cannot compute {self.path}: {_message(error)}; give a smaller "
+                f"batch_size, which needs less memory, or engine='torch', which does not use it"
             ) from error
-        self._check(given, len(wavs))
-        return torch.from_numpy(given)
+        self._check(embeddings, len(wavs))
+        return torch.from_numpy(embeddings)
 
-    def _check(self, given: Any, num_utterances: int) -> None:
+    def _check(self, value: Any, num_utterances: int) -> None:
         size = self.embedding_size
-        is_one = isinstance(given, np.ndarray) and given.dtype == np.float32 and given.ndim == 2
-        fits = is_one and len(given) == num_utterances and size in (None, given.shape[1])
-        if not fits or not np.isfinite(given).all():
+        is_matrix = isinstance(value, np.ndarray) and value.dtype == np.float32 and value.ndim == 2
+        fits = is_matrix and len(value) == num_utterances and size in (None, value.shape[1])
+        if not fits or not np.isfinite(value).all():
             raise ExportError(
                 f"{self.path} gives no finite embeddings of {size} values for {num_utterances} "
                 f"utterances; {REEXPORT_HINT}"
             )
 
     def intermediates(self, wavs: Tensor, lens: Tensor) -> NoReturn:
-        """Raise a ValueError: a graph gives nothing of what it computes on its way."""
+        """Raise a ValueError, since a graph returns no intermediate results."""
         raise ValueError(
-            f"{self.path.name} gives embeddings, and nothing of what leads to them; load the model "
-            f"with engine='torch'"
+            f"{self.path.name} gives embeddings, but no intermediate results; load the model with "
+            f"engine='torch'"
         )
 
 
 def _session(path: Path, threads: int) -> Any:
-    if told := unavailable_reason():
+    if reason := unavailable_reason():
         raise ExportError(
-            f'{path.name} cannot be run: {told}; pip install "onnxruntime>={MIN_VERSION}", or give '
-            f'engine="torch"'
+            f'{path.name} cannot be run: {reason}; pip install "onnxruntime>={MIN_VERSION}", or '
+            f'give engine="torch"'
         )
     import onnxruntime
 
@@ -107,11 +109,11 @@ def _session(path: Path, threads: int) -> Any:
     options.log_severity_level = 3  # errors
     try:
         return onnxruntime.InferenceSession(path, options, providers=["CPUExecutionProvider"])
-    except Exception as error:  # onnxruntime's own have no common class
-        told = f"{path} is no model that onnxruntime runs: {_said(error)}"
-        raise ExportError(f"{told}; {REEXPORT_HINT}") from error
+    except Exception as error:  # its own errors have no common class
+        message = f"{path} is not a model that onnxruntime can run: {_message(error)}"
+        raise ExportError(f"{message}; {REEXPORT_HINT}") from error
 
 
-def _said(error: Exception) -> str:
-    """In one line, which onnxruntime's errors are not."""
+def _message(error: Exception) -> str:
+    """The message on one line; those of onnxruntime have several."""
     return " ".join(str(error).split())[:500]

@@ -7,18 +7,18 @@ from typing import NamedTuple
 
 
 class Prediction(NamedTuple):
-    """What a recording is taken for.
+    """The emotion that the model recognizes in a recording.
 
     Attributes
     ----------
     source : str
         The recording's path, or ``array 0``.
     emotion : str or None
-        The likeliest class; None where it is not likely enough for the threshold.
+        The most probable class; None if its probability is below the threshold.
     confidence : float
         Its calibrated probability.
     probabilities : dict of str to float
-        Of each class, in the model's order.
+        Calibrated probability of each class, in the model's order.
     seconds : float
         Length of the recording.
     """
@@ -43,7 +43,7 @@ def make_prediction(
     threshold: float,
     seconds: float,
 ) -> Prediction:
-    """The prediction that calibrated probabilities, [classes], make.
+    """Make a prediction from calibrated probabilities, [classes].
 
     Example
     -------

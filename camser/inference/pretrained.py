@@ -1,4 +1,4 @@
-"""What an export's ``hyperparams.yaml`` needs for SpeechBrain's own pretrained interface."""
+"""Classes that the exported ``hyperparams.yaml`` names, for SpeechBrain's own interface."""
 
 from __future__ import annotations
 
@@ -17,10 +17,9 @@ from camser.inference.weights import load_weights
 
 
 class StrictPretrainer:
-    """Loads the weights of an export into modules: all of them, or it raises.
+    """Loads all weights of an exported model into modules, or raises.
 
-    It stands in for SpeechBrain's ``Pretrainer``, which loads pickles and only warns where names
-    differ.
+    It replaces SpeechBrain's ``Pretrainer``, which loads pickles and only warns if names differ.
 
     Arguments
     ---------
@@ -33,11 +32,11 @@ class StrictPretrainer:
         self.collect_in: str | Path | None = None
 
     def set_collect_in(self, path: str | Path | None) -> None:
-        """Where fetched files are linked or copied to; None leaves them where they are."""
+        """Set the folder for links to, or copies of, the files; None leaves them where they are."""
         self.collect_in = path
 
     def collect_files(self, default_source: Any, **options: Any) -> None:
-        """Find ``config.json`` and ``model.safetensors``, fetching them if need be.
+        """Find ``config.json`` and ``model.safetensors``; download them if necessary.
 
         Arguments
         ---------
@@ -52,18 +51,18 @@ class StrictPretrainer:
         )
 
     def load_collected(self) -> None:
-        """Load strictly.
+        """Load all weights.
 
         Raises
         ------
         ExportError
-            As ``weights.load_weights``.
+            As for ``weights.load_weights``.
         """
         load_weights(self.modules, self.weights, read_config(self.config.parent))
 
 
 def label_encoder(labels: Sequence[str]) -> CategoricalEncoder:
-    """SpeechBrain's encoder of labels, in the model's order.
+    """SpeechBrain's label encoder, in the model's order of classes.
 
     Example
     -------
@@ -79,19 +78,19 @@ def label_encoder(labels: Sequence[str]) -> CategoricalEncoder:
 def pretrained_arguments(
     config: Mapping[str, Any], modules: Mapping[str, nn.Module]
 ) -> tuple[dict[str, nn.Module], dict[str, Any]]:
-    """What an ``EncoderClassifier`` is made of, as the YAML of an export would build it.
+    """Arguments of ``EncoderClassifier``, as the exported YAML would build them.
 
     Arguments
     ---------
     config : mapping
-        An export's.
+        The ``config.json`` of an exported model.
     modules : mapping of str to Module
         ``embedding_model`` and ``classifier``, trained.
 
     Returns
     -------
     modules, hparams : dict
-        Its constructor's arguments.
+        Arguments of its constructor.
     """
     before = {
         "compute_features": nn.Identity(),

@@ -1,4 +1,4 @@
-"""Recordings as applications have them, paths or arrays, to blocks of 16-kHz samples."""
+"""Recordings, as paths or arrays, to segments of 16-kHz samples."""
 
 from __future__ import annotations
 
@@ -13,11 +13,11 @@ from camser import audio
 from camser.audio import AudioError
 
 Recording = str | os.PathLike | np.ndarray | torch.Tensor
-MAX_CHANNELS = 64  # an array with more is the wrong way round
+MAX_CHANNELS = 64  # an array with more is probably [channels, samples]
 
 
 def source_name(recording: Recording, number: int) -> str:
-    """What to call a recording: its path, or ``array 3``."""
+    """The name of a recording: its path, or ``array 3``."""
     is_path = isinstance(recording, (str, os.PathLike))
     return str(recording) if is_path else f"array {number}"
 
@@ -25,23 +25,23 @@ def source_name(recording: Recording, number: int) -> str:
 def iter_segments(
     recording: Recording, name: str, sample_rate: int, size: int
 ) -> Iterator[np.ndarray]:
-    """A recording's consecutive blocks of ``size`` samples; the last may be shorter.
+    """Consecutive segments of ``size`` samples of a recording; the last may be shorter.
 
     Arguments
     ---------
     recording : path or array
         A file in any format, or [samples] or [samples, channels]; integers are taken as PCM.
     name : str
-        What to call it in a message.
+        Its name in messages.
     sample_rate : int
-        Of an array, in Hz; a file says its own.
+        Sampling rate of an array, in Hz; a file has its own.
     size : int
-        Samples of a block, at 16 kHz.
+        Samples of a segment, at 16 kHz.
 
     Raises
     ------
     AudioError
-        If it is no sound recording, see ``audio.load``.
+        If it is not a sound recording, see ``audio.load``.
     """
     if isinstance(recording, (str, os.PathLike)):
         return audio.iter_chunks(recording, size)
@@ -71,12 +71,12 @@ def _floats(recording: np.ndarray | torch.Tensor, name: str) -> np.ndarray:
 
 
 def sliding_windows(blocks: Iterator[np.ndarray], window: int, hop: int) -> Iterator[np.ndarray]:
-    """Overlapping windows of a stream; the last may be shorter, and no sample is left out.
+    """Overlapping windows of a stream; the last may be shorter, and every sample is used.
 
     Arguments
     ---------
     blocks : iterator of arrays
-        Of ``hop`` samples each; the last may be shorter.
+        Segments of ``hop`` samples; the last may be shorter.
     window, hop : int
         Samples; ``hop`` is at most ``window``.
 
@@ -86,15 +86,15 @@ def sliding_windows(blocks: Iterator[np.ndarray], window: int, hop: int) -> Iter
     >>> [w.astype(int).tolist() for w in sliding_windows(stream, 4, 2)]
     [[0, 1, 2, 3], [2, 3, 4, 5], [4, 5, 6, 7], [6, 7, 8]]
     """
-    left = np.zeros(0, np.float32)
-    covered = 0  # samples of ``left`` that an earlier window held
-    for block in blocks:
-        left = np.concatenate([left, block])
-        if len(left) >= window:
-            yield left[:window]
-            left, covered = left[hop:], window - hop
-    if len(left) > covered:
-        yield left
+    buffer = np.zeros(0, np.float32)
+    covered = 0  # samples of ``buffer`` that are also in an earlier window
+    for segment in blocks:
+        buffer = np.concatenate([buffer, segment])
+        if len(buffer) >= window:
+            yield buffer[:window]
+            buffer, covered = buffer[hop:], window - hop
+    if len(buffer) > covered:
+        yield buffer
 
 
 def batched(items: Iterable, size: int) -> Iterator[list]:
@@ -105,16 +105,16 @@ def batched(items: Iterable, size: int) -> Iterator[list]:
 
 
 def collate(waves: Sequence[np.ndarray], size: int) -> tuple[torch.Tensor, torch.Tensor]:
-    """Waves of up to ``size`` samples -> [waves, size], padded with silence, and relative lengths.
+    """Pad waveforms of up to ``size`` samples with silence.
 
     Returns
     -------
     padded : Tensor
-        [waves, size]
+        [waveforms, size]
     lens : Tensor
-        [waves]
+        Relative lengths, [waveforms].
     """
     padded = np.zeros((len(waves), size), np.float32)
-    for row, wave in zip(padded, waves, strict=True):
-        row[: len(wave)] = wave
-    return torch.from_numpy(padded), torch.tensor([len(wave) / size for wave in waves])
+    for row, waveform in zip(padded, waves, strict=True):
+        row[: len(waveform)] = waveform
+    return torch.from_numpy(padded), torch.tensor([len(waveform) / size for waveform in waves])

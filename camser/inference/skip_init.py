@@ -1,4 +1,4 @@
-"""Building a model whose weights are about to be loaded: undrawn, and within their bounds."""
+"""Build a model whose weights are loaded next: no random initialization, limited size."""
 
 from __future__ import annotations
 
@@ -9,20 +9,18 @@ from torch import nn
 from torch.nn.modules import module
 from torch.overrides import TorchFunctionMode
 
-# Of tensors and of torch.nn.init; by name, as transformers puts its own in their place.
-SLACK_BYTES, MIN_PARAMETER_BYTES = (
-    2**29,
-    2**14,
-)  # bytes: of what is made and dropped; what one parameter counts as
+# Bytes: for parameters that are made and dropped again; the least that one parameter counts.
+SLACK_BYTES, MIN_PARAMETER_BYTES = 2**29, 2**14
+# Of tensors and of torch.nn.init; compared by name, since transformers replaces the functions.
 INIT_FUNCTIONS = {"kaiming_uniform_", "normal_", "uniform_"}
 
 
 class SkipWeightInit(TorchFunctionMode):
-    """While this is active, what would be drawn into a parameter is zero.
+    """While this is active, random initialization sets parameters to zero.
 
-    Drawing the hundred million weights of a transformer takes seconds. Only parameters are left
-    out, since a strict load fills every one of them; buffers, those that no file holds among them,
-    are made as usual.
+    Random values for the hundred million weights of a transformer take seconds. Only parameters
+    are skipped, since a strict load replaces all of them. Buffers are made as usual, since some are
+    not in the weights file.
 
     Example
     -------
@@ -36,28 +34,28 @@ class SkipWeightInit(TorchFunctionMode):
         self, func: Callable, types: Any, args: tuple = (), kwargs: dict | None = None
     ) -> Any:
         """See the class."""
-        given = kwargs or {}
-        drawn = args[0] if args else given.get("tensor")
-        if getattr(func, "__name__", "") in INIT_FUNCTIONS and isinstance(drawn, nn.Parameter):
-            drawn.detach().zero_()
-            return drawn
-        return func(*args, **given)
+        options = kwargs or {}
+        target = args[0] if args else options.get("tensor")
+        if getattr(func, "__name__", "") in INIT_FUNCTIONS and isinstance(target, nn.Parameter):
+            target.detach().zero_()
+            return target
+        return func(*args, **options)
 
 
 class ModelTooLargeError(Exception):
-    """A model takes more than there is for it."""
+    """The parameters of a model need more bytes than its weights file has."""
 
 
 class ParameterLimit:
     """While this is active, a model may not have more parameters than a file has bytes for.
 
-    A description that says a thousand million layers, or a layer of that size, ends with
-    ``ModelTooLargeError`` as soon as it has gone beyond, not when the memory has.
+    A description with a billion layers, or with one layer of that size, raises
+    ``ModelTooLargeError`` when it exceeds the limit, before the memory is full.
 
     Arguments
     ---------
     num_bytes : int
-        Of the file that holds all weights.
+        Size of the file with all weights.
 
     Example
     -------
@@ -69,7 +67,7 @@ class ParameterLimit:
 
     def __init__(self, num_bytes: int) -> None:
         self.num_bytes = num_bytes
-        # A weight norm registers its weight twice; AlexNet is made whole before it is cut.
+        # A weight norm registers its weight twice; AlexNet is built completely before it is cut.
         self.left = 2 * num_bytes + SLACK_BYTES
 
     def __enter__(self) -> None:
@@ -78,7 +76,7 @@ class ParameterLimit:
     def __exit__(self, *error: Any) -> None:
         self.hook.remove()
 
-    def _count(self, owner: nn.Module, name: str, parameter: nn.Parameter | None) -> None:
+    def _count(self, parent: nn.Module, name: str, parameter: nn.Parameter | None) -> None:
         if parameter is not None:
             self.left -= max(MIN_PARAMETER_BYTES, parameter.numel() * parameter.element_size())
         if self.left < 0:

@@ -1,4 +1,4 @@
-"""One embedding a recording of any length, the segments of several computed together."""
+"""One embedding per recording of any length; segments of several recordings share a batch."""
 
 from __future__ import annotations
 
@@ -19,25 +19,25 @@ Embed = Callable[[list[np.ndarray]], Tensor]
 
 @dataclass
 class RunningMean:
-    """The mean over a recording's segments, as they come.
+    """The mean over the segments of a recording, updated segment by segment.
 
     Attributes
     ----------
     source : str
         The recording's name.
     samples : int
-        How long it is, at 16 kHz.
+        Its length, at 16 kHz.
     """
 
     source: str
     samples: int = 0
     waiting: int = 0
     count: int = 0
-    total: Any = 0.0  # a Tensor, once there is one
+    total: Any = 0.0  # a Tensor after the first ``add``
 
     def add(self, embedding: Tensor) -> None:
-        """Take a segment's embedding, [embedding_size]."""
-        self.total = self.total + embedding.double()  # of a day there are 28800
+        """Add the embedding of a segment, [embedding_size]."""
+        self.total = self.total + embedding.double()  # a day has 28800 segments
         self.count, self.waiting = self.count + 1, self.waiting - 1
 
     @property
@@ -54,31 +54,31 @@ def stream_embeddings(
     batch_size: int,
     on_error: OnError | None = None,
 ) -> Iterator[RunningMean]:
-    """The mean embeddings of recordings, in their order, each as soon as it is known.
+    """Yield the mean embeddings of recordings, in their order, each when it is ready.
 
     Arguments
     ---------
     recordings : iterable
         Paths or arrays.
     sample_rate : int
-        Of arrays, in Hz.
+        Sampling rate of arrays, in Hz.
     segment_samples : int
         Length of a segment, at 16 kHz.
     embed : callable
-        Segments, the last of a recording shorter than others, to [segments, embedding_size].
+        Maps segments to [segments, embedding_size]; the last segment of a recording is shorter.
     batch_size : int
-        Segments at once.
+        Number of segments in a batch.
     on_error : callable, optional
-        Told of a recording that cannot be read, which is left out; by default that is raised.
+        Called for a recording that cannot be read, which is skipped; by default, raise.
     """
     batch: list[tuple[RunningMean, np.ndarray]] = []
     queue: deque[RunningMean] = deque()
     for number, recording in enumerate(recordings):
         mean = RunningMean(source_name(recording, number))
         try:
-            for block in iter_segments(recording, mean.source, sample_rate, segment_samples):
-                batch.append((mean, block))
-                mean.waiting, mean.samples = mean.waiting + 1, mean.samples + len(block)
+            for segment in iter_segments(recording, mean.source, sample_rate, segment_samples):
+                batch.append((mean, segment))
+                mean.waiting, mean.samples = mean.waiting + 1, mean.samples + len(segment)
                 if len(batch) == batch_size:
                     batch = _run(embed, batch)
         except AudioError as error:
@@ -95,8 +95,9 @@ def stream_embeddings(
 
 
 def _run(embed: Embed, batch: list[tuple[RunningMean, np.ndarray]]) -> list:
-    """Compute a batch and tell the owners; returns the next one, empty."""
+    """Add the embeddings of a batch to the means; returns the next batch, empty."""
     if batch:
-        for (mean, _), embedding in zip(batch, embed([b for _, b in batch]), strict=True):
+        segments = [segment for _, segment in batch]
+        for (mean, _), embedding in zip(batch, embed(segments), strict=True):
             mean.add(embedding)
     return []

@@ -1,4 +1,4 @@
-"""Emotions along a recording: windows, their smoothing, and turns of one emotion each."""
+"""Emotions along a recording: windows, smoothing, and turns with one emotion each."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ SMOOTHINGS = ("mean", "median")
 
 
 class Turn(NamedTuple):
-    """A stretch of one emotion: seconds from the beginning, and its mean probability."""
+    """An interval with one emotion: start and end in seconds, and its mean probability."""
 
     start: float
     end: float
@@ -32,9 +32,9 @@ class Timeline:
     labels : tuple of str
         The classes, in order.
     window, hop : float
-        Seconds of a window, and between the beginnings of two.
+        Length of a window, and time between the starts of two windows, in seconds.
     seconds : float
-        Length of the recording; the last window ends there.
+        Length of the recording; the last window ends at this time.
     probabilities : array
         [windows, classes]
     """
@@ -48,29 +48,29 @@ class Timeline:
 
     @property
     def starts(self) -> np.ndarray:
-        """Where each window begins, in seconds: [windows]"""
+        """Start of each window, in seconds: [windows]"""
         return np.arange(len(self.probabilities)) * self.hop
 
     @property
     def ends(self) -> np.ndarray:
-        """Where each window ends, in seconds: [windows]"""
+        """End of each window, in seconds: [windows]"""
         return np.minimum(self.starts + self.window, self.seconds)
 
     @property
     def edges(self) -> np.ndarray:
-        """The moments between which each window decides, that nearest its middle: [windows + 1]"""
+        """Boundaries in seconds, [windows + 1]: the window with the nearest center decides."""
         inner = self.starts[1:] + (self.window - self.hop) / 2
         return np.concatenate([[0.0], np.minimum(inner, self.seconds), [self.seconds]])
 
     def smoothed(self, method: str, seconds: float = 5.0) -> Timeline:
-        """The same with neighbouring windows' probabilities averaged.
+        """A new timeline with smoothed probabilities of neighboring windows.
 
         Arguments
         ---------
         method : str
-            "mean", or "median", which keeps edges sharp.
+            "mean", or "median", which preserves sharp edges.
         seconds : float
-            Over how long; at the ends the first and the last window are repeated.
+            Length of the filter; at the ends the first and the last window are repeated.
         """
         from scipy import ndimage
 
@@ -80,23 +80,23 @@ class Timeline:
             values = ndimage.uniform_filter1d(self.probabilities, size, axis=0, mode="nearest")
         else:
             values = ndimage.median_filter(self.probabilities, (size, 1), mode="nearest")
-        totals = values.sum(axis=1, keepdims=True)  # the medians of the classes: not always 1
+        totals = values.sum(axis=1, keepdims=True)  # medians do not always sum to 1
         values = np.where(totals > 0, values / np.maximum(totals, 1e-300), self.probabilities)
         return replace(self, probabilities=values)
 
     def turns(self, threshold: float = 0.0) -> list[Turn]:
-        """Stretches of one emotion each, without overlap.
+        """Intervals with one emotion each, without overlap.
 
         Arguments
         ---------
         threshold : float
-            Windows less sure than that belong to no turn.
+            Windows with a lower confidence belong to no turn.
         """
         best = self.probabilities.argmax(axis=1)
         best[self.probabilities.max(axis=1) < threshold] = -1
-        firsts = np.flatnonzero(np.diff(best, prepend=-2))
+        starts = np.flatnonzero(np.diff(best, prepend=-2))
         turns = []
-        for first, last in zip(firsts, [*firsts[1:], len(best)], strict=True):
+        for first, last in zip(starts, [*starts[1:], len(best)], strict=True):
             if best[first] >= 0:
                 confidence = float(self.probabilities[first:last, best[first]].mean())
                 start, end = float(self.edges[first]), float(self.edges[last])
@@ -105,7 +105,7 @@ class Timeline:
 
 
 def check_windows(window: float, hop: float, smoothing: str | None, seconds: float) -> None:
-    """Raise a ValueError unless a timeline can be made so."""
+    """Raise a ValueError unless these options of a timeline are allowed."""
     if not 1 / SAMPLE_RATE <= hop <= window:
         raise ValueError(
             f"window is {window} s and hop {hop} s; allowed: a hop above 0, up to the window"

@@ -1,4 +1,4 @@
-"""A timeline as text that other programs read: JSON, CSV, RTTM and Audacity's labels."""
+"""A timeline as text for other programs: JSON, CSV, RTTM and Audacity labels."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ from camser.inference.timeline import Timeline
 
 
 def as_json(timeline: Timeline, threshold: float = 0.0) -> str:
-    """One object: the windows with their probabilities, and the turns."""
+    """One JSON object: the windows with their probabilities, and the turns."""
     return json.dumps(as_dict(timeline, threshold), indent=2) + "\n"
 
 
 def as_dict(timeline: Timeline, threshold: float = 0.0) -> dict:
-    """What ``as_json`` writes."""
+    """The content of ``as_json``."""
     rows = zip(
         timeline.starts.tolist(),
         timeline.ends.tolist(),
@@ -37,7 +37,7 @@ def as_dict(timeline: Timeline, threshold: float = 0.0) -> dict:
 
 
 def as_csv(timeline: Timeline, threshold: float = 0.0) -> str:
-    """A row a window: source, start, end, emotion (empty below the threshold), probabilities."""
+    """Row per window: source, start, end, emotion (empty below the threshold), probabilities."""
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
     writer.writerow(["source", "start", "end", "emotion", *timeline.labels])
@@ -49,7 +49,7 @@ def as_csv(timeline: Timeline, threshold: float = 0.0) -> str:
 
 
 def as_rttm(timeline: Timeline, threshold: float = 0.0) -> str:
-    """NIST's Rich Transcription Time Marked: a SPEAKER line a turn, the emotion as its name."""
+    """NIST's Rich Transcription Time Marked: one SPEAKER line per turn, named by its emotion."""
     name = _word(Path(timeline.source).stem) or "recording"
     return "".join(
         f"SPEAKER {name} 1 {turn.start:.3f} {turn.end - turn.start:.3f} <NA> <NA> "
@@ -59,12 +59,12 @@ def as_rttm(timeline: Timeline, threshold: float = 0.0) -> str:
 
 
 def _word(name: str) -> str:
-    """A field of a format whose fields are divided by blanks."""
+    """Replace blanks, since they separate the fields of RTTM."""
     return re.sub(r"\s", "_", name)
 
 
 def as_audacity(timeline: Timeline, threshold: float = 0.0) -> str:
-    """A label track of Audacity: start, end and emotion of each turn, by tabs."""
+    """An Audacity label track: start, end and emotion of each turn, separated by tabs."""
     return "".join(
         f"{turn.start:.6f}\t{turn.end:.6f}\t{turn.emotion} {turn.confidence:.2f}\n"
         for turn in timeline.turns(threshold)

@@ -1,4 +1,4 @@
-"""All weights of a model from one file, or an error: nothing is left random, nothing left over."""
+"""Load all weights of a model from one file; missing or unexpected weights are an error."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from camser.runtime.plugin_versions import warn_version_differences
 
 
 def named_weights(modules: Mapping[str, nn.Module]) -> dict[str, Tensor]:
-    """All weights by name, each module's under its own: ``classifier.linear.weight``."""
+    """All weights by name, with the name of the module first: ``classifier.linear.weight``."""
     return {
         f"{name}.{key}": value.detach()
         for name, module in modules.items()
@@ -27,7 +27,7 @@ def named_weights(modules: Mapping[str, nn.Module]) -> dict[str, Tensor]:
 
 
 def weights_digest(state: Mapping[str, Tensor]) -> str:
-    """16 hexadecimal digits that change with any name, shape or bit of some tensors."""
+    """A checksum of 16 hexadecimal digits over the names, shapes and bits of tensors."""
     sha = hashlib.sha256()
     for name, value in sorted(state.items()):
         sha.update(f"{name} {list(value.shape)} {value.dtype}".encode())
@@ -38,22 +38,22 @@ def weights_digest(state: Mapping[str, Tensor]) -> str:
 def load_weights(modules: Mapping[str, Any], path: Path, config: Mapping[str, Any]) -> None:
     """Load all weights, or raise.
 
-    A plugin of another version than the one that trained them is a ``PluginVersionWarning``.
+    If a plugin has another version than in training, a ``PluginVersionWarning`` is shown.
 
     Arguments
     ---------
     modules : mapping of str to Module
-        As from ``folder.build``.
+        From ``export_folder.build``.
     path : Path
         A safetensors file.
     config : mapping
-        From ``folder.read_config``: its ``weights`` tell ``bytes`` and ``digest``.
+        From ``export_folder.read_config``: its ``weights`` has ``bytes`` and ``digest``.
 
     Raises
     ------
     ExportError
-        If the file is missing or not the one that is described, or a tensor is missing, left
-        over, of another shape or type, or holds what is no finite number.
+        If the file is missing or not the one that is described, or a tensor is missing,
+        unexpected, of another shape or type, or not finite.
     """
     check_file(path, config["weights"])
     try:
@@ -69,12 +69,12 @@ def load_weights(modules: Mapping[str, Any], path: Path, config: Mapping[str, An
 
 
 def load_head(path: Path, config: Mapping[str, Any]) -> EmotionHead:
-    """The trained classifier alone; of the file, nothing else is read.
+    """Load only the trained classifier; the other weights in the file are not read.
 
     Raises
     ------
     ExportError
-        If the file is missing, of another length, or holds no such classifier or another one.
+        If the file is missing or of another size, or its classifier is missing or another one.
     """
     check_file(path, config["weights"], whole=False)
     prefix = "classifier."
@@ -85,14 +85,14 @@ def load_head(path: Path, config: Mapping[str, Any]) -> EmotionHead:
     except (SafetensorError, OSError, ValueError) as error:
         raise ExportError(f"{path} is damaged ({error}); {REEXPORT_HINT}") from error
     weight = state.get("classifier.linear.weight")
-    # A weight without rows could have any number of columns, and the file be empty.
+    # A weight without rows may claim any number of columns, even in an empty file.
     size = weight.shape[1] if weight is not None and weight.ndim == 2 and weight.numel() else 1
     head = EmotionHead(size, len(config["labels"]))
     _check_state(state, named_weights({"classifier": head}), path)
-    told = config["weights"].get("head")  # the first exports do not tell
-    if told is not None and told != weights_digest(state):
+    expected = config["weights"].get("head")  # the oldest models have none
+    if expected is not None and expected != weights_digest(state):
         raise ExportError(
-            f"{path} is damaged: its classifier is not what {CONFIG} tells; {REEXPORT_HINT}"
+            f"{path}: the checksum of its classifier differs from {CONFIG}; {REEXPORT_HINT}"
         )
     head.load_state_dict({name.removeprefix(prefix): value for name, value in state.items()})
     return head
@@ -101,8 +101,8 @@ def load_head(path: Path, config: Mapping[str, Any]) -> EmotionHead:
 def _check_state(state: Mapping[str, Tensor], wanted: Mapping[str, Tensor], path: Path) -> None:
     problems = {
         "lacks": sorted(set(wanted) - set(state)),
-        "has, besides,": sorted(set(state) - set(wanted)),
-        "has in another form": [
+        "has the unexpected": sorted(set(state) - set(wanted)),
+        "has another shape or type for": [
             f"{k} {_shape_and_dtype(state[k])} instead of {_shape_and_dtype(wanted[k])}"
             for k in sorted(set(state) & set(wanted))
             if _shape_and_dtype(state[k]) != _shape_and_dtype(wanted[k])
@@ -111,10 +111,10 @@ def _check_state(state: Mapping[str, Tensor], wanted: Mapping[str, Tensor], path
             k for k in sorted(wanted) if _is_unexpectedly_nonfinite(k, state, wanted)
         ],
     }
-    found = [f"{what} {', '.join(names[:5])}" for what, names in problems.items() if names]
-    if found:
+    messages = [f"{text} {', '.join(names[:5])}" for text, names in problems.items() if names]
+    if messages:
         raise ExportError(
-            f"{path} does not fit its {CONFIG}: it {'; it '.join(found)}; {REEXPORT_HINT}"
+            f"{path} does not fit its {CONFIG}: it {'; it '.join(messages)}; {REEXPORT_HINT}"
         )
 
 
@@ -125,13 +125,13 @@ def _shape_and_dtype(value: Tensor) -> str:
 def _is_unexpectedly_nonfinite(
     name: str, state: Mapping[str, Tensor], wanted: Mapping[str, Tensor]
 ) -> bool:
-    """Whether there is what the model as it was built, with its masks, would not hold."""
-    there = name in state and _shape_and_dtype(state[name]) == _shape_and_dtype(wanted[name])
-    return there and not _is_finite(state[name]) and _is_finite(wanted[name])
+    """Whether a tensor is not finite, though in the new model, with its masks, it is finite."""
+    fits = name in state and _shape_and_dtype(state[name]) == _shape_and_dtype(wanted[name])
+    return fits and not _is_finite(state[name]) and _is_finite(wanted[name])
 
 
 def _is_finite(value: Tensor) -> bool:
     if not value.is_floating_point() or not value.numel():
         return True
-    ends = torch.stack(torch.aminmax(value))  # one pass, and nothing of its size beside it
-    return bool(ends.isfinite().all())
+    extremes = torch.stack(torch.aminmax(value))  # one pass, without a second tensor of its size
+    return bool(extremes.isfinite().all())

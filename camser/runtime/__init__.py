@@ -1,1 +1,1 @@
-"""What all the rest asks of the machine: files, locks, signals, processes."""
+"""The interface to the operating system: files, locks, signals, processes."""

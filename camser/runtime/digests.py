@@ -1,4 +1,4 @@
-"""JSON that carries the digest of its own content, so that a changed digit is found."""
+"""JSON that stores a checksum of its own content, so that any change is detected."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ DIGEST_KEY = "digest"
 def add_digest(values: Mapping[str, Any]) -> dict[str, Any]:
     """``values`` with a ``digest`` of all of them: 16 hexadecimal digits.
 
-    Neither the order of keys nor blanks count.
+    The order of keys and whitespace do not matter.
 
     Arguments
     ---------
     values : mapping
-        What JSON can hold; an older digest is replaced.
+        Values that JSON can store; an old digest is replaced.
 
     Raises
     ------
@@ -29,8 +29,8 @@ def add_digest(values: Mapping[str, Any]) -> dict[str, Any]:
 
     Example
     -------
-    >>> told = add_digest({"WA": 0.5})
-    >>> digest_matches(told), digest_matches({**told, "WA": 0.7}), digest_matches({"WA": 0.5})
+    >>> values = add_digest({"WA": 0.5})
+    >>> digest_matches(values), digest_matches({**values, "WA": 0.7}), digest_matches({"WA": 0.5})
     (True, False, False)
     """
     plain = json.loads(
@@ -40,14 +40,14 @@ def add_digest(values: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def digest_matches(values: Any) -> bool:
-    """Whether ``values`` are as they were sealed."""
+    """Whether ``values`` have a digest and it matches them."""
     if not isinstance(values, Mapping) or DIGEST_KEY not in values:
         return False
     return values[DIGEST_KEY] == _digest({k: v for k, v in values.items() if k != DIGEST_KEY})
 
 
 def read_json_with_digest(path: Path) -> dict[str, Any] | None:
-    """What a file holds; None where it is not there, or not as it was sealed."""
+    """A file's JSON; None if it is missing, is not JSON, or its digest does not match."""
     try:
         values = json.loads(path.read_text(encoding="utf-8"))
     except (FileNotFoundError, NotADirectoryError, ValueError, RecursionError):
@@ -63,21 +63,21 @@ def digest(path: str | os.PathLike) -> str:
     """The first 16 hexadecimal digits of the SHA-256 of a file's bytes."""
     sha = hashlib.sha256()
     with open(path, "rb") as file:
-        while block := file.read(1 << 20):
-            sha.update(block)
+        while data := file.read(1 << 20):
+            sha.update(data)
     return sha.hexdigest()[:16]
 
 
 def file_record(path: Path) -> dict[str, Any]:
-    """What is kept of a file to know it by: its ``bytes`` and its ``digest``."""
+    """A record that identifies a file's content: its ``bytes`` and its ``digest``."""
     return {"bytes": path.stat().st_size, "digest": digest(path)}
 
 
 def compare_with_record(path: Path, told: Any) -> str | None:
-    """How a file differs from what ``file_record`` said of it; None where it does not."""
-    told = told if isinstance(told, Mapping) else {}
+    """How a file differs from its ``file_record``; None if it does not."""
+    record = told if isinstance(told, Mapping) else {}
     if not path.is_file():
         return f"{path.name} is missing"
-    if path.stat().st_size != told.get("bytes"):
-        return f"{path.name} has {path.stat().st_size} bytes instead of {told.get('bytes')}"
-    return None if digest(path) == told.get("digest") else f"{path.name} has changed"
+    if path.stat().st_size != record.get("bytes"):
+        return f"{path.name} has {path.stat().st_size} bytes instead of {record.get('bytes')}"
+    return None if digest(path) == record.get("digest") else f"{path.name} has changed"

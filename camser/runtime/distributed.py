@@ -1,4 +1,4 @@
-"""What the processes of a distributed run do as one: fail on one process's mistake, agree."""
+"""Joint steps of the processes of a distributed run: fail together, agree on a number."""
 
 from __future__ import annotations
 
@@ -15,21 +15,21 @@ from speechbrain.utils.distributed import (
 
 
 class _MainProcessError(NamedTuple):
-    """What the main process could not do."""
+    """An error that the main process raised."""
 
     error: Exception
 
 
 def run_on_main(function: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
-    """Call a function on the main process; every process gets what it returns.
+    """Call a function on the main process; every process gets the result.
 
-    What it raises of a user's mistakes (``ValueError``, ``OSError``) is raised on the main process,
-    which tells of it. The others end too, where they would wait for an answer that never comes.
+    Errors of the user (``ValueError``, ``OSError``) are raised on the main process, which reports
+    them. The other processes end too: they would wait for a result that never comes.
 
     Arguments
     ---------
     function : callable
-        What it returns must be picklable.
+        Its result must be picklable.
     *args, **kwargs
         Its arguments.
 
@@ -38,11 +38,11 @@ def run_on_main(function: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
     >>> run_on_main(max, 1, 2)
     2
     """
-    answer = main_process_only(_attempt)(function, args, kwargs)  # which every process gets
-    if not isinstance(answer, _MainProcessError):
-        return answer
+    result = main_process_only(_attempt)(function, args, kwargs)  # every process gets it
+    if not isinstance(result, _MainProcessError):
+        return result
     if if_main_process():
-        raise answer.error
+        raise result.error
     sys.exit(1)
 
 
@@ -59,14 +59,14 @@ def is_single_process() -> bool:
 
 
 def all_reduce_max(number: int, device: str | torch.device) -> int:
-    """The largest of all processes' numbers; each waits here for all others.
+    """The largest of all processes' numbers; each process waits for all others.
 
     Arguments
     ---------
     number : int
-        This process's.
+        This process's number.
     device : str or torch.device
-        This process's, through which it talks to the others.
+        This process's device, which communicates with the others.
 
     Example
     -------

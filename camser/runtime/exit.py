@@ -1,4 +1,4 @@
-"""How a program ends before its end: one line that says what to do, and a status."""
+"""End a program early, with one line that explains what to do, and an exit status."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from camser.runtime.signals import SIGNALS, exit_status
 
 
 def escape_control_characters(text: str) -> str:
-    """A text as a terminal may show it: what would move its cursor is spelt out.
+    """A text that is safe to show in a terminal: control characters are written as escapes.
 
     Example
     -------
@@ -26,8 +26,8 @@ def escape_control_characters(text: str) -> str:
     return "".join(c if c.isprintable() else ascii(c)[1:-1] for c in text)
 
 
-def _shown(message: object) -> str:
-    """A message, each line of it printable: some repeat what strangers' files say."""
+def _printable(message: object) -> str:
+    """A message with printable lines: some messages quote untrusted files."""
     return "\n".join(map(escape_control_characters, str(message).split("\n")))
 
 
@@ -38,63 +38,63 @@ def exit_with_message(
     before: str = "error",
     note: Callable[[], str] | None = None,
 ) -> Iterator[None]:
-    """End with ``error: …`` and status 1 for what a user, or the machine, did wrong.
+    """End with ``error: …`` and status 1 for errors of the user or of the machine.
 
     Arguments
     ---------
     *mistakes : types of exceptions
-        Whose messages are for users. Beside them the machine's shortages are explained.
+        Types whose messages are for users. Errors of the machine are explained too.
     folder : str or Path
-        The run's.
+        The run's folder.
     before : str
-        What the line begins with.
+        The beginning of the line.
     note : callable, optional
-        Gives a line to stand beneath the traceback of all else.
+        Returns a line to show below the traceback of any other error.
 
     Raises
     ------
     SystemExit
-        Anything else is a mistake of ours, and passes with its traceback.
+        Any other error is a bug in camser, and is raised with its traceback.
     """
     try:
         yield
     except mistakes as error:
-        sys.exit(f"{before}: {_shown(error)}")
+        sys.exit(f"{before}: {_printable(error)}")
     except Exception as error:
         if SIGNALS.received and is_shutdown_error(error):
-            sys.exit(exit_status(SIGNALS.received))  # all of a job's processes are told to end
-        told = explain(error, folder)
-        if told is None:
+            sys.exit(exit_status(SIGNALS.received))  # all processes of a job get the signal
+        explanation = explain(error, folder)
+        if explanation is None:
             if note is not None:
                 _add_note(error, note())
             raise
-        sys.exit(f"{before}: {_shown(told)}")
+        sys.exit(f"{before}: {_printable(explanation)}")
 
 
 def _add_note(error: Exception, line: str) -> None:
     if hasattr(error, "add_note"):
         error.add_note(line)
-    else:  # Python 3.10: above the traceback, not beneath it
+    else:  # Python 3.10: above the traceback, not below it
         print(line, file=sys.stderr)
 
 
 def tolerate_broken_pipe() -> None:
-    """From now on work goes on where whoever reads what it prints has left.
+    """From now on, continue work when the reader of the output has ended.
 
-    Ctrl-C ends all that a terminal runs, ``tee`` too: what is said after that is said to nobody,
-    and must not be an error in the middle of a step.
+    Ctrl-C ends all programs of a terminal, ``tee`` too. Nobody reads the output after that, and
+    printing it must not raise an error in the middle of a step.
     """
     for name in ("stdout", "stderr"):
         stream = getattr(sys, name)
         if stream is None or stream is not getattr(sys, f"__{name}__"):
-            continue  # whoever put another one there knows why
+            continue  # another stream was set on purpose
         raw = io.BufferedWriter(_BrokenPipeTolerantFile(stream.fileno(), "wb", closefd=False))
-        how = {"errors": stream.errors, "line_buffering": stream.line_buffering}
-        setattr(sys, name, io.TextIOWrapper(raw, stream.encoding, **how))
+        options = {"errors": stream.errors, "line_buffering": stream.line_buffering}
+        setattr(sys, name, io.TextIOWrapper(raw, stream.encoding, **options))
 
 
 class _BrokenPipeTolerantFile(io.FileIO):
-    """A file that takes what is written to it though nobody reads it."""
+    """A file that accepts data even if nobody reads it."""
 
     def write(self, data: Any) -> int:
         try:
@@ -105,30 +105,30 @@ class _BrokenPipeTolerantFile(io.FileIO):
 
 
 def _redirect_to_devnull(descriptor: int) -> None:
-    """What is written from now on is not kept."""
-    nowhere = os.open(os.devnull, os.O_WRONLY)
-    os.dup2(nowhere, descriptor)
-    os.close(nowhere)
+    """Discard everything that is written from now on."""
+    devnull = os.open(os.devnull, os.O_WRONLY)
+    os.dup2(devnull, descriptor)
+    os.close(devnull)
 
 
 @contextmanager
 def handle_output_errors() -> Iterator[None]:
-    """While a command prints: whoever reads may leave, its disk may be full, Ctrl-C may come.
+    """While a command prints, handle a reader that ended, a full disk, and Ctrl-C.
 
     Raises
     ------
     SystemExit
-        With 141 or 130, as a shell tells of SIGPIPE and SIGINT, or with one line.
+        With 141 or 130, as a shell reports SIGPIPE and SIGINT, or with one line.
     """
     try:
         yield
-        sys.stdout.flush()  # at the interpreter's end it would be too late to tell
+        sys.stdout.flush()  # at the interpreter's end it would be too late to report errors
     except KeyboardInterrupt:
         sys.exit(130)
     except OSError as error:
         if error.filename is not None or error.errno not in {errno.EPIPE, *NO_ROOM}:
             raise
-        # What could not be printed is not to be tried again.
+        # The interpreter must not try again to print it.
         _redirect_to_devnull(sys.stdout.fileno())
         if error.errno == errno.EPIPE:
             sys.exit(141)

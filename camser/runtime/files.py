@@ -1,4 +1,4 @@
-"""Files and folders that are whole or absent: written beside their place, flushed, renamed."""
+"""Write files and folders that are complete or absent: write elsewhere, flush, then rename."""
 
 from __future__ import annotations
 
@@ -17,16 +17,16 @@ PART = ".part"  # how the names of temporary files end
 
 @contextlib.contextmanager
 def atomic_write(path: str | os.PathLike, mode: str = "w") -> Iterator[IO]:
-    """Open a new file that takes ``path``'s place when the block ends without an error.
+    """Open a new file that replaces ``path`` when the block ends without an error.
 
-    Readers see the old file or the new one, never a part; a killed process leaves only a
-    temporary file, whose name begins with a dot, that nothing reads. The file and its name are on
-    the disk when the block has ended.
+    Readers see the old file or the new one, never an incomplete one. A killed process leaves only
+    a temporary file, which nothing reads; its name begins with a dot. When the block has ended,
+    the file and its name are on the disk.
 
     Arguments
     ---------
     path : str or Path
-        The file to write; its folder is made if need be.
+        The file to write; its folder is created if needed.
     mode : str
         "w" for text (UTF-8) or "wb".
     """
@@ -45,32 +45,32 @@ def atomic_write(path: str | os.PathLike, mode: str = "w") -> Iterator[IO]:
     except BaseException as error:
         Path(temporary).unlink(missing_ok=True)
         if isinstance(error, OSError) and error.filename is None:
-            error.filename = str(path)  # a write's error names no file
+            error.filename = str(path)  # the error of a write names no file
         raise
 
 
 @contextlib.contextmanager
 def atomic_folder(path: str | os.PathLike, replace: bool = False) -> Iterator[Path]:
-    """A new folder that appears at ``path``, whole, when the block ends without an error.
+    """Yield a new folder that is moved to ``path`` when the block ends without an error.
 
-    A killed process leaves only a folder whose name begins with a dot, that nothing reads; those
-    of more than a day ago are removed.
+    A killed process leaves only a temporary folder, which nothing reads; its name begins with a
+    dot. Temporary folders older than a day are removed.
 
     Arguments
     ---------
     path : str or Path
-        The folder to make.
+        The folder to create.
     replace : bool
-        Whether one that is there is replaced.
+        Whether to replace an existing folder.
 
     Raises
     ------
     FileExistsError
-        If it is there and may not be replaced.
+        If it exists and may not be replaced.
     """
     path = Path(path)
     if path.exists() and not (replace and path.is_dir()):
-        raise FileExistsError(f"{path} exists; give another folder, or remove that one")
+        raise FileExistsError(f"{path} exists; give another folder, or remove this one")
     path.parent.mkdir(parents=True, exist_ok=True)
     remove_stale_temporaries(path.parent, path.name, DAY)
     temporary = Path(tempfile.mkdtemp(PART, f".{path.name}.", path.parent))
@@ -80,11 +80,11 @@ def atomic_folder(path: str | os.PathLike, replace: bool = False) -> Iterator[Pa
             os.chmod(file, (0o777 if file.is_dir() else 0o666) & ~_umask())
             fsync_path(file)
         if path.exists():
-            aside = Path(tempfile.mkdtemp(PART, f".{path.name}.", path.parent))
-            os.rename(path, aside / path.name)
+            old_folder = Path(tempfile.mkdtemp(PART, f".{path.name}.", path.parent))
+            os.rename(path, old_folder / path.name)
             os.rename(temporary, path)
             fsync_path(path.parent)
-            shutil.rmtree(aside)
+            shutil.rmtree(old_folder)
         else:
             os.rename(temporary, path)
             fsync_path(path.parent)
@@ -94,29 +94,29 @@ def atomic_folder(path: str | os.PathLike, replace: bool = False) -> Iterator[Pa
 
 
 def remove_stale_temporaries(folder: str | os.PathLike, name: str = "", seconds: float = 0) -> None:
-    """Remove what killed processes left of files that were being written.
+    """Remove the temporary files and folders of killed processes.
 
     Arguments
     ---------
     folder : str or Path
-        Where it is.
+        The folder that contains them.
     name : str
-        Of the file or folder that was being written; by default, of any file.
+        Name of the file or folder that was being written; by default, any name.
     seconds : float
-        How old it must be: others may be writing there now.
+        Minimum age: other processes may be writing there now.
     """
-    for left in Path(folder).glob(f".{name or '*'}.*{PART}"):
-        with contextlib.suppress(FileNotFoundError):  # another process put it in its place
-            if time.time() - left.stat().st_mtime < seconds:
+    for temporary in Path(folder).glob(f".{name or '*'}.*{PART}"):
+        with contextlib.suppress(FileNotFoundError):  # another process renamed it
+            if time.time() - temporary.stat().st_mtime < seconds:
                 continue
-            if left.is_dir():
-                shutil.rmtree(left)
+            if temporary.is_dir():
+                shutil.rmtree(temporary)
             else:
-                left.unlink()
+                temporary.unlink()
 
 
 def fsync_path(path: str | os.PathLike) -> None:
-    """Have a file, or a folder's entries, written to the disk."""
+    """Flush a file, or a folder's entries, to the disk."""
     handle = os.open(path, os.O_RDONLY)
     try:
         os.fsync(handle)

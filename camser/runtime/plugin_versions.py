@@ -1,7 +1,7 @@
-"""The plugins that a model was trained with, held against those that are here now.
+"""Compare the plugins that a model was trained with to the installed ones.
 
-A model's ``plugins`` say where each of its parts comes from, by the part's name, as
-``registry.provenance`` does. They are in its checkpoints, and from there in results and exports.
+A model's ``plugins`` map the name of each component to its origin, as ``registry.origin_of``
+returns it. They are stored in its checkpoints, and from there in results and exported models.
 """
 
 from __future__ import annotations
@@ -17,22 +17,22 @@ Plugins = Mapping[str, Mapping[str, str]]
 
 
 class PluginVersionWarning(UserWarning):
-    """A model is used with a plugin of another version than it was trained with."""
+    """A model is used with another version of a plugin than in training."""
 
 
 def check_installed(trained: Plugins, where: str) -> None:
-    """Raise a PluginError unless all that a model was trained with is here, in any version.
+    """Raise a PluginError unless all plugins of a model are installed, in any version.
 
     Arguments
     ---------
     trained : mapping
-        Its ``plugins``; one whose kind is not told is passed over.
+        Its ``plugins``; those without a ``kind`` are skipped.
     where : str
-        The file that says so.
+        The file that lists them, for the message.
     """
     for origin in trained.values():
         if "kind" not in origin:
-            continue  # in results of the first versions: the build will miss it
+            continue  # in results of the first versions; the build reports a missing one
         try:
             registry.find(origin["kind"], registry.qualified_name(origin))
         except PluginError as error:
@@ -45,20 +45,20 @@ def check_installed(trained: Plugins, where: str) -> None:
 
 def _state(package: str) -> str:
     try:
-        return f"whose installed version, {metadata.version(package)}, has none of that name"
+        return f"whose installed version, {metadata.version(package)}, has no plugin of that name"
     except metadata.PackageNotFoundError:
         return "which is not installed"
 
 
 def version_differences(trained: Plugins, built: Plugins) -> list[str]:
-    """A sentence for each part that another version built than the one that trained it.
+    """A sentence for each component whose plugin has another version than in training.
 
     Arguments
     ---------
     trained : mapping
-        What a file says of a model's ``plugins``.
+        A model's ``plugins``, from a file.
     built : mapping
-        The ``plugins`` of the model as it was built now.
+        The ``plugins`` of the model that was built now.
 
     Example
     -------
@@ -66,17 +66,17 @@ def version_differences(trained: Plugins, built: Plugins) -> list[str]:
     >>> version_differences({"mfcc": mfcc}, {"mfcc": {**mfcc, "version": "0.2.0"}})
     ["mfcc: plugin 'mfcc_bilstm' of camser 0.2.0 is installed; this model was trained with 0.1.0"]
     """
-    found = []
+    differences = []
     for name, now in built.items():
         then = trained.get(name, now)
         is_other = _identity(then) != _identity(now)
         if is_other or then["version"] != now["version"]:
-            whose = f"{then['plugin']!r} of {then['distribution']} " if is_other else ""
-            found.append(
+            trained_plugin = f"{then['plugin']!r} of {then['distribution']} " if is_other else ""
+            differences.append(
                 f"{name}: plugin {now['plugin']!r} of {now['distribution']} {now['version']} is "
-                f"installed; this model was trained with {whose}{then['version']}"
+                f"installed; this model was trained with {trained_plugin}{then['version']}"
             )
-    return found
+    return differences
 
 
 def _identity(origin: Mapping[str, str]) -> tuple[str, str]:
@@ -84,6 +84,6 @@ def _identity(origin: Mapping[str, str]) -> tuple[str, str]:
 
 
 def warn_version_differences(trained: Plugins, built: Plugins) -> None:
-    """Give each of the ``version_differences`` as a ``PluginVersionWarning``."""
-    for told in version_differences(trained, built):
-        warnings.warn(told, PluginVersionWarning, stacklevel=3)
+    """Issue each of the ``version_differences`` as a ``PluginVersionWarning``."""
+    for difference in version_differences(trained, built):
+        warnings.warn(difference, PluginVersionWarning, stacklevel=3)

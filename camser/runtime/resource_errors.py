@@ -1,4 +1,4 @@
-"""What a machine lacks, said so that one can go on: room on a disk, memory, a process that died."""
+"""Explain errors of the machine and what to do: a full disk, no memory, a process that died."""
 
 from __future__ import annotations
 
@@ -19,42 +19,42 @@ if TYPE_CHECKING:
 
 NO_ROOM = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
 NOT_WRITABLE = {errno.EROFS, errno.EACCES, errno.EPERM}
-# By their names: whoever asks may not have imported PyTorch, which takes seconds.
+# Names, not classes: importing PyTorch takes seconds, and the caller may not have done it.
 MEMORY = {"MemoryError", "OutOfMemoryError"}
 NETWORK = {"DistNetworkError", "DistStoreError"}
-PIPE_ERRORS = (EOFError, ConnectionError, FileNotFoundError)  # of a pipe or a socket to who is gone
+PIPE_ERRORS = (EOFError, ConnectionError, FileNotFoundError)  # of a closed pipe or socket
 WORKER_WATCH = "torch.utils.data._utils.signal_handling"
 SHARED_MEMORY = Path("/dev/shm")
-RESUME_HINT = "then the same command goes on"
+RESUME_HINT = "then run the same command again to resume"
 
 
 class BatchOutOfMemoryError(ValueError):
-    """A batch that is too large for the memory there is."""
+    """A batch that is too large for the available memory."""
 
 
 class LostWorkerError(RuntimeError):
-    """Workers of a data loader that ended before their work did.
+    """Workers of a data loader that ended too early.
 
     Arguments
     ---------
     endings : list of str
-        How each ended, from ``worker_exits``.
+        The ending of each worker, from ``worker_exits``.
     """
 
     def __init__(self, endings: list[str]) -> None:
-        room = ""
+        space = ""
         if SHARED_MEMORY.is_dir():
             free = shutil.disk_usage(SHARED_MEMORY).free / 1e6
-            room = f" ({SHARED_MEMORY}, where workers leave their batches, has {free:.0f} MB free)"
+            space = f" ({SHARED_MEMORY}, where workers leave their batches, has {free:.0f} MB free)"
         super().__init__(
-            f"a worker of the data loader ended: {', '.join(endings)}{room}; give --num_workers=0, "
-            f"which needs none, or mend that, {RESUME_HINT}"
+            f"a worker of the data loader ended: {', '.join(endings)}{space}; give --num_workers=0 "
+            f"to use no workers, or fix this, {RESUME_HINT}"
         )
 
 
 @contextmanager
 def raise_with_memory_advice(advice: Callable[[], str]) -> Iterator[None]:
-    """Raise a NoMemoryError where memory does not suffice; ``advice`` says for what, what to do."""
+    """Raise a BatchOutOfMemoryError if memory is short; ``advice`` returns the rest of its text."""
     try:
         yield
     except Exception as error:
@@ -64,37 +64,37 @@ def raise_with_memory_advice(advice: Callable[[], str]) -> Iterator[None]:
 
 
 def is_out_of_memory(error: BaseException) -> bool:
-    """Whether an error says by its type or errno that memory, a GPU's or the machine's, is short.
+    """Whether an error's type or errno means that memory, a GPU's or the machine's, is short.
 
-    PyTorch's CPU allocator and oneDNN have no type for it: their errors pass as they are.
+    PyTorch's CPU allocator and oneDNN have no such type: their errors are not recognized.
     """
     return _is_a(error, MEMORY) or getattr(error, "errno", None) == errno.ENOMEM
 
 
 def is_shutdown_error(error: BaseException) -> bool:
-    """Whether an error can come of this: that others were told to end with us.
+    """Whether an error can come from other processes that were stopped together with this one.
 
-    These are a loader's workers, or the processes that train with us, whose launcher gives
-    WORLD_SIZE; where one of them leaves, PyTorch raises a RuntimeError.
+    These are a loader's workers, or the other processes of a distributed run, whose launcher sets
+    WORLD_SIZE. If one of these ends, PyTorch raises a RuntimeError.
     """
-    together = os.environ.get("WORLD_SIZE", "1") != "1"
-    of_others = together and isinstance(error, RuntimeError)
+    is_distributed = os.environ.get("WORLD_SIZE", "1") != "1"
+    of_others = is_distributed and isinstance(error, RuntimeError)
     return of_others or isinstance(error, (LostWorkerError, *PIPE_ERRORS))
 
 
 def is_raised_by_worker_watch(error: BaseException) -> bool:
-    """Whether PyTorch raised it where it learned, in a signal's handler, that a worker is gone."""
+    """Whether PyTorch's signal handler raised the error because a worker is gone."""
     frames = (frame for frame, _ in traceback.walk_tb(error.__traceback__))
     return any(frame.f_globals.get("__name__") == WORKER_WATCH for frame in frames)
 
 
 def worker_exits(workers: Collection[BaseProcess]) -> list[str]:
-    """How those ended that did not end well, e.g. ["SIGKILL"] or ["exit status 1"].
+    """The endings of workers that failed, e.g. ["SIGKILL"] or ["exit status 1"].
 
     Arguments
     ---------
     workers : collection of multiprocessing.Process
-        One of which may just be about to end: its pipe closes a little before its end is seen.
+        One of them may be about to end: its pipe closes a little before its exit is visible.
     """
     deadline = time.monotonic() + 1
     while workers and all(w.exitcode is None for w in workers) and time.monotonic() < deadline:
@@ -111,14 +111,14 @@ def _is_a(error: BaseException, names: set[str]) -> bool:
 
 
 def smaller_batch(size: int, factor: int, most: int | None = None) -> tuple[int, int] | None:
-    """A smaller batch and more accumulation, whose product is the same; None for a batch of one.
+    """A smaller batch and more accumulation with the same product; None for a batch of one.
 
     Arguments
     ---------
     size, factor : int
-        Of the batch, of the accumulation.
+        Batch size and accumulation factor.
     most : int, optional
-        What the batch may hold.
+        The largest batch size allowed.
 
     Example
     -------
@@ -126,84 +126,84 @@ def smaller_batch(size: int, factor: int, most: int | None = None) -> tuple[int,
     ((32, 2), (5, 6), None, (300, 3))
     """
     fits = (n for n in range(2, size + 1) if size % n == 0 and size // n <= (most or size))
-    parts = next(fits, None)
-    return None if parts is None else (size // parts, factor * parts)
+    divisor = next(fits, None)
+    return None if divisor is None else (size // divisor, factor * divisor)
 
 
 def explain(error: BaseException, folder: str | Path = ".") -> str | None:
-    """What an error of the machine means and what to do, in one line; None for any other.
+    """One line that explains an error of the machine and what to do; None for any other error.
 
     Arguments
     ---------
     error : BaseException
-        What ended the work.
+        The error that ended the work.
     folder : str or Path
-        Where was written what the error does not name.
+        The path to report if the error names no file.
     """
     if is_out_of_memory(error):
-        return f"no memory is left ({_first_line(error)}); give it more, {RESUME_HINT}"
+        return f"no memory is left ({_first_line(error)}); provide more, {RESUME_HINT}"
     if isinstance(error, LostWorkerError):
         return str(error)
     if isinstance(error, OSError):
         return _of_file(error, folder)
     if _is_a(error, NETWORK):
         return (
-            f"this process cannot reach the others of its run ({_first_line(error)}); what they "
-            f"said themselves may tell why. That mended, the same command goes on"
+            f"this process cannot reach the others of its run ({_first_line(error)}); their "
+            f"own messages may show the reason. Fix the cause, {RESUME_HINT}"
         )
     return None
 
 
 def _of_file(error: OSError, folder: str | Path) -> str:
-    name = error.filename2 or error.filename or folder  # of a copy the second is what is written
+    name = error.filename2 or error.filename or folder  # of a copy, the second is written
     if error.errno in NO_ROOM:
         return _no_room(name, f"could not be written ({error.strerror})")
     if error.errno in NOT_WRITABLE:
-        return f"{name} may not be read or written ({error.strerror}); mend that, {RESUME_HINT}"
+        return f"{name} may not be read or written ({error.strerror}); fix this, {RESUME_HINT}"
     return str(error)
 
 
-def _no_room(path: str | Path, what: str) -> str:
+def _no_room(path: str | Path, problem: str) -> str:
     free = free_space(path)
     return (
-        f"{path} {what}; {free / 1e6:.1f} MB are free there. What was finished before is whole: "
-        f"make room, {RESUME_HINT}"
+        f"{path} {problem}; {free / 1e6:.1f} MB are free there. Finished files are complete: "
+        f"free some space, {RESUME_HINT}"
     )
 
 
 def free_space(path: str | Path) -> int:
-    """The bytes that are free where a path is, or is to be.
+    """The free bytes on the disk of a path, which need not exist yet.
 
     Example
     -------
     >>> free_space("no/such/folder") == free_space(".") > 0
     True
     """
-    place = next(p for p in (Path(path).absolute(), *Path(path).absolute().parents) if p.exists())
-    return shutil.disk_usage(place).free
+    folder = next(p for p in (Path(path).absolute(), *Path(path).absolute().parents) if p.exists())
+    return shutil.disk_usage(folder).free
 
 
 def _first_line(error: BaseException) -> str:
-    """Without what PyTorch puts around it: where in its sources that was, and a stack."""
+    """The message without PyTorch's additions: the source location and a stack."""
     lines = (str(error) or type(error).__name__).splitlines()
     return lines[0].split("] ", 1)[-1][:200] if lines else type(error).__name__
 
 
 def raise_on_log_failure() -> None:
-    """From now on a log file that cannot be written is an error, as any other file is."""
+    """From now on, a log file that cannot be written is an error, like any other file."""
     for handler in logging.getLogger().handlers:
         if isinstance(handler, logging.FileHandler):
-            # It would print a traceback, and go on.
+            # By default it prints a traceback and continues.
             handler.handleError = _raise  # type: ignore[method-assign]
 
 
 def _raise(record: logging.LogRecord) -> None:
-    raise  # what is being handled when this is called
+    raise  # the exception that is being handled
 
 
 @contextmanager
 def add_file_name(path: str | os.PathLike) -> Iterator[None]:
-    """Have a system's error say which file it is about: that of a write does not."""
+    """Add a file's name to system errors that lack it, such as those of a write."""
     try:
         yield
     except OSError as error:

@@ -1,4 +1,4 @@
-"""Text, JSON, tables that others may have written: regular files, bounded, plain numbers."""
+"""Read untrusted text, JSON, CSV and arrays: regular files, limited sizes, plain numbers."""
 
 from __future__ import annotations
 
@@ -16,9 +16,9 @@ from typing import IO, Any, NoReturn
 
 import numpy as np
 
-MAX_TEXT = 2**28  # bytes: a manifest of a million utterances
-MAX_JSON = 2**24  # its objects take some thirty times as much memory
-MAX_INT = 2**63  # what an index, a size or a count can be
+MAX_TEXT = 2**28  # bytes; enough for a manifest of a million utterances
+MAX_JSON = 2**24  # bytes; its objects take some thirty times as much memory
+MAX_INT = 2**63  # limit of an index, a size or a count
 
 
 def read_text(path: str | os.PathLike, most: int = MAX_TEXT, errors: str = "strict") -> str:
@@ -27,42 +27,42 @@ def read_text(path: str | os.PathLike, most: int = MAX_TEXT, errors: str = "stri
     Arguments
     ---------
     path : str or Path
-        A regular file, or a link to one: what never ends, or waits for a writer, is not opened.
+        A regular file, or a link to one. Devices and pipes are not opened: reading could hang.
     most : int
-        Bytes that it may have.
+        The largest size, in bytes.
     errors : str
-        What ``bytes.decode`` does with what is no UTF-8.
+        How ``bytes.decode`` handles invalid UTF-8.
 
     Raises
     ------
     OSError
         If it is missing or cannot be read.
     ValueError
-        If it is no regular file, larger, or no text.
+        If it is not a regular file, is larger, or is not valid text.
     """
     path = Path(path)
     status = path.stat()
     if not stat.S_ISREG(status.st_mode):
-        raise ValueError("it is no regular file")
+        raise ValueError("it is not a regular file")
     if status.st_size > most:
-        raise ValueError(f"it has {status.st_size} bytes; at most {most} are read")
+        raise ValueError(f"it has {status.st_size} bytes; at most {most} are allowed")
     with open(path, "rb") as file:
         return file.read(most).decode("utf-8", errors)
 
 
 def read_json(path: str | os.PathLike, most: int = MAX_JSON) -> Any:
-    """A file's JSON; numbers are finite, and integers fit into 64 bits.
+    """A file's JSON; numbers must be finite, and integers must fit into 64 bits.
 
     Raises
     ------
     OSError, ValueError
-        As ``read_text``, or if it is no such JSON.
+        As ``read_text``, or if it is not such JSON.
     """
     text = read_text(path, most)
     try:
         return json.loads(text, parse_float=_float, parse_int=_int, parse_constant=_constant)
     except RecursionError:
-        raise ValueError("it is nested too deep") from None
+        raise ValueError("it is nested too deeply") from None
 
 
 def parse_csv(text: str, columns: Collection[str]) -> list[dict[str, str]]:
@@ -71,14 +71,14 @@ def parse_csv(text: str, columns: Collection[str]) -> list[dict[str, str]]:
     Arguments
     ---------
     text : str
-        With a header.
+        A CSV with a header.
     columns : collection of str
-        Those that must be among its own.
+        Names of the required columns.
 
     Raises
     ------
     ValueError
-        If it is no CSV, or a row has not all columns.
+        If it is not valid CSV, a column is missing or repeated, or a row has a wrong length.
 
     Example
     -------
@@ -87,27 +87,30 @@ def parse_csv(text: str, columns: Collection[str]) -> list[dict[str, str]]:
     """
     reader = csv.DictReader(io.StringIO(text, newline=""))
     try:
-        rows, found = list(reader), list(reader.fieldnames or ())
+        rows, header = list(reader), list(reader.fieldnames or ())
     except csv.Error as error:
         raise ValueError(str(error)) from error
-    if not {*columns} <= {*found} or len({*found}) < len(found):
-        raise ValueError(f"its columns are {found!r:.200}")
+    if not {*columns} <= {*header} or len({*header}) < len(header):
+        required = ", ".join(sorted(columns))
+        raise ValueError(
+            f"its columns are {header!r:.200}; names must be unique; required: {required}"
+        )
     for number, row in enumerate(rows, start=1):
         if None in row or None in row.values():
-            raise ValueError(f"row {number} has not {len(found)} columns")
+            raise ValueError(f"row {number} does not have {len(header)} columns")
     return rows
 
 
 def matches_type(value: Any, kind: Any) -> bool:
-    """Whether plain data is what it must be, at every depth.
+    """Whether plain data has the required type, at every depth.
 
     Arguments
     ---------
     value : object
-        As ``read_json`` gives it.
+        A value as ``read_json`` returns it.
     kind : object
-        A type (``float`` takes integers too, ``object`` anything); a list of one kind for a list
-        of such; a table {str: kind} for a table of such; a tuple of kinds for any of them.
+        A type (``float`` accepts integers too, ``object`` anything); [kind] for a list of that
+        kind; {str: kind} for a table of that kind; a tuple of kinds for any of them.
 
     Example
     -------
@@ -141,31 +144,31 @@ def _int(text: str) -> int:
 
 
 def _constant(text: str) -> NoReturn:
-    raise ValueError(f"{text} is no number in JSON")
+    raise ValueError(f"{text} is not a JSON number")
 
 
 MAX_ARRAYS = 2**30  # bytes, all arrays together
 FORMAT = np.lib.format
-WRITTEN = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED)  # others fail in ways of their own
+WRITTEN = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED)  # other methods raise errors of other types
 HEADERS = {(1, 0): FORMAT.read_array_header_1_0, (2, 0): FORMAT.read_array_header_2_0}
 
 
 def read_npz(path: str | os.PathLike, most: int = MAX_ARRAYS) -> dict[str, np.ndarray]:
-    """The arrays, by name.
+    """The arrays of an npz file, by name.
 
-    What a header promises is compared with what follows it before memory is taken for it.
+    The size in a header is compared with the size of its data before memory is allocated.
 
     Arguments
     ---------
     path : str or Path
-        Written by ``numpy.savez_compressed``.
+        A file that ``numpy.savez_compressed`` wrote.
     most : int
-        Bytes that all arrays together may have.
+        The largest size of all arrays together, in bytes.
 
     Raises
     ------
     OSError, ValueError
-        If it is missing, damaged, larger, or holds Python objects.
+        If it is missing, corrupt or larger, or contains Python objects.
     """
     try:
         with zipfile.ZipFile(path) as file:
@@ -175,7 +178,10 @@ def read_npz(path: str | os.PathLike, most: int = MAX_ARRAYS) -> dict[str, np.nd
             arrays = {}
             for member in members:
                 if member.compress_type not in WRITTEN:
-                    raise ValueError(f"{member.filename} is packed as no npz is")
+                    raise ValueError(
+                        f"{member.filename} has compression method {member.compress_type}; "
+                        f"allowed: stored (0), deflated (8)"
+                    )
                 with file.open(member) as content:
                     arrays[member.filename.removesuffix(".npy")] = _array(content, member.file_size)
             return arrays
@@ -186,7 +192,7 @@ def read_npz(path: str | os.PathLike, most: int = MAX_ARRAYS) -> dict[str, np.nd
 def _array(content: IO[bytes], num_bytes: int) -> np.ndarray:
     version = FORMAT.read_magic(content)
     if version not in HEADERS:
-        raise ValueError(f"arrays of format {version} are not read")
+        raise ValueError(f"an array has format {version}; allowed: {', '.join(map(str, HEADERS))}")
     shape, by_columns, dtype = HEADERS[version](content)
     count = math.prod(shape)
     size = count * dtype.itemsize

@@ -1,4 +1,4 @@
-"""SIGINT and SIGTERM: what is under way ends at once, training at its next whole state."""
+"""Handle SIGINT and SIGTERM: end at once; training first saves its next complete state."""
 
 from __future__ import annotations
 
@@ -16,32 +16,32 @@ from typing import Any
 from camser.runtime.resource_errors import is_raised_by_worker_watch
 
 HANDLED = (signal.SIGINT, signal.SIGTERM)
-SAME_WITHIN = 1.0  # seconds; the same request comes from a terminal, a launcher and a scheduler
+SAME_WITHIN = 1.0  # seconds; a terminal, a launcher and a scheduler may send the same signal
 
 
 class SignalState:
-    """What this process was asked by signals.
+    """The signals that this process received.
 
-    The first one ends the process with 128 + its number, as a shell tells it; where that is
-    deferred, it is only noted. One more, after ``SAME_WITHIN``, ends it outright.
+    The first one ends the process with status 128 + its number, as a shell reports it. While
+    ``defer`` is active, it is only stored. A second one, after ``SAME_WITHIN``, kills the process.
 
     Attributes
     ----------
-    asked : int
-        The first signal's number; 0: none came.
+    received : int
+        The first signal's number; 0 if none was received.
     """
 
     def __init__(self) -> None:
         self.forget()
 
     def forget(self) -> None:
-        """Be as if none had come."""
+        """Reset, as if no signal had been received."""
         self.received, self._at, self._deferring = 0, 0.0, False
 
     def install(self) -> None:
-        """Begin to listen. A signal that is ignored, as in the background of a shell, stays so."""
+        """Install the handlers. Ignored signals, e.g. in a shell's background, stay ignored."""
         if threading.current_thread() is not threading.main_thread():
-            return  # only that one may; whoever runs camser in another has handlers of its own
+            return  # only that one may; a program that runs camser in another has its own handlers
         self.forget()
         for number in HANDLED:
             if signal.getsignal(number) is not signal.SIG_IGN:
@@ -51,7 +51,7 @@ class SignalState:
 
     @contextmanager
     def defer(self) -> Iterator[None]:
-        """While this lasts, a signal is noted, and whoever works looks at ``asked``."""
+        """In this context, a signal is only stored; the running code checks ``received``."""
         self._deferring = True
         try:
             yield
@@ -60,17 +60,17 @@ class SignalState:
 
     @contextmanager
     def default_handlers(self) -> Iterator[None]:
-        """While this lasts, a signal ends the process outright, as the system does it.
+        """In this context, a signal ends the process at once, by the system's default.
 
-        Where others are waited for in C++, Python would see the signal only once they have come.
+        While C++ code waits for other processes, Python would see the signal only afterwards.
         """
-        ours = [number for number in HANDLED if signal.getsignal(number) == self._receive]
-        for number in ours:
+        replaced = [number for number in HANDLED if signal.getsignal(number) == self._receive]
+        for number in replaced:
             signal.signal(number, signal.SIG_DFL)
         try:
             yield
         finally:
-            for number in ours:
+            for number in replaced:
                 signal.signal(number, self._receive)
 
     def _receive(self, number: int, frame: FrameType | None) -> None:
@@ -81,17 +81,18 @@ class SignalState:
             signal.signal(number, signal.SIG_DFL)
             os.kill(os.getpid(), number)
         self.received, self._at = number, now
-        ignore_child_exits()  # a loader's workers may have had it too
+        ignore_child_exits()  # a loader's workers may have received it too
         if not self._deferring:
             sys.exit(exit_status(number))
-        told = "ends after a checkpoint; once more, after a second, and it ends now"
-        with contextlib.suppress(OSError):  # who reads may have ended for the same signal
-            # A print could be what the signal interrupts.
-            os.write(2, f"\n{signal.Signals(number).name}: {told}\n".encode())
+        message = "stopping after the next checkpoint; send it again, after a second, to stop now"
+        with contextlib.suppress(OSError):  # the same signal may have ended the reader
+            # The signal may have interrupted a print.
+            os.write(2, f"\n{signal.Signals(number).name}: {message}\n".encode())
 
     def _resend_lost_signal(self, ignored: Any) -> None:
-        """Python ignores what is raised around a fork: a signal comes once more, and that a worker
-        is gone, whoever waits for its batch finds out.
+        """Send a signal again if Python ignored its exception, as it does around a fork.
+
+        A lost worker is not reported here: the code that waits for its batch detects it.
         """
         if self.received and isinstance(ignored.exc_value, SystemExit):
             number, self.received = self.received, 0
@@ -115,22 +116,24 @@ def exit_status(number: int) -> int:
 
 
 def ignore_child_exits() -> None:
-    """From now on a child that ends is no news: PyTorch's handler would raise that anywhere."""
+    """From now on, ignore children that end: PyTorch's handler could raise at any line."""
     if hasattr(signal, "SIGCHLD") and threading.current_thread() is threading.main_thread():
-        signal.signal(signal.SIGCHLD, lambda *given: None)
+        signal.signal(signal.SIGCHLD, lambda *args: None)
 
 
 def ignore_sigint_in_worker(worker: int) -> None:
-    """The ``worker_init_fn`` of a loader: whether and how all ends, the main process tells.
+    """The ``worker_init_fn`` of a loader: only the main process handles Ctrl-C and reports it.
 
-    Ctrl-C, which all of a terminal's get, is not for a worker; and where the main process is gone,
-    the thread that hands it memory has nothing to say.
+    A terminal sends Ctrl-C to all its processes, so a worker ignores it. If the main process is
+    gone, a worker does not report the broken connection to it.
     """
     signal.signal(signal.SIGINT, signal.SIG_IGN)
-    told = sys.excepthook
+    previous_hook = sys.excepthook
 
-    def tell(kind: type[BaseException], error: BaseException, trace: TracebackType | None) -> None:
+    def report(
+        kind: type[BaseException], error: BaseException, trace: TracebackType | None
+    ) -> None:
         if not issubclass(kind, (ConnectionError, EOFError)):
-            told(kind, error, trace)
+            previous_hook(kind, error, trace)
 
-    sys.excepthook = tell
+    sys.excepthook = report

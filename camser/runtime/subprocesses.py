@@ -1,7 +1,7 @@
-"""Python in a process of its own, that imports what this one would and nothing else.
+"""Start Python in a new process that imports from the same paths as this one.
 
-``python -m`` looks into the working folder first: a ``torch.py`` there, which may be a stranger's,
-would be run.
+``python -m`` searches the working folder first. It would run a ``torch.py`` there, which may be
+untrusted.
 """
 
 from __future__ import annotations
@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 import sys
 
-# Only what the interpreter has imported by then is named before the path is this process's.
+# Before the path is set, only modules that the interpreter has already imported are named.
 BEGIN = (
     "import os, sys; sys.path[:] = sys.argv.pop(1).split(os.pathsep); "
     "import runpy; runpy.run_module(sys.argv.pop(1), run_name='__main__', alter_sys=True)"
@@ -24,7 +24,7 @@ def python_command(module: str, *arguments: str) -> list[str]:
     module : str
         Its name.
     *arguments
-        What it finds in ``sys.argv[1:]``.
+        The module's ``sys.argv[1:]``.
 
     Example
     -------

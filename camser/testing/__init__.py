@@ -1,10 +1,10 @@
-"""The conformance kit: whether an encoder or a fusion keeps what its contract promises.
+"""The conformance kit: checks whether an encoder or a fusion follows its contract.
 
     from camser.testing import check_encoder
 
     check_encoder(MyEncoder, hidden_size=8)
 
-or, one test a promise, with pytest:
+or, with pytest, one test per check:
 
     from camser.testing import parametrize_with_checks
 
@@ -12,7 +12,7 @@ or, one test a promise, with pytest:
     def test_conforms(check):
         check()
 
-A class may declare what it cannot keep, with the reason, in ``expected_failures``.
+A class may declare the checks that it cannot pass, with the reason, in ``expected_failures``.
 """
 
 from camser.testing.assertions import ConformanceError, ConformanceWarning

@@ -1,4 +1,4 @@
-"""What a broken promise is called, and how it is measured."""
+"""The errors of failed checks, and how values are compared."""
 
 from __future__ import annotations
 
@@ -9,21 +9,20 @@ from typing import Any
 import torch
 from torch import Tensor
 
-FLOAT32_TOLERANCE = (
-    1e-4  # the share of the largest value that another order of summation may change
-)
+# A share of the largest value; another order of summation may change a result by this much.
+FLOAT32_TOLERANCE = 1e-4
 
 
 class ConformanceError(AssertionError):
-    """A promise that is not kept; the message has the numbers."""
+    """A failed check; the message has the numbers."""
 
 
 class ConformanceWarning(UserWarning):
-    """A promise that is kept, with something worth knowing."""
+    """A note of a check that passes."""
 
 
 def expect(kept: bool, message: str) -> None:
-    """Raise a ConformanceError unless the promise is kept."""
+    """Raise a ConformanceError unless the condition ``kept`` is true."""
     if not kept:
         raise ConformanceError(message)
 
@@ -31,18 +30,18 @@ def expect(kept: bool, message: str) -> None:
 def expect_same(
     got: Tensor, wanted: Tensor, what: str, tolerance: float = FLOAT32_TOLERANCE
 ) -> None:
-    """Raise unless two tensors agree, to a share of the largest value.
+    """Raise a ConformanceError if two tensors differ by more than a share of the largest value.
 
     Arguments
     ---------
     got, wanted : Tensor
         Of any shape.
     what : str
-        What differs if they do, as the beginning of a sentence.
+        The beginning of the message: what differs.
     tolerance : float
-        The share.
+        The allowed share.
     """
-    expect(got.shape == wanted.shape, f"{what}: shape {list(got.shape)} for {list(wanted.shape)}")
+    expect(got.shape == wanted.shape, f"{what}: shape {list(got.shape)}, not {list(wanted.shape)}")
     largest = float(wanted.double().abs().max()) if wanted.numel() else 0.0
     difference = float((got.double() - wanted.double()).abs().max()) if wanted.numel() else 0.0
     expect(
@@ -53,31 +52,31 @@ def expect_same(
 
 
 def expect_finite(values: Tensor, what: str) -> None:
-    """Raise unless all values are finite."""
-    wrong = int((~torch.isfinite(values)).sum())
-    expect(wrong == 0, f"{what}: {wrong} of {values.numel()} values are not finite")
+    """Raise a ConformanceError unless all values are finite."""
+    num_nonfinite = int((~torch.isfinite(values)).sum())
+    expect(num_nonfinite == 0, f"{what}: {num_nonfinite} of {values.numel()} values are not finite")
 
 
 def first_line(error: object) -> str:
-    """The first line of what an error says, or else its kind."""
+    """The first line of an error's message, or the name of its type."""
     return (str(error).strip().splitlines() or [type(error).__name__])[0]
 
 
 @contextmanager
 def replaced(thing: Any, **attributes: Any) -> Iterator[None]:
-    """While this lasts, attributes of an object or a module are others."""
-    before = {name: getattr(thing, name) for name in attributes}
+    """Replace attributes of an object or a module inside a ``with`` block."""
+    originals = {name: getattr(thing, name) for name in attributes}
     for name, value in attributes.items():
         setattr(thing, name, value)
     try:
         yield
     finally:
-        for name, value in before.items():
+        for name, value in originals.items():
             setattr(thing, name, value)
 
 
 def first_few(names: Iterable[str]) -> str:
-    """The first few of many names, and how many more there are."""
+    """The first five names, and the number of further ones."""
     names = list(names)
     more = f" and {len(names) - 5} more" if len(names) > 5 else ""
     return ", ".join(names[:5]) + more

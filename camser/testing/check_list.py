@@ -1,4 +1,4 @@
-"""All checks by name, and those of a class."""
+"""All checks by name, and the checks of a class."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from camser.testing import checks_contract, checks_ddp, checks_device, checks_en
 from camser.testing.assertions import ConformanceError, ConformanceWarning
 from camser.testing.plugin_under_test import PluginUnderTest, plugin_under_test
 
-Function = Callable[[Any], str | None]  # of a subject
+Function = Callable[[Any], str | None]  # of a class under test
 
 _SHARED: dict[str, Function] = {
     "finite": checks_contract.finite,
@@ -38,20 +38,20 @@ FUSION_CHECKS: dict[str, Function] = {"sizes": checks_contract.fusion_sizes, **_
 
 
 class Check(NamedTuple):
-    """One promise of one class; call it to see whether it is kept.
+    """One check of one class; call it to run the check.
 
     Attributes
     ----------
     name : str
-        Of the check.
+        The name of the check.
     promise : str
-        What is promised.
-    subject : Subject
+        What is checked.
+    subject : PluginUnderTest
         The class with its parameters.
     function : callable
         The check itself.
     reason : str or None
-        Why it is expected to fail, where the class says so.
+        Why it is expected to fail, if the class declares it.
     """
 
     name: str
@@ -61,63 +61,63 @@ class Check(NamedTuple):
     reason: str | None
 
     def __call__(self) -> str | None:
-        """Check; what is worth knowing is a ConformanceWarning, and returned.
+        """Run the check. A note is returned, and shown as a ConformanceWarning.
 
         Raises
         ------
         ConformanceError
-            If the promise is broken.
+            If the check fails.
         """
         try:
             note = self.function(self.subject)
         except ConformanceError as error:
-            raise ConformanceError(self._broken(str(error))) from error
+            raise ConformanceError(self._failure(str(error))) from error
         except Exception as error:
-            told = f"{type(error).__name__}: {error}"
-            raise ConformanceError(self._broken(told)) from error
+            reason = f"{type(error).__name__}: {error}"
+            raise ConformanceError(self._failure(reason)) from error
         if note:
             warnings.warn(f"{self.subject}: {note}", ConformanceWarning, stacklevel=2)
         return note
 
-    def _broken(self, how: str) -> str:
-        return f"{self.subject} breaks the promise {self.name!r}: {self.promise}\n    {how}"
+    def _failure(self, reason: str) -> str:
+        return f"{self.subject} fails the check {self.name!r}: {self.promise}\n    {reason}"
 
 
 def checks_of(
     cls: type[Encoder | Fusion], specs: Mapping[str, FrameSpec] | None = None, /, **params: Any
 ) -> list[Check]:
-    """The checks of a class; nothing is built yet.
+    """The checks of a class. The class is not built yet.
 
     Arguments
     ---------
     cls : type
         An encoder or a fusion.
     specs : mapping of str to FrameSpec, optional
-        For a fusion: the frames that it gets; by default three modalities, ``mfcc`` and
+        For a fusion: the frames of its input; by default three modalities, ``mfcc`` and
         ``spectrogram`` (pooling "flatten") and ``wav2vec2`` (pooling "mean").
     **params
-        What the class is built with; small sizes make the checks quick.
+        The parameters of the constructor; small sizes make the checks quick.
 
     Raises
     ------
     TypeError
-        If the class is neither.
+        If the class is neither an encoder nor a fusion.
     ValueError
-        If it declares failures of checks that do not exist.
+        If ``expected_failures`` names a check that does not exist.
     """
-    found = plugin_under_test(cls, specs, **params)
+    subject = plugin_under_test(cls, specs, **params)
     functions = ENCODER_CHECKS if issubclass(cls, Encoder) else FUSION_CHECKS
     for name in cls.expected_failures:
         if name not in functions:
             raise ValueError(
-                f"{cls.__name__}.expected_failures: no check {name!r}; there are: "
+                f"{cls.__name__}.expected_failures: no check {name!r}; the checks are: "
                 f"{', '.join(functions)}.{did_you_mean(name, functions)}"
             )
     return [
-        Check(name, _promise(function), found, function, cls.expected_failures.get(name))
+        Check(name, _first_line(function), subject, function, cls.expected_failures.get(name))
         for name, function in functions.items()
     ]
 
 
-def _promise(function: Function) -> str:
+def _first_line(function: Function) -> str:
     return (function.__doc__ or "").strip().splitlines()[0]

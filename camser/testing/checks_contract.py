@@ -1,4 +1,4 @@
-"""Checks of what the contract says of any module: sizes, numbers, state."""
+"""Checks of the contract of every module: sizes, finite values, gradients, state."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from camser.testing.plugin_under_test import (
     map_tensors,
 )
 
-PASSES = 4  # of training, in which what is skipped at random has its turn
+PASSES = 4  # training passes, so that layers that are skipped at random are used at least once
 
 
 @torch.no_grad()
@@ -52,7 +52,7 @@ def encoder_sizes(subject: EncoderUnderTest) -> None:
 
 @torch.no_grad()
 def fusion_sizes(subject: FusionUnderTest) -> None:
-    """The fused vector, the parts and the weights have the declared sizes."""
+    """The fused vector, the projections and the attention weights have the declared sizes."""
     fusion, frames = subject.build().eval(), subject.inputs()
     fused = subject.run(fusion, frames)
     declared = [ROWS, fusion.out_features]
@@ -60,22 +60,23 @@ def fusion_sizes(subject: FusionUnderTest) -> None:
         list(fused.shape) == declared,
         f"declared {declared} (segments, out_features), got {list(fused.shape)}",
     )
-    parts, weights = fusion.projections(frames), fusion.attention_weights(frames)
-    for what, tensors in (("parts", parts), ("weights", weights)):
+    projections, weights = fusion.projections(frames), fusion.attention_weights(frames)
+    for what, tensors in (("projections", projections), ("attention_weights", weights)):
         unknown = [name for name in tensors if name not in subject.specs]
         expect(
-            not unknown, f"{what} names {first_few(unknown)}; the modalities are {[*subject.specs]}"
+            not unknown,
+            f"{what} has the names {first_few(unknown)}; the modalities are {[*subject.specs]}",
         )
-    for name, part in parts.items():
+    for name, vector in projections.items():
         expect(
-            part.dim() == 2 and len(part) == ROWS,
-            f"the part of {name!r} is {list(part.shape)}, not [{ROWS}, features]",
+            vector.dim() == 2 and len(vector) == ROWS,
+            f"the projection of {name!r} is {list(vector.shape)}, not [{ROWS}, features]",
         )
     for name, weight in weights.items():
         declared = [ROWS, subject.specs[name].num_frames]
         expect(
             list(weight.shape) == declared,
-            f"the weights of {name!r} are {list(weight.shape)}, not {declared}",
+            f"the attention weights of {name!r} are {list(weight.shape)}, not {declared}",
         )
 
 
@@ -91,13 +92,13 @@ def finite(subject: PluginUnderTest) -> None:
 
 @torch.no_grad()
 def batch(subject: PluginUnderTest) -> None:
-    """A segment's output does not depend on what else is in the batch."""
+    """A segment's output does not depend on the other segments in the batch."""
     module = subject.build().eval()
     inputs = map_tensors(subject.inputs(), _made_unequal)
     together = subject.run(module, inputs)
     for row in range(ROWS):
         alone = subject.run(module, map_tensors(inputs, itemgetter(slice(row, row + 1))))
-        what = f"alone or with {ROWS - 1} others, the output of segment {row} differs"
+        what = f"alone or in a batch of {ROWS}, the output of segment {row} differs"
         expect_same(together[row : row + 1], alone, what)
 
 
@@ -110,7 +111,7 @@ def deterministic(subject: PluginUnderTest) -> None:
         np.random.seed(seed)
         random.seed(seed)
         outputs.append(subject.run(module, inputs, seed))
-    expect_same(outputs[1], outputs[0], "twice the same input: the output differs", 0.0)
+    expect_same(outputs[1], outputs[0], "run twice on the same input, the output differs", 0.0)
 
 
 def gradients(subject: PluginUnderTest) -> None:
@@ -122,7 +123,7 @@ def gradients(subject: PluginUnderTest) -> None:
             inputs = map_tensors(inputs, Tensor.requires_grad_)
         _backward(subject.run(module, inputs))
     missing = [n for n, p in module.named_parameters() if p.requires_grad and p.grad is None]
-    expect(not missing, f"no gradient reaches {first_few(missing)}; freeze what is not trained")
+    expect(not missing, f"no gradient reaches {first_few(missing)}; freeze those not trained")
     if isinstance(inputs, dict):  # a fusion's
         unused = [name for name, frames in inputs.items() if frames.grad is None]
         expect(not unused, f"no gradient reaches the frames of {first_few(unused)}")
@@ -130,7 +131,7 @@ def gradients(subject: PluginUnderTest) -> None:
         module.zero_grad()
         output = subject.run(module, inputs)
         if not output.isfinite().all():
-            continue  # which is another promise
+            continue  # the check "finite" reports this
         _backward(output)
         for parameter, value in module.named_parameters():
             if value.grad is not None:
@@ -138,18 +139,18 @@ def gradients(subject: PluginUnderTest) -> None:
 
 
 def state(subject: PluginUnderTest) -> None:
-    """All that decides is in the state, which saves and loads strictly."""
+    """Everything that affects the output is in the state, which is saved and loaded strictly."""
     module, other = subject.build(seed=1), subject.build(seed=2).eval()
     with torch.no_grad():
-        for _ in range(2):  # so that running means have moved
+        for _ in range(2):  # so that running means have changed
             subject.run(module.train(), subject.inputs())
         other.load_state_dict(saved(module), strict=True)
         got, wanted = (subject.run(m.eval(), subject.inputs()) for m in (other, module))
-    expect_same(got, wanted, "with its state in another instance the output differs")
+    expect_same(got, wanted, "loaded into another instance, the state gives an output that differs")
 
 
 def saved(module: nn.Module) -> dict[str, Tensor]:
-    """A module's state, through a file."""
+    """The state of a module, saved and loaded again."""
     file = io.BytesIO()
     torch.save(module.state_dict(), file)
     file.seek(0)
@@ -157,7 +158,7 @@ def saved(module: nn.Module) -> dict[str, Tensor]:
 
 
 def _shortest(encoder: Encoder, longest: int) -> int:
-    """The least number of samples that an encoder says it takes."""
+    """The smallest number of samples that an encoder accepts."""
     low, high = 0, longest
     while high - low > 1:
         middle = (low + high) // 2
@@ -166,7 +167,7 @@ def _shortest(encoder: Encoder, longest: int) -> int:
 
 
 def _made_unequal(tensor: Tensor) -> Tensor:
-    """The first segment as it is, the second ten times as large, the last a tenth of it."""
+    """The first segment unchanged, the second multiplied by 10, the last divided by 10."""
     scales = torch.tensor([1.0, 10.0, 0.1]).view(-1, *[1] * (tensor.dim() - 1))
     return tensor * scales
 

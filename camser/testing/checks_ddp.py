@@ -1,4 +1,4 @@
-"""The check with two processes: DistributedDataParallel on the CPU, over gloo."""
+"""The check with two processes: DistributedDataParallel on the CPU, with gloo."""
 
 from __future__ import annotations
 
@@ -23,17 +23,17 @@ PROCESSES, STEPS, SECONDS = 2, 3, 120
 
 
 def ddp(subject: PluginUnderTest) -> None:
-    """Two processes train it together: every parameter takes part in every step."""
+    """Two processes train it together, and every parameter gets a gradient in every step."""
     _check_importable(subject)
     methods = multiprocessing.get_all_start_methods()
     context: Any = multiprocessing.get_context("forkserver" if "forkserver" in methods else "spawn")
-    context.set_forkserver_preload(["camser.testing.checks_ddp"])  # what it imports takes seconds
+    context.set_forkserver_preload(["camser.testing.checks_ddp"])  # its imports take seconds
     with tempfile.TemporaryDirectory() as folder:
         started = [
             context.Process(target=_train, args=(subject, rank, folder), daemon=True)
             for rank in range(PROCESSES)
         ]
-        # The program that checks is not to be run once more in each process.
+        # Without this, each process would run the calling program again.
         main = sys.modules["__main__"]
         sys.modules["__main__"] = ModuleType("__main__")
         try:
@@ -47,9 +47,9 @@ def ddp(subject: PluginUnderTest) -> None:
         for process in hanging:
             process.kill()
             process.join()
-        told = [path.read_text(encoding="utf-8") for path in Path(folder).glob("error*")]
+        errors = [path.read_text(encoding="utf-8") for path in Path(folder).glob("error*")]
         codes = [process.exitcode for process in started]
-    expect(not told, f"{PROCESSES} processes: {''.join(told[:1])}")
+    expect(not errors, f"{PROCESSES} processes: {''.join(errors[:1])}")
     expect(not hanging, f"{PROCESSES} processes still wait for each other after {SECONDS} s")
     expect(not any(codes), f"{PROCESSES} processes ended with exit status {codes}")
 
@@ -64,13 +64,13 @@ def _check_importable(subject: PluginUnderTest) -> None:
         if where != "__main__":
             return
     raise ConformanceError(
-        f"other processes cannot import it ({where}); define the class at the top level of a "
-        f"module, and give it plain parameters"
+        f"other processes cannot import the class ({where}); define the class at the top level of "
+        f"a module, and pass it plain parameters"
     )
 
 
 def _train(subject: PluginUnderTest, rank: int, folder: str) -> None:
-    """One of the processes; what goes wrong is left in a file."""
+    """Train in one of the processes; an error is written to a file."""
     try:
         torch.set_num_threads(1)
         distributed.init_process_group(
@@ -101,4 +101,4 @@ def _steps(subject: PluginUnderTest, rank: int) -> None:
         values = [torch.zeros_like(parameter) for _ in range(PROCESSES)]
         distributed.all_gather(values, parameter.detach())
         same = torch.allclose(values[0], values[1], rtol=0, atol=0, equal_nan=True)
-        expect(same, f"after {STEPS} steps they differ in {name}")
+        expect(same, f"after {STEPS} steps the processes differ in {name}")

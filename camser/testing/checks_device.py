@@ -1,4 +1,4 @@
-"""Checks of where and how a module runs: bf16, other devices and dtypes, compiled."""
+"""Checks of a module in bfloat16, in other dtypes, on other devices, and compiled."""
 
 from __future__ import annotations
 
@@ -26,10 +26,10 @@ from camser.testing.assertions import (
 from camser.testing.plugin_under_test import PluginUnderTest, map_tensors
 from camser.training.compilation import compile_regions
 
-# A share of the output's norm. Layers with random weights may enlarge what bfloat16's 8 bits
-# leave out by a hundred times; what differs by more is another result.
+# A share of the output's norm. Layers with random weights may enlarge the rounding error of
+# bfloat16's 8 bits a hundred times; a larger difference is a wrong result.
 BF16_TOLERANCE = 0.5
-FLOAT64_TOLERANCE = 1e-3  # what float32 may be off from float64, a share of the largest value
+FLOAT64_TOLERANCE = 1e-3  # of float32 from float64, a share of the largest value
 
 
 @torch.no_grad()
@@ -37,40 +37,43 @@ def precision(subject: PluginUnderTest) -> None:
     """It works under bfloat16 autocast; its front end and recurrent layers stay in float32."""
     module, inputs = subject.build().eval(), subject.inputs()
     wanted = subject.run(module, inputs)
-    tables = BufferDtypeMonitor(module if isinstance(module, Encoder) else nn.Identity())
-    with _recurrent_in_float32(module), torch.autocast("cpu", torch.bfloat16), tables:
+    monitor = BufferDtypeMonitor(module if isinstance(module, Encoder) else nn.Identity())
+    with _recurrent_in_float32(module), torch.autocast("cpu", torch.bfloat16), monitor:
         got = subject.run(module, inputs)
     expect_finite(got, "under autocast")
     distance = float((got.float() - wanted).norm() / wanted.norm().clamp_min(1e-9))
     expect(
         distance <= BF16_TOLERANCE,
-        f"under autocast the output is off by {distance:.3f} of its norm (allowed: "
+        f"under autocast the output differs by {distance:.3f} of its norm (allowed: "
         f"{BF16_TOLERANCE})",
     )
     expect(
-        not tables.lowered,
-        f"under autocast the fixed {first_few(sorted(tables.lowered))} is multiplied in bfloat16; "
-        f"put @fwd_default_precision(cast_inputs=torch.float32) before the front end's forward",
+        not monitor.lowered,
+        f"under autocast the buffer {first_few(sorted(monitor.lowered))} is multiplied in "
+        f"bfloat16; put @fwd_default_precision(cast_inputs=torch.float32) before the front "
+        f"end's forward",
     )
     if isinstance(module, Encoder) and type(module).front_end is not Encoder.front_end:
         with torch.autocast("cpu", torch.bfloat16):
             features = subject.run(module.front_end, inputs)
-        expect(features.dtype == torch.float32, f"under autocast front_end gives {features.dtype}")
+        expect(
+            features.dtype == torch.float32, f"under autocast front_end returns {features.dtype}"
+        )
 
 
 @contextmanager
 def _recurrent_in_float32(module: nn.Module) -> Iterator[None]:
-    """Raise a ConformanceError where an LSTM, a GRU or an RNN runs under autocast.
+    """Raise a ConformanceError if an LSTM, a GRU or an RNN runs under autocast.
 
-    On a GPU PyTorch runs it in float16 even where bfloat16 was asked for, and without a scaled
-    loss many of its gradients are then zero; on CPUs without bfloat16 it fails.
+    On a GPU PyTorch runs it in float16 even if bfloat16 was requested. Without a scaled loss many
+    of its gradients are then zero. On CPUs without bfloat16 it fails.
     """
 
     def check(name: str, layer: nn.Module, inputs: tuple) -> None:
         expect(
             not torch.is_autocast_enabled("cpu"),
-            f"{name or 'it'} ({type(layer).__name__}) runs under autocast, which on a GPU takes "
-            f"float16 for it, whose small gradients are zero; put "
+            f"{name or 'it'} ({type(layer).__name__}) runs under autocast. On a GPU autocast uses "
+            f"float16 for it, and small gradients become zero; put "
             f"@fwd_default_precision(cast_inputs=torch.float32) before the method that calls it",
         )
 
@@ -84,12 +87,12 @@ def _recurrent_in_float32(module: nn.Module) -> Iterator[None]:
 
 
 class BufferDtypeMonitor(TorchFunctionMode):
-    """Sees where a module's buffers, such as filter banks, take part in less than float32.
+    """Records which buffers of a module, such as filter banks, are used in less than float32.
 
     Attributes
     ----------
     lowered : set of str
-        The names of those that did.
+        The names of these buffers.
     """
 
     def __init__(self, module: nn.Module) -> None:
@@ -103,55 +106,55 @@ class BufferDtypeMonitor(TorchFunctionMode):
     ) -> Any:
         """See the class."""
         output = function(*args, **(kwargs or {}))
-        given = [a for a in (*args, *(kwargs or {}).values()) if isinstance(a, Tensor)]
-        floats = {a.untyped_storage().data_ptr(): a.dtype for a in given if a.is_floating_point()}
+        tensors = [a for a in (*args, *(kwargs or {}).values()) if isinstance(a, Tensor)]
+        floats = {a.untyped_storage().data_ptr(): a.dtype for a in tensors if a.is_floating_point()}
         is_lowered = isinstance(output, Tensor) and output.dtype == torch.bfloat16
         if is_lowered and set(floats.values()) == {torch.float32}:
-            self.lowered |= {self.names[place] for place in floats if place in self.names}
+            self.lowered |= {self.names[address] for address in floats if address in self.names}
         return output
 
 
 @torch.no_grad()
 def device(subject: PluginUnderTest) -> None:
-    """It can be copied, and runs in another dtype and on another device."""
+    """It can be copied, and it runs in another dtype and on another device."""
     module, inputs = subject.build().eval(), subject.inputs()
     wanted = subject.run(module, inputs)
-    twin = copy.deepcopy(module)
-    shared = {id(p) for p in module.parameters()} & {id(p) for p in twin.parameters()}
-    expect(not shared, "its deepcopy shares parameters with it")
-    expect_same(subject.run(twin, inputs), wanted, "the output of its deepcopy differs")
-    got = subject.run(twin.double(), map_tensors(inputs, Tensor.double))
+    copied = copy.deepcopy(module)
+    shared = {id(p) for p in module.parameters()} & {id(p) for p in copied.parameters()}
+    expect(not shared, "its deepcopy shares parameters with the original")
+    expect_same(subject.run(copied, inputs), wanted, "the output of its deepcopy differs")
+    got = subject.run(copied.double(), map_tensors(inputs, Tensor.double))
     expect_same(got, wanted, "in float64 the output differs", FLOAT64_TOLERANCE)
-    _elsewhere(subject, "meta", wanted)
+    _check_on_device(subject, "meta", wanted)
     if torch.cuda.is_available():
-        _elsewhere(subject, "cuda", wanted)
+        _check_on_device(subject, "cuda", wanted)
 
 
-def _elsewhere(subject: PluginUnderTest, place: str, wanted: Tensor) -> None:
-    """Run on another device; torch's "meta" computes shapes alone, and is always there."""
-    module = subject.build().eval().to(place)
+def _check_on_device(subject: PluginUnderTest, device_type: str, wanted: Tensor) -> None:
+    """Run on another device. The "meta" device of torch computes only shapes and always exists."""
+    module = subject.build().eval().to(device_type)
     try:
         with _autocast_knows_meta():
             got = subject.run(
-                module, map_tensors(subject.inputs(), lambda tensor: tensor.to(place))
+                module, map_tensors(subject.inputs(), lambda tensor: tensor.to(device_type))
             )
     except (RuntimeError, NotImplementedError, TypeError) as error:
         raise ConformanceError(
-            f"on the device {place!r}: {first_line(error)}. Either a tensor is left behind: make "
-            f"it a buffer (register_buffer(…, persistent=False)); or the forward wants values on "
-            f"the host (.item(), .numpy(), .cpu()), for which each step would wait"
+            f"on the device {device_type!r}: {first_line(error)}. Either a tensor stays on its "
+            f"old device: make it a buffer (register_buffer(…, persistent=False)); or forward "
+            f"reads values on the host (.item(), .numpy(), .cpu()), which makes each step wait"
         ) from error
-    where = got.device.type
-    expect(where == place, f"on the device {place!r} the output is on {where!r}")
+    got_type = got.device.type
+    expect(got_type == device_type, f"on the device {device_type!r} the output is on {got_type!r}")
     expect(
         got.shape == wanted.shape,
-        f"on the device {place!r} the output is {list(got.shape)}, not {list(wanted.shape)}",
+        f"on the device {device_type!r} the output is {list(got.shape)}, not {list(wanted.shape)}",
     )
 
 
 @contextmanager
 def _autocast_knows_meta() -> Iterator[None]:
-    """What asks for autocast's state, as fwd_default_precision does, gets an answer there too."""
+    """Answer queries of the autocast state, as by fwd_default_precision, on the meta device too."""
     enabled, dtype = torch.is_autocast_enabled, torch.get_autocast_dtype
     with replaced(
         torch,
@@ -162,11 +165,11 @@ def _autocast_knows_meta() -> Iterator[None]:
 
 
 def compile(subject: PluginUnderTest) -> str | None:
-    """torch.compile gives the same output, and gradients; its regions are whole graphs."""
+    """torch.compile gives the same output, and gradients; each declared region is one graph."""
     module, inputs = subject.build().eval(), subject.inputs()
     torch._dynamo.reset()
     counters.clear()
-    compiled: Any = torch.compile(module, backend="aot_eager")  # all but the generation of code
+    compiled: Any = torch.compile(module, backend="aot_eager")  # everything except code generation
     with torch.no_grad():
         wanted, got = subject.run(module, inputs), subject.run(compiled, inputs)
     expect_same(got, wanted, "compiled, the output differs")
@@ -179,23 +182,24 @@ def compile(subject: PluginUnderTest) -> str | None:
 
 
 def _regions(subject: PluginUnderTest) -> None:
-    """Each region that the class declares is one graph, in training and in evaluation."""
+    """Check that each declared region is one graph, in training and in evaluation."""
     plain, module, inputs = subject.build(), subject.build(), subject.inputs()
     torch._dynamo.reset()
     try:
-        regions = compile_regions(module, backend="eager")  # the same kernels: the same numbers
+        regions = compile_regions(module, backend="eager")  # the same kernels, so the same values
         for mode in (True, False) if regions else ():
             got = subject.run(module.train(mode), inputs)
             wanted = subject.run(plain.train(mode), inputs)
             expect_same(
                 got.detach(),
                 wanted.detach(),
-                f"with the regions {first_few(regions)} compiled, output differs",
+                f"with the regions {first_few(regions)} compiled, the output differs",
             )
             if got.requires_grad:
                 got.sum().backward()
     except (ValueError, torch._dynamo.exc.TorchDynamoException) as error:
         raise ConformanceError(
-            f"compiled_submodules is {module.compiled_submodules}, and not each is one graph: "
-            f"{first_line(error)}. Name smaller parts, or leave out what breaks"
+            f"compiled_submodules is {module.compiled_submodules}, but not every region is one "
+            f"graph: {first_line(error)}. Name smaller modules, or leave out those with "
+            f"graph breaks"
         ) from error

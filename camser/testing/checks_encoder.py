@@ -1,4 +1,4 @@
-"""Checks of what encoders alone promise: to be built again offline, and to be kept."""
+"""Checks of encoders alone: rebuilding offline, and cached output."""
 
 from __future__ import annotations
 
@@ -18,64 +18,64 @@ from camser.testing.plugin_under_test import EncoderUnderTest
 def rebuild(subject: EncoderUnderTest) -> None:
     """init_config() is plain YAML that builds the same architecture again, offline."""
     encoder = subject.build()
-    args = _plain(encoder.init_config())
+    config = _plain(encoder.init_config())
     with replaced(socket.socket, connect=_refuse), replaced(socket, getaddrinfo=_refuse):
-        rebuilt = subject.build(params=args)
+        rebuilt = subject.build(params=config)
     length = subject.length
-    same = rebuilt.frame_spec(length), encoder.frame_spec(length)
-    expect(same[0] == same[1], f"rebuilt, it declares {same[0]} in place of {same[1]}")
+    got_spec, wanted_spec = rebuilt.frame_spec(length), encoder.frame_spec(length)
+    expect(got_spec == wanted_spec, f"rebuilt, it declares {got_spec} in place of {wanted_spec}")
     different = {n: v.shape for n, v in encoder.state_dict().items()}.items() ^ {
         n: v.shape for n, v in rebuilt.state_dict().items()
     }.items()
     names = sorted({name for name, _ in different})
-    expect(not names, f"rebuilt, it has other weights, or of another shape: {first_few(names)}")
+    expect(not names, f"rebuilt, it has other weights, or other shapes: {first_few(names)}")
     rebuilt.load_state_dict(saved(encoder), strict=True)
     got, wanted = (subject.run(m.eval(), subject.inputs()) for m in (rebuilt, encoder))
     expect_same(
-        got, wanted, f"rebuilt from {sorted(args)} and given its weights, its frames differ"
+        got, wanted, f"rebuilt from {sorted(config)} with its weights loaded, its frames differ"
     )
     again = rebuilt.init_config()
-    changed = [name for name in {*args, *again} if args.get(name) != again.get(name)]
-    expect(not changed, f"rebuilt, its init_config() differ in {first_few(sorted(changed))}")
+    changed = [name for name in {*config, *again} if config.get(name) != again.get(name)]
+    expect(not changed, f"rebuilt, its init_config() differs in {first_few(sorted(changed))}")
 
 
 @torch.no_grad()
 def kept(subject: EncoderUnderTest) -> None:
-    """What is kept of frozen encoders and front ends depends on the audio alone."""
-    encoder, waves = subject.build(), subject.inputs()
+    """The cached output of frozen encoders and front ends depends on the audio alone."""
+    encoder, waveforms = subject.build(), subject.inputs()
     if not encoder.is_cacheable:
         return
-    found = []
+    outputs = []
     for seed in (1, 2):
         torch.manual_seed(seed)
-        found.append(encoder.train().cacheable_output(waves.clone()))
-    what = "all of it" if encoder.is_frozen else "its front_end"
+        outputs.append(encoder.train().cacheable_output(waveforms.clone()))
+    what = "its output" if encoder.is_frozen else "its front_end"
     expect_same(
-        found[1], found[0], f"{what} is kept, yet in training it differs from pass to pass", 0.0
+        outputs[1], outputs[0], f"{what} is cached, yet in training it differs between passes", 0.0
     )
     encoder.eval()
-    wanted = subject.run(encoder, waves)
+    wanted = subject.run(encoder, waveforms)
     torch.manual_seed(0)
-    got = encoder.from_cache(found[0].clone())
-    expect_same(got, wanted, "from what is kept, the frames of forward differ")
+    got = encoder.from_cache(outputs[0].clone())
+    expect_same(got, wanted, "the frames computed from the cache and by forward differ")
 
 
 def _plain(args: Any) -> dict[str, Any]:
-    """``args`` as they come back from a file."""
-    expect(isinstance(args, dict), f"init_config() gives a {type(args).__name__}, not a dict")
+    """``args`` as a dict, if YAML and JSON files store them without a change."""
+    expect(isinstance(args, dict), f"init_config() returns a {type(args).__name__}, not a dict")
     for name, value in args.items():
         try:
-            back = yaml.safe_load(yaml.safe_dump(value)), json.loads(json.dumps(value))
+            read_back = yaml.safe_load(yaml.safe_dump(value)), json.loads(json.dumps(value))
         except (yaml.YAMLError, TypeError, ValueError) as error:
             raise ConformanceError(
-                f"init_config(): {name} is {value!r}, which no YAML can say plainly"
+                f"init_config(): {name} is {value!r}, which plain YAML cannot store"
             ) from error
         expect(
-            back == (value, value),
-            f"init_config(): {name} is {value!r} and comes back from YAML as {back[0]!r}",
+            read_back == (value, value),
+            f"init_config(): {name} is {value!r} and is read from YAML as {read_back[0]!r}",
         )
     return dict(args)
 
 
 def _refuse(*arguments: Any, **options: Any) -> NoReturn:
-    raise ConformanceError("to be rebuilt, it asked for the network; it must need none")
+    raise ConformanceError("rebuilding it used the network; it must work offline")

@@ -1,4 +1,4 @@
-"""Checks inside of a whole model: utterances of any length, and an export."""
+"""Checks inside a complete model: utterances of any length, and an exported model."""
 
 from __future__ import annotations
 
@@ -18,49 +18,51 @@ from camser.testing.assertions import expect, expect_same
 from camser.testing.plugin_under_test import PluginUnderTest, map_tensors
 
 LABELS = ["angry", "sad", "happy", "neutral"]
-SEGMENTS = (2.4, 1.0, 0.3)  # lengths of utterances
+SEGMENTS = (2.4, 1.0, 0.3)  # lengths of utterances, in segments
 
 
 @torch.no_grad()
 def utterance(subject: PluginUnderTest) -> None:
-    """It works inside of UtteranceEncoder, and leaves its input to others as it was."""
+    """It works inside UtteranceEncoder and does not change its input."""
     module, inputs = subject.build().eval(), subject.inputs()
-    given = map_tensors(inputs, Tensor.clone)
-    module(given)
-    for name, (before, after) in _pairs(inputs, given).items():
+    passed = map_tensors(inputs, Tensor.clone)
+    module(passed)
+    for name, (before, after) in _pairs(inputs, passed).items():
         expect_same(after, before, f"its forward changes its input{name}: it differs", 0.0)
     model = subject.model().eval()
     wavs, lens = utterances(model)
     got = list(model(wavs, lens).shape)
     declared = [len(SEGMENTS), model.embedding_size]
     expect(got == declared, f"embeddings are {got}, not {declared}")
-    seen = model.intermediates(wavs, lens)
+    outputs = model.intermediates(wavs, lens)
     expect(
-        seen.fused.shape[1] == model.fusion.out_features,
-        f"fused vectors have {seen.fused.shape[1]} features; out_features is "
+        outputs.fused.shape[1] == model.fusion.out_features,
+        f"fused vectors have {outputs.fused.shape[1]} features; out_features is "
         f"{model.fusion.out_features}",
     )
 
 
 @torch.no_grad()
 def export(subject: PluginUnderTest) -> None:
-    """A model with it is exported, and the export decides as the model did."""
+    """A model with it can be exported, and the exported model gives the same scores."""
     architecture = subject.model().architecture
     with subject.registered():
         torch.manual_seed(0)
         model = build_model(**architecture).eval()
         head = EmotionHead(model.embedding_size, len(LABELS)).eval()
-        with tempfile.TemporaryDirectory() as place:
+        with tempfile.TemporaryDirectory() as folder:
             config = _configuration(model)
-            export_folder.write(place, config, {"embedding_model": model, "classifier": head})
+            export_folder.write(folder, config, {"embedding_model": model, "classifier": head})
             torch.manual_seed(0)
-            _, modules = export_folder.read(Path(place))
+            _, modules = export_folder.read(Path(folder))
     wavs, lens = utterances(model)
     scores = []
     for embed, classify in ((model, head), modules.values()):
         torch.manual_seed(0)
         scores.append(classify.eval()(embed.eval()(wavs, lens)))
-    expect_same(scores[1], scores[0], "loaded from an export, the log-probabilities differ")
+    expect_same(
+        scores[1], scores[0], "loaded from the exported model, the log-probabilities differ"
+    )
 
 
 def utterances(model: UtteranceEncoder) -> tuple[Tensor, Tensor]:
@@ -73,7 +75,7 @@ def utterances(model: UtteranceEncoder) -> tuple[Tensor, Tensor]:
 
 
 def _configuration(model: UtteranceEncoder) -> dict:
-    """The least ``config.json`` that is read."""
+    """The smallest ``config.json`` that can be loaded."""
     return {
         "model_type": "camser",
         "format": export_folder.FORMAT,

@@ -1,4 +1,4 @@
-"""An encoder of any size, for models in which something else is checked."""
+"""A small encoder of any size, for models in which another plugin is checked."""
 
 from __future__ import annotations
 
@@ -10,12 +10,12 @@ from camser.encoders.base import Encoder
 
 
 class DummyEncoder(Encoder):
-    """Mean samples of equal stretches, each through one linear layer.
+    """The means of equal spans of samples, each passed through one linear layer.
 
     Arguments
     ---------
     num_frames, channels : int
-        Of its frames, whatever the segment's length.
+        The size of its output, for any segment length.
 
     Example
     -------
@@ -35,7 +35,7 @@ class DummyEncoder(Encoder):
         return self.linear(means.transpose(1, 2))
 
     def num_frames(self, num_samples: int) -> int:
-        """As given."""
+        """The constructor's ``num_frames``, for any segment length."""
         return self.frames
 
     def init_config(self) -> dict[str, Any]:

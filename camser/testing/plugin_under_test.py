@@ -1,4 +1,4 @@
-"""What is checked: a class with its parameters, how it is built, fed and put into a model."""
+"""The class under test: its parameters, how it is built, its inputs, and a model with it."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from camser.testing.dummy_encoder import DummyEncoder
 
 Inputs = Tensor | dict[str, Tensor]
 
-HERE = "camser-testing"  # the distribution that offers them, as far as the registry knows
+HERE = "camser-testing"  # the distribution name of both plugins in the registry
 SUBJECT, STAND_IN = f"{HERE}:subject", f"{HERE}:stand_in"
 ROWS = 3  # segments of a batch
 LENGTHS = (48000, 16000, 4321)  # samples: 3 s, 1 s, and an odd number
@@ -49,7 +49,7 @@ class PluginUnderTest(ABC):
     cls : type
         An encoder or a fusion.
     params : dict
-        What it is built with.
+        The parameters of its constructor.
     """
 
     kind: str
@@ -62,27 +62,27 @@ class PluginUnderTest(ABC):
         return f"{self.cls.__name__}({params})"
 
     def build(self, seed: int = 0, params: Mapping[str, Any] | None = None) -> Any:
-        """A new instance, built with ``params`` in place of the subject's own, where given."""
+        """A new instance; ``params``, if any, replace the subject's own parameters."""
         torch.manual_seed(seed)
         return self.cls(*self.given(), **(self.params if params is None else params))
 
     def run(self, module: Callable[..., Tensor], inputs: Inputs, seed: int = 0) -> Tensor:
-        """The module's output. It gets inputs of its own, and the same noise at each call.
+        """The module's output for a copy of the inputs, with the same random seed at each call.
 
-        So what breaks one promise, by drawing or by overwriting, does not look like others.
+        So a module that draws random numbers or overwrites its input fails only that one check.
         """
         torch.manual_seed(seed)
         return module(map_tensors(inputs, Tensor.clone))
 
     def model(self, seed: int = 0) -> UtteranceEncoder:
-        """The subject inside of a whole model, by the names of a recipe."""
+        """A complete model that contains the subject, built as from a recipe."""
         torch.manual_seed(seed)
         with self.registered():
             return build_model(**self.recipe())
 
     @contextmanager
     def registered(self) -> Iterator[None]:
-        """Offer the subject, and what stands in for other plugins, as if they were installed."""
+        """Register the subject and the stand-in for other plugins as if they were installed."""
         classes = {("encoder", "stand_in"): DummyEncoder, (self.kind, "subject"): self.cls}
         dist = SimpleNamespace(name=HERE, version=metadata.version("camser"))
         points: list[Any] = [
@@ -97,19 +97,19 @@ class PluginUnderTest(ABC):
 
     @abstractmethod
     def given(self) -> tuple:
-        """What a constructor gets before its parameters."""
+        """The positional arguments of the constructor, before its parameters."""
 
     @abstractmethod
     def inputs(self, scale: float = 0.1) -> Inputs:
-        """Noise: the same at each call."""
+        """Noise; the same at each call."""
 
     @abstractmethod
     def extremes(self) -> Mapping[str, Inputs]:
-        """Inputs on which numbers tend to run off, by name."""
+        """Inputs, by name, that often give infinite or NaN values."""
 
     @abstractmethod
     def recipe(self) -> dict[str, Any]:
-        """``build_model``'s arguments for a model with the subject."""
+        """The arguments of ``build_model`` for a model with the subject."""
 
 
 class EncoderUnderTest(PluginUnderTest):
@@ -118,7 +118,7 @@ class EncoderUnderTest(PluginUnderTest):
     kind = "encoder"
 
     def given(self) -> tuple:
-        """Nothing."""
+        """No arguments."""
         return ()
 
     def inputs(self, scale: float = 0.1) -> Tensor:
@@ -134,15 +134,15 @@ class EncoderUnderTest(PluginUnderTest):
 
     @cached_property
     def length(self) -> int:
-        """Samples of a segment that the encoder takes: a second, where it does."""
+        """Samples of a segment that the encoder accepts: one second if possible."""
         encoder = self.build()
-        taken = [n for n in (16000, *LENGTHS) if accepts(encoder, n)]
-        if not taken:
-            raise ValueError(f"{self}: num_frames takes none of {LENGTHS} samples")
-        return taken[0]
+        accepted = [n for n in (16000, *LENGTHS) if accepts(encoder, n)]
+        if not accepted:
+            raise ValueError(f"{self}: num_frames accepts none of {LENGTHS} samples")
+        return accepted[0]
 
     def recipe(self) -> dict[str, Any]:
-        """The encoder alone, concatenated with nothing."""
+        """A model with this one encoder and the fusion ``concat``."""
         return {
             "modalities": ["subject"],
             "encoders": {"subject": {"plugin": SUBJECT, **self.params}},
@@ -154,7 +154,7 @@ class EncoderUnderTest(PluginUnderTest):
 
 
 class FusionUnderTest(PluginUnderTest):
-    """A fusion class, and the frames that it is built for."""
+    """A fusion class and the specifications of its input frames."""
 
     kind = "fusion"
 
@@ -177,13 +177,13 @@ class FusionUnderTest(PluginUnderTest):
         }
 
     def extremes(self) -> dict[str, Inputs]:
-        """Frames that are nothing, all the same, and large."""
+        """Frames of zeros, of ones, and large frames."""
         zeros = map_tensors(self.inputs(), torch.zeros_like)
         ones = map_tensors(zeros, torch.ones_like)
         return {"zeros": zeros, "ones": ones, "frames a hundred times as large": self.inputs(100.0)}
 
     def recipe(self) -> dict[str, Any]:
-        """The fusion over encoders that give such frames."""
+        """A model with the fusion and with encoders that return such frames."""
         return {
             "modalities": list(self.specs),
             "encoders": {
@@ -199,19 +199,19 @@ class FusionUnderTest(PluginUnderTest):
 def plugin_under_test(
     cls: type, specs: Mapping[str, FrameSpec] | None = None, /, **params: Any
 ) -> PluginUnderTest:
-    """The subject that suits a class.
+    """The subject for a class.
 
     Raises
     ------
     TypeError
-        If it is neither an encoder nor a fusion, or an encoder that is given frames.
+        If the class is neither an encoder nor a fusion, or if an encoder gets ``specs``.
     """
     if isinstance(cls, type) and issubclass(cls, Fusion):
         return FusionUnderTest(cls, params, specs)
     if isinstance(cls, type) and issubclass(cls, Encoder) and specs is None:
         return EncoderUnderTest(cls, params)
     if specs is not None:
-        raise TypeError(f"{cls!r} gets specs, which only fusions take; name its parameters")
+        raise TypeError(f"{cls!r} gets specs, which only fusions take; pass its parameters by name")
     raise TypeError(
         f"{cls!r} is neither an encoder nor a fusion; give a subclass of "
         f"camser.encoders.Encoder or camser.fusion.Fusion"
@@ -219,7 +219,7 @@ def plugin_under_test(
 
 
 def accepts(encoder: Encoder, num_samples: int) -> bool:
-    """Whether an encoder takes segments of so many samples."""
+    """Whether an encoder accepts segments of ``num_samples`` samples."""
     try:
         encoder.num_frames(num_samples)
     except ValueError:

@@ -1,4 +1,4 @@
-"""Running all checks of a class, and what came of them."""
+"""Run all checks of a class and collect the results."""
 
 from __future__ import annotations
 
@@ -13,17 +13,17 @@ from camser.testing.check_list import Check, checks_of
 
 
 class CheckResult(NamedTuple):
-    """How a check went.
+    """The result of a check.
 
     Attributes
     ----------
     check : Check
-        Which.
+        The check.
     status : str
-        "kept", "broken", "expected" (broken, as the class declares) or "unexpected" (kept,
-        although the class declares that it cannot).
+        "kept" (passed), "broken" (failed), "expected" (failed, as the class declares) or
+        "unexpected" (passed, although the class declares a failure).
     told : str
-        The numbers, the reason, or what is worth knowing.
+        The numbers, the reason, or a note.
     """
 
     check: Check
@@ -32,16 +32,16 @@ class CheckResult(NamedTuple):
 
     @property
     def failed(self) -> bool:
-        """Whether something must be done."""
+        """Whether the class must be corrected: status "broken" or "unexpected"."""
         return self.status in ("broken", "unexpected")
 
 
 def run_checks(
     cls: type, specs: Mapping[str, FrameSpec] | None = None, /, **params: Any
 ) -> Iterator[CheckResult]:
-    """Run all checks, one after the other; arguments as for ``checks_of``.
+    """Run all checks, one after the other; the arguments are those of ``checks_of``.
 
-    An error of the constructor's own, by parameters that it does not take, passes unchanged.
+    An error of the constructor, such as an unknown parameter, is raised unchanged.
     """
     checks = checks_of(cls, specs, **params)
     checks[0].subject.build()
@@ -57,17 +57,17 @@ def check_encoder(cls: type[Encoder], **params: Any) -> list[CheckResult]:
     cls : type
         The class.
     **params
-        What it is built with.
+        The parameters of its constructor.
 
     Returns
     -------
-    list of Outcome
-        One a check.
+    list of CheckResult
+        One per check.
 
     Raises
     ------
     ConformanceError
-        If a promise is broken, or kept although the class declares that it cannot; it names all.
+        If a check fails, or passes although the class declares a failure; it names all such checks.
     """
     return _all_well(run_checks(cls, **params))
 
@@ -90,18 +90,18 @@ def _outcome(check: Check) -> CheckResult:
         return CheckResult(check, "expected", check.reason)
     if check.reason is None:
         return CheckResult(check, "kept", note or "")
-    told = f"it is declared to fail ({check.reason}), and does not: take it out"
-    return CheckResult(check, "unexpected", told)
+    reason = f"it is declared to fail ({check.reason}), but it passes: remove the declaration"
+    return CheckResult(check, "unexpected", reason)
 
 
 def _all_well(outcomes: Iterator[CheckResult]) -> list[CheckResult]:
-    found = list(outcomes)
-    told = [f"{o.check.name}: {o.told}" for o in found if o.failed]
-    if told:
+    results = list(outcomes)
+    failures = [f"{r.check.name}: {r.told}" for r in results if r.failed]
+    if failures:
         raise ConformanceError(
-            f"{len(told)} of {len(found)} promises are not kept\n" + "\n".join(told)
+            f"{len(failures)} of {len(results)} checks failed\n" + "\n".join(failures)
         )
-    return found
+    return results
 
 
 if TYPE_CHECKING:
@@ -111,9 +111,9 @@ if TYPE_CHECKING:
 def parametrize_with_checks(
     cls: type, specs: Mapping[str, FrameSpec] | None = None, /, **params: Any
 ) -> pytest.MarkDecorator:
-    """Make one test a check of a function that calls its argument ``check``.
+    """Turn a function that calls its argument ``check`` into one test per check.
 
-    What the class declares as an expected failure is a strict xfail. Arguments as for
+    An expected failure that the class declares is a strict xfail. The arguments are those of
     ``checks_of``.
 
     Example

@@ -1,4 +1,4 @@
-"""Batches to checkpoints, on SpeechBrain's Brain. Recipes name what is here by the package."""
+"""Training on SpeechBrain's Brain. Recipes name these classes by the package."""
 
 from camser.training.checkpoints import AtomicCheckpointer
 from camser.training.early_stopping import EarlyStopping

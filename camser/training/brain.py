@@ -28,9 +28,9 @@ logger = logging.getLogger(__name__)
 
 
 class EmotionBrain(ResumableBrain):
-    """Fits ``embedding_model`` and ``classifier``.
+    """Trains ``embedding_model`` and ``classifier``.
 
-    What it reads from ``hparams``: ``seed``, ``labels``, ``selection``, ``batch_size``,
+    It reads from ``hparams``: ``seed``, ``labels``, ``selection``, ``batch_size``,
     ``eval_batch_size``, ``learning_rate``, ``learning_rates``, ``epoch_counter``, ``loggers`` and
     ``output_folder``; ``precision`` and ``compiled``, which may be "auto".
 
@@ -43,8 +43,8 @@ class EmotionBrain(ResumableBrain):
     """
 
     def __init__(self, modules: dict, **kwargs: Any) -> None:
-        suited = device.resolve_auto(kwargs["hparams"], kwargs.get("run_opts"))
-        super().__init__(modules=modules, **{**kwargs, "hparams": {**kwargs["hparams"], **suited}})
+        auto = device.resolve_auto(kwargs["hparams"], kwargs.get("run_opts"))
+        super().__init__(modules=modules, **{**kwargs, "hparams": {**kwargs["hparams"], **auto}})
         for module in modules.values():
             determinism.check_modules(module, self.device)
         self.history = EpochHistory()
@@ -52,8 +52,8 @@ class EmotionBrain(ResumableBrain):
             self._components(), self.hparams.learning_rate, self.hparams.learning_rates
         )
         if self.checkpointer is not None:
-            kept = {"random_state": RandomState(), "history": self.history}
-            self.checkpointer.add_recoverables(kept)
+            recoverables = {"random_state": RandomState(), "history": self.history}
+            self.checkpointer.add_recoverables(recoverables)
             self.checkpointer.plugins = self._unwrapped("embedding_model").plugins
             # Under --debug SpeechBrain gives every process a temporary folder of its own.
             self.checkpointer.checkpoints_dir = ddp_broadcast(self.checkpointer.checkpoints_dir)
@@ -64,7 +64,7 @@ class EmotionBrain(ResumableBrain):
         Arguments
         ---------
         kept : collection of str
-            The modalities that were computed before.
+            The modalities whose features are cached.
         """
         most = self._unwrapped("embedding_model").max_segments(kept)
         size, factor = self.hparams.batch_size, self.grad_accumulation_factor
@@ -82,7 +82,7 @@ class EmotionBrain(ResumableBrain):
                 f"{most} segments at once"
             )
 
-    # The pass ------------------------------------------------------------------------------
+    # The forward pass ----------------------------------------------------------------------
 
     def compute_forward(self, batch: Batch, stage: Stage) -> Tensor:
         """Log-probabilities of segments, [segments, classes]"""
@@ -93,14 +93,14 @@ class EmotionBrain(ResumableBrain):
         return nn.functional.nll_loss(predictions, batch.label)
 
     def evaluate_batch(self, batch: Batch, stage: Stage) -> Tensor:
-        """Embed segments; what is scored are utterances, at the stage's end, and so is the loss."""
+        """Embed segments; utterances are scored at the stage's end, and their loss too."""
         fixed_size = eager_unless_full_batch(len(batch) == self.hparams.eval_batch_size)
         with self.memory_to_evaluate(len(batch)), self.evaluation_ctx, fixed_size:
             self.means.add(self._embed(batch), batch.owner)
         return torch.zeros(())
 
     def intermediates(self, batch: Batch) -> Intermediates:
-        """What the layers make of a batch's segments, see ``UtteranceEncoder.intermediates``."""
+        """The layers' outputs for a batch's segments, see ``UtteranceEncoder.intermediates``."""
         with self.evaluation_ctx, eager_unless_full_batch(False):
             return self._unwrapped("embedding_model").intermediates(*self._model_inputs(batch))
 
@@ -110,7 +110,7 @@ class EmotionBrain(ResumableBrain):
     def _model_inputs(self, batch: Batch) -> tuple[Tensor, Tensor, dict[str, Tensor]]:
         batch.to(self.device)
         lens, wav = torch.ones(len(batch), device=self.device), batch.wav
-        if wav is None:  # all that is made of it is kept: silence, which takes no memory
+        if wav is None:  # all features are cached: silence, which takes no memory
             samples = self._unwrapped("embedding_model").segment_samples
             wav = torch.zeros((), device=self.device).expand(len(batch), samples)
         return wav, lens, batch.kept
@@ -125,8 +125,8 @@ class EmotionBrain(ResumableBrain):
                 self.checkpointer.add_recoverable(f"optimizer_{name}", optimizer)
 
     def _components(self) -> dict[str, nn.Module]:
-        parts = dict(self._unwrapped("embedding_model").named_components())
-        return {**parts, "head": self._unwrapped("classifier")}
+        components = dict(self._unwrapped("embedding_model").named_components())
+        return {**components, "head": self._unwrapped("classifier")}
 
     def _unwrapped(self, name: str) -> Any:
         module = self.modules[name]
@@ -134,7 +134,7 @@ class EmotionBrain(ResumableBrain):
         return getattr(module, "_orig_mod", module)  # under torch.compile
 
     def on_fit_start(self) -> None:
-        """See ``Trainer``; the history's file may be older than the checkpoint, or damaged."""
+        """See ``ResumableBrain``; the history's file may be outdated or damaged."""
         super().on_fit_start()
         self._write_history()
         if self.checkpointer is not None:
@@ -142,12 +142,12 @@ class EmotionBrain(ResumableBrain):
             self.checkpointer.trained = self._training_environment(newest.meta if newest else {})
 
     def _training_environment(self, before: Mapping[str, Any]) -> dict[str, Any]:
-        """What is trained with from here on, and all that has changed since the run began."""
+        """The environment from here on, and all its changes since the run began."""
         now = determinism.training_environment(self.device, self.precision, self.hparams.compiled)
         changed = determinism.describe_changes(before.get("trained_with", now), now)
         if changed and if_main_process():
             logger.warning(
-                "this run was trained otherwise so far, so no undisturbed run has its numbers: %s",
+                "the training environment has changed; an uninterrupted run has other numbers: %s",
                 "; ".join(changed),
             )
         return {"trained_with": now, "changed": [*before.get("changed", []), *changed]}
@@ -160,12 +160,12 @@ class EmotionBrain(ResumableBrain):
     # The stages ------------------------------------------------------------------------------
 
     def on_stage_start(self, stage: Stage, epoch: int | None = None) -> None:
-        """Begin the means of what is to be scored."""
+        """Reset the means over segments before scoring."""
         if stage != Stage.TRAIN:
             self.means = MeanOverSegments(len(self.datasets[stage].ids))
 
     def on_stage_end(self, stage: Stage, stage_loss: float, epoch: int | None = None) -> None:
-        """Score the utterances; after validation also log, stop early and keep a checkpoint."""
+        """Score the utterances; after validation also log, stop early and save a checkpoint."""
         if stage == Stage.TRAIN:
             self.train_loss = self.losses.fetch(stage_loss)
             self.skipped_steps, self.losses.skipped = self.losses.skipped, 0
@@ -198,14 +198,14 @@ class EmotionBrain(ResumableBrain):
         scores = {"loss": valid_loss, "WA": self.scores["WA"], "UA": self.scores["UA"]}
         rates = {f"lr_{name}": self.rates[name] for name in self.optimizers_dict}
         row: dict[str, Any] = {"epoch": epoch, "train_loss": self.train_loss}
-        if told := selection_note(self.hparams.selection):
-            logger.info("epoch %d is scored for %s", epoch, told)
-            row["note"] = told
+        if note := selection_note(self.hparams.selection):
+            logger.info("epoch %d: %s", epoch, note)
+            row["note"] = note
         row |= {f"valid_{name}": value for name, value in scores.items()}
         row |= {**rates, "skipped_steps": self.skipped_steps}
         row |= {"seconds": round(self.epoch_seconds, 3)}
         self.history.add(row)
-        for log in self.hparams.loggers:  # each writes on the main process, but all must call it
+        for log in self.hparams.loggers:  # only the main process writes, but all must call it
             meta = {"epoch": epoch} | rates
             log.log_stats(meta, train_stats={"loss": self.train_loss}, valid_stats=scores)
 
@@ -216,13 +216,13 @@ class EmotionBrain(ResumableBrain):
     # The test ------------------------------------------------------------------------------
 
     def on_evaluate_start(self, max_key: str | None = None, min_key: str | None = None) -> None:
-        """Load the best epoch, see ``WholeCheckpointer.recover``."""
+        """Load the best epoch, see ``AtomicCheckpointer.recover``."""
         if self.checkpointer is None:
             return
-        found = self.checkpointer.recover(max_key=max_key, min_key=min_key)
-        self.best_epoch = int(found.meta["epoch"])
-        # Those that trained it, which need not be those that are here to test it.
-        self.plugins = found.meta.get("plugins", self._unwrapped("embedding_model").plugins)
-        newest, here = self.checkpointer.find_checkpoint(), self._training_environment({})
-        trained_with = found.meta.get("trained_with", here["trained_with"])
+        best = self.checkpointer.recover(max_key=max_key, min_key=min_key)
+        self.best_epoch = int(best.meta["epoch"])
+        # The plugins that trained it; those installed now may differ.
+        self.plugins = best.meta.get("plugins", self._unwrapped("embedding_model").plugins)
+        newest, current = self.checkpointer.find_checkpoint(), self._training_environment({})
+        trained_with = best.meta.get("trained_with", current["trained_with"])
         self.trained = {**trained_with, "changed": newest.meta.get("changed", [])}

@@ -1,4 +1,4 @@
-"""Checkpoints that are whole or absent, and held against their index before they are used."""
+"""Checkpoints that are complete or absent, and whose checksums are verified before use."""
 
 from __future__ import annotations
 
@@ -27,48 +27,48 @@ from camser.runtime.plugin_versions import Plugins, check_installed, version_dif
 logger = logging.getLogger(__name__)
 UNFINISHED_PREFIX = "partial-"
 INDEX = "index.json"  # of a checkpoint's files
-BEST_SCORE, BEST_EPOCH = "best_score", "best_epoch"  # in the meta: its own; which one is the best
-NUM_NEWEST = 2  # of the newest
+BEST_SCORE, BEST_EPOCH = "best_score", "best_epoch"  # in the meta: its score; best epoch so far
+NUM_NEWEST = 2  # newest checkpoints that are not deleted
 
 
 class CheckpointError(ValueError):
-    """A checkpoint that is not there, is damaged, or does not fit this run."""
+    """A checkpoint that is missing, is damaged, or does not fit this run."""
 
 
 def read_checkpoints(folder: str | Path) -> list[Checkpoint]:
-    """The checkpoints of a run, the one from which it can go on first, then older ones.
+    """The checkpoints of a run: first the one from which it can resume, then older ones.
 
-    Every file is read and held against the checkpoint's index; a damaged checkpoint is named in a
-    warning. One whose best epoch so far is damaged or gone cannot be gone on from either, for in
-    the end a worse epoch would be tested: then it is the one before it.
+    Every file is read and its checksum verified; a damaged checkpoint is named in a warning. A run
+    cannot resume either from one whose best epoch so far is damaged or missing, because a worse
+    epoch would then be tested. It resumes from the one before.
 
     Arguments
     ---------
     folder : str or Path
-        Where they are.
+        Of the checkpoints.
 
     Raises
     ------
     CheckpointError
-        If there are some, but the run can go on from none of them.
+        If there are some, but the run can resume from none of them.
     """
-    whole, told = [], []
+    complete, reasons = [], []
     for path in sorted(Path(folder).glob("CKPT*")):
-        if found := find_damage(path):
-            told.append(f"{path}: {found}")
-            logger.warning("%s; this checkpoint is not used", told[-1])
+        if damage := find_damage(path):
+            reasons.append(f"{path}: {damage}")
+            logger.warning("%s; this checkpoint is not used", reasons[-1])
         else:
-            whole.append(path)
-    newest_first = _by_recency(Checkpointer._construct_checkpoint_objects(whole))
+            complete.append(path)
+    newest_first = _by_recency(Checkpointer._construct_checkpoint_objects(complete))
     for number, one in enumerate(newest_first):
         if best_checkpoint_at(one, newest_first) or not one.meta[BEST_EPOCH]:
             return newest_first[number:]
-        told.append(f"{one.path}: the best epoch before it, {one.meta[BEST_EPOCH]:.0f}, is lost")
-    if told:
+        reasons.append(f"{one.path}: the best epoch before it, {one.meta[BEST_EPOCH]:.0f}, is lost")
+    if reasons:
         raise CheckpointError(
-            f"{folder}: no checkpoint is left from which this run can go on:\n  "
-            + "\n  ".join(told)
-            + "\nDelete the output folder to train anew, or give another one"
+            f"{folder}: no checkpoint is left from which this run can resume:\n  "
+            + "\n  ".join(reasons)
+            + "\nDelete the output folder to train again, or give another one"
         )
     return []
 
@@ -81,7 +81,7 @@ def best_checkpoint_at(one: Checkpoint, among: Sequence[Checkpoint]) -> Checkpoi
 
 
 def find_damage(folder: Path, names: Sequence[str] = ()) -> str | None:
-    """What is wrong with a checkpoint's files, or None.
+    """The first error in a checkpoint's files, or None.
 
     Arguments
     ---------
@@ -90,31 +90,31 @@ def find_damage(folder: Path, names: Sequence[str] = ()) -> str | None:
     names : sequence of str
         Which of its files are read; by default, all.
     """
-    told = read_json_with_digest(folder / INDEX)
-    if told is None:
+    index = read_json_with_digest(folder / INDEX)
+    if index is None:
         return f"{INDEX} is damaged or missing (earlier versions wrote none)"
-    files = told["files"]
+    files = index["files"]
     for name in names or files:
-        if found := compare_with_record(folder / name, files.get(name)):
-            return found
-    there = {path.name for path in folder.iterdir() if not path.name.startswith(".")}
-    more = sorted(there - {*files, INDEX})
-    return f"{more[0]} does not belong to it" if more else None
+        if damage := compare_with_record(folder / name, files.get(name)):
+            return damage
+    present = {path.name for path in folder.iterdir() if not path.name.startswith(".")}
+    extra = sorted(present - {*files, INDEX})
+    return f"{extra[0]} does not belong to it" if extra else None
 
 
 def check_plugins(folder: str | Path) -> None:
-    """Raise a PluginError if what trained the newest checkpoint, if any, is not installed."""
-    whole = [path for path in Path(folder).glob("CKPT*") if not find_damage(path, [METAFNAME])]
-    for newest in _by_recency(Checkpointer._construct_checkpoint_objects(whole))[:1]:
+    """Raise a PluginError if a plugin of the newest checkpoint, if any, is not installed."""
+    complete = [path for path in Path(folder).glob("CKPT*") if not find_damage(path, [METAFNAME])]
+    for newest in _by_recency(Checkpointer._construct_checkpoint_objects(complete))[:1]:
         check_installed(newest.meta.get("plugins", {}), str(newest.path))
 
 
 class AtomicCheckpointer(Checkpointer):
-    """SpeechBrain's Checkpointer, each checkpoint written beside its place and renamed.
+    """SpeechBrain's Checkpointer; each checkpoint is written under a temporary name and renamed.
 
-    The stock one writes in place, so a job killed while it saves (or deletes) leaves a folder
-    that the next start takes for a checkpoint; nor does it see that a file was damaged later.
-    What is there is read once, when it is first asked for.
+    The stock one writes in place. So a job killed while it saves (or deletes) leaves a folder that
+    the next start takes for a checkpoint. It does not notice a file that is damaged later either.
+    Existing checkpoints are read once, when they are first needed.
 
     Arguments
     ---------
@@ -124,9 +124,9 @@ class AtomicCheckpointer(Checkpointer):
     Attributes
     ----------
     plugins : mapping
-        The model's, which every checkpoint's meta holds.
+        The model's, stored in every checkpoint's meta.
     trained : mapping
-        What else it is to hold: how it was trained, see ``EmotionBrain``.
+        Also stored in the meta: how it was trained, see ``EmotionBrain``.
     """
 
     best_key = BEST_SCORE
@@ -135,12 +135,12 @@ class AtomicCheckpointer(Checkpointer):
         super().__init__(*args, **kwargs)
         self.plugins: Plugins = {}
         self.trained: Mapping[str, Any] = {}
-        self._told: set[str] = set()
+        self._reported: set[str] = set()
         remove_unfinished(self.checkpoints_dir)
         self._known: dict[Path, list[Checkpoint]] = {}  # the main process's, by folder
 
     def list_checkpoints(self) -> list[Checkpoint]:
-        """See ``read_checkpoints``; all processes must ask together."""
+        """See ``read_checkpoints``; all processes must call it together."""
         return list(run_on_main(self._read_once))
 
     def _read_once(self) -> list[Checkpoint]:
@@ -149,27 +149,27 @@ class AtomicCheckpointer(Checkpointer):
         return self._known[self.checkpoints_dir]
 
     def check_world_size(self) -> None:
-        """Raise a CheckpointError if as many processes as now did not save the newest one."""
+        """Raise a CheckpointError if another number of processes saved the newest one."""
         newest = self.find_checkpoint()
         if newest is not None and newest.meta.get("processes", 1.0) != _num_processes():
             raise CheckpointError(
                 f"{newest.path} was saved by {newest.meta['processes']:.0f} processes, now there "
-                f"are {_num_processes():.0f}; go on with as many, or give another output_folder"
+                f"are {_num_processes():.0f}; resume with as many, or give another output_folder"
             )
 
     def save_checkpoint(
         self, meta: Mapping[str, Any] | None = None, *args: Any, **kwargs: Any
     ) -> Checkpoint | None:
-        """See SpeechBrain's; the meta has the number of processes, the plugins, the best epoch."""
+        """See SpeechBrain's; the meta stores the number of processes, plugins and best epoch."""
         before, meta = self.list_checkpoints(), dict(meta or {})
         plugins = {name: dict(origin) for name, origin in self.plugins.items()}
         meta |= {"processes": _num_processes(), "plugins": plugins, **self.trained}
         best = before[0].meta[BEST_EPOCH] if before else 0.0
         meta[BEST_EPOCH] = meta["epoch"] if BEST_SCORE in meta else best
-        # SpeechBrain would log a name that it has only while it is written.
+        # SpeechBrain would log the temporary name.
         level = kwargs.pop("verbosity", logging.INFO)
         saved = super().save_checkpoint(meta, *args, verbosity=logging.DEBUG, **kwargs)
-        ddp_barrier()  # every process has written its share
+        ddp_barrier()  # every process has written its files
         if saved is not None:
             saved = _publish(saved)
             self._known[self.checkpoints_dir] = [saved, *before]
@@ -178,21 +178,21 @@ class AtomicCheckpointer(Checkpointer):
         return saved
 
     def load_checkpoint(self, checkpoint: Checkpoint) -> None:
-        """See SpeechBrain's; warns, once, of a plugin that is of another version than it was."""
-        for told in version_differences(checkpoint.meta.get("plugins", {}), self.plugins):
-            if told not in self._told and if_main_process():
-                logger.warning("%s", told)
-            self._told.add(told)
+        """See SpeechBrain's; warns once of each plugin whose version has changed."""
+        for difference in version_differences(checkpoint.meta.get("plugins", {}), self.plugins):
+            if difference not in self._reported and if_main_process():
+                logger.warning("%s", difference)
+            self._reported.add(difference)
         super().load_checkpoint(checkpoint)
 
     def recover(self, **which: Any) -> Checkpoint:
-        """As ``recover_if_possible``, but it is a CheckpointError if there is none."""
-        found = self.recover_if_possible(**which)
-        if found is None:
+        """As ``recover_if_possible``, but raises a CheckpointError if there is none."""
+        checkpoint = self.recover_if_possible(**which)
+        if checkpoint is None:
             raise CheckpointError(
                 f"{self.checkpoints_dir} holds no checkpoint with a score; train first"
             )
-        return found
+        return checkpoint
 
     def save_and_keep_only(
         self,
@@ -201,32 +201,32 @@ class AtomicCheckpointer(Checkpointer):
         verbosity: int = logging.INFO,
         **ignored: Any,
     ) -> None:
-        """Save, then keep the newest two and what was the best epoch when each was saved.
+        """Save, then delete all but the newest two and the best epoch when each was saved.
 
-        Should the newest be damaged, the run goes on from the one before it to the same weights.
+        If the newest is damaged, the run resumes from the one before it to the same weights.
         """
         self.save_checkpoint(meta, end_of_epoch, verbosity=verbosity)
         if if_main_process():
             known = self._known[self.checkpoints_dir]
             newest = known[:NUM_NEWEST]
             needed = [*newest, *filter(None, (best_checkpoint_at(c, known) for c in newest))]
-            kept = [c for c in known if any(c is one for one in needed)]
-            self._known[self.checkpoints_dir] = kept
+            remaining = [c for c in known if any(c is one for one in needed)]
+            self._known[self.checkpoints_dir] = remaining
             for path in self.checkpoints_dir.glob("CKPT*"):
-                if path not in [c.path for c in kept]:
+                if path not in [c.path for c in remaining]:
                     _delete(path)
         ddp_barrier()
 
     def _new_checkpoint_dirpath(self) -> Path:
-        place = super()._new_checkpoint_dirpath()
-        return place.with_name(UNFINISHED_PREFIX + place.name)
+        path = super()._new_checkpoint_dirpath()
+        return path.with_name(UNFINISHED_PREFIX + path.name)
 
 
 def remove_unfinished(folder: Path) -> None:
-    """Remove what saving began and did not end."""
+    """Remove checkpoints whose saving was interrupted."""
     if if_main_process():
-        for left in folder.glob(f"{UNFINISHED_PREFIX}*"):
-            shutil.rmtree(left, ignore_errors=True)
+        for path in folder.glob(f"{UNFINISHED_PREFIX}*"):
+            shutil.rmtree(path, ignore_errors=True)
 
 
 def _by_recency(checkpoints: Sequence[Checkpoint]) -> list[Checkpoint]:
@@ -238,18 +238,18 @@ def _num_processes() -> float:
 
 
 def _publish(saved: Checkpoint) -> Checkpoint:
-    """Give a checkpoint that is complete its index and its name, all of it flushed."""
+    """Write the index of a complete checkpoint, flush its files, then rename it."""
     files = {path.name: file_record(path) for path in sorted(saved.path.iterdir())}
     (saved.path / INDEX).write_text(json.dumps(add_digest({"files": files})), encoding="utf-8")
     for path in [*saved.path.iterdir(), saved.path]:
         fsync_path(path)
-    place = saved.path.with_name(saved.path.name.removeprefix(UNFINISHED_PREFIX))
-    os.rename(saved.path, place)
-    fsync_path(place.parent)
-    return Checkpoint(place, saved.meta, {n: place / f.name for n, f in saved.paramfiles.items()})
+    final = saved.path.with_name(saved.path.name.removeprefix(UNFINISHED_PREFIX))
+    os.rename(saved.path, final)
+    fsync_path(final.parent)
+    return Checkpoint(final, saved.meta, {n: final / f.name for n, f in saved.paramfiles.items()})
 
 
 def _delete(folder: Path) -> None:
-    aside = folder.with_name(UNFINISHED_PREFIX + folder.name)
-    os.rename(folder, aside)
-    shutil.rmtree(aside)
+    renamed = folder.with_name(UNFINISHED_PREFIX + folder.name)
+    os.rename(folder, renamed)
+    shutil.rmtree(renamed)

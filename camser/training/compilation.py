@@ -1,7 +1,7 @@
-"""Compiled regions: the parts of a model that torch.compile takes as one graph of fixed sizes.
+"""Compiled regions: submodules that torch.compile compiles as one graph of fixed sizes.
 
-Encoders and fusions name them in ``compiled_submodules``. What stays outside runs as it is: LSTMs,
-which cuDNN does better, and front ends, whose complex numbers the compiler leaves to others anyway.
+Encoders and fusions name them in ``compiled_submodules``. All else runs uncompiled: LSTMs, which
+cuDNN runs faster, and front ends, whose complex numbers the compiler does not compile anyway.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ logger = logging.getLogger(__name__)
 
 
 def find_regions(module: nn.Module) -> dict[str, nn.Module]:
-    """The regions that a module and its parts declare, by their names within it.
+    """The regions that a module and its submodules declare, by their names within it.
 
     Arguments
     ---------
@@ -28,8 +28,7 @@ def find_regions(module: nn.Module) -> dict[str, nn.Module]:
     Raises
     ------
     ValueError
-        If a pattern names no submodule, or one of torch's own classes, which torch.compile leaves
-        as they are.
+        If a pattern names no submodule, or one of torch's own classes, which torch.compile skips.
 
     Example
     -------
@@ -41,32 +40,32 @@ def find_regions(module: nn.Module) -> dict[str, nn.Module]:
     >>> list(find_regions(Stack(Block(2, 2), Block(2, 2))))
     ['0', '1']
     """
-    found = {}
-    for path, owner in module.named_modules():
-        for pattern in getattr(owner, "compiled_submodules", ()):
-            matching = dict(_matching(owner, pattern))
+    regions = {}
+    for path, parent in module.named_modules():
+        for pattern in getattr(parent, "compiled_submodules", ()):
+            matching = dict(_matching(parent, pattern))
             if not matching:
                 raise ValueError(
-                    f"{type(owner).__name__}.compiled_submodules names {pattern!r}, and no "
-                    f'submodule is called so; name those that it has, or "" for itself'
+                    f"{type(parent).__name__}.compiled_submodules names {pattern!r}, but no "
+                    f'submodule has this name; name existing submodules, or "" for itself'
                 )
             for name, region in matching.items():
-                _check_is_user_module(owner, name, region)
-                found[".".join(filter(None, (path, name)))] = region
-    return found
+                _check_is_user_module(parent, name, region)
+                regions[".".join(filter(None, (path, name)))] = region
+    return regions
 
 
 def compile_regions(module: nn.Module, backend: str | Callable = "inductor") -> list[str]:
     """Compile a module's regions in place: names, states and copies stay as they are.
 
-    Nothing is compiled before the first call; layers that are alike share what is compiled.
+    Nothing is compiled before the first call; layers that are alike share the compiled code.
 
     Arguments
     ---------
     module : Module
         A model, an encoder or a fusion.
     backend : str or callable
-        torch.compile's; "eager" proves that regions are whole graphs, and is quick.
+        torch.compile's; "eager" checks quickly that each region is one complete graph.
 
     Returns
     -------
@@ -74,7 +73,7 @@ def compile_regions(module: nn.Module, backend: str | Callable = "inductor") -> 
         The names of the regions.
     """
     regions = find_regions(module)
-    # Regions of one class share a cache, and layers that differ in a number are compiled apart.
+    # Regions of one class share a cache; layers that differ in a number are compiled separately.
     limit = torch._dynamo.config.recompile_limit
     torch._dynamo.config.recompile_limit = max(limit, 8 + 2 * len(regions))
     for region in regions.values():
@@ -84,25 +83,25 @@ def compile_regions(module: nn.Module, backend: str | Callable = "inductor") -> 
 
 
 def eager_unless_full_batch(is_full: bool) -> AbstractContextManager:
-    """Around a pass: one of another size than most, such as an epoch's last, runs uncompiled.
+    """Around a pass: a batch of another size, such as an epoch's last, runs uncompiled.
 
-    Each size would be compiled anew, which takes longer than the batch does.
+    Each size would be compiled again, which takes longer than the batch does.
     """
     return nullcontext() if is_full else torch.compiler.set_stance("force_eager")
 
 
-def _check_is_user_module(owner: nn.Module, name: str, region: nn.Module) -> None:
+def _check_is_user_module(parent: nn.Module, name: str, region: nn.Module) -> None:
     if type(region).forward.__module__.startswith("torch."):
         raise ValueError(
-            f"{type(owner).__name__}.compiled_submodules names {name!r}, which is a "
-            f"{type(region).__name__} of torch's own; torch.compile would pass it over: name the "
-            f"module that holds it, or give it a class with a forward"
+            f"{type(parent).__name__}.compiled_submodules names {name!r}, which is a "
+            f"{type(region).__name__} of torch's own; torch.compile would skip it: name the "
+            f"module that contains it, or give it a class with a forward"
         )
 
 
-def _matching(owner: nn.Module, pattern: str) -> Iterator[tuple[str, nn.Module]]:
+def _matching(parent: nn.Module, pattern: str) -> Iterator[tuple[str, nn.Module]]:
     """Submodules by a pattern in which a * stands for one name, not for a path."""
     depth = pattern.count(".")
-    for name, module in owner.named_modules():
+    for name, module in parent.named_modules():
         if name.count(".") == depth and fnmatchcase(name, pattern) and bool(name) == bool(pattern):
             yield name, module

@@ -1,4 +1,4 @@
-"""Whether the same seed gives the same weights: what decides it, as set and as recorded."""
+"""Settings that decide whether the same seed gives the same weights, and their record."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import torch
 from torch import nn
 
 WORKSPACE = "CUBLAS_WORKSPACE_CONFIG"
-# Whose gradients PyTorch sums on a GPU in any order: from torch.use_deterministic_algorithms.
+# PyTorch sums their gradients on a GPU in any order: from torch.use_deterministic_algorithms.
 WITHOUT_ORDER = (
     nn.AdaptiveAvgPool2d, nn.AdaptiveAvgPool3d, nn.AdaptiveMaxPool2d, nn.AvgPool3d, nn.MaxPool3d,
     nn.FractionalMaxPool2d, nn.FractionalMaxPool3d, nn.MaxUnpool1d, nn.MaxUnpool2d, nn.MaxUnpool3d,
@@ -20,10 +20,10 @@ WITHOUT_ORDER = (
 
 
 def set_deterministic(asked: bool) -> None:
-    """Where asked for, allow only what computes the same each time, on a GPU often slower.
+    """If ``asked``, allow only operations that repeat exactly, on a GPU often slower.
 
-    What has no such form is then an error that names it. To be called before a GPU is used: of
-    cuBLAS's sums the order is fixed only where its workspace was, from the beginning.
+    An operation that cannot then raises an error that names it. Call this before a GPU is used:
+    cuBLAS sums in a fixed order only if its workspace was fixed from the beginning.
 
     Raises
     ------
@@ -40,21 +40,21 @@ def set_deterministic(asked: bool) -> None:
 
 
 def check_modules(model: nn.Module, device: str | torch.device) -> None:
-    """Raise a ValueError where what was asked for cannot be had of a model on a GPU.
+    """Raise a ValueError if determinism is required of a model that has none on a GPU.
 
-    What a forward calls without a module, such as ``torch.cumsum``, PyTorch names when it runs.
+    PyTorch itself names a function called without a module, such as ``torch.cumsum``, when it runs.
 
     Arguments
     ---------
     model : Module
         To be trained.
     device : str or torch.device
-        Where.
+        To train on.
     """
     on_gpu = torch.device(device).type == "cuda"
-    if on_gpu and torch.are_deterministic_algorithms_enabled() and (found := unordered(model)):
+    if on_gpu and torch.are_deterministic_algorithms_enabled() and (names := unordered(model)):
         raise ValueError(
-            f"deterministic is true, and the gradients of {', '.join(found)} have no fixed order "
+            f"deterministic is true, and the gradients of {', '.join(names)} have no fixed order "
             f"on a GPU; take another encoder or fusion, or give --deterministic=false"
         )
 
@@ -70,8 +70,8 @@ def unordered(model: nn.Module) -> list[str]:
     frozen = {
         id(module)
         for encoder in model.modules()
-        for part in getattr(encoder, "_frozen", ())
-        for module in part.modules()
+        for submodule in getattr(encoder, "_frozen", ())
+        for module in submodule.modules()
     }
     return [
         f"{name} ({type(module).__name__})"
@@ -82,9 +82,9 @@ def unordered(model: nn.Module) -> list[str]:
 
 @contextmanager
 def full_precision() -> Iterator[None]:
-    """While this lasts, float32 is IEEE's: a GPU does not round products to TF32's ten bits.
+    """Within this context, float32 is IEEE's: a GPU does not round products to TF32's ten bits.
 
-    For what is kept and read again by other devices.
+    For features that are cached and read again on other devices.
     """
     cudnn = torch.backends.cudnn
     products, convolutions = torch.get_float32_matmul_precision(), cudnn.allow_tf32
@@ -98,7 +98,7 @@ def full_precision() -> Iterator[None]:
 
 
 def determinism_settings() -> dict[str, Any]:
-    """What decides, beside the seed, whether a run repeats to the last bit, by name."""
+    """The settings that decide, besides the seed, whether a run repeats exactly, by name."""
     return {
         "deterministic_algorithms": torch.are_deterministic_algorithms_enabled(),
         "cudnn_deterministic": torch.backends.cudnn.deterministic,
@@ -113,21 +113,21 @@ def determinism_settings() -> dict[str, Any]:
 def training_environment(
     device: str | torch.device, precision: str, compiled: bool
 ) -> dict[str, Any]:
-    """What a process trains with, as checkpoints and results tell it.
+    """A process's training settings, as stored in checkpoints and results.
 
     Arguments
     ---------
     device : str or torch.device
         The process's.
     precision, compiled
-        As ``automatic.resolve`` gives them.
+        As ``device.resolve_auto`` returns them.
     """
     resolved = {"precision": precision, "compiled": compiled}
     return {"device": str(device), "determinism": determinism_settings(), "resolved": resolved}
 
 
 def describe_changes(before: Mapping[str, Any], now: Mapping[str, Any]) -> list[str]:
-    """In what two ``training_environment`` differ that can change numbers, a line each.
+    """The differences of two ``training_environment`` that can change numbers, one per line.
 
     Example
     -------
@@ -139,5 +139,6 @@ def describe_changes(before: Mapping[str, Any], now: Mapping[str, Any]) -> list[
     return [f"{n}: {old.get(n)!r}, then {new[n]!r}" for n in new if old.get(n) != new[n]]
 
 
-def _by_name(told: Mapping[str, Any]) -> dict[str, Any]:
-    return {"device": torch.device(told["device"]).type, **told["determinism"], **told["resolved"]}
+def _by_name(settings: Mapping[str, Any]) -> dict[str, Any]:
+    device = torch.device(settings["device"]).type
+    return {"device": device, **settings["determinism"], **settings["resolved"]}

@@ -1,4 +1,4 @@
-"""What suits the device, where a recipe says "auto"."""
+"""Settings for the device, where a recipe has "auto"."""
 
 from __future__ import annotations
 
@@ -22,26 +22,26 @@ CC = ("gcc", "clang")  # the compilers that Triton looks for
 
 
 def resolve_auto(hparams: Mapping[str, Any], run_opts: RunOptions | None = None) -> dict[str, Any]:
-    """``precision`` and ``compiled`` as they are to be on the device that a run will use.
+    """``precision`` and ``compiled`` for the device that a run will use.
 
     Arguments
     ---------
     hparams : mapping
-        A recipe's; without the keys, there is neither another precision nor compilation.
+        A recipe's; without the keys, precision is fp32 and nothing is compiled.
     run_opts : RunOptions, optional
-        SpeechBrain's, which go before.
+        SpeechBrain's, which take precedence.
 
     Returns
     -------
     dict
         ``precision``: "auto" becomes bf16 on a GPU that has it, else fp32. ``compiled``: "auto"
-        becomes true on a GPU, where what the compiler needs is installed.
+        becomes true on a GPU, if all that the compiler needs is installed.
 
     Raises
     ------
     ValueError
-        If ``compiled`` is none of the three, SpeechBrain is to compile the same once more, or there
-        is no such device.
+        If ``compiled`` is none of the three, SpeechBrain is to compile the model too, or there is
+        no such device.
 
     Example
     -------
@@ -49,17 +49,17 @@ def resolve_auto(hparams: Mapping[str, Any], run_opts: RunOptions | None = None)
     {'precision': 'fp32', 'compiled': False}
     """
     options = {} if run_opts is None else run_opts
-    given = {**hparams, **{n: options[n] for n in getattr(options, "overridden_args", ())}}
-    device = _device(given.get("device") or infer_device())
-    precision, compiled = given.get("precision", "fp32"), given.get("compiled", False)
+    config = {**hparams, **{n: options[n] for n in getattr(options, "overridden_args", ())}}
+    device = _device(config.get("device") or infer_device())
+    precision, compiled = config.get("precision", "fp32"), config.get("compiled", False)
     if precision == "auto":
         precision = "bf16" if _has_bf16(device) else "fp32"
     if compiled not in COMPILED:
         raise ValueError(f"compiled is {compiled!r}; allowed: auto, true, false")
     compiled = _can_compile(device) if compiled == "auto" else compiled
-    if compiled and given.get("compile"):
+    if compiled and config.get("compile"):
         raise ValueError(
-            "--compile is SpeechBrain's and takes the whole model, whose regions are compiled "
+            "--compile is SpeechBrain's and compiles the entire model, whose regions are compiled "
             "here; leave it out, or give --compiled=false with it"
         )
     return {"precision": precision, "compiled": compiled}
@@ -73,7 +73,7 @@ def _device(name: str) -> torch.device:
 
 
 def _has_bf16(device: torch.device) -> bool:
-    """Whether a device multiplies in bfloat16 itself: slower than float32 where it does not."""
+    """Whether a device has native bfloat16: emulated, it is slower than float32."""
     if device.type != "cuda":
         return False
     with torch.cuda.device(device):
@@ -81,29 +81,29 @@ def _has_bf16(device: torch.device) -> bool:
 
 
 def _can_compile(device: torch.device) -> bool:
-    """Whether a device is a GPU, and all is there that Triton needs to write for it."""
+    """Whether a device is a GPU, and all that Triton needs to compile is installed."""
     if device.type != "cuda":
         return False
     compiler = shutil.which(os.environ["CC"]) if "CC" in os.environ else any(map(shutil.which, CC))
     header = Path(sysconfig.get_path("include", _scheme()), "Python.h")
-    there = {
+    requirements = {
         "Triton": has_triton(),
         f"a C compiler ({', '.join(CC)}, or what CC names)": compiler,
         f"{header} (e.g. Debian's python3-dev)": header.is_file(),
     }
-    if missing := [name for name, found in there.items() if not found]:
-        logger.info("nothing is compiled, for want of %s", " and ".join(missing))
+    if missing := [name for name, is_met in requirements.items() if not is_met]:
+        logger.info("nothing is compiled; missing: %s", " and ".join(missing))
     return not missing
 
 
 def _scheme() -> str:
-    """Where Triton looks for Python's headers: Debian's own scheme has none."""
+    """The scheme of Python's headers for Triton: Debian's own has none."""
     scheme = sysconfig.get_default_scheme()
     return "posix_prefix" if scheme == "posix_local" else scheme
 
 
 def local_rank_device(run_opts: RunOptions) -> RunOptions:
-    """Where ``--device=cuda`` names no GPU, each process of torchrun takes its own."""
+    """If ``--device=cuda`` names no GPU, give each process of torchrun its own."""
     rank = get_local_rank()
     if rank is None or run_opts.device != "cuda":
         return run_opts

@@ -14,17 +14,17 @@ from speechbrain.utils.epoch_loop import EpochCounter
 class EarlyStopping(EpochCounter):
     """Counts epochs, and stops after ``patience`` of them without a better score.
 
-    SpeechBrain's EpochCounterWithStopper forgets its state between runs; this one is a part of
-    the checkpoint, so a stopped job stays stopped.
+    SpeechBrain's EpochCounterWithStopper forgets its state between runs; this one is saved
+    in the checkpoint, so a stopped job stays stopped.
 
     Arguments
     ---------
     limit : int
-        The most epochs.
+        The maximum number of epochs.
     patience : int
         Epochs without a better score before training stops.
     min_epoch : int
-        The waiting is counted after this epoch.
+        Patience is counted after this epoch.
 
     Example
     -------
@@ -41,7 +41,7 @@ class EarlyStopping(EpochCounter):
         self.best_score, self.best_epoch = -math.inf, 0
 
     def update(self, score: float) -> bool:
-        """Take the current epoch's score, higher is better; returns whether it is the best."""
+        """Store the current epoch's score, higher is better; returns whether it is the best."""
         if score > self.best_score:
             self.best_score, self.best_epoch = float(score), self.current
         return self.best_epoch == self.current

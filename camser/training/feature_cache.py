@@ -1,10 +1,10 @@
-"""What depends on the audio alone: computed once for a corpus, kept on disk, read back.
+"""A cache on disk of features that depend on the audio alone, computed once for a corpus.
 
-These are the frames of frozen encoders and the features of front ends that have nothing to learn.
-A file holds a row for every segment of a manifest under one encoder; its name is made of the
+These are the frames of frozen encoders and the features of front ends without trainable weights.
+A file holds a row for every segment of a manifest under one encoder. Its name is a hash of the
 encoder's fixed weights, settings and versions and of the manifest's fingerprint, which covers the
-audio, so all runs that share both share the file, and nothing stale is ever read. Like packed
-audio it is read whole at a start, against the digest in the index beside it.
+audio. So runs that share both share the file, and an outdated file is never read. As for packed
+audio, the complete file is read at a start, to verify its checksum in the index beside it.
 """
 
 from __future__ import annotations
@@ -40,8 +40,8 @@ from camser.training.determinism import full_precision
 
 logger = logging.getLogger(__name__)
 FORMAT = "camser kept features, 1"
-CACHE_BATCH = 32  # computed at a time: enough for a GPU, and 2 GB for a large transformer on a CPU
-MAX_ROW_BYTES = 1 << 20  # bytes of a segment; on a GPU more is sooner computed than read
+CACHE_BATCH = 32  # segments at a time: enough for a GPU, and 2 GB for a large transformer on a CPU
+MAX_ROW_BYTES = 1 << 20  # of a segment; on a GPU, computing more is faster than reading it
 
 
 def cache_features(
@@ -54,29 +54,29 @@ def cache_features(
     progress: bool = False,
     plugins: Mapping[str, Mapping[str, str]] | None = None,
 ) -> dict[str, MappedArray]:
-    """What is kept of a model's encoders, computed where it is not there yet.
+    """The cached features of a model's encoders, computed where they are missing.
 
-    Under several processes the main one computes, and all must call it. On a GPU, what is larger
-    than ``MAX_ROW_BYTES``, as all layers of a frozen transformer are, is not kept.
+    With several processes the main one computes, and all must call it. On a GPU, rows larger than
+    ``MAX_ROW_BYTES``, such as all layers of a frozen transformer, are not cached.
 
     Arguments
     ---------
     encoders : mapping of str to Encoder
-        A model's; those that keep nothing are passed over.
+        A model's; those that are not cacheable are skipped.
     utterances : sequence of Utterance
-        The whole manifest.
+        The complete manifest.
     index : SegmentIndex
         Of the manifest.
     packed : PackedAudio
         Of the manifest.
     folder : str or Path
-        Where the files are kept.
+        Of the cache.
     device : str
-        Where to compute.
+        To compute on.
     progress : bool
         Whether to show a bar.
     plugins : mapping of str to mapping, optional
-        Where the encoders come from, as the model's ``plugins``.
+        The encoders' packages, as in the model's ``plugins``.
 
     Returns
     -------
@@ -86,7 +86,7 @@ def cache_features(
     Raises
     ------
     ValueError
-        If the disk has no room for it.
+        If the disk has too little space.
     """
     arrays: dict[str, MappedArray] = {}
     plugins = plugins or {}
@@ -96,16 +96,16 @@ def cache_features(
         shape = (index.total, *_row_shape(encoder, index.segment_samples))
         row_size = 4 * math.prod(shape[1:])
         if torch.device(device).type == "cuda" and row_size > MAX_ROW_BYTES:
-            logger.info("%s is not kept: %.1f MB a segment", name, row_size / 1e6)
+            logger.info("%s is not cached: %.1f MB a segment", name, row_size / 1e6)
             continue
         path = Path(folder) / f"{_cache_key(encoder, plugins.get(name, {}), index, utterances)}.npy"
         about = {"format": FORMAT, "shape": list(shape)}
         if if_main_process() and not is_valid_array(path, about):
             size = row_size * index.total
-            logger.info("computing what is kept of %s, %.2f GB, into %s", name, size / 1e9, path)
+            logger.info("caching the features of %s, %.2f GB, in %s", name, size / 1e9, path)
             _check_room(path, size)
-            waves = _waves(utterances, index, packed, progress)
-            write_array(path, np.float32, shape, _compute(encoder.to(device), waves, device))
+            waveforms = _waveforms(utterances, index, packed, progress)
+            write_array(path, np.float32, shape, _compute(encoder.to(device), waveforms, device))
             write_index(path, about)
         ddp_barrier()
         array = open_array(path, shape, [np.float32])
@@ -142,16 +142,16 @@ def _cache_key(
         "versions": {name: _version(name) for name in packages},
     }
     sha.update(json.dumps(settings, sort_keys=True).encode())
-    learned = {name for name, p in encoder.named_parameters() if p.requires_grad}
+    trainable = {name for name, p in encoder.named_parameters() if p.requires_grad}
     for name, value in sorted(encoder.state_dict().items()):
-        if name not in learned:
+        if name not in trainable:
             sha.update(name.encode())
             sha.update(value.detach().cpu().contiguous().flatten().view(torch.uint8).numpy())
     return sha.hexdigest()[:24]
 
 
 def _declared_requirements(distribution: str) -> set[str]:
-    """What another package's plugin computes with: all that the package declares to need."""
+    """All packages that another package's plugin may compute with, as that package declares."""
     if distribution == "camser":
         return set()
     try:
@@ -173,18 +173,18 @@ def _check_room(path: Path, size: int) -> None:
     free = shutil.disk_usage(path.parent).free
     if size > free:
         raise ValueError(
-            f"{path.parent}: {size / 1e9:.1f} GB are to be kept, {free / 1e9:.1f} GB are free; "
+            f"{path.parent}: {size / 1e9:.1f} GB are to be cached, {free / 1e9:.1f} GB are free; "
             f"make room, give another prepared_folder, or set keep_features: false"
         )
 
 
-def _waves(
+def _waveforms(
     utterances: Sequence[Utterance], index: SegmentIndex, packed: PackedAudio, progress: bool
 ) -> Iterator[Tensor]:
     """The segments of all utterances, [segments, samples] at a time."""
     dataset = SegmentDataset(utterances, index, [u.emotion for u in utterances], packed)
     for start in tqdm(
-        range(0, index.total, CACHE_BATCH), desc="kept features", disable=not progress
+        range(0, index.total, CACHE_BATCH), desc="cached features", disable=not progress
     ):
         batch = dataset.__getitems__(range(start, min(start + CACHE_BATCH, index.total)))
         assert batch.wav is not None, "its dataset has the packed audio"
@@ -192,13 +192,13 @@ def _waves(
 
 
 @torch.no_grad()
-def _compute(encoder: Encoder, waves: Iterable[Tensor], device: str) -> Iterator[np.ndarray]:
+def _compute(encoder: Encoder, waveforms: Iterable[Tensor], device: str) -> Iterator[np.ndarray]:
     was_training = encoder.training
     encoder.eval()
     try:
-        for some in waves:
+        for batch in waveforms:
             with full_precision():
-                features = encoder.cacheable_output(some.to(device))
+                features = encoder.cacheable_output(batch.to(device))
             yield features.float().cpu().numpy()
     finally:
         encoder.train(was_training)

@@ -1,7 +1,7 @@
-"""Steps that are taken only where all is finite, and losses that nobody waits for.
+"""Optimizer steps that are skipped unless all is finite, and losses that are fetched later.
 
-A step that asks the device for a number waits until all before it is done, and the device then
-waits for the next step. So whether gradients are finite is decided on the device, and losses are
+A step that reads a number from the device waits until all earlier work is done. The device then
+waits for the next step. So the device itself decides whether gradients are finite, and losses are
 fetched together, once in a while.
 """
 
@@ -18,21 +18,22 @@ from torch.nn.utils import clip_grads_with_norm_, get_total_norm
 from torch.optim import Optimizer
 
 logger = logging.getLogger(__name__)
-STEPS_BETWEEN_FETCHES = 20  # so that the bar moves, and trouble is known within seconds
-# How often in a row a GradScaler may halve its scale before that is trouble: from its first, 2**16,
-# down to 1; later once for having doubled it, and once for a batch of larger gradients.
+STEPS_BETWEEN_FETCHES = 20  # so that the bar moves, and errors are known within seconds
+# How often in a row a GradScaler may halve its scale before that is an error: at first from 2**16
+# down to 1; later once because it doubled it, and once for a batch of larger gradients.
 FIRST_HALVINGS, LATER_HALVINGS = 16, 2
 OTHER_RANK_HINT = (
-    "the losses of this process are finite: another one names its batch, or it is gradients"
+    "the losses of this process are finite: another process logs its batch, or gradients are "
+    "not finite"
 )
 
 
 class NonFiniteError(ValueError):
-    """Training that goes nowhere: loss or gradients are not finite, step after step."""
+    """Loss or gradients are not finite, step after step."""
 
 
 def backward_or_nan(loss: Tensor) -> None:
-    """The gradients of a loss; of one that is not finite, none is.
+    """Compute the gradients of a loss; they are NaN where it is not finite.
 
     So every process of a distributed run skips the step that one of them cannot take.
     """
@@ -42,35 +43,35 @@ def backward_or_nan(loss: Tensor) -> None:
 def clip_and_step(
     optimizers: Iterable[Optimizer], scaler: torch.GradScaler, max_norm: float
 ) -> Tensor:
-    """Clip the gradients of each optimiser and step all, unless one gradient is not finite.
+    """Clip the gradients of each optimizer and step all, unless one gradient is not finite.
 
-    Optimisers that are not fused cannot look for themselves, so for them the host waits.
+    Optimizers that are not fused cannot check this on the device, so for them the host waits.
 
     Arguments
     ---------
     optimizers : iterable of Optimizer
-        One a part of the model.
+        One for each component of the model.
     scaler : GradScaler
-        Where it is enabled (fp16) it looks for a scale that fits; it would let each optimiser
-        step by itself, so it does not step them.
+        If it is enabled (fp16), it searches for a suitable scale. It does not step the optimizers,
+        because it would step each one separately.
     max_norm : float
-        Of each optimiser's gradients; ``math.inf``: they are not clipped.
+        Of each optimizer's gradients; ``math.inf``: they are not clipped.
 
     Returns
     -------
     Tensor
-        1.0 where the step was skipped, else 0.0, on the device. Whether that is trouble, or a
-        scaler's search, ``LossTracker`` tells.
+        1.0 if the step was skipped, else 0.0, on the device. ``LossTracker`` decides whether that
+        is an error, or a scaler's search.
     """
     norms, optimizers = [], list(optimizers)
     for optimizer in optimizers:
         scaler.unscale_(optimizer)
-        given = [p for group in optimizer.param_groups for p in group["params"]]
-        given = [p for p in given if p.grad is not None]
-        if given:
-            norms.append(get_total_norm([p.grad for p in given]))
-        if given and math.isfinite(max_norm):
-            clip_grads_with_norm_(given, max_norm, norms[-1])
+        params = [p for group in optimizer.param_groups for p in group["params"]]
+        params = [p for p in params if p.grad is not None]
+        if params:
+            norms.append(get_total_norm([p.grad for p in params]))
+        if params and math.isfinite(max_norm):
+            clip_grads_with_norm_(params, max_norm, norms[-1])
     skipped = 1.0 - torch.stack(norms).isfinite().all().float()
     for optimizer in optimizers:
         _step_unless(skipped, optimizer)
@@ -80,7 +81,7 @@ def clip_and_step(
 
 
 def check_loss_scale(scaler: torch.GradScaler) -> None:
-    """Raise a NotFiniteError where fp16 has looked for a scale that fits, and there is none."""
+    """Raise a NonFiniteError if fp16 has found no suitable scale."""
     if scaler.is_enabled() and scaler.get_scale() < 1:
         raise NonFiniteError(
             f"gradients are not finite in fp16 at any scale (now {scaler.get_scale():.1e}); give a "
@@ -88,19 +89,19 @@ def check_loss_scale(scaler: torch.GradScaler) -> None:
         )
 
 
-def _step_unless(found: Tensor, optimizer: Any) -> None:
+def _step_unless(skipped: Tensor, optimizer: Any) -> None:
     if all(group.get("fused") for group in optimizer.param_groups):
-        optimizer.found_inf = found  # as GradScaler tells it
+        optimizer.found_inf = skipped  # as GradScaler passes it
         try:
             optimizer.step()
         finally:
             del optimizer.found_inf
-    elif not found.item():
+    elif not skipped.item():
         optimizer.step()
 
 
 class _Pending(NamedTuple):
-    """A batch whose loss nobody has looked at yet."""
+    """A batch whose loss is not fetched yet."""
 
     number: int
     ids: Sequence[str]
@@ -109,28 +110,28 @@ class _Pending(NamedTuple):
 
 
 class LossTracker:
-    """Losses that lie on the device until they are looked at, all at once.
+    """Losses that stay on the device until they are fetched, all at once.
 
     Arguments
     ---------
     patience : int
         Steps in a row that may be skipped because something is not finite.
     scaled : bool
-        Whether a GradScaler looks for its scale: steps that it skips for that are not counted.
+        Whether a GradScaler searches for its scale: steps that it skips for that are not counted.
     alone : bool
-        Whether no other process works on the same steps, whose losses only that one knows.
+        Whether no other process, whose losses are not known here, works on the same steps.
 
     Attributes
     ----------
     skipped : int
-        Steps, of those looked at and counted.
+        Steps, of those fetched and counted.
 
     Example
     -------
-    >>> watch = LossTracker(patience=3)
-    >>> watch.add(1, ["a"], torch.tensor(2.0), torch.tensor(0.0))
-    >>> watch.add(2, ["b"], torch.tensor(4.0), torch.tensor(0.0))
-    >>> watch.fetch(mean=0.0)
+    >>> losses = LossTracker(patience=3)
+    >>> losses.add(1, ["a"], torch.tensor(2.0), torch.tensor(0.0))
+    >>> losses.add(2, ["b"], torch.tensor(4.0), torch.tensor(0.0))
+    >>> losses.fetch(mean=0.0)
     3.0
     """
 
@@ -143,12 +144,12 @@ class LossTracker:
         self._in_a_row: list[list[str]] = []
 
     def add(self, number: int, ids: Sequence[str], loss: Tensor, skipped: Tensor | None) -> None:
-        """Note a batch, without waiting for it.
+        """Add a batch, without waiting for it.
 
         Arguments
         ---------
         number : int
-            Which of the epoch's batches, from 1.
+            Of the batch in the epoch, from 1.
         ids : sequence of str
             Its items.
         loss : Tensor
@@ -160,12 +161,12 @@ class LossTracker:
 
     @property
     def should_fetch(self) -> bool:
-        """Whether it is time to look; on a CPU always, where there is nothing to wait for."""
+        """Whether it is time to fetch; on a CPU always, where there is nothing to wait for."""
         on_host = bool(self.pending) and self.pending[-1].loss.device.type == "cpu"
         return on_host or len(self.pending) >= STEPS_BETWEEN_FETCHES
 
     def fetch(self, mean: float) -> float:
-        """Fetch what is pending, tell what was skipped, and go on with the epoch's mean loss.
+        """Fetch pending losses, log skipped steps, and update the epoch's mean loss.
 
         Arguments
         ---------
@@ -174,7 +175,7 @@ class LossTracker:
 
         Raises
         ------
-        NotFiniteError
+        NonFiniteError
             If more steps in a row than the patience allows were skipped.
         """
         pending, self.pending = self.pending, []
@@ -193,7 +194,6 @@ class LossTracker:
         return mean
 
     def _count_skipped_step(self, skipped: bool) -> None:
-        """A step's end: whether it was one, and of which batches it was made."""
         batches, self._unstepped = self._unstepped, []
         all_finite = all(is_finite for _, is_finite in batches)
         if not skipped and all_finite:
@@ -215,9 +215,9 @@ class LossTracker:
         if len(self._in_a_row) > self.patience:
             names = [name for batch in self._in_a_row for name in batch]
             more = f" and {len(names) - 9} more, which the log names" if len(names) > 9 else ""
-            told = f", with {', '.join(names[:9])}{more}" if names else f"; {OTHER_RANK_HINT}"
+            details = f", with {', '.join(names[:9])}{more}" if names else f"; {OTHER_RANK_HINT}"
             raise NonFiniteError(
-                f"loss or gradients are not finite in {len(self._in_a_row)} steps in a row{told}. "
-                f"Listen to what is named; if nothing is wrong with it, give a lower "
-                f"learning_rate, a max_grad_norm, or --precision=fp32"
+                f"loss or gradients are not finite in {len(self._in_a_row)} steps in a row"
+                f"{details}. Listen to the named utterances; if nothing is wrong with them, give a "
+                f"lower learning_rate, a max_grad_norm, or --precision=fp32"
             )

@@ -1,4 +1,4 @@
-"""One optimiser a part of the model, so that each has a rate of its own and is clipped whole."""
+"""One optimizer per component of the model: each has its own rate, and is clipped separately."""
 
 from __future__ import annotations
 
@@ -14,21 +14,21 @@ from camser.registry import did_you_mean
 def learning_rates(
     parts: Mapping[str, nn.Module], default: float, given: Mapping[str, float]
 ) -> dict[str, float]:
-    """The rate of each part.
+    """The rate of each component.
 
     Arguments
     ---------
     parts : mapping of str to Module
         Of a model, by name.
     default : float
-        Of parts that are not given one.
+        Of components without one of their own.
     given : mapping of str to float
-        By part.
+        By component.
 
     Raises
     ------
     ValueError
-        If there is no such part.
+        If there is no such component.
 
     Example
     -------
@@ -38,7 +38,7 @@ def learning_rates(
     for name in given:
         if name not in parts:
             raise ValueError(
-                f"learning_rates: no part {name!r}; there are: {', '.join(parts)}."
+                f"learning_rates: no component {name!r}; there are: {', '.join(parts)}."
                 f"{did_you_mean(name, parts)}"
             )
     return {name: float(given.get(name, default)) for name in parts}
@@ -50,7 +50,7 @@ def build_optimizers(
     rates: Mapping[str, float],
     spare_vectors: bool,
 ) -> dict[str, Optimizer]:
-    """The optimisers by part; parts without a trainable parameter have none.
+    """The optimizers by component; a component without a trainable parameter has none.
 
     Arguments
     ---------
@@ -59,14 +59,14 @@ def build_optimizers(
     opt_class : callable
         Takes parameters and ``lr``.
     rates : mapping of str to float
-        By part.
+        By component.
     spare_vectors : bool
-        Whether biases and norms are spared weight decay.
+        Whether biases and norms have no weight decay.
     """
     optimizers = {}
-    for name, part in parts.items():
-        trained = [p for p in part.parameters() if p.requires_grad]
+    for name, component in parts.items():
+        trained = [p for p in component.parameters() if p.requires_grad]
         if trained:
-            groups = rm_vector_weight_decay(part) if spare_vectors else trained
+            groups = rm_vector_weight_decay(component) if spare_vectors else trained
             optimizers[name] = opt_class(groups, lr=rates[name])
     return optimizers

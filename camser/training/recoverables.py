@@ -1,4 +1,4 @@
-"""The random state as a part of a checkpoint."""
+"""The random state and the history, saved in a checkpoint."""
 
 from __future__ import annotations
 
@@ -22,14 +22,14 @@ logger = logging.getLogger(__name__)
 class RandomState:
     """The states of torch's, the used GPU's, numpy's and Python's generators, as a recoverable.
 
-    Every process of a distributed run keeps its own beside the main one's.
+    Every process of a distributed run saves its own beside the main one's.
     """
 
     @mark_as_saver
     def save(self, path: str | Path) -> None:
         """Write this process's states."""
-        drawn: Any = np.random.get_state()
-        kind, keys, *rest = drawn
+        numpy_state: Any = np.random.get_state()
+        kind, keys, *rest = numpy_state
         version, internal, gauss = random.getstate()
         state = {
             "torch": torch.get_rng_state(),
@@ -41,9 +41,9 @@ class RandomState:
 
     @mark_as_loader
     def load(self, path: str | Path, end_of_epoch: bool) -> None:
-        """Restore this process's states; a process that did not save any keeps its own."""
+        """Restore this process's states; without saved ones, they are left as they are."""
         if not self._own(path).exists():
-            return  # only to evaluate: ``check_world_size`` guards training
+            return  # only in evaluation: ``check_world_size`` guards training
         state = torch.load(self._own(path), weights_only=True)
         torch.set_rng_state(state["torch"])
         self._load_cuda(state["cuda"], path)
@@ -54,13 +54,13 @@ class RandomState:
 
     @staticmethod
     def _load_cuda(state: torch.Tensor | None, path: str | Path) -> None:
-        there = torch.cuda.is_initialized()
-        if state is not None and there:
+        on_gpu = torch.cuda.is_initialized()
+        if state is not None and on_gpu:
             torch.cuda.set_rng_state(state)
         elif state is not None:
-            logger.warning("%s is of a run on a GPU; on a CPU other noise is drawn", path)
-        elif there:
-            logger.warning("%s is of a run on a CPU; on a GPU other noise is drawn", path)
+            logger.warning("%s was saved on a GPU; random numbers differ on a CPU", path)
+        elif on_gpu:
+            logger.warning("%s was saved on a CPU; random numbers differ on a GPU", path)
 
     @staticmethod
     def _own(path: str | Path) -> Path:
@@ -70,7 +70,7 @@ class RandomState:
 
 @register_checkpoint_hooks
 class EpochHistory:
-    """The epochs that are over, a row each.
+    """The completed epochs, one row for each.
 
     Attributes
     ----------
@@ -90,7 +90,7 @@ class EpochHistory:
         self.rows: list[dict[str, Any]] = []
 
     def add(self, row: Mapping[str, Any]) -> None:
-        """Add an epoch, the next one: a resumed run has the rows of its checkpoint."""
+        """Add the next epoch; a resumed run has the rows of its checkpoint."""
         self.rows.append(dict(row))
 
     @mark_as_saver

@@ -1,4 +1,4 @@
-"""What a run makes its batches of: packed audio and kept features, and where they lie."""
+"""The data of a run's batches: packed audio and cached features, and their device."""
 
 from __future__ import annotations
 
@@ -17,25 +17,25 @@ from camser.training.feature_cache import cache_features
 
 
 class RunData:
-    """A manifest's audio, packed, and what can be kept of a model's work on it.
+    """A manifest's packed audio, and the features of a model that can be cached.
 
-    Both are made where ``folder`` does not hold them yet. On a GPU with room for all that batches
-    are made of, it is copied there.
+    Both are computed where ``folder`` does not hold them yet. They are copied to a GPU that has
+    enough memory for all data of the batches.
 
     Arguments
     ---------
     utterances : sequence of Utterance
-        The whole manifest.
+        The complete manifest.
     model : UtteranceEncoder
-        For whose encoders.
+        Whose encoders compute the features.
     data_folder : str, Path or mapping of str to those
         What the manifest's paths are relative to, as for ``corpus.locate``.
     folder : str or Path
         The prepared folder.
     keep : bool
-        Whether what depends on the audio alone is kept.
+        Whether features that depend on the audio alone are cached.
     device : str
-        Where the model is.
+        The model's.
     progress : bool
         Whether to show bars.
 
@@ -44,9 +44,9 @@ class RunData:
     audio : PackedAudio
         Of the manifest.
     kept : dict of str to MappedArray
-        By modality.
+        The cached features, by modality.
     place : torch.device
-        Where batches are made.
+        The device on which batches are made.
     """
 
     def __init__(
@@ -64,20 +64,20 @@ class RunData:
         self.audio = PackedAudio(utterances, data_folder, packed, progress)
         self.kept: dict[str, MappedArray] = {}
         if keep:
-            where = self.index, self.audio, frames, device, progress
-            self.kept = cache_features(model.encoders, utterances, *where, model.plugins)
+            arguments = self.index, self.audio, frames, device, progress
+            self.kept = cache_features(model.encoders, utterances, *arguments, model.plugins)
         self.needs_audio = self.kept.keys() != set(model.encoders)
         needed = [*self.kept.values(), *([self.audio.samples] if self.needs_audio else [])]
         self.device = torch.device(device)
         self.place = copy_to_device_if_fits(needed, self.device)
 
     def dataset(self, part: Sequence[Utterance], labels: Sequence[str]) -> SegmentDataset:
-        """The segments of some utterances; their samples only where not all is kept."""
+        """The segments of some utterances; their samples only if not all features are cached."""
         audio = self.audio if self.needs_audio else None
         return SegmentDataset(part, self.index, labels, audio, self.kept, self.place)
 
     def loader_kwargs(self, batch_size: int, num_workers: int) -> dict[str, Any]:
-        """The arguments of a loader; what lies on a GPU needs neither workers nor a way there."""
+        """The arguments of a loader; data on a GPU needs neither workers nor pinned memory."""
         on_host = self.place.type == "cpu"
         workers = num_workers if on_host else 0
         return {

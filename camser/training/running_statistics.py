@@ -1,4 +1,4 @@
-"""Running statistics, which a step that is not taken leaves as they were."""
+"""Running statistics, which a skipped step leaves as they were."""
 
 from __future__ import annotations
 
@@ -7,14 +7,14 @@ from torch import Tensor, nn
 
 
 class RunningStatistics:
-    """The buffers in a model's state, such as batch normalisation's means.
+    """The buffers in a model's state, such as batch normalization's means.
 
-    A batch that is not finite spoils them on its way forward, for ever, though its step is skipped.
+    The forward pass of a non-finite batch spoils them for good, even if its step is skipped.
 
     Arguments
     ---------
     model : Module
-        On its device already.
+        Already on its device.
 
     Example
     -------
@@ -39,12 +39,12 @@ class RunningStatistics:
 
     @torch.no_grad()
     def remember(self) -> None:
-        """Note them as they are before a step."""
+        """Store them before a step."""
         for before, buffer in zip(self.remembered, self.buffers, strict=True):
             before.copy_(buffer)
 
     @torch.no_grad()
     def restore_where(self, skipped: Tensor) -> None:
-        """Put them back where ``skipped``, [], is 1; the host need not know whether it is."""
+        """Restore them where ``skipped``, [], is 1; the host does not wait for its value."""
         for before, buffer in zip(self.remembered, self.buffers, strict=True):
             buffer.copy_(torch.where(skipped > 0, before, buffer))

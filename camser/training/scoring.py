@@ -1,4 +1,4 @@
-"""From segments to utterances: means on the device, and one transfer of what is scored."""
+"""From segments to utterances: means on the device, and one transfer of the scores."""
 
 from __future__ import annotations
 
@@ -12,7 +12,8 @@ from torch import Tensor, nn
 class MeanOverSegments:
     """The means over utterances' segments, which may come in any order, and batch by batch.
 
-    All is summed where the values are, so nothing waits; see ``segments.join`` for one batch.
+    Sums stay on the values' device, so nothing waits. For one batch, see
+    ``segments.mean_over_segments``.
 
     Arguments
     ---------
@@ -33,7 +34,7 @@ class MeanOverSegments:
         self.sums: Tensor | None = None
 
     def add(self, values: Tensor, owners: Tensor) -> None:
-        """Values of segments, [segments, features], and which utterance each one is of."""
+        """Add values of segments, [segments, features], and the utterance index of each."""
         values = values.float()
         if self.sums is None:
             self.sums = values.new_zeros(self.num_utterances, values.shape[1])
@@ -48,12 +49,12 @@ class MeanOverSegments:
 
 
 class UtteranceScores(NamedTuple):
-    """What is known of a stage's utterances, on the host.
+    """The scores of a stage's utterances, on the host.
 
     Arguments
     ---------
     ids : list of str
-        Of those that had a segment: all, but in a run that is cut short to debug it.
+        Of utterances that had a segment: all, except in a debug run, which is shortened.
     labels : Tensor
         [utterances]
     log_probabilities : Tensor
@@ -71,11 +72,11 @@ class UtteranceScores(NamedTuple):
 def score_utterances(
     means: MeanOverSegments, classifier: nn.Module, ids: Sequence[str], labels: Sequence[int]
 ) -> UtteranceScores:
-    """Decide on utterances by the means of their segments' embeddings.
+    """Classify utterances by the means of their segments' embeddings.
 
     Arguments
     ---------
-    means : UtteranceMeans
+    means : MeanOverSegments
         Of embeddings.
     classifier : torch.nn.Module
         [utterances, embedding_size] -> log-probabilities.
@@ -84,6 +85,6 @@ def score_utterances(
     """
     both = torch.cat([classifier(means.means()), means.counts], dim=1).cpu()  # the one transfer
     seen = (both[:, -1] > 0).nonzero().squeeze(1)
-    found, truths = both[seen, :-1], torch.tensor(labels)[seen]
-    loss = nn.functional.nll_loss(found, truths).item()
-    return UtteranceScores([ids[i] for i in seen.tolist()], truths, found, loss)
+    log_probabilities, targets = both[seen, :-1], torch.tensor(labels)[seen]
+    loss = nn.functional.nll_loss(log_probabilities, targets).item()
+    return UtteranceScores([ids[i] for i in seen.tolist()], targets, log_probabilities, loss)

@@ -1,4 +1,4 @@
-"""SpeechBrain's loop with what ours adds: orders, steps, and how it is cut off and goes on."""
+"""SpeechBrain's loop, extended: batch order, steps, interruption and resuming."""
 
 from __future__ import annotations
 
@@ -37,9 +37,9 @@ logger = logging.getLogger(__name__)
 
 @register_checkpoint_hooks
 class ResumableBrain(sb.Brain):
-    """Takes steps that are finite, in an order of its own, and ends for a signal when all is saved.
+    """Skips non-finite steps, seeds the batch order, and saves before it ends for a signal.
 
-    What it reads from ``hparams``: ``seed``, ``batch_size``, ``eval_batch_size`` and
+    It reads from ``hparams``: ``seed``, ``batch_size``, ``eval_batch_size`` and
     ``epoch_counter``.
 
     Arguments
@@ -53,14 +53,14 @@ class ResumableBrain(sb.Brain):
         self.datasets: dict[Stage, SegmentDataset] = {}
         scaled = self.scaler.is_enabled()
         self.losses = nonfinite.LossTracker(self.nonfinite_patience, scaled, is_single_process())
-        self.last_complete_step = 0  # the last one that this process has made, and all of it
+        self.last_complete_step = 0  # the last one that this process completed
         self._began, self._seconds_before = time.monotonic(), 0.0
         self._loaders: weakref.WeakSet = weakref.WeakSet()
         if self.max_grad_norm <= 0:  # SpeechBrain would then climb the gradient
             self.max_grad_norm: float = math.inf
 
     def make_dataloader(self, dataset: Any, stage: Stage, *args: Any, **kwargs: Any) -> Any:
-        """SpeechBrain's; order and workers' seeds are drawn apart from the model's noise."""
+        """See SpeechBrain's; order and workers' seeds do not depend on the model's noise."""
         self.datasets[stage] = dataset
         kwargs["generator"] = torch.Generator().manual_seed(self.hparams.seed)
         if kwargs.get("num_workers"):
@@ -76,29 +76,29 @@ class ResumableBrain(sb.Brain):
 
     @contextmanager
     def watching_workers(self) -> Iterator[None]:
-        """Raise a LostWorkerError for what comes of this: that a loader's worker is no more.
+        """Raise a LostWorkerError instead of an error that a loader's dead worker caused.
 
-        PyTorch raises a RuntimeError anywhere, or the pipe to the worker breaks first; only the
-        worker's exit status tells.
+        PyTorch raises a RuntimeError anywhere, or the pipe to the worker breaks first. Only the
+        worker's exit status shows the cause.
         """
         try:
             yield
         except resource_errors.LostWorkerError:
             raise
         except (RuntimeError, *resource_errors.PIPE_ERRORS) as error:
-            ignore_child_exits()  # else PyTorch raises in here too, wherever it learns of an end
+            ignore_child_exits()  # else PyTorch may raise in here too, when it notices an exit
             if lost := self._lost_workers():
                 raise resource_errors.LostWorkerError(lost) from error
             raise
 
     def _lost_workers(self) -> list[str]:
-        reading = [loader._speechbrain_iterator for loader in self._loaders]
+        iterators = [loader._speechbrain_iterator for loader in self._loaders]
         return resource_errors.worker_exits(
-            [w for one in reading for w in getattr(one, "_workers", ())]
+            [w for iterator in iterators for w in getattr(iterator, "_workers", ())]
         )
 
     def fit(self, *args: Any, **kwargs: Any) -> None:
-        """See SpeechBrain's; where a signal asks for it, it ends after a checkpoint.
+        """See SpeechBrain's; after a signal, it ends at a checkpoint.
 
         Raises
         ------
@@ -107,10 +107,10 @@ class ResumableBrain(sb.Brain):
         """
         with SIGNALS.defer(), self.watching_workers():
             super().fit(*args, **kwargs)
-        self._stop_if_signalled()  # what came after the last checkpoint
+        self._stop_if_signalled()  # for a signal after the last checkpoint
 
     def on_fit_start(self) -> None:
-        """Every process draws noise of its own, the same whatever was computed before."""
+        """Seed each process with a seed of its own, whatever was computed before."""
         torch.manual_seed(self.hparams.seed + (get_rank() or 0))
         if self.checkpointer is not None:
             self.checkpointer.check_world_size()
@@ -118,7 +118,7 @@ class ResumableBrain(sb.Brain):
         self.statistics = RunningStatistics(self.modules)
 
     def fit_batch(self, batch: Any) -> float:
-        """A step; the last batches of an epoch step too where they are less than a full set.
+        """Accumulate gradients, and step after a full set of batches or the epoch's last one.
 
         Returns
         -------
@@ -129,7 +129,7 @@ class ResumableBrain(sb.Brain):
         if self.step % self.grad_accumulation_factor == 1 or self.grad_accumulation_factor == 1:
             self.statistics.remember()
         should_step = full or self.step == self.num_train_batches
-        # Around the way back too: with gradient checkpointing, layers run there once more.
+        # Around the backward pass too: with gradient checkpointing, layers run again there.
         fixed_size = eager_unless_full_batch(len(batch) == self.hparams.batch_size)
         with self._explain_out_of_memory(len(batch)):
             with self.no_sync(not should_step), fixed_size:
@@ -148,11 +148,11 @@ class ResumableBrain(sb.Brain):
 
     @property
     def epoch_seconds(self) -> float:
-        """Since the epoch began, without the time in which it was interrupted."""
+        """Since the epoch began, without interruptions."""
         return time.monotonic() - self._began
 
     def optimizers_step(self) -> Tensor:
-        """See ``finite.step``."""
+        """See ``nonfinite.clip_and_step``."""
         self.optimizer_step += 1
         optimizers = self.freeze_optimizers(self.optimizers_dict).values()
         return nonfinite.clip_and_step(optimizers, self.scaler, self.max_grad_norm)
@@ -161,23 +161,23 @@ class ResumableBrain(sb.Brain):
         """See SpeechBrain's; ``fit_batch`` returns the average itself."""
         return loss if isinstance(loss, float) else super().update_average(loss, avg_loss)
 
-    # Saving, and ending before the end ---------------------------------------------------------
+    # Saving and interruption --------------------------------------------------------------------
 
     def save_checkpoint(self, **kwargs: Any) -> None:
-        """See ``WholeCheckpointer.save_and_keep_only``; ends here where a signal asked for it."""
+        """See ``AtomicCheckpointer.save_and_keep_only``; ends here after a signal."""
         folder = Path(self.checkpointer.checkpoints_dir)
         try:
             with resource_errors.add_file_name(folder):
                 self.checkpointer.save_and_keep_only(**kwargs)
         except OSError:
-            remove_unfinished(folder)  # it takes the room that there is not
+            remove_unfinished(folder)  # it takes disk space that is needed
             raise
         except RuntimeError as error:  # torch.save's, which has no errno
             remove_unfinished(folder)
             free = resource_errors.free_space(folder) / 1e6
             raise CheckpointError(
-                f"{folder} could not be written ({error}); {free:.1f} MB are free there. What was "
-                f"saved before is whole; mend that, {resource_errors.RESUME_HINT}"
+                f"{folder} could not be written ({error}); {free:.1f} MB are free there. Earlier "
+                f"checkpoints are complete; correct this, {resource_errors.RESUME_HINT}"
             ) from error
         self._stop_if_signalled()
 
@@ -188,25 +188,25 @@ class ResumableBrain(sb.Brain):
         saved = self.checkpointer and self.checkpointer.find_checkpoint()
         if saved and if_main_process():
             name, epoch = signal.Signals(number).name, self.hparams.epoch_counter.current
-            where = f"step {self.step} of {self.num_train_batches}" if self.step else "its end"
-            told = f"{name}: saved {saved.path} (epoch {epoch}, {where})"
-            print(f"{told}; the same command goes on from there", file=sys.stderr)
+            position = f"step {self.step} of {self.num_train_batches}" if self.step else "its end"
+            message = f"{name}: saved {saved.path} (epoch {epoch}, {position})"
+            print(f"{message}; the same command goes on from there", file=sys.stderr)
         sys.exit(exit_status(number))
 
     def _should_save_intra_epoch_ckpt(self, *args: Any) -> bool:
-        # Between two steps of the optimiser there are gradients that no checkpoint holds.
+        # Between two optimizer steps there are gradients that no checkpoint stores.
         factor = self.grad_accumulation_factor
         if self.step % factor:
             return False
-        # Processes wait for each other to agree, so they do it where they have waited anyway.
-        late = len(self.losses.pending) >= factor
-        if not (late and is_distributed_initialized()) and all_reduce_max(
+        # To agree, processes wait for each other, so they do it where they have waited anyway.
+        unfetched = len(self.losses.pending) >= factor
+        if not (unfetched and is_distributed_initialized()) and all_reduce_max(
             SIGNALS.received, self.device
         ):
             if self.checkpointer is None:
                 self._stop_if_signalled()
             return True
-        if self.checkpointer is None or (late and self.ckpt_interval_minutes > 0):
+        if self.checkpointer is None or (unfetched and self.ckpt_interval_minutes > 0):
             return False
         return super()._should_save_intra_epoch_ckpt(*args)
 
@@ -216,31 +216,33 @@ class ResumableBrain(sb.Brain):
         self.save_checkpoint(meta=meta, end_of_epoch=False, verbosity=logging.DEBUG)
 
     def _fit_train(self, train_set: Any, epoch: int, enable: bool) -> None:
-        self.last_complete_step = (
-            0  # of this epoch; where it is resumed, there is a checkpoint already
-        )
+        self.last_complete_step = 0  # of this epoch; a resumed one has a checkpoint already
         self._began, self._seconds_before = time.monotonic() - self._seconds_before, 0.0
         try:
             super()._fit_train(train_set, epoch, enable)
         except (RuntimeError, EOFError, OSError) as error:
-            # Whoever stops all of a job's processes stops the loader's workers too.
-            told = SIGNALS.received and is_single_process()
-            if not told or not (resource_errors.is_shutdown_error(error) or self._lost_workers()):
+            # A signal to all of a job's processes stops the loader's workers too.
+            is_signalled = SIGNALS.received and is_single_process()
+            if not is_signalled or not (
+                resource_errors.is_shutdown_error(error) or self._lost_workers()
+            ):
                 raise
             if not self._at_step_boundary(train_set):
                 sys.exit(exit_status(SIGNALS.received))
             self._save_intra_epoch_ckpt()
 
     def _at_step_boundary(self, train_set: Any) -> bool:
-        """Whether what was cut off, anywhere, is at the end of a step, and can be saved as that.
+        """Whether training was interrupted at the end of a step, and can be saved there.
 
-        That a worker is gone, PyTorch tells from a signal's handler, anywhere, until we are told to
-        end too.
+        PyTorch raises for a lost worker from a signal's handler, anywhere, until a signal stops
+        this process too.
         """
         if self.checkpointer is None or not self.step or self.step % self.grad_accumulation_factor:
             return False
-        reading = train_set._speechbrain_iterator  # whose place is saved too
-        return reading is not None and self.step == self.last_complete_step == reading._num_yielded
+        iterator = train_set._speechbrain_iterator  # its position is saved too
+        return (
+            iterator is not None and self.step == self.last_complete_step == iterator._num_yielded
+        )
 
     @mark_as_saver
     def _save(self, path: str | Path) -> None:
@@ -271,21 +273,22 @@ class ResumableBrain(sb.Brain):
         factor = self.grad_accumulation_factor
         smaller = resource_errors.smaller_batch(self.hparams.batch_size, factor)
         if smaller is None:
-            return "give --precision=bf16, freeze what need not be trained, or take fewer encoders"
+            return "give --precision=bf16, freeze more encoders, or take fewer of them"
         folder = self.checkpointer and Path(self.checkpointer.checkpoints_dir)
-        begun = folder and any(folder.glob("CKPT*"))  # asks no other process, which may be well
+        # Not the checkpointer, which waits for the other processes: they may not have failed.
+        has_checkpoints = folder and any(folder.glob("CKPT*"))
         return (
             f"give --batch_size={smaller[0]} --grad_accumulation_factor={smaller[1]}, the same "
             f"{self.hparams.batch_size * factor} segments a step"
-            f"{', and another output_folder' if begun else ''}"
+            f"{', and another output_folder' if has_checkpoints else ''}"
         )
 
     def memory_to_evaluate(self, size: int) -> AbstractContextManager[None]:
-        """While segments are scored: what to do where memory does not suffice."""
-        less = max(1, self.hparams.eval_batch_size // 2)
+        """While segments are scored, advise on what to do where memory does not suffice."""
+        half = max(1, self.hparams.eval_batch_size // 2)
         return resource_errors.raise_with_memory_advice(
             lambda: (
-                f"a batch of {size} segments to score; give --eval_batch_size={less}, and the same "
+                f"a batch of {size} segments to score; give --eval_batch_size={half}, and the same "
                 f"command goes on"
             )
         )

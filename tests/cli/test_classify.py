@@ -102,7 +102,7 @@ def test_audacity_takes_one_file(say, files, wave_path):
 
 def test_mistakes_are_one_line(say, tmp_path, files):
     (tmp_path / "empty").mkdir()
-    assert "empty holds no sound file; looked for: " in say(tmp_path / "empty")[0]
+    assert "empty contains no sound file; searched suffixes: " in say(tmp_path / "empty")[0]
     assert "threshold is 2.0; allowed: 0 … 1" in say(files[0], "--threshold=2")[0]
     assert "batch_size is 0; allowed" in say(files[0], "--batch-size=0")[0]
     assert "no such folder" in say(files[0], "--model=nowhere")[0]
@@ -136,7 +136,10 @@ def test_a_list_names_any_number_of_files(say, files, tmp_path, monkeypatch):
     assert status == 1 and f"camser: {bad}" in err
     assert [row["source"] for row in rows] == [str(folder / "b.wav"), str(folder / "deep/a.WAV")]
     (tmp_path / "empty").write_text("\n")
-    assert "names no file; it must hold a path on each line" in say("--list", tmp_path / "empty")[0]
+    assert (
+        "contains no path; it must contain one path per line"
+        in say("--list", tmp_path / "empty")[0]
+    )
     assert "nothing to classify; give files, folders, or --list FILE" in say()[0]
 
 

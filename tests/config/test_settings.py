@@ -85,7 +85,7 @@ def test_values_with_equals_signs_and_spaces_arrive_whole():
         (["--batch_size=true"], "batch_size is True; it must be a number"),
         (["--labels=angry"], "labels is 'angry'; it must be a list"),
         (["--encoders={mfcc: {dropout: half}}"], "encoders.mfcc.dropout is 'half'"),
-        (["--opt_class={weight_decai: 1}", "--fusion=1"], "fusion is 1; it must be a text"),
+        (["--opt_class={weight_decai: 1}", "--fusion=1"], "fusion is 1; it must be a string"),
         (["--bfloat16_mix_prec"], "old name; give --precision"),
         (["--debug", "true"], "not understood"),
         (["other.yaml"], "not understood"),

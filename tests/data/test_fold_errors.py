@@ -23,7 +23,7 @@ from tests.helpers.fake_utterances import emodb, ravdess, utterance
             {"protocol": "leave_one_session_out"},
             r"needs a corpus with sessions; there are: \['', 'S1'\]",
         ),
-        (emodb(), {"protocol": "speaker_k_fold"}, "num_folds is None; allowed: 3 … 10"),
+        (emodb(), {"protocol": "speaker_k_fold"}, "num_folds is None; allowed: 3 to 10"),
         (emodb(), {"protocol": "speaker_k_fold", "num_folds": 2}, "num_folds is 2; allowed"),
         (emodb(), {"protocol": "speaker_k_fold", "num_folds": 11}, "num_folds is 11; allowed"),
         (emodb(), {"protocol": "speaker_k_fold", "num_folds": "3"}, "num_folds is '3'; allowed"),
@@ -79,13 +79,14 @@ def test_classes_rarer_than_the_parts_still_divide():
 
 def test_a_speaker_in_two_sessions_is_named():
     rows = [replace(u, speaker="small/X") if "F" in u.speaker else u for u in sessions(3, 12)]
-    with pytest.raises(FoldError, match=r"fold 0 \(S0\): trained and tested on: \['small/X'\]"):
+    expected = r"fold 0 \(S0\): speakers in train and test: \['small/X'\]"
+    with pytest.raises(FoldError, match=expected):
         make_folds(rows, "leave_one_session_out")
 
 
 def test_a_speaker_of_two_corpora_is_named():
     rows = [*ravdess(), *(replace(u, id=u.id + "b", corpus="again") for u in ravdess())]
-    with pytest.raises(FoldError, match=r"trained and tested on: .*Actor_00"):
+    with pytest.raises(FoldError, match=r"speakers in train and test: .*Actor_00"):
         make_folds(rows, "cross_corpus", target="again")
 
 
@@ -97,14 +98,14 @@ def divided(train="abc", valid="de", test="fg", **others):
 @pytest.mark.parametrize(
     ("fold", "message"),
     [
-        (divided(train=""), "its train part is empty"),
-        (divided(valid=""), "its valid part is empty"),
-        (divided(test=""), "its test part is empty"),
-        (divided(valid="ad"), r"in two parts: \['x/a'\]"),
-        (divided(test="af"), r"in two parts: \['x/a'\]"),
-        (divided(test="ef"), r"in two parts: \['x/e'\]"),
-        (divided("abcdefg", "abcdef", "g"), r"parts: \['x/a', 'x/b', 'x/c', 'x/d', 'x/e'\]$"),
-        (divided(g="a"), r"trained and tested on: \['x/a'\]"),
+        (divided(train=""), "its train split is empty"),
+        (divided(valid=""), "its valid split is empty"),
+        (divided(test=""), "its test split is empty"),
+        (divided(valid="ad"), r"in two splits: \['x/a'\]"),
+        (divided(test="af"), r"in two splits: \['x/a'\]"),
+        (divided(test="ef"), r"in two splits: \['x/e'\]"),
+        (divided("abcdefg", "abcdef", "g"), r"splits: \['x/a', 'x/b', 'x/c', 'x/d', 'x/e'\]$"),
+        (divided(g="a"), r"speakers in train and test: \['x/a'\]"),
     ],
 )
 def test_an_unsound_fold_is_refused(fold, message):
@@ -114,5 +115,5 @@ def test_an_unsound_fold_is_refused(fold, message):
 
 def test_selection_on_the_test_fold_allows_just_that():
     check_fold(divided(valid="fg"), "test_fold")
-    with pytest.raises(FoldError, match=r"in two parts: \['x/a'\]"):
+    with pytest.raises(FoldError, match=r"in two splits: \['x/a'\]"):
         check_fold(divided(valid="afg", test="afg"), "test_fold")

@@ -99,7 +99,7 @@ def test_everything_missing_is_listed_at_once_with_a_table(copy, corpus, go, tmp
     assert f"{annotation} is missing" in message
     assert f"{copy / gone.path}: there is no such file" in message
     assert "utterances found/expected" in message and "0/" in message
-    assert "allow_missing: true goes on" in message
+    assert "to use only the valid files, set allow_missing: true" in message
     there = go(copy, allow_missing=True)
     left = [u for u in utterances if u.session != "Session4" and u.dialogue != annotation.stem]
     assert [u.id for u in there] == [u.id for u in left if u.id != gone.id]

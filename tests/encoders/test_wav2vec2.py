@@ -157,7 +157,10 @@ def test_encoders_survive_a_deep_copy():
         ({"config": {"model_type": "bert"}}, "'bert'; allowed: wav2vec2, hubert, wavlm"),
         ({"config": TINY_WAV2VEC2, "layer": 4}, "layer is 4; allowed: 0 … 3, mixture, null"),
         ({"config": TINY_WAV2VEC2, "freeze": "some"}, "freeze is 'some'; allowed: all"),
-        ({"config": TINY_WAV2VEC2, "freeze": "all", "layer_drop": 0.1}, "layer_drop needs layers"),
+        (
+            {"config": TINY_WAV2VEC2, "freeze": "all", "layer_drop": 0.1},
+            "layer_drop needs trained layers",
+        ),
         ({"config": TINY_WAV2VEC2, "mask_time_prob": 2}, "time_prob is 2; allowed: 0 … 1"),
     ],
 )

@@ -112,8 +112,8 @@ def test_scores_are_plain_values_that_json_can_hold():
 @pytest.mark.parametrize(
     ("labels", "predictions", "message"),
     [
-        ([], [], "no utterance to score$"),
-        ([0, 1], [0], r"\(2,\) labels but \(1,\) predictions"),
+        ([], [], "no utterance to score; give at least one$"),
+        ([0, 1], [0], r"\(2,\) labels but \(1,\) predictions; give one per utt"),
         ([[0]], [[0]], r"\(1, 1\) labels"),
         ([0, 2], [0, 1], "a label is 0 … 2; allowed: 0 … 1"),
         ([0, 1], [-1, 1], "a prediction is -1 … 1; allowed: 0 … 1"),

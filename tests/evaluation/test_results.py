@@ -94,7 +94,8 @@ def test_json_that_holds_something_else_is_refused(tmp_path, content, kind):
 
 
 def test_missing_results_are_named_with_what_that_means(tmp_path):
-    with pytest.raises(ResultsError, match=r"results\.json is missing; the run has not ended"):
+    message = r"results\.json is missing; the run has not ended, or the path is wrong$"
+    with pytest.raises(ResultsError, match=message):
         read_results(tmp_path / "results.json")
 
 
@@ -196,7 +197,7 @@ def test_one_changed_digit_of_results_is_an_error(tmp_path, old, new):
     write_predictions(tmp_path, utterances(2), [[-1.0, -2.0, -3.0]] * 2, LABELS)
     write_results(tmp_path, results())
     change(path, old, new)
-    with pytest.raises(ResultsError, match="give the run's command again, which writes it anew"):
+    with pytest.raises(ResultsError, match="start the run's command again to rewrite it"):
         read_results(path)
 
 

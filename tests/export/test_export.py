@@ -37,7 +37,7 @@ def test_the_card_is_made_from_the_results(trained, export):
     metrics = yaml.safe_load(metadata)["model-index"][0]["results"][0]["metrics"]
     assert {m["type"]: m["value"] for m in metrics}["UA"] == found["UA"]
     assert f"| unweighted accuracy (mean recall of the classes) | {found['UA']:.1%} |" in body
-    assert "chosen on the validation part" in body and "optimistic" not in body
+    assert "chosen on the validation split" in body and "optimistic" not in body
     for label, row in zip(found["labels"], found["confusion"], strict=True):
         assert f"| {label} | {sum(row)} |" in body
         assert f"| **{label}** | {' | '.join(map(str, row))} |" in body
@@ -78,7 +78,7 @@ def missing_validation(run):
 
 def no_checkpoint(run):
     shutil.rmtree(run / "save")
-    return "holds no checkpoint of the best epoch"
+    return "has no checkpoint of the best epoch"
 
 
 def damaged_checkpoint(run):
@@ -117,7 +117,7 @@ def test_an_export_without_its_corpus_says_what_to_do(ended, tmp_path):
 def test_an_existing_folder_is_replaced_only_when_asked(ended, tmp_path):
     (tmp_path / "export").mkdir()
     (tmp_path / "export/precious.txt").touch()
-    with pytest.raises(FileExistsError, match="give another folder, or remove that one"):
+    with pytest.raises(FileExistsError, match="give another folder, or remove this one"):
         export_run(ended, tmp_path / "export", verified=False)
     assert (tmp_path / "export/precious.txt").exists()
     export_run(ended, tmp_path / "export", verified=False, replace=True)

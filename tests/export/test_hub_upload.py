@@ -122,7 +122,7 @@ def test_an_export_that_would_not_load_is_refused(hub, folder, tmp_path):
     weights.write_bytes(whole[:-1] + bytes([whole[-1] ^ 1]))
     assert "is not the file that config.json describes" in refusal(folder, REPO)
     weights.write_bytes(whole[:-1])
-    assert "cut off" in refusal(folder, REPO, "--dry-run")
+    assert "or its checksum differs" in refusal(folder, REPO, "--dry-run")
     weights.unlink()
     assert "model.safetensors is missing" in refusal(folder, REPO)
     assert "there is no such folder" in refusal(tmp_path / "nowhere", REPO)
@@ -154,7 +154,7 @@ def test_a_token_that_may_not_write_is_said(hub, folder, monkeypatch):
 
 def test_a_repository_of_another_kind_is_refused(hub, folder):
     hub.datasets.add("anna/voices")
-    assert "is no model but a dataset" in refusal(folder, "anna/voices")
+    assert "is not a model but a dataset" in refusal(folder, "anna/voices")
     hub.add("anna/bert", {"config.json": b'{"model_type": "bert"}'})
     assert "another kind, 'bert'" in refusal(folder, "anna/bert")
     assert not hub.commits
@@ -166,11 +166,11 @@ def test_a_repository_of_another_kind_is_refused(hub, folder):
         (
             ("POST", "/api/repos/create"),
             500,
-            "HTTP 500, as the test wants): give the command again",
+            "HTTP 500, as the test wants): run the command again",
         ),
         (("GET", "/api/models/.*"), 429, "it is busy"),
         (("PUT", "/storage/.*"), 403, "HTTP 403, as the test wants)"),
-        (("POST", ".*/commit/main"), 412, "changed meanwhile"),
+        (("POST", ".*/commit/main"), 412, "has changed during the upload"),
         (("POST", "/api/validate-yaml"), 400, "Invalid metadata in README.md"),
     ],
 )

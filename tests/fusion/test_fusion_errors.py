@@ -14,11 +14,17 @@ from tests.fusion.test_fusion import GUIDED, SPECS
     [
         ({"guides": ["prosody"]}, r"guide 'prosody' is not among the modalities \[mfcc, spect"),
         ({"target": "whisper"}, r"target 'whisper' is not among the modalities \[mfcc, spect"),
-        ({"keep": ["mfcc"]}, "without the target 'wav2vec2' nothing would be attended"),
+        (
+            {"keep": ["mfcc"]},
+            "without the target 'wav2vec2' the attention weights would not be used; add it to keep",
+        ),
         ({"keep": ["prosody", "wav2vec2"]}, "keep's 'prosody' is not among"),
         ({"guides": []}, "must name at least one modality other than the target"),
         ({"guides": ["wav2vec2"]}, "must name at least one modality other than the target"),
-        ({"guides": ["mfcc"], "keep": ["wav2vec2"]}, "spectrogram neither guides nor is kept"),
+        (
+            {"guides": ["mfcc"], "keep": ["wav2vec2"]},
+            "spectrogram is neither in guides nor in keep",
+        ),
         ({"activation": "tanh"}, "activation is 'tanh'; allowed: relu, softmax"),
         (
             {"pooling": {"mfcc": "medium"}},
@@ -35,7 +41,7 @@ def test_what_does_not_fit_is_an_error_when_built(params, message):
 @pytest.mark.parametrize(
     "fusion, specs, params, message",
     [
-        (LowRank, ["mfcc"], {}, "there is mfcc alone; name another modality, or .*concat"),
+        (LowRank, ["mfcc"], {}, "there is only mfcc; add another modality, or .*concat"),
         (LowRank, SPECS, {"rank": 0}, "rank is 0; it must be a whole number, 1 or more"),
         (LowRank, SPECS, {"rank": 2.5}, "rank is 2.5; it must be a whole number, 1 or more"),
         (LowRank, SPECS, {"pooling": {"prosody": "mean"}}, "pooling's 'prosody' is not among"),

@@ -67,8 +67,8 @@ def test_onnx_builds_no_model(graphs, monkeypatch):
     [
         ({"engine": "tensorrt"}, "engine is 'tensorrt'; allowed: auto, torch, onnx, onnx-int8"),
         ({"threads": 0}, "threads is 0; allowed: 1 and more"),
-        ({"engine": "onnx", "device": "cuda"}, "on the CPU.*give engine='torch' for cuda"),
-        ({"engine": "onnx", "compile": True}, "compiles nothing.*engine='torch' for compile=True"),
+        ({"engine": "onnx", "device": "cuda"}, "only on the CPU.*give engine='torch' for cuda"),
+        ({"engine": "onnx", "compile": True}, "is not compiled.*engine='torch' for compile=True"),
     ],
 )
 def test_arguments_that_do_not_go_together(graphs, options, message):
@@ -157,9 +157,9 @@ def other(model, place):
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        (foreign, "no model that onnxruntime runs"),
-        (escaping, "no model that onnxruntime runs.*escapes model directory"),
-        (other, "does not turn wavs and lens into embeddings"),
+        (foreign, "is not a model that onnxruntime can run"),
+        (escaping, "is not a model that onnxruntime can run.*escapes model directory"),
+        (other, "does not map wavs and lens to embeddings"),
     ],
 )
 def test_a_graph_is_data(damaged, change, message):
@@ -176,7 +176,7 @@ def test_a_changed_digit_of_the_head_is_found_though_the_file_is_not_read_whole(
     state = load_file(path)
     state["classifier.linear.weight"][0, 0] += 1
     save_file(state, path, {"format": "pt"})
-    with pytest.raises(ExportError, match=r"its classifier is not what config\.json tells"):
+    with pytest.raises(ExportError, match=r"checksum of its classifier differs from config\.json"):
         EmotionClassifier.from_pretrained(damaged, "cpu", engine="onnx")
 
 
@@ -223,7 +223,7 @@ def test_an_export_tells_what_int8_costs(trained, tmp_path, capsys):
 
 
 def test_without_a_test_the_card_says_that_nothing_was_measured(graphs):
-    assert "what int8 costs was not measured" in (graphs / "README.md").read_text()
+    assert "the cost of int8 was not measured" in (graphs / "README.md").read_text()
 
 
 def test_the_command_line_chooses(graphs, wave_path, capsys):

@@ -103,8 +103,8 @@ def test_a_model_that_cannot_be_had_is_explained_at_once(hub, silent, monkeypatc
     hub.refusals["HEAD", "/anna/elsewhere/.*"] = 404
     for source, revision, message in [
         ("anna/nothing", None, "the hub shows no such model"),
-        ("anna/empty", None, "it must hold config.json and model.safetensors"),
-        ("anna/half", None, "it must hold config.json and model.safetensors"),
+        ("anna/empty", None, "it must have config.json and model.safetensors"),
+        ("anna/half", None, "it must have config.json and model.safetensors"),
         ("anna/half", "v9", "has no revision 'v9'"),
         ("anna/busy", None, "answers with HTTP 503; try again later"),
         ("anna/elsewhere", None, "answers with HTTP 404; check HF_ENDPOINT"),

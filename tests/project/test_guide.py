@@ -79,7 +79,7 @@ def test_the_front_end_is_kept_and_stays_in_float32(module):
 
 
 def test_every_check_is_listed_and_no_other():
-    table = GUIDE[GUIDE.index("| check | promises |") :].split("\n\n")[0]
+    table = GUIDE[GUIDE.index("| check | passes if |") :].split("\n\n")[0]
     listed = dict(re.findall(r"^\| `(\w+)` \| (.*) \|$", table, re.M))
     assert list(listed) == list(ENCODER_CHECKS)
     alone = [name for name, promise in listed.items() if promise.startswith("(encoders) ")]

@@ -43,7 +43,8 @@ def test_a_shortage_is_one_line_that_says_what_to_do(listening, error, told):
     with pytest.raises(SystemExit) as ended, exit_with_message(folder="run"):
         raise error
     assert re.match(f"error: .*{told}", ended.value.code)
-    assert "\n" not in ended.value.code and "the same command goes on" in ended.value.code
+    assert "\n" not in ended.value.code
+    assert "run the same command again to resume" in ended.value.code
 
 
 def closed_pipe():
@@ -109,7 +110,7 @@ def test_what_has_no_type_keeps_its_traceback_and_gets_one_line_that_invents_not
     if sys.version_info >= (3, 11):
         (line,) = error.__notes__
         assert line == (
-            "The run stopped here. Once that is mended, the same command goes on where it was saved"
+            "The run stopped here. After you fix the problem, the same command resumes the run"
         )
 
 

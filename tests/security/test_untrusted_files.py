@@ -79,7 +79,7 @@ def test_what_never_ends_or_is_too_large_is_not_opened(tmp_path):
     (tmp_path / "endless").symlink_to("/dev/zero")
     (tmp_path / "large").write_text("12345")
     for name in ("pipe", "endless"):
-        with pytest.raises(ValueError, match="no regular file"):
+        with pytest.raises(ValueError, match="not a regular file"):
             read_text(tmp_path / name)
         with pytest.raises(audio.AudioError, match=name):
             audio.load(tmp_path / name)
@@ -157,7 +157,7 @@ def test_arrays_are_packed_as_numpy_packs_them(tmp_path, packed):
     data = bytearray(path.read_bytes())
     data[45:60] = b"\xff" * 15  # LZMA raises what is neither an OSError nor a ValueError
     path.write_bytes(data)
-    with pytest.raises(results.ResultsError, match=r"a\.npy is packed as no npz is"):
+    with pytest.raises(results.ResultsError, match=r"a\.npy has compression method 1[24]; allowed"):
         results.read_arrays(path)
 
 

@@ -65,33 +65,45 @@ def test_what_keeps_all_promises_passes_and_tells_of_graph_breaks():
     ("cls", "name", "numbers"),
     [
         ("EncoderSizes", "sizes", r"a segment of 400 samples: declared \[2, 2, 4\] .* got \[2, 1"),
-        ("EncoderKept", "kept", "its front_end is kept, yet in training it differs from pass to"),
-        ("EncoderRebuild", "rebuild", r"rebuilt from \['size'\] and given its weights, its frames"),
+        ("EncoderKept", "kept", "its front_end is cached, yet in training it differs between"),
+        (
+            "EncoderRebuild",
+            "rebuild",
+            r"rebuilt from \['size'\] with its weights loaded, its frames",
+        ),
         ("EncoderCompile", "compile", "compiled, the output differs by up to"),
         (
             "BrokenRegion",
             "compile",
-            r"compiled_submodules is \('',\), and not each is one graph: .*break",
+            r"compiled_submodules is \('',\), but not every region is one graph: .*break",
         ),
         ("PassedOverRegion", "compile", "names 'linear', which is a Linear of torch's own"),
         ("EncoderDdp", "ddp", "2 processes: Expected to have finished reduction"),
         ("EncoderFinite", "finite", r"silence, in evaluation: 1176 of 1176 values are not finite"),
         ("EncoderBatch", "batch", r"of segment 0 differs by up to \d.* largest value is \d"),
-        ("EncoderDeterministic", "deterministic", r"twice the same input: the output differs by"),
+        (
+            "EncoderDeterministic",
+            "deterministic",
+            r"run twice on the same input, the output differs by",
+        ),
         ("EncoderGradients", "gradients", r"noise: the gradient of linear.weight: 20 of 20"),
-        ("EncoderState", "state", "with its state in another instance the output differs by"),
+        (
+            "EncoderState",
+            "state",
+            "loaded into another instance, the state gives an output that differs by",
+        ),
         (
             "EncoderPrecision",
             "precision",
-            "fixed waves_of_bands is multiplied in bfloat16; put @fwd",
+            "buffer waves_of_bands is multiplied in bfloat16; put @fwd",
         ),
-        ("Recurrent", "precision", r"gru \(GRU\) runs under autocast, .*zero; put @fwd_default"),
+        ("Recurrent", "precision", r"gru \(GRU\) runs under autocast. .*zero; put @fwd_default"),
         ("EncoderDevice", "device", "on the device 'meta': .*make it a buffer"),
         ("EncoderExport", "export", "share memory"),
         ("EncoderUtterance", "utterance", "its forward changes its input: it differs"),
         ("UnusedParameter", "gradients", "no gradient reaches idle.weight, idle.bias; freeze"),
         ("UnusedModality", "gradients", "no gradient reaches each.mfcc.weight"),
-        ("FusionSizes", "sizes", r"the weights of 'wav2vec2' are \[3, 8\], not \[3, 9\]"),
+        ("FusionSizes", "sizes", r"the attention weights of 'wav2vec2' are \[3, 8\], not \[3, 9\]"),
         ("FusionUtterance", "utterance", "its forward changes its input 'mfcc': it differs by"),
     ],
 )
@@ -101,7 +113,7 @@ def test_a_failure_says_which_promise_and_shows_the_numbers(cls, name, numbers):
     with pytest.raises(ConformanceError, match=numbers) as caught:
         check()
     assert str(caught.value).startswith(
-        f"{check.subject} breaks the promise {name!r}: {check.promise}\n"
+        f"{check.subject} fails the check {name!r}: {check.promise}\n"
     )
 
 
@@ -123,8 +135,8 @@ class Fetching(broken_plugins.Bands):
 @pytest.mark.parametrize(
     ("cls", "message"),
     [
-        (Listed, r"size is \(4,\) and comes back from YAML as \[4\]|no YAML can say plainly"),
-        (Fetching, "asked for the network; it must need none"),
+        (Listed, r"size is \(4,\) and is read from YAML as \[4\]|which plain YAML cannot store"),
+        (Fetching, "used the network; it must work offline"),
     ],
 )
 def test_rebuilding_wants_plain_values_and_no_network(cls, message):
@@ -147,9 +159,9 @@ def test_an_expected_failure_is_none_and_one_that_passes_after_all_is():
         "its table stays on the CPU",
     )
     assert found["batch"].status == "unexpected"
-    with pytest.raises(ConformanceError, match="1 of 14 promises") as caught:
+    with pytest.raises(ConformanceError, match="1 of 14 checks failed") as caught:
         check_encoder(Declared)
-    assert "batch: it is declared to fail (it is said to leak), and does not" in str(caught.value)
+    assert "batch: it is declared to fail (it is said to leak), but it passes" in str(caught.value)
 
 
 def test_in_pytest_an_expected_failure_is_a_strict_xfail():

@@ -137,7 +137,7 @@ def test_no_worse_epoch_takes_the_place_of_a_damaged_best_one(training):
         CheckpointError, match=r"(?s)epoch.ckpt has changed.*the best epoch before "
     ):
         training.start()
-    with pytest.raises(CheckpointError, match="Delete the output folder to train anew"):
+    with pytest.raises(CheckpointError, match="Delete the output folder to train again"):
         read_checkpoints(training.folder)
 
 
@@ -146,7 +146,9 @@ def test_where_all_are_damaged_it_is_an_error_and_where_none_is_there_it_begins(
     training.train(0.5, 0.4)
     for epoch in (1, 2):
         cut(training.place(epoch))
-    with pytest.raises(CheckpointError, match=r"no checkpoint is left from which this run can go"):
+    with pytest.raises(
+        CheckpointError, match=r"no checkpoint is left from which this run can resume"
+    ):
         training.start()
 
 

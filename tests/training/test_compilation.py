@@ -71,8 +71,8 @@ def test_patterns_name_what_they_say():
 @pytest.mark.parametrize(
     "regions, message",
     [
-        (("block.*",), "names 'block.\\*', and no submodule is called so"),
-        (("blocks.0.linear",), "a Linear of torch's own; torch.compile would pass it over"),
+        (("block.*",), "names 'block.\\*', but no submodule has this name"),
+        (("blocks.0.linear",), "a Linear of torch's own; torch.compile would skip it"),
         (("blocks",), "a ModuleList of torch's own|no submodule"),
     ],
 )

@@ -70,7 +70,7 @@ def test_without_what_triton_needs_nothing_is_compiled_unless_told_to(
     with caplog.at_level(logging.INFO):
         assert resolve_auto({**AUTO, "device": "cuda:0"})["compiled"] is False
     (record,) = caplog.records
-    assert re.fullmatch(f"nothing is compiled, for want of {told}", record.message)
+    assert re.fullmatch(f"nothing is compiled; missing: {told}", record.message)
     assert resolve_auto({**AUTO, "device": "cuda:0", "compiled": True})["compiled"] is True
 
 

@@ -180,7 +180,7 @@ def test_a_disk_without_room_is_an_error_before_anything_is_computed(
     utterances, encoder, tmp_path, monkeypatch
 ):
     monkeypatch.setattr("shutil.disk_usage", lambda folder: SimpleNamespace(free=1000))
-    with pytest.raises(ValueError, match=r"0\.0 GB are to be kept, 0\.0 GB are free; make"):
+    with pytest.raises(ValueError, match=r"0\.0 GB are to be cached, 0\.0 GB are free; make"):
         keep({"whisper": encoder}, utterances, tmp_path)
     assert not list((tmp_path / "frames").iterdir())
 

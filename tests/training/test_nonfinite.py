@@ -146,7 +146,9 @@ def test_what_is_skipped_is_told_with_its_utterances(caplog):
 def test_more_in_a_row_than_the_patience_stop_the_run():
     bad, good = ([math.inf], True), ([1.0], False)
     feed(LossTracker(2), [bad, bad, good, bad, bad])
-    with pytest.raises(NonFiniteError, match=r"3 steps in a row, with u3, u4, u5\. Listen to what"):
+    with pytest.raises(
+        NonFiniteError, match=r"3 steps in a row, with u3, u4, u5\. Listen to the named"
+    ):
         feed(LossTracker(2), [bad, good, bad, bad, bad])
     with pytest.raises(NonFiniteError, match=r"u9 and 3 more, which the log names"):
         feed(LossTracker(11), [bad] * 12)
@@ -190,7 +192,7 @@ def test_a_loss_that_is_not_finite_is_no_search_for_a_scale():
 
 def test_beside_other_processes_no_batch_is_named_whose_loss_is_finite(caplog):
     watch = LossTracker(1, alone=False)
-    with pytest.raises(NonFiniteError, match=r"2 steps in a row, with u2\. Listen to what"):
+    with pytest.raises(NonFiniteError, match=r"2 steps in a row, with u2\. Listen to the named"):
         feed(watch, [SKIPPED, ([math.nan], True)])
     with pytest.raises(NonFiniteError, match=r"in a row; the losses of this process are finite: "):
         feed(LossTracker(1, alone=False), [SKIPPED, SKIPPED])

@@ -6,12 +6,12 @@ import pytest
 import torch
 from speechbrain.core import Stage
 from speechbrain.dataio.sampler import ReproducibleRandomSampler
-from test_model import KEEPS, SUBSETS
 from torch.utils.data import DataLoader
 
 from camser.config.settings import SettingsError
 from camser.evaluation import results
 from tests.helpers.same_run import same, weights
+from tests.test_model import KEEPS, SUBSETS
 
 
 def listed(names):
@@ -115,7 +115,9 @@ def test_learning_rates_are_per_part(start):
 
 
 def test_a_learning_rate_of_an_unknown_part_is_an_error(start):
-    with pytest.raises(ValueError, match=r"no part 'mfc'; there are: mfcc, .*Did you mean 'mfcc'"):
+    with pytest.raises(
+        ValueError, match=r"no component 'mfc'; there are: mfcc, .*Did you mean 'mfcc'"
+    ):
         start("--learning_rates={mfc: 0.1}")
     with pytest.raises(SettingsError, match=r"cannot be built: .*momentum"):
         start("--opt_class={momentum: 0.9}")

@@ -1,4 +1,4 @@
-"""What the page and the HTTP service ask of a model, with every limit checked before the work."""
+"""The results of the page and the HTTP API. Every limit is checked before the computation."""
 
 from __future__ import annotations
 
@@ -42,13 +42,13 @@ class Analysis:
     timeline : Timeline
         Not smoothed.
     envelope : array
-        [bins, 2], least and greatest sample of equal stretches; the last may be shorter.
+        [bins, 2], minimum and maximum of equal bins of samples; the last may be shorter.
     bin_seconds : float
-        Length of a stretch.
+        Length of a bin.
     spectrogram : array
         [bins, frames of 10 ms], of the beginning.
     weights : dict of str to array
-        Frame weights of the same beginning, [segments, frames]; empty where nothing is weighed.
+        Attention weights of the same beginning, [segments, frames]; empty if there are none.
     shown_seconds : float
         Length of that beginning.
     segment_seconds : float
@@ -66,14 +66,14 @@ class Analysis:
 
 
 class DemoModel:
-    """A model behind limits; its messages name files as they were uploaded, not where they lie.
+    """A model behind limits. Its messages show the name of an upload, not its path.
 
     Arguments
     ---------
     classifier : EmotionClassifier
         The model.
     limits : Limits
-        What may be asked for.
+        Limits of requests.
     """
 
     def __init__(self, classifier: EmotionClassifier, limits: Limits) -> None:
@@ -85,11 +85,11 @@ class DemoModel:
 
         Raises
         ------
-        Refused
+        RequestRefused
             If it is none, or too long, or the threshold is no probability.
         """
-        with self._recording(path, threshold=threshold) as given:
-            return self._own_name(self.classifier.classify(given, threshold=threshold))
+        with self._recording(path, threshold=threshold) as recording:
+            return self._own_name(self.classifier.classify(recording, threshold=threshold))
 
     def timeline(
         self,
@@ -111,21 +111,21 @@ class DemoModel:
 
         Raises
         ------
-        Refused
+        RequestRefused
             If it is no recording, or too long, or the settings are not allowed.
         """
         window = self.segment_seconds if window is None else window
         hop = min(1.0, window) if hop is None else hop
         smoothing = None if smoothing in (None, "", "none") else smoothing
-        with self._recording(path, window=window, hop=hop, smoothing=smoothing) as given:
-            return self._own_name(self.classifier.timeline(given, window, hop, smoothing))
+        with self._recording(path, window=window, hop=hop, smoothing=smoothing) as recording:
+            return self._own_name(self.classifier.timeline(recording, window, hop, smoothing))
 
     def analyse(self, path: str, window: float, hop: float) -> Analysis:
         """All that the page shows; errors as ``timeline``."""
         timeline = self.timeline(path, window, hop)
         with self._recording(path):
             size = math.ceil(timeline.seconds * SAMPLE_RATE / ENVELOPE_BINS)
-            envelope = [(block.min(), block.max()) for block in audio.iter_chunks(path, size)]
+            envelope = [(chunk.min(), chunk.max()) for chunk in audio.iter_chunks(path, size)]
             start = next(audio.iter_chunks(path, SHOWN_SECONDS * SAMPLE_RATE))
             return Analysis(
                 self._own_name(self.classifier.classify(path)),
@@ -138,11 +138,11 @@ class DemoModel:
                 self.segment_seconds,
             )
 
-    def _own_name(self, found: Found) -> Found:
-        name = Path(found.source).name
-        if isinstance(found, Prediction):
-            return found._replace(source=name)
-        return replace(found, source=name)
+    def _own_name(self, result: Found) -> Found:
+        name = Path(result.source).name
+        if isinstance(result, Prediction):
+            return result._replace(source=name)
+        return replace(result, source=name)
 
     @contextmanager
     def _recording(
@@ -167,26 +167,26 @@ class DemoModel:
             if window is not None:
                 self._check_work(seconds, window, hop)
             yield path
-        except AudioError as error:  # the server's folders are nobody's business
+        except AudioError as error:  # a client must not see the folders of the server
             raise RequestRefused(str(error).replace(str(path), Path(path).name)) from error
 
     def _check_seconds(self, path: str) -> float:
-        """How long a recording says it is; no more of it is decoded than that."""
+        """The duration in the header of a recording; no more of it is decoded."""
         import soundfile
 
         next(audio.iter_chunks(path, 1))  # a file without a sound header is refused here
-        told = soundfile.info(path)
-        if told.duration > self.limits.seconds:
+        info = soundfile.info(path)
+        if info.duration > self.limits.seconds:
             raise RequestRefused(
-                f"{Path(path).name} lasts {told.duration:.0f} s; allowed: "
-                f"{self.limits.seconds:g} s. Send a part of it"
+                f"{Path(path).name} lasts {info.duration:.0f} s; allowed: "
+                f"{self.limits.seconds:g} s. Send a shorter recording"
             )
-        if told.frames * told.channels > MAX_VALUES:  # of silence, they are a small file
+        if info.frames * info.channels > MAX_VALUES:  # a small file can hold much silence
             raise RequestRefused(
-                f"{Path(path).name} has {told.frames} samples in {told.channels} channels; "
+                f"{Path(path).name} has {info.frames} samples in {info.channels} channels; "
                 f"allowed: {MAX_VALUES} in all. Send it at a lower rate, or in one channel"
             )
-        return told.duration
+        return info.duration
 
     def _check_work(self, seconds: float, window: float, hop: float) -> None:
         if hop < MIN_HOP or window > MAX_WINDOW:
@@ -194,26 +194,26 @@ class DemoModel:
                 f"window is {window:g} s and hop {hop:g} s; allowed: a hop of {MIN_HOP} s and "
                 f"more, a window of {MAX_WINDOW:g} s and less"
             )
-        each = num_segments(round(window * SAMPLE_RATE), self.classifier.segment_samples)
-        found = math.ceil(seconds / hop) * each
-        if found > MAX_SEGMENTS:
+        per_window = num_segments(round(window * SAMPLE_RATE), self.classifier.segment_samples)
+        total = math.ceil(seconds / hop) * per_window
+        if total > MAX_SEGMENTS:
             raise RequestRefused(
-                f"{seconds:.0f} s by {hop:g} s are {found} segments to compute; allowed: "
+                f"{seconds:.0f} s by {hop:g} s are {total} segments to compute; allowed: "
                 f"{MAX_SEGMENTS}. Take a longer hop or a shorter window"
             )
 
 
-def _check_numbers(**given: float | None) -> None:
-    for name, value in given.items():
+def _check_numbers(**numbers: float | None) -> None:
+    for name, value in numbers.items():
         if value is not None and not isinstance(value, (int, float)):
             raise RequestRefused(f"{name} is {value!r}; it must be a number")
 
 
-def _spectrogram(wave: np.ndarray) -> np.ndarray:
+def _spectrogram(waveform: np.ndarray) -> np.ndarray:
     """[samples] -> [bins, frames], in [0, 1]"""
     import torch
 
     from camser.encoders.spectrogram import SpectrogramImage
 
     with torch.inference_mode():
-        return SpectrogramImage()(torch.from_numpy(wave).unsqueeze(0))[0].numpy()
+        return SpectrogramImage()(torch.from_numpy(waveform).unsqueeze(0))[0].numpy()

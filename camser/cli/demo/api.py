@@ -1,4 +1,4 @@
-"""The two questions that programs ask over HTTP."""
+"""The two HTTP endpoints for programs."""
 
 from __future__ import annotations
 
@@ -10,8 +10,8 @@ from camser.cli.demo.analysis import DemoModel
 from camser.cli.demo.limits import RequestRefused
 from camser.inference.timeline_formats import as_dict
 
-MODEL = "model"  # events of this name wait for each other, whoever starts them
-CLASSIFY = """The emotion of a recording. threshold: the least confidence, 0 to 1, below which \
+MODEL = "model"  # events with this name run one at a time, also those of different users
+CLASSIFY = """The emotion of a recording. threshold: the minimum confidence, 0 to 1, below which \
 emotion is null. Returns source, emotion, confidence, the calibrated probabilities by emotion, and \
 the recording's seconds."""
 TIMELINE = """The emotions along a recording. window: seconds of a decision (the model's segment \
@@ -20,14 +20,14 @@ Returns labels, windows with their probabilities, and turns of one emotion each.
 
 
 def build_api(gr: Any, service: DemoModel) -> None:
-    """Add the public questions to the page that is being built; nothing of them is seen.
+    """Add the public endpoints to the page that is being built; they are invisible.
 
     Arguments
     ---------
     gr : module
         ``gradio``.
-    service : Service
-        Who answers.
+    service : DemoModel
+        The model that answers.
     """
 
     def classify(audio: str, threshold: float = 0.0) -> dict:
@@ -59,12 +59,12 @@ def build_api(gr: Any, service: DemoModel) -> None:
 
 
 def _answering(gr: Any, function: Callable) -> Callable:
-    """The function with its refusals as Gradio sends them: the message alone."""
+    """Wrap a function so that Gradio sends only the message of a refusal."""
 
     @wraps(function)
-    def answering(*given: Any) -> Any:
+    def answering(*arguments: Any) -> Any:
         try:
-            return function(*given)
+            return function(*arguments)
         except RequestRefused as refused:
             raise error(gr, str(refused)) from refused
 
@@ -72,5 +72,5 @@ def _answering(gr: Any, function: Callable) -> Callable:
 
 
 def error(gr: Any, text: str) -> Exception:
-    """What Gradio shows and sends, without a traceback."""
+    """An error that Gradio shows and sends without a traceback."""
     return gr.Error(text, title="No answer", duration=15, print_exception=False)

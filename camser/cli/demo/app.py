@@ -1,4 +1,4 @@
-"""Starting the page: where it listens, what it may read, and what is left when it ends."""
+"""Starting the page: its address, the files that it may read, and the cleanup."""
 
 from __future__ import annotations
 
@@ -32,26 +32,26 @@ def serving(
     open_browser: bool = False,
     public_names: Sequence[str] = (),
 ) -> Iterator[str]:
-    """Serve the page within a block; gives its address.
+    """Serve the page within a block; yields its address.
 
-    Uploads lie in a folder of their own, which is gone afterwards.
+    Uploads are stored in a folder of their own, which is removed afterwards.
 
     Arguments
     ---------
     classifier : EmotionClassifier
-        The model at work.
+        The model.
     config : mapping
-        Its export's ``config.json``.
+        The ``config.json`` of its model folder.
     limits : Limits, optional
-        What may be asked for.
+        Limits of requests.
     host : str
-        Where to listen; "0.0.0.0" for everybody who can reach this machine.
+        The address to listen at; "0.0.0.0" is open to other machines.
     port : int
-        Likewise.
+        The port to listen at.
     open_browser : bool
         Whether a browser is opened.
     public_names : sequence of str
-        What a proxy's visitors call the page, for example "emotions.example.org".
+        Host names of the page behind a proxy, for example "emotions.example.org".
 
     Raises
     ------
@@ -85,7 +85,7 @@ def serving(
 
 
 def _names(host: str, public_names: Sequence[str]) -> tuple[str, ...] | None:
-    """What visitors may call the page; None for anything, where it is not for this machine alone.
+    """The allowed host names; None allows any, if the page is not for this machine alone.
 
     Example
     -------
@@ -100,8 +100,8 @@ def _names(host: str, public_names: Sequence[str]) -> tuple[str, ...] | None:
 
 
 def _application(page: Any, limits: Limits) -> Callable:
-    """Gradio's application for a page; whatever else it could do is switched off, also where its
-    variables say otherwise."""
+    """Gradio's application for a page. Its other features are off, even if environment variables
+    enable them."""
     gr = import_gradio()
     from fastapi import FastAPI
 
@@ -127,7 +127,7 @@ def _application(page: Any, limits: Limits) -> Callable:
 
 @contextmanager
 def _environment(**values: str) -> Iterator[None]:
-    """Environment variables for as long as the block runs."""
+    """Set environment variables while the block runs."""
     before = {name: os.environ.get(name) for name in values}
     os.environ.update(values)
     try:
@@ -149,12 +149,12 @@ def run(
     device: str | None = None,
     public_names: Sequence[str] = (),
 ) -> None:
-    """Serve an export until the process is told to end.
+    """Serve a model folder until the process is stopped.
 
     Arguments
     ---------
     folder : str
-        An export's, or a hub id.
+        A model folder, or a hub id.
     limits, host, port, open_browser, public_names
         As for ``serving``.
     device : str, optional
@@ -166,12 +166,12 @@ def run(
     from camser.inference.export_folder import read_config
     from camser.inference.hub import locate_model
 
-    place = locate_model(folder)
-    config = read_config(place)
-    # The page shows frame weights, which only PyTorch gives.
-    classifier = EmotionClassifier.from_pretrained(place, device=device, engine="torch")
-    rcdefaults()  # a matplotlibrc of the working folder may be a stranger's
-    # So that the folder of uploads goes when a container is stopped, too.
+    model_folder = locate_model(folder)
+    config = read_config(model_folder)
+    # The page shows attention weights, which only PyTorch returns.
+    classifier = EmotionClassifier.from_pretrained(model_folder, device=device, engine="torch")
+    rcdefaults()  # a matplotlibrc of the working folder may be somebody else's
+    # So that the folder of uploads is also removed when a container is stopped.
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
     with serving(classifier, config, limits, host, port, open_browser, public_names) as address:
         print(f"camser demo: {address} (end it with Ctrl+C)", flush=True)

@@ -1,4 +1,4 @@
-"""Example recordings: synthetic voices, made anew at each start."""
+"""Example recordings: synthetic voices, generated again at each start."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ def write_clips(folder: str | Path, seed: int = 0) -> dict[str, Path]:
     Arguments
     ---------
     folder : str or Path
-        Where; it is made if need be.
+        The output folder; created if needed.
     seed : int
         The same seed gives the same bytes.
 
@@ -37,7 +37,7 @@ def write_clips(folder: str | Path, seed: int = 0) -> dict[str, Path]:
 
     Path(folder).mkdir(parents=True, exist_ok=True)
     paths = {}
-    for number, (title, (pitch, scale, parts)) in enumerate(VOICES.items()):
+    for number, (title, (pitch, scale, utterances)) in enumerate(VOICES.items()):
         rng = np.random.default_rng([seed, number])
         voice = make_voice(rng, pitch, scale)
         spoken = [
@@ -48,7 +48,7 @@ def write_clips(folder: str | Path, seed: int = 0) -> dict[str, Path]:
                 EMOTIONS[emotion].prosody,
                 round(seconds * SAMPLE_RATE),
             )
-            for emotion, seconds in parts
+            for emotion, seconds in utterances
         ]
         paths[title] = Path(folder) / f"{title.lower().replace(' ', '_')}.wav"
         soundfile.write(paths[title], np.concatenate(spoken), SAMPLE_RATE, subtype="PCM_16")

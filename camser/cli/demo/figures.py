@@ -1,4 +1,4 @@
-"""The page's figures: SVG text whose inks follow the page, light or dark, wide or narrow.
+"""The page's figures: SVG text that adapts to the page: light or dark, wide or narrow.
 
 A figure is drawn twice, for a desktop's width and for a phone's; the stylesheet shows one.
 """
@@ -22,11 +22,11 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 WIDTHS = {"wide": 9.0, "narrow": 3.3}  # inches, of which a screen has about 110 pixels each
-MINUTES = 120  # seconds, from which on the axis shows minutes
+MINUTES = 120  # seconds; from this length, the axis shows minutes
 
 
 def colour(index: int) -> str:
-    """The CSS colour of the ``index``-th emotion, the same in bars and figures."""
+    """The CSS color of the ``index``-th emotion, the same in bars and figures."""
     from camser.evaluation.report.figures import style
 
     return _ink(style.series_style(index)["color"].lower())
@@ -42,7 +42,7 @@ def timeline_figure(analysis: Analysis, timeline: Timeline, threshold: float) ->
     timeline : Timeline
         Smoothed or not.
     threshold : float
-        Windows less sure than that belong to no turn.
+        Windows with less confidence belong to no turn.
 
     Returns
     -------
@@ -55,7 +55,7 @@ def timeline_figure(analysis: Analysis, timeline: Timeline, threshold: float) ->
 
 
 def attention_figure(analysis: Analysis) -> str:
-    """The fusion's frame weights over the spectrogram of the recording's beginning, as HTML."""
+    """The attention weights over the spectrogram of the recording's beginning, as HTML."""
     from camser.audio import SAMPLE_RATE
     from camser.evaluation.report.figures import attention
 
@@ -109,10 +109,10 @@ def _timeline(analysis: Analysis, timeline: Timeline, threshold: float, width: f
 
 def _turns(timeline: Timeline, threshold: float) -> dict[str, list[tuple[float, float]]]:
     """Beginnings and lengths, in seconds, by emotion: an hour may have thousands."""
-    found = defaultdict(list)
+    spans = defaultdict(list)
     for turn in timeline.turns(threshold):
-        found[turn.emotion].append((turn.start, turn.end - turn.start))
-    return found
+        spans[turn.emotion].append((turn.start, turn.end - turn.start))
+    return spans
 
 
 def _waveform(axes: Axes, analysis: Analysis) -> None:
@@ -130,7 +130,7 @@ def _clock(seconds: float, _: int | None = None) -> str:
 
 
 def _both(draw: Callable[[float], Figure], alt: str) -> str:
-    """A figure at each width, as HTML with one text for those who do not see it."""
+    """A figure at each width, as HTML with one alternative text."""
     pictures = (
         f'<div class="drawn {name}" role="img" aria-label="{html.escape(alt)}">'
         f"{_svg(draw(width))}</div>"
@@ -150,9 +150,9 @@ def _svg(figure: Figure) -> str:
     text = re.sub(r'(<svg[^>]*?) width="[^"]*"', r"\1", text, count=1)
     text = re.sub(r'(<svg[^>]*?) height="[^"]*"', r"\1", text, count=1)
     text = re.sub(r"(\.\d\d)\d+(?=[ \"\n])", r"\1", text)  # a hundredth of a point is enough
-    return re.sub(r"(?<=: )#[0-9a-f]{6}\b", lambda found: _ink(found[0]), text)
+    return re.sub(r"(?<=: )#[0-9a-f]{6}\b", lambda match: _ink(match[0]), text)
 
 
-def _ink(colour: str) -> str:
-    """A colour that the stylesheet may replace where the page is dark."""
-    return f"var(--ink-{colour[1:]}, {colour})"
+def _ink(color: str) -> str:
+    """A color that the stylesheet can replace on a dark page."""
+    return f"var(--ink-{color[1:]}, {color})"

@@ -1,11 +1,11 @@
-"""What a stranger may ask for, and how a request is refused."""
+"""Limits of requests from untrusted clients, and how a request is refused."""
 
 from __future__ import annotations
 
 import math
 from dataclasses import dataclass
 
-MIN_HOP = 0.1  # seconds; people cannot tell emotions apart that fast either
+MIN_HOP = 0.1  # seconds; people cannot recognize emotions faster either
 MAX_WINDOW = 30.0  # seconds; the segments of one window are computed together
 MAX_SEGMENTS = 20_000  # of one timeline: an hour by seconds is 3600
 MAX_VALUES = 700_000_000  # samples of all channels: an hour of 96-kHz stereo
@@ -13,17 +13,17 @@ MAX_CONNECTIONS = 200  # at once; a browser's tab has two or three
 HEADER_SECONDS = 10  # for the head of a request
 BODY_SECONDS = 30  # for its body, and a second more for each ...
 MIN_BYTES_PER_SECOND = 20_000  # ... bytes of it
-MAX_JSON = 1_000_000  # bytes; a request names a file, it does not hold one
-KEPT_UPLOADS = 20  # of the greatest size, together
+MAX_JSON = 1_000_000  # bytes; a request contains the path of a file, not the file
+KEPT_UPLOADS = 20  # stored together, if all have the maximum size
 
 
 class RequestRefused(ValueError):
-    """A request that cannot be answered; the message is for whoever sent it."""
+    """A request that cannot be answered; the message is for its sender."""
 
 
 @dataclass(frozen=True)
 class Limits:
-    """What a stranger may ask for.
+    """Limits of requests from untrusted clients.
 
     Arguments
     ---------
@@ -32,9 +32,9 @@ class Limits:
     seconds : float
         Length of a recording.
     waiting : int
-        Requests that wait for the model, which computes one at a time; further ones are refused.
+        Requests that wait for the model, which computes one at a time. Others are refused.
     kept_seconds : int
-        How long an upload is kept.
+        How long an upload is stored.
 
     Raises
     ------

@@ -1,4 +1,4 @@
-"""What the page says: of the model, of its limits, of a recording. HTML; all names are escaped."""
+"""The page's texts on the model, its limits and a recording, as HTML. All names are escaped."""
 
 from __future__ import annotations
 
@@ -25,7 +25,8 @@ EXAMPLES = '<p class="small">Examples, by synthetic voices:</p>'
 def page_header(config: Mapping[str, Any]) -> str:
     """The head of the page."""
     names = ", ".join(map(escape, config["labels"]))
-    return f'<div class="lead"><h1>Emotions in speech</h1><p>A model that hears {names}.</p></div>'
+    lead = f"A model that recognizes {names}."
+    return f'<div class="lead"><h1>Emotions in speech</h1><p>{lead}</p></div>'
 
 
 def about(config: Mapping[str, Any], limits: Limits) -> str:
@@ -34,9 +35,9 @@ def about(config: Mapping[str, Any], limits: Limits) -> str:
     Arguments
     ---------
     config : mapping
-        An export's ``config.json``; ``trained`` and ``scores`` may be missing.
+        The ``config.json`` of a model folder; ``trained`` and ``scores`` may be missing.
     limits : Limits
-        What the page takes.
+        The page's limits.
     """
     rows = [_trained(config), _limits(config), _handling(limits)]
     return f'<div class="card"><h2>About this model</h2>{"".join(rows)}</div>'
@@ -45,35 +46,37 @@ def about(config: Mapping[str, Any], limits: Limits) -> str:
 def _trained(config: Mapping[str, Any]) -> str:
     trained, scores = config.get("trained"), config.get("scores")
     if not (
-        _tells(trained, TRAINED) and _tells(trained["parts"], PARTS) and _tells(scores, SCORES)
+        _has_entries(trained, TRAINED)
+        and _has_entries(trained["parts"], PARTS)
+        and _has_entries(scores, SCORES)
     ):
-        return _note("Its folder does not say what it was trained and tested on.")
+        return _note("Its folder does not report what it was trained and tested on.")
     parts = trained["parts"]
     text = (
         f"<b>{escape(trained['variant'])}</b>, trained on {parts['train']} utterances of "
-        f"<b>{escape(trained['corpus'])}</b> and tested on {parts['test']} of speakers that it "
-        f"had not heard ({escape(trained['fold_name'])}, {escape(trained['protocol'])}): "
+        f"<b>{escape(trained['corpus'])}</b> and tested on {parts['test']} of speakers not "
+        f"seen in training ({escape(trained['fold_name'])}, {escape(trained['protocol'])}): "
         f"weighted accuracy <b>{_percent(scores['WA'])}</b>, unweighted "
         f"<b>{_percent(scores['UA'])}</b>, macro-F1 <b>{_percent(scores['macro_F1'])}</b>. It is "
-        f"one fold; other speakers would give other figures."
+        f"one fold; other speakers would give other scores."
     )
-    if _tells(trained, {"note": str}):
+    if _has_entries(trained, {"note": str}):
         text += (
-            f" <b>Its epoch was {escape(trained['note'])}</b>: the same utterances chose it and "
-            f"gave these figures, so they are too good."
+            f" <b>Its epoch was {escape(trained['note'])}</b>: the same utterances selected it and "
+            f"gave these scores, so the scores are too high."
         )
     return _note(text)
 
 
 def _limits(config: Mapping[str, Any]) -> str:
     trained = config.get("trained")
-    corpus = escape(trained["corpus"]) if _tells(trained, {"corpus": str}) else "its corpus"
+    corpus = escape(trained["corpus"]) if _has_entries(trained, {"corpus": str}) else "its corpus"
     return _note(
-        f"<b>Limits.</b> It names one of its {len(config['labels'])} emotions for whatever it "
-        f"hears, music and noise included, unless the least confidence has it abstain. It knows "
+        f"<b>Limits.</b> It assigns one of its {len(config['labels'])} emotions to any sound, "
+        f"also to music and noise, unless its confidence is below the least confidence. It knows "
         f"the speakers, the language, the microphones and the (possibly acted) emotions of "
-        f"{corpus}; on others it does worse, by an amount that only a test on them can tell. A "
-        f"voice tells how somebody sounds, not how they feel: do not judge people by it."
+        f"{corpus}. On others it is less accurate; only a test on them shows by how much. A "
+        f"voice shows how somebody sounds, not how they feel: do not judge people by it."
     )
 
 
@@ -81,13 +84,13 @@ def _handling(limits: Limits) -> str:
     hours = max(1, round(limits.kept_seconds / 3600))
     return _note(
         f"<b>Recordings</b> of up to {limits.megabytes:g} MB and {_length(limits.seconds)} are "
-        f"computed on the server of this page, sent nowhere else, and deleted after about {hours} "
-        f"hour{'s' if hours > 1 else ''}. Programs may ask too: /classify and /timeline of its API."
+        f"analyzed on the server of this page, sent nowhere else, and deleted after about {hours} "
+        f"hour{'s' if hours > 1 else ''}. Programs can use its API: /classify and /timeline."
     )
 
 
-def _tells(table: Any, kinds: Mapping[str, Any]) -> TypeGuard[dict[str, Any]]:
-    """Whether a stranger's table has these entries, each of its kind."""
+def _has_entries(table: Any, kinds: Mapping[str, Any]) -> TypeGuard[dict[str, Any]]:
+    """Whether an untrusted table has these entries, each of the right type."""
     return isinstance(table, dict) and all(isinstance(table.get(k), v) for k, v in kinds.items())
 
 
@@ -104,14 +107,14 @@ def _note(text: str) -> str:
 
 
 def mistake(text: str) -> str:
-    """Where the answer would be, why there is none."""
+    """The reason why there is no answer."""
     return f'<div class="card"><h2>No answer</h2><p class="mistake">{escape(text)}</p></div>'
 
 
 def waiting(labels: Sequence[str]) -> str:
-    """Where the answer will be, before there is a recording."""
+    """An empty answer, before there is a recording."""
     hint = _note("Record or upload speech, or take an example.")
-    return _card("Nothing heard yet", "", _bars(labels, [None] * len(labels), 0.0), hint)
+    return _card("No recording yet", "", _bars(labels, [None] * len(labels), 0.0), hint)
 
 
 def answer(prediction: Prediction, threshold: float) -> str:
@@ -120,15 +123,15 @@ def answer(prediction: Prediction, threshold: float) -> str:
     Arguments
     ---------
     prediction : Prediction
-        What was heard.
+        The result for a recording.
     threshold : float
-        The least confidence; below it there is no decision.
+        The minimum confidence; below it there is no decision.
     """
     best = max(prediction.probabilities, key=prediction.probabilities.__getitem__)
     confidence = prediction.probabilities[best]
     note = f"{escape(prediction.source)}, {prediction.seconds:.1f} s. Probabilities are calibrated."
     if confidence < threshold:
-        note += f" The likeliest, {escape(best)}, is below the {100 * threshold:.0f} % asked for."
+        note += f" The most likely, {escape(best)}, is below the required {100 * threshold:.0f} %."
     verdict = escape(best) if confidence >= threshold else "not sure"
     bars = _bars(list(prediction.probabilities), prediction.probabilities.values(), threshold)
     return _card(verdict, f"{100 * confidence:.0f} %", bars, _note(note))
@@ -155,12 +158,12 @@ def _bars(labels: Sequence[str], values: Iterable[float | None], threshold: floa
 
 
 def panel(title: str, body: str, note: str = "") -> str:
-    """A titled part of the page; ``body`` is HTML."""
+    """A titled card of the page; ``body`` is HTML."""
     return f'<div class="card"><h2>{escape(title)}</h2>{body}{_note(note) if note else ""}</div>'
 
 
 def download_links(timeline: Timeline, threshold: float) -> str:
-    """Links that hold the timeline in each format: the server keeps no file for them."""
+    """Links that hold the timeline in each format: the server stores no file for them."""
     links = []
     for name, (suffix, write) in FORMATS.items():
         text = base64.b64encode(write(timeline, threshold).encode()).decode()
@@ -171,7 +174,7 @@ def download_links(timeline: Timeline, threshold: float) -> str:
 
 
 def attention_note(names: Sequence[str], shown: float, seconds: float) -> str:
-    """What the weights' panel shows."""
-    part = f"The first {shown:g} of {seconds:.0f} seconds. " if shown < seconds else ""
-    whose = ", ".join(map(escape, names))
-    return f"{part}How much each frame of {whose} counts within its segment (dashed borders)."
+    """The caption of the attention weights."""
+    excerpt = f"The first {shown:g} of {seconds:.0f} seconds. " if shown < seconds else ""
+    sources = ", ".join(map(escape, names))
+    return f"{excerpt}How much each frame of {sources} counts within its segment (dashed borders)."

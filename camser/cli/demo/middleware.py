@@ -1,7 +1,7 @@
-"""In front of Gradio: only what the page and the API need, and requests of a bounded size.
+"""A filter in front of Gradio: only the routes of the page and the API, with bounded requests.
 
-Gradio by itself would also fetch any public address that somebody names as a file, relay others,
-take any number of files in one upload, and answer to whatever name a browser calls it by.
+Gradio alone would also fetch any public URL that a request names as a file, and relay others. It
+would accept any number of files in one upload, and any host name.
 """
 
 from __future__ import annotations
@@ -22,31 +22,33 @@ Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
 Refusal = tuple[int, str]
 
 PREFIX = "/gradio_api/"
-# Gradio would answer to the page's own events by name, too; with other parameters it fails.
+# Gradio would also answer the page's own events by name. With other parameters it fails.
 PUBLIC = {
     "classify": ("audio", "threshold"),
     "timeline": ("audio", "window", "hop", "smoothing"),
 }
-NAMED = "call/v2/"  # where parameters are given by name
+NAMED = "call/v2/"  # of calls with named parameters
 FILE = "file="
 CALLS = tuple(f"call/{version}{name}" for version in ("", "v2/") for name in PUBLIC)
 ROUTES = (  # after PREFIX
     *CALLS, "app_id", "cancel", "info", "openapi.json", "reset", "startup-events", "theme.css",
     "upload", "upload_progress",
 )  # fmt: skip
-BELOW = (*(f"{call}/" for call in CALLS), FILE, "heartbeat/", "queue/")  # after PREFIX, and more
+# Prefixes of further routes, after PREFIX.
+BELOW = (*(f"{call}/" for call in CALLS), FILE, "heartbeat/", "queue/")
 PAGE = ("/", "/config", "/favicon.ico", "/manifest.json", "/robots.txt", "/theme.css")
-PARTS = ("/assets/", "/static/", "/svelte/")  # of the page
+PARTS = ("/assets/", "/static/", "/svelte/")  # prefixes of files of the page
 METHODS = ("GET", "HEAD", "POST")
 ENVELOPE = 100_000  # bytes of an upload that are not the file
 LOOPBACK = ("localhost", "127.0.0.1", "::1")
-HEADERS = (  # of every answer
+HEADERS = (  # of every response
     (b"x-content-type-options", b"nosniff"),
     (b"content-security-policy", b"frame-ancestors 'self'"),
     (b"referrer-policy", b"no-referrer"),
 )
-FIELDS = {"data": list, "event_id": str, "fn_index": int, "session_hash": str}  # of Gradio's
-NOT_UPLOADED = "A file must be one that was sent to /gradio_api/upload, by the path it was answered"
+# The fields of a Gradio request.
+FIELDS = {"data": list, "event_id": str, "fn_index": int, "session_hash": str}
+NOT_UPLOADED = "A file must be one that was sent to /gradio_api/upload; give the path it returned"
 
 
 class RequestFilter:
@@ -57,12 +59,12 @@ class RequestFilter:
     app : callable
         The application behind it.
     limits : Limits
-        What an upload may weigh.
+        Limits of uploads.
     uploads : Uploads
-        Those that are kept.
+        The stored uploads.
     names : sequence of str, optional
-        What the page may be called by its visitors; anything by default. A page of another site
-        reaches this one by a name of its own that it has made to mean this machine.
+        Allowed host names of the page; any by default. Without them, a page of another site can
+        reach this one: it points a host name of its own to this machine (DNS rebinding).
     """
 
     def __init__(
@@ -79,7 +81,7 @@ class RequestFilter:
         if scope["type"] == "lifespan":
             return await self.app(scope, receive, send)
         if scope["type"] != "http":
-            raise ValueError(f"there is no {scope['type']} here")
+            raise ValueError(f"scope type is {scope['type']!r}; allowed: 'http', 'lifespan'")
         send = _with_headers(send)
         refusal = (
             self._is_cross_site(scope) or self._is_unknown_route(scope) or self._is_too_large(scope)
@@ -98,7 +100,7 @@ class RequestFilter:
                 size = await request_body.read(receive, file, length)
             except request_body.IncompleteBody as aborted:
                 if aborted.late:
-                    await _answer(send, 408, "The request came too slowly")
+                    await _answer(send, 408, "The request was sent too slowly")
                 return None
             check = self._wrong_form if _is_upload(scope) else self._wrong_json
             if wrong := check(file, scope):
@@ -112,63 +114,63 @@ class RequestFilter:
     def _wrong_json(self, body: IO[bytes], scope: Scope) -> str | None:
         body.seek(0)
         try:
-            given = json.load(body, parse_float=_finite, parse_constant=_finite)
+            request = json.load(body, parse_float=_finite, parse_constant=_finite)
         except (ValueError, RecursionError) as error:
-            return f"The request is no JSON ({str(error)[:100]})"
-        if not isinstance(given, dict):
+            return f"The request is not valid JSON ({str(error)[:100]})"
+        if not isinstance(request, dict):
             return "The request must be a JSON object"
         for name, kind in FIELDS.items():
-            if not isinstance(given.get(name), (kind, type(None))):
+            if not isinstance(request.get(name), (kind, type(None))):
                 return f"{name} must be of the type {kind.__name__}"
         if _route(scope).startswith(NAMED):
             name = _route(scope).removeprefix(NAMED)
             allowed = PUBLIC.get(name, ())
-            if "audio" not in given or not {*given} <= {*allowed}:
+            if "audio" not in request or not {*request} <= {*allowed}:
                 return f"{name[:20]} takes {', '.join(allowed) or 'nothing'}; audio must be given"
-        return None if all(map(self.uploads.contains, _files(given))) else NOT_UPLOADED
+        return None if all(map(self.uploads.contains, _files(request))) else NOT_UPLOADED
 
     def _is_cross_site(self, scope: Scope) -> Refusal | None:
-        """Why a request comes from the page of another site, if it does."""
+        """The refusal of a request from the page of another site."""
         host = _header(scope, b"host").decode("latin-1")
         if self.names is not None and _name(host) not in self.names:
             return 403, (
-                f"This page is not called {host!r}; a proxy's name for it is given to "
+                f"The host name {host!r} is not allowed; to allow the name of a proxy, start "
                 f"`camser demo` with --public-name"
             )
         origin = _header(scope, b"origin").decode("latin-1")
         hosts = {host, _header(scope, b"x-forwarded-host").decode("latin-1")} - {""}
         if origin and origin.partition("://")[2] not in hosts:
-            return 403, f"The page of {origin!r} may not ask for anything here"
+            return 403, f"Requests from the page of {origin!r} are not allowed"
         return None
 
     def _is_unknown_route(self, scope: Scope) -> Refusal | None:
         path, route = scope["path"], _route(scope)
         if scope["method"] not in METHODS:
             return 405, f"allowed: {', '.join(METHODS)}"
-        there = path in PAGE or path.startswith(PARTS)
+        known = path in PAGE or path.startswith(PARTS)
         if path.startswith(PREFIX):
-            there = route in ROUTES or route.startswith(BELOW)
-        if there and route.startswith(FILE):
-            there = self.uploads.contains(route.removeprefix(FILE))
-        return None if there else (404, "There is nothing here")
+            known = route in ROUTES or route.startswith(BELOW)
+        if known and route.startswith(FILE):
+            known = self.uploads.contains(route.removeprefix(FILE))
+        return None if known else (404, "Not found")
 
     def _is_too_large(self, scope: Scope) -> Refusal | None:
         if scope["method"] != "POST":
             return None
-        told = _header(scope, b"content-length")
-        if _header(scope, b"transfer-encoding") or not told.isdigit():
-            return 411, "The request must say its Content-Length, and nothing else of its length"
-        most = self.limits.bytes + ENVELOPE if _is_upload(scope) else MAX_JSON
-        if int(told) > most:
+        size = _header(scope, b"content-length")
+        if _header(scope, b"transfer-encoding") or not size.isdigit():
+            return 411, "The request must have a Content-Length and no Transfer-Encoding"
+        limit = self.limits.bytes + ENVELOPE if _is_upload(scope) else MAX_JSON
+        if int(size) > limit:
             allowed = self.limits.bytes if _is_upload(scope) else MAX_JSON
-            return 413, f"The request has {int(told)} bytes; allowed: {allowed}"
-        if _is_upload(scope) and self.uploads.bytes + int(told) > KEPT_UPLOADS * self.limits.bytes:
-            return 507, "There are too many uploads here; try again in an hour"
+            return 413, f"The request has {int(size)} bytes; allowed: {allowed}"
+        if _is_upload(scope) and self.uploads.bytes + int(size) > KEPT_UPLOADS * self.limits.bytes:
+            return 507, "The server stores too many uploads; try again in an hour"
         return None
 
 
 def _header(scope: Scope, wanted: bytes) -> bytes:
-    """A header's value, b"" where there is none; of several the first."""
+    """The first value of a header, b"" if there is none."""
     return next((value for name, value in scope["headers"] if name == wanted), b"")
 
 
@@ -189,23 +191,23 @@ def _is_upload(scope: Scope) -> bool:
 
 
 def _finite(text: str) -> float:
-    """Gradio would answer 500 to what JSON cannot give back."""
+    """Gradio would answer 500 to a number that JSON cannot represent."""
     if not math.isfinite(value := float(text)):
-        raise ValueError(f"{text[:20]} is no finite number")
+        raise ValueError(f"{text[:20]} is not a finite number")
     return value
 
 
-def _files(given: dict) -> Iterator[str]:
-    """What a JSON value names as files, at any depth."""
-    waiting: list[Any] = [given]
-    while waiting:
-        item = waiting.pop()
+def _files(request: dict) -> Iterator[str]:
+    """The paths of the files in a JSON value, at any depth."""
+    pending: list[Any] = [request]
+    while pending:
+        item = pending.pop()
         if isinstance(item, dict):
             if "path" in item:
                 yield str(item["path"])
-            waiting += item.values()
+            pending += item.values()
         elif isinstance(item, list):
-            waiting += item
+            pending += item
 
 
 def _with_headers(send: Send) -> Send:

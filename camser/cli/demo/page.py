@@ -27,23 +27,23 @@ def build_page(
     limits: Limits | None = None,
     clips: Mapping[str, Path] | None = None,
 ) -> gr.Blocks:
-    """Build the page; ``serve.serving`` starts it.
+    """Build the page; ``app.serving`` starts it.
 
     Arguments
     ---------
     classifier : EmotionClassifier
-        The model at work.
+        The model.
     config : mapping
-        Its export's ``config.json``.
+        The ``config.json`` of its model folder.
     limits : Limits, optional
-        What may be asked for.
+        Limits of requests.
     clips : mapping of str to Path, optional
         Example recordings by their titles.
 
     Returns
     -------
     gradio.Blocks
-        Its queue is bounded, and nothing is reported to anybody.
+        Its queue is bounded, and it sends no usage data.
 
     Raises
     ------
@@ -53,9 +53,11 @@ def build_page(
     gr = import_gradio()
     limits = limits or Limits()
     service = DemoModel(classifier, limits)
-    keep = limits.kept_seconds
+    stored_seconds = limits.kept_seconds
     page = gr.Blocks(
-        title="camser", analytics_enabled=False, delete_cache=(max(1, keep // 6), keep)
+        title="camser",
+        analytics_enabled=False,
+        delete_cache=(max(1, stored_seconds // 6), stored_seconds),
     )
     with page:
         _build(gr, service, config, clips or {})
@@ -104,7 +106,7 @@ def _build(
                 settings = _settings(gr, service.segment_seconds)
     timeline, weights = gr.HTML(visible=False), gr.HTML(visible=False)
     gr.HTML(markup.about(config, service.limits))
-    found = gr.State(time_to_live=service.limits.kept_seconds)
+    state = gr.State(time_to_live=service.limits.kept_seconds)
 
     threshold, smoothing, window, hop = settings
     shown = [answer, timeline, weights]
@@ -113,15 +115,15 @@ def _build(
         [recording.change, window.change, hop.change],
         _analyse(gr, service),
         [recording, threshold, smoothing, window, hop],
-        [found, *shown],
+        [state, *shown],
         concurrency_id=MODEL,
         trigger_mode="always_last",
         **common,
     )
     gr.on(
         [threshold.change, smoothing.change],
-        lambda *given: _show(gr, *given)[:2],
-        [found, threshold, smoothing],
+        lambda *values: _show(gr, *values)[:2],
+        [state, threshold, smoothing],
         shown[:2],
         trigger_mode="always_last",
         **common,
@@ -157,7 +159,7 @@ def _analyse(gr: Any, service: DemoModel) -> Callable:
             markup.waiting(service.classifier.labels),
             hidden,
             hidden,
-        )  # what was shown is of another recording
+        )  # the results shown belong to another recording
         if not path:
             return
         try:
@@ -172,7 +174,7 @@ def _analyse(gr: Any, service: DemoModel) -> Callable:
 
 
 def _show(gr: Any, analysis: Analysis | None, threshold: float, smoothing: str) -> tuple:
-    """The answer, the timeline and the weights of what was computed."""
+    """The answer, the timeline and the attention weights of an analysis."""
     if analysis is None:
         return gr.skip(), gr.skip(), gr.skip()
     timeline = analysis.timeline
@@ -188,9 +190,9 @@ def _show(gr: Any, analysis: Analysis | None, threshold: float, smoothing: str) 
 
 
 def _weights(analysis: Analysis) -> str:
-    title = "Where it listens"
+    title = "Attention weights"
     if not analysis.weights:
-        return markup.panel(title, "", "This model's fusion weighs no frames.")
+        return markup.panel(title, "", "This model's fusion has no attention weights.")
     shown, seconds = analysis.shown_seconds, analysis.timeline.seconds
     note = markup.attention_note(list(analysis.weights), shown, seconds)
     return markup.panel(title, attention_figure(analysis), note)

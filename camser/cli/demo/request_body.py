@@ -1,4 +1,4 @@
-"""Bodies of requests: read whole before anything sees them, in bounded time and space."""
+"""Bodies of requests: read completely before Gradio sees them, in bounded time and space."""
 
 from __future__ import annotations
 
@@ -18,23 +18,23 @@ Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
 IN_MEMORY = 2**18  # bytes of a body
 PIECE = 2**16
 CHARSET = rb"(?:; *charset=[\w-]+)?"
-FORM = re.compile(  # nothing that two readers could read in two ways
+FORM = re.compile(  # only forms that all parsers read in the same way
     rb"multipart/form-data%b; *boundary=(\"?)([\w.+/'-]{1,70})\1%b" % (CHARSET, CHARSET),
     re.IGNORECASE,
 )
 
 
 class IncompleteBody(Exception):
-    """A body that does not come whole; ``late`` if its sender is still there."""
+    """A body that is incomplete; ``late`` if its sender is still connected."""
 
     def __init__(self, late: bool) -> None:
-        super().__init__("the request's body did not come")
+        super().__init__("the request's body is incomplete")
         self.late = late
 
 
 @contextmanager
 def spooled_body(uploads: Uploads, length: int) -> Iterator[IO[bytes]]:
-    """A file without a name for a body of ``length`` bytes: however this ends, nothing is left."""
+    """A temporary file without a name for a body of ``length`` bytes; it is always removed."""
     uploads.arriving += length
     try:
         with tempfile.SpooledTemporaryFile(IN_MEMORY, dir=str(uploads.folder)) as file:
@@ -44,12 +44,12 @@ def spooled_body(uploads: Uploads, length: int) -> Iterator[IO[bytes]]:
 
 
 async def read(receive: Receive, file: IO[bytes], length: int) -> int:
-    """Read a body of ``length`` bytes into a file; returns how many came.
+    """Read a body of ``length`` bytes into a file; returns its size.
 
     Raises
     ------
-    Aborted
-        If its sender goes away, or is slower than ``MIN_BYTES_PER_SECOND`` after ``BODY_SECONDS``.
+    IncompleteBody
+        If it disconnects, or is slower than ``MIN_BYTES_PER_SECOND`` after ``BODY_SECONDS``.
     """
     now = asyncio.get_running_loop().time
     end = now() + BODY_SECONDS + length / MIN_BYTES_PER_SECOND
@@ -67,28 +67,28 @@ async def read(receive: Receive, file: IO[bytes], length: int) -> int:
 
 
 def count_form_parts(file: IO[bytes], kind: bytes) -> int:
-    """How many parts a form has; of what is no plain form, none.
+    """The number of parts of a form; 0 if it is no plain form.
 
     Arguments
     ---------
     file : file
-        The whole body.
+        The complete body.
     kind : bytes
-        The request's ``Content-Type``, which says what divides them.
+        The request's ``Content-Type``, which contains the boundary between them.
     """
-    found = FORM.fullmatch(kind)
-    if not found:
+    match = FORM.fullmatch(kind)
+    if not match:
         return 0
-    mark, left, count = b"--" + found[2], b"", 0
+    boundary, rest, count = b"--" + match[2], b"", 0
     file.seek(0)
-    while piece := file.read(PIECE):
-        count += (left + piece).count(mark)
-        left = (left + piece)[1 - len(mark) :]
+    while chunk := file.read(PIECE):
+        count += (rest + chunk).count(boundary)
+        rest = (rest + chunk)[1 - len(boundary) :]
     return max(0, count - 1)  # the last one ends the form
 
 
 def replay_body(file: IO[bytes], size: int, receive: Receive) -> Receive:
-    """Gives a body that was read once more, piece by piece, and then what follows it."""
+    """Return a receiver that gives a stored body again in chunks, then the following messages."""
     left = size
     file.seek(0)
 
@@ -104,6 +104,6 @@ def replay_body(file: IO[bytes], size: int, receive: Receive) -> Receive:
 
 
 async def discard_body(receive: Receive) -> None:
-    """Take a body and keep none of it: a client that is still sending hears no answer."""
+    """Read a body and store none of it: a client that is still sending does not read an answer."""
     with open(os.devnull, "wb") as nowhere, suppress(IncompleteBody):
         await read(receive, nowhere, 0)

@@ -1,4 +1,4 @@
-"""The page's web server: uvicorn with a bounded number of connections, none of which may dawdle."""
+"""The page's web server: uvicorn with a bounded number of connections, and time limits."""
 
 from __future__ import annotations
 
@@ -16,29 +16,29 @@ from uvicorn.protocols.http.h11_impl import H11Protocol
 from camser.cli.demo.limits import HEADER_SECONDS, MAX_CONNECTIONS
 
 KEEP_ALIVE = 5  # seconds that a connection may be idle between two requests
-LEAVING = 1  # seconds that answers have to finish in when the server ends
+LEAVING = 1  # seconds for answers to finish when the server ends
 STARTING = 30  # seconds
 
 
 class Connection(H11Protocol):
-    """uvicorn's HTTP/1.1, which by itself waits for ever for the rest of a request's head."""
+    """uvicorn's HTTP/1.1, which alone waits forever for the rest of a request's head."""
 
     deadline: asyncio.TimerHandle | None = None
 
     def connection_made(self, transport: Any) -> None:
-        """Take a connection, or drop it where even the polite refusals are too many."""
+        """Accept a connection, or drop it if there are too many even for refusals."""
         super().connection_made(transport)
         if len(self.connections) > 2 * MAX_CONNECTIONS:
             transport.abort()
         self._watch()
 
     def data_received(self, data: bytes) -> None:
-        """Read on."""
+        """Continue reading."""
         super().data_received(data)
         self._watch()
 
     def connection_lost(self, exc: Exception | None) -> None:
-        """Forget it."""
+        """Stop the timer."""
         self._unwatch()
         super().connection_lost(exc)
 
@@ -62,7 +62,7 @@ class Connection(H11Protocol):
 
 @contextmanager
 def listening(app: Callable, host: str, port: int) -> Iterator[str]:
-    """Serve an ASGI application within a block, in a thread; gives its address.
+    """Serve an ASGI application within a block, in a thread; yields its address.
 
     Arguments
     ---------

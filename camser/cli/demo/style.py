@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-# The figures' colours (``report.figures.style``) where the page is dark.
+# The figures' colors (``camser.evaluation.report.figures.style``) on a dark page.
 DARK_INKS = {
     "0072b2": "#5ab3f0",
     "d55e00": "#ff9147",
@@ -69,7 +69,7 @@ footer .divider { display: none; }
 
 
 def theme(gr: Any) -> Any:
-    """Gradio's theme with the fonts that are there: none is fetched.
+    """Gradio's theme with installed fonts: none is downloaded.
 
     Arguments
     ---------

@@ -1,4 +1,4 @@
-"""The folder of uploads: how much there is, how long it stays, and that it goes in the end."""
+"""The folder of uploads: its size, the age limit, and its removal at the end."""
 
 from __future__ import annotations
 
@@ -15,14 +15,14 @@ from typing import IO
 PREFIX = "camser-demo-"
 LOCK = "in-use"
 STARTING = 60  # seconds in which a folder may be without its lock
-MIN_BYTES = 2**16  # bytes that an upload counts as: it has a folder, and costs time to find
+MIN_BYTES = 2**16  # an upload counts as at least this: it has a folder, and takes time to list
 
 
 @contextmanager
 def temporary_folder() -> Iterator[Path]:
-    """A folder that is gone after the block; and what killed processes left is gone, too."""
-    for left in Path(tempfile.gettempdir()).glob(f"{PREFIX}*"):
-        _remove_abandoned(left)
+    """A folder that is removed after the block. Folders of killed processes are removed, too."""
+    for abandoned in Path(tempfile.gettempdir()).glob(f"{PREFIX}*"):
+        _remove_abandoned(abandoned)
     with tempfile.TemporaryDirectory(prefix=PREFIX) as name:
         folder = Path(name).resolve()
         with open(folder / LOCK, "w") as lock:
@@ -31,15 +31,15 @@ def temporary_folder() -> Iterator[Path]:
 
 
 def _remove_abandoned(folder: Path) -> None:
-    """Remove such a folder of ours whose process is no more: nothing holds its lock."""
+    """Remove a folder of ours whose process has ended: nothing holds its lock."""
     try:
-        found = folder.lstat()
-        if folder.is_symlink() or found.st_uid != _user() or _age(found) < STARTING:
+        status = folder.lstat()
+        if folder.is_symlink() or status.st_uid != _user() or _age(status) < STARTING:
             return
         with open(folder / LOCK, "r+") as lock:
             if _take(lock):
                 shutil.rmtree(folder, ignore_errors=True)
-    except OSError:  # of somebody else, or gone meanwhile
+    except OSError:  # somebody else's, or already removed
         return
 
 
@@ -47,15 +47,15 @@ def _user() -> int:
     return os.getuid() if hasattr(os, "getuid") else 0
 
 
-def _age(found: os.stat_result) -> float:
-    return time.time() - found.st_mtime
+def _age(status: os.stat_result) -> float:
+    return time.time() - status.st_mtime
 
 
 def _take(lock: IO) -> bool:
-    """Whether an open file's lock is ours now; it is until the file is closed."""
+    """Lock an open file until it is closed. False if another process holds the lock."""
     try:
         import fcntl
-    except ImportError:  # Windows: what is in use there cannot be removed anyway
+    except ImportError:  # Windows: a file in use cannot be removed anyway
         return True
     try:
         fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -65,35 +65,35 @@ def _take(lock: IO) -> bool:
 
 
 class Uploads:
-    """What strangers sent.
+    """The files of untrusted clients.
 
     Arguments
     ---------
     folder : Path
-        Where it lies.
+        Where they are stored.
     kept_seconds : float
-        How long.
+        How long they are stored.
     """
 
     def __init__(self, folder: Path, kept_seconds: float) -> None:
         self.folder, self.kept_seconds = folder, kept_seconds
-        self.arriving = 0  # bytes that were announced and are not all here
+        self.arriving = 0  # bytes of announced uploads that are incomplete
 
     @property
     def bytes(self) -> int:
-        """Of all that is there or under way; small uploads count as ``MIN_BYTES``."""
-        return self.arriving + sum(max(MIN_BYTES, found.st_size) for _, found in self._files())
+        """Of all stored and arriving uploads; small uploads count as ``MIN_BYTES``."""
+        return self.arriving + sum(max(MIN_BYTES, status.st_size) for _, status in self._files())
 
     def contains(self, path: str) -> bool:
-        """Whether a path is of an upload, wherever its links lead."""
+        """Whether a path is that of an upload, after its links are resolved."""
         try:
             return os.path.realpath(path).startswith(f"{self.folder}{os.sep}")
-        except ValueError:  # of what can be no name: NUL, half a character
+        except ValueError:  # not a valid path: NUL, half a character
             return False
 
     @contextmanager
     def delete_expired_while_running(self) -> Iterator[None]:
-        """While the block runs, delete what is older than ``kept_seconds``."""
+        """While the block runs, delete uploads older than ``kept_seconds``."""
         ended = threading.Event()
 
         def delete_expired() -> None:
@@ -109,15 +109,15 @@ class Uploads:
             thread.join()
 
     def delete_expired(self) -> None:
-        """Delete what is too old, and the folders that are empty then."""
-        for path, found in self._files():
-            if _age(found) > self.kept_seconds:
+        """Delete uploads that are too old, and folders that are then empty."""
+        for path, status in self._files():
+            if _age(status) > self.kept_seconds:
                 path.unlink(missing_ok=True)
                 if path.parent != self.folder:
                     _remove_empty(path.parent)
 
     def _files(self) -> Iterator[tuple[Path, os.stat_result]]:
-        """Files that are there; what is deleted meanwhile counts nothing."""
+        """The stored files; one that is deleted meanwhile is skipped."""
         for folder, _, names in os.walk(self.folder):
             for path in (Path(folder) / name for name in names):
                 try:
@@ -129,5 +129,5 @@ class Uploads:
 def _remove_empty(folder: Path) -> None:
     try:
         folder.rmdir()
-    except OSError:  # another upload lies there
+    except OSError:  # it contains another upload
         return

@@ -1,1 +1,1 @@
-"""``camser doctor``: what is installed here, whether it works together, what to install."""
+"""``camser doctor``: checks the installed packages, and prints what to install."""

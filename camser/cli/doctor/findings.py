@@ -18,7 +18,7 @@ class Finding(NamedTuple):
 
 
 def render(lines: Sequence[Finding]) -> str:
-    """The lines as text, each remedy under its line, and how many are wrong.
+    """Findings as text, each remedy under its finding, and the number of wrong ones.
 
     Example
     -------
@@ -30,14 +30,14 @@ def render(lines: Sequence[Finding]) -> str:
     1 wrong
     """
     text = []
-    for line in lines:
-        text.append(f"{line.mark:6}{line.name:29}{line.found}")
-        text += [f"{'':6}$ {line.remedy}"] if line.remedy else []
-    wrong = sum(line.mark == "wrong" for line in lines)
+    for finding in lines:
+        text.append(f"{finding.mark:6}{finding.name:29}{finding.found}")
+        text += [f"{'':6}$ {finding.remedy}"] if finding.remedy else []
+    wrong = sum(finding.mark == "wrong" for finding in lines)
     return "\n".join([*text, f"{wrong} wrong" if wrong else "nothing is wrong"])
 
 
 def pip(*arguments: Any) -> str:
-    """A pip command; what a shell would take for a redirection is quoted."""
+    """A pip command; an argument that a shell would interpret is quoted."""
     words = [f'"{a}"' if set("<>; ") & set(str(a)) else str(a) for a in arguments]
     return " ".join(["pip install", *words])

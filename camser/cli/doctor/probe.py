@@ -1,7 +1,8 @@
-"""What is installed here, as plain facts that ``checks`` judges.
+"""The facts of an environment, as plain values for ``checks``.
 
-The packages are imported in a child process: one that raises, or whose native library ends
-Python, is one fact more. Here only the standard library and ``packaging`` are.
+The packages are imported in a child process: an import that raises, or a native library that ends
+Python, is recorded as a fact. This process imports only camser, the standard library and
+``packaging``.
 """
 
 from __future__ import annotations
@@ -24,7 +25,7 @@ from packaging.requirements import Requirement
 
 from camser.runtime.subprocesses import python_command
 
-# In this order: each is tried once, and the later ones import the earlier ones.
+# The order matters: each is imported once, and the later ones import the earlier ones.
 IMPORTED = (
     "torch",
     "torchaudio",
@@ -36,11 +37,11 @@ IMPORTED = (
     "transformers",
     "speechbrain",
 )
-NO_DEVICE = 100  # of CUDA's error codes: the driver is there, a GPU is not
+NO_DEVICE = 100  # CUDA's error code if there is a driver but no GPU
 
 
 def gather(optional: Sequence[str] = ()) -> dict[str, Any]:
-    """Look at the environment.
+    """Collect the facts of the environment.
 
     Arguments
     ---------
@@ -51,19 +52,19 @@ def gather(optional: Sequence[str] = ()) -> dict[str, Any]:
     -------
     dict
         ``python``, ``executable``; ``camser``, its distribution (as below, with
-        ``requires_python`` and ``pythons``, those it is tried with) or None;
+        ``requires_python`` and ``pythons``, those it is tested with) or None;
         ``distributions``, from names to ``version`` and ``requires``, without those that are not
-        there; ``imports``, from modules to ``version`` and what ``child`` adds, or ``error``;
+        installed; ``imports``, from modules to ``version`` and what ``child`` adds, or ``error``;
         ``driver``, NVIDIA's: the highest ``cuda`` it serves or None, ``devices`` and ``error``;
         ``plugins``, a list of ``kind``, ``name``, ``distribution``, ``version`` and, if its import
-        fails, ``error``; ``variables``, the environment's that matter.
+        fails, ``error``; ``variables``, the relevant environment variables.
     """
     camser = _distribution("camser")
     if camser:
         data: Any = distribution("camser").metadata
         camser["requires_python"] = data.get("Requires-Python", "")
-        known = [c.rpartition(" ")[2] for c in data.get_all("Classifier", []) if ":: 3." in c]
-        camser["pythons"] = known
+        versions = [c.rpartition(" ")[2] for c in data.get_all("Classifier", []) if ":: 3." in c]
+        camser["pythons"] = versions
     required = [Requirement(line).name for line in camser["requires"]] if camser else []
     names = {*required, *IMPORTED, *optional}
     plugins = _plugins()
@@ -77,7 +78,7 @@ def gather(optional: Sequence[str] = ()) -> dict[str, Any]:
         "python": ".".join(map(str, sys.version_info[:3])),
         "executable": sys.executable,
         "camser": camser,
-        "distributions": {n: found for n in sorted(names) if (found := _distribution(n))},
+        "distributions": {n: facts for n in sorted(names) if (facts := _distribution(n))},
         "imports": dict(zip(IMPORTED, answers, strict=False)),
         "driver": answers[len(IMPORTED)],
         "plugins": [{**p, **a} for p, a in zip(plugins, answers[len(IMPORTED) + 1 :], strict=True)],
@@ -87,10 +88,10 @@ def gather(optional: Sequence[str] = ()) -> dict[str, Any]:
 
 def _distribution(name: str) -> dict[str, Any] | None:
     try:
-        found = distribution(name)
+        installed = distribution(name)
     except PackageNotFoundError:
         return None
-    return {"version": found.version, "requires": found.requires or []}
+    return {"version": installed.version, "requires": installed.requires or []}
 
 
 def _plugins() -> list[dict[str, str]]:
@@ -109,9 +110,9 @@ def _plugins() -> list[dict[str, str]]:
 
 
 def ask(steps: Sequence[str]) -> list[dict[str, Any]]:
-    """The answers of a child process, step by step.
+    """Run steps in a child process and return its answers.
 
-    A step that ends the child is answered with ``error``; another child goes on after it.
+    If a step ends the child, its answer is ``error``. Another child continues with the next step.
 
     Arguments
     ---------
@@ -125,18 +126,18 @@ def ask(steps: Sequence[str]) -> list[dict[str, Any]]:
     """
     answers: list[dict[str, Any]] = []
     while len(answers) < len(steps):
-        done = subprocess.run(
+        completed = subprocess.run(
             python_command(__name__, *steps[len(answers) :]),
             capture_output=True,
             text=True,
             errors="replace",
         )
-        answers += [json.loads(line) for line in done.stdout.splitlines()]
+        answers += [json.loads(line) for line in completed.stdout.splitlines()]
         if len(answers) < len(steps):
-            last = (done.stderr.strip().splitlines() or ["no message"])[-1]
-            code = done.returncode
-            how = signal.Signals(-code).name if code < 0 else f"status {code}"
-            error = f"it ends Python itself, with {how} ({last})"
+            last = (completed.stderr.strip().splitlines() or ["no message"])[-1]
+            code = completed.returncode
+            ending = signal.Signals(-code).name if code < 0 else f"status {code}"
+            error = f"it ends Python itself, with {ending} ({last})"
             answers.append({"error": error})
     return answers
 
@@ -150,7 +151,7 @@ def child(steps: Sequence[str]) -> None:
         A module's name; ``driver``; or a plugin as ``kind distribution:name``.
     """
     answers = os.fdopen(os.dup(1), "w", encoding="utf-8")
-    os.dup2(2, 1)  # what the packages themselves print is no answer
+    os.dup2(2, 1)  # so that prints of the packages do not mix with the answers
     for step in steps:
         try:
             answer = _answer(step)
@@ -191,19 +192,19 @@ def _hub(hub: ModuleType) -> dict[str, Any]:
 
 
 def _writable(folder: str) -> bool:
-    """Whether files can be written there, or where it would be made."""
-    place = Path(folder).absolute()
-    while not place.exists():
-        place = place.parent
+    """Whether files can be written in a folder, or where it would be created."""
+    existing = Path(folder).absolute()
+    while not existing.exists():
+        existing = existing.parent
     try:
-        tempfile.TemporaryFile(dir=place).close()
+        tempfile.TemporaryFile(dir=existing).close()
     except OSError:
         return False
     return True
 
 
 def _driver() -> dict[str, Any]:
-    """NVIDIA's driver, asked without torch."""
+    """The facts of NVIDIA's driver, without torch."""
     try:
         cuda = ctypes.CDLL("nvcuda.dll" if os.name == "nt" else "libcuda.so.1")
     except OSError:
@@ -211,10 +212,10 @@ def _driver() -> dict[str, Any]:
     version, count = ctypes.c_int(), ctypes.c_int()
     cuda.cuDriverGetVersion(ctypes.byref(version))
     cuda_version = f"{version.value // 1000}.{version.value % 1000 // 10}"
-    found: dict[str, Any] = {"cuda": cuda_version, "devices": []}
+    facts: dict[str, Any] = {"cuda": cuda_version, "devices": []}
     status = cuda.cuInit(0)
     if status not in (0, NO_DEVICE):
-        return {**found, "error": f"cuInit gives {status}"}
+        return {**facts, "error": f"cuInit returns {status}"}
     if status == 0:
         cuda.cuDeviceGetCount(ctypes.byref(count))
     for number in range(count.value):
@@ -222,8 +223,8 @@ def _driver() -> dict[str, Any]:
         cuda.cuDeviceGet(ctypes.byref(device), number)
         cuda.cuDeviceGetName(name, len(name), device)
         cuda.cuDeviceTotalMem_v2(ctypes.byref(memory), device)
-        found["devices"].append({"name": name.value.decode(), "memory": memory.value})
-    return found
+        facts["devices"].append({"name": name.value.decode(), "memory": memory.value})
+    return facts
 
 
 if __name__ == "__main__":

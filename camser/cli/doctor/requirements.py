@@ -12,16 +12,16 @@ EXTRA = re.compile(r'extra == "([^"]+)"')
 
 
 def required(facts: Facts, extras: bool = False) -> dict[str, Requirement]:
-    """What camser requires here, by name, without markers; of its extras alone if ``extras``."""
-    found = {}
+    """camser's requirements by name, without markers; only those of its extras if ``extras``."""
+    requirements = {}
     for line in facts["camser"]["requires"] if facts["camser"] else ():
         requirement = Requirement(line)
         marker, requirement.marker = requirement.marker, None
         extra = EXTRA.search(str(marker))
         applies = marker is None or marker.evaluate({"extra": extra[1] if extra else ""})
         if applies and bool(extra) == extras:
-            found[requirement.name] = requirement
-    return found
+            requirements[requirement.name] = requirement
+    return requirements
 
 
 def version_of(facts: Facts, name: str) -> str:
@@ -30,7 +30,7 @@ def version_of(facts: Facts, name: str) -> str:
 
 
 def outside(facts: Facts, name: str) -> str:
-    """Why a package's version is not what camser requires; empty if it is."""
+    """Why a package's version does not meet camser's requirement; empty if it does."""
     requirement, version = required(facts).get(name), version_of(facts, name)
     bounds = requirement.specifier if requirement else ""
     if not version:
@@ -41,6 +41,6 @@ def outside(facts: Facts, name: str) -> str:
 
 
 def failed(facts: Facts, name: str) -> str:
-    """How a package's import fails; empty if it does not."""
+    """Why a package's import fails; empty if it succeeds."""
     error = facts["imports"].get(name, {}).get("error")
     return f"its import fails: {error}" if error else ""

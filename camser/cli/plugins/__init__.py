@@ -1,1 +1,1 @@
-"""``camser plugins``: what is installed, what it is, whether it keeps its promises, a new one."""
+"""``camser plugins``: list, show, check and create plugins, and draw models."""

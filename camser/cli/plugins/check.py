@@ -1,4 +1,4 @@
-"""The conformance kit at work on an installed plugin: one line a check, as it goes."""
+"""The conformance kit on an installed plugin: one line per check, as soon as it is done."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from camser.testing import CheckResult, checks_of, run_checks
 
 MARKS = {"kept": "ok", "expected": "expected", "broken": "FAILED", "unexpected": "FAILED"}
 SUMMARY = {"ok": "ok", "expected": "expected to fail", "FAILED": "FAILED"}
-INDENT = 10  # of what is said of a check that failed
+INDENT = 10  # of the details of a failed check
 
 
 def check(kind: str, name: str, params: Mapping[str, Any], tell: Callable[[str], None]) -> bool:
@@ -26,14 +26,14 @@ def check(kind: str, name: str, params: Mapping[str, Any], tell: Callable[[str],
     name : str
         As a recipe writes it.
     params : mapping
-        What it is built with.
+        Its parameters.
     tell : callable
-        Gets what is to be printed of each check as soon as it is known, and last a summary.
+        Called with the line of each check as soon as it is known, and last with a summary.
 
     Returns
     -------
     bool
-        Whether all promises are kept but those that the class declares that it cannot.
+        Whether all checks pass, except the expected failures that the class declares.
 
     Raises
     ------
@@ -47,14 +47,14 @@ def check(kind: str, name: str, params: Mapping[str, Any], tell: Callable[[str],
     for outcome in run_checks(plugin, **params):
         mark = MARKS[outcome.status]
         counts[mark] += 1
-        tell(f"{mark:{INDENT}}{outcome.check.name:{width}}  {_told(outcome)}")
-    parts = ", ".join(f"{counts[mark]} {words}" for mark, words in SUMMARY.items() if counts[mark])
-    tell(f"{counts.total()} checks: {parts}")
+        tell(f"{mark:{INDENT}}{outcome.check.name:{width}}  {_details(outcome)}")
+    totals = ", ".join(f"{counts[mark]} {words}" for mark, words in SUMMARY.items() if counts[mark])
+    tell(f"{counts.total()} checks: {totals}")
     return not counts["FAILED"]
 
 
-def _told(outcome: CheckResult) -> str:
-    """The promise that was kept and what is worth knowing; else why it was not."""
+def _details(outcome: CheckResult) -> str:
+    """What a passed check shows, with its notes; of a failed one, the reason."""
     if outcome.status == "expected":
         return f"expected to fail: {outcome.told}"
     if outcome.status == "unexpected":

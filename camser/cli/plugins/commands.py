@@ -1,4 +1,4 @@
-"""What each action of ``camser plugins`` prints; imports what it needs, when it runs."""
+"""The actions of ``camser plugins``. Each imports what it needs, when it runs."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def list_plugins(arguments: argparse.Namespace) -> None:
 
 
 def show(arguments: argparse.Namespace) -> None:
-    """Print what there is to know of the plugins of one name."""
+    """Print the pages of the plugins with one name."""
     from camser.cli.plugins.recipe import read_params
     from camser.cli.plugins.show import plugin_page
 
@@ -39,7 +39,7 @@ def show(arguments: argparse.Namespace) -> None:
 
 
 def check(arguments: argparse.Namespace) -> None:
-    """Run the conformance kit; the exit status is 1 if a promise is broken."""
+    """Run the conformance kit; the exit status is 1 if a check fails."""
     from camser.cli.plugins import check
     from camser.cli.plugins.recipe import read_params
 
@@ -47,11 +47,11 @@ def check(arguments: argparse.Namespace) -> None:
     kinds = listing.kinds_of(arguments.name, arguments.kind)
     if len(kinds) > 1:
         raise ValueError(
-            f"{arguments.name!r} is {' and '.join(kinds)}; say which: --kind {kinds[0]}"
+            f"{arguments.name!r} is {' and '.join(kinds)}; choose one: --kind {kinds[0]}"
         )
-    tell = functools.partial(print, flush=True)
-    kept = check.check(kinds[0], arguments.name, params, tell)
-    sys.exit(int(not kept))
+    print_line = functools.partial(print, flush=True)
+    passed = check.check(kinds[0], arguments.name, params, print_line)
+    sys.exit(int(not passed))
 
 
 def describe(arguments: argparse.Namespace) -> None:
@@ -61,8 +61,8 @@ def describe(arguments: argparse.Namespace) -> None:
     as_json = arguments.json or "--json" in arguments.overrides
     overrides = [argument for argument in arguments.overrides if argument != "--json"]
     settings = recipe.read([arguments.recipe, *overrides])
-    found = model_summary.summarize_model(*recipe.build(settings), settings.values["labels"])
-    print(json.dumps(found, indent=1) if as_json else model_drawing.draw(found))
+    summary = model_summary.summarize_model(*recipe.build(settings), settings.values["labels"])
+    print(json.dumps(summary, indent=1) if as_json else model_drawing.draw(summary))
 
 
 def new(arguments: argparse.Namespace) -> None:

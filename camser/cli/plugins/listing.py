@@ -1,4 +1,4 @@
-"""What is installed, each by the name that a recipe has to write. Imports no plugin."""
+"""The installed plugins, by the names that recipes use. Imports no plugin."""
 
 from __future__ import annotations
 
@@ -27,26 +27,26 @@ def listed() -> list[Listed]:
     >>> [plugin.name for plugin in listed() if plugin.kind == "fusion"]
     [...'concat'...]
     """
-    found = []
+    plugins = []
     for kind in registry.GROUPS:
         points = registry.entry_points_of_kind(kind)
         offers = Counter(point.name for point in points)
         for point in points:
-            dist, alone = registry.distribution_of(point), offers[point.name] == 1
-            name = point.name if alone else f"{dist.name}:{point.name}"
-            found.append(Listed(kind, name, dist.name, dist.version))
-    return found
+            dist, unique = registry.distribution_of(point), offers[point.name] == 1
+            name = point.name if unique else f"{dist.name}:{point.name}"
+            plugins.append(Listed(kind, name, dist.name, dist.version))
+    return plugins
 
 
 def kinds_of(name: str, kind: str | None = None) -> list[str]:
-    """The kinds in which something is called ``name``, or ``dist:name``.
+    """The kinds that have a plugin ``name``, or ``dist:name``.
 
     Arguments
     ---------
     name : str
         As a recipe writes it.
     kind : str, optional
-        Look at this one alone.
+        Search only this one.
 
     Raises
     ------
@@ -60,13 +60,13 @@ def kinds_of(name: str, kind: str | None = None) -> list[str]:
             f"no plugin {name!r}; installed: {', '.join(names) or 'none'}."
             f"{registry.did_you_mean(name, names)}"
         )
-    for each in kinds:
-        registry.find(each, name)
+    for found_kind in kinds:
+        registry.find(found_kind, name)
     return kinds
 
 
 def load_error(kind: str, name: str) -> str:
-    """What keeps a plugin from being used; empty where nothing does. It is imported.
+    """Why a plugin cannot be used; empty if it can. It is imported.
 
     Arguments
     ---------
@@ -76,14 +76,14 @@ def load_error(kind: str, name: str) -> str:
         As a recipe writes it.
     """
     try:
-        # What a module prints on its way belongs to no table and to no JSON.
+        # The prints of a module must not mix with the table or the JSON.
         with redirect_stdout(sys.stderr):
             from camser.build import load_plugin_class
 
             load_plugin_class(kind, name)
     except registry.PluginError as error:
         return str(error) if error.__cause__ is None else _not_imported(error.__cause__)
-    except (ImportError, SystemExit) as error:  # torch is missing; a module leaves the interpreter
+    except (ImportError, SystemExit) as error:  # torch is missing; a module exits Python
         return _not_imported(error)
     return ""
 

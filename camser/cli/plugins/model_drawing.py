@@ -21,7 +21,7 @@ class Row(NamedTuple):
 
 
 DOWN = Row(" │")
-BACK = Row(" ┌")  # from where branches join back to the left
+BACK = Row(" ┌")  # the branches end here; the drawing continues on the left
 
 
 def draw(found: Mapping[str, Any]) -> str:
@@ -30,7 +30,7 @@ def draw(found: Mapping[str, Any]) -> str:
     Arguments
     ---------
     found : mapping
-        Of ``anatomy.describe``.
+        As ``model_summary.summarize_model`` returns it.
     """
     rows = [
         Row(parameters="parameters", trained="trained"),
@@ -59,39 +59,43 @@ def draw(found: Mapping[str, Any]) -> str:
     return "\n".join(lines)
 
 
-def _encoders(encoders: Mapping[str, Any], parts: Mapping[str, Any]) -> Iterator[Row]:
+def _encoders(encoders: Mapping[str, Any], projections: Mapping[str, Any]) -> Iterator[Row]:
     joins = _joins([True] * len(encoders))
     for (name, encoder), tip, join in zip(encoders.items(), _tips(encoders), joins, strict=True):
-        how = encoder["pooling"] if parts[name]["weighed_by"] is None else "weighed"
-        how += ", standardised" if encoder["standardised"] else ""
+        how = encoder["pooling"] if projections[name]["weighed_by"] is None else "weighed"
+        how += ", standardized" if encoder["standardised"] else ""
         row = Row(f"{tip} {name}", encoder["plugin"], how, _size(*encoder["frames"]), join)
         yield _counted(row, encoder)
 
 
 def _fusion(fusion: Mapping[str, Any]) -> Iterator[Row]:
-    parts = fusion["parts"]
+    projections = fusion["parts"]
     yield _counted(Row(fusion["name"], fusion["plugin"]), fusion)
-    joins = _joins([part["is_fused"] for part in parts.values()])
-    for (name, part), tip, join in zip(parts.items(), _tips(parts), joins, strict=True):
-        yield Row(f"{tip} {name}", _role(name, parts), "", _size(part["features"]), join)
+    joins = _joins([projection["is_fused"] for projection in projections.values()])
+    for (name, projection), tip, join in zip(
+        projections.items(), _tips(projections), joins, strict=True
+    ):
+        yield Row(
+            f"{tip} {name}", _role(name, projections), "", _size(projection["features"]), join
+        )
 
 
-def _role(name: str, parts: Mapping[str, Any]) -> str:
-    """Who weighs whose frames; of those that weigh each other, by whom each is weighed."""
-    guides = parts[name]["weighed_by"]
+def _role(name: str, projections: Mapping[str, Any]) -> str:
+    """Which modalities weigh this one's frames; if it is not weighed, which ones it guides."""
+    guides = projections[name]["weighed_by"]
     if guides is not None:
         return f"weighed by {', '.join(guides)}" if guides else "weighed"
-    guided = [other for other, part in parts.items() if name in (part["weighed_by"] or ())]
+    guided = [other for other, entry in projections.items() if name in (entry["weighed_by"] or ())]
     return f"guides {', '.join(guided)}" if guided else ""
 
 
-def _head(found: Mapping[str, Any]) -> Iterator[Row]:
-    fused, embedding, head = found["fusion"]["out_features"], found["embedding_size"], found["head"]
-    layers = " → ".join(map(str, [fused, *found["hidden"]["sizes"]]))
+def _head(model: Mapping[str, Any]) -> Iterator[Row]:
+    fused, embedding, head = model["fusion"]["out_features"], model["embedding_size"], model["head"]
+    layers = " → ".join(map(str, [fused, *model["hidden"]["sizes"]]))
     yield Row("fused vector", size=_size(fused))
     yield DOWN
-    if found["hidden"]["sizes"]:
-        yield _counted(Row("hidden layers", layers, "", _size(embedding)), found["hidden"])
+    if model["hidden"]["sizes"]:
+        yield _counted(Row("hidden layers", layers, "", _size(embedding)), model["hidden"])
         yield DOWN
     yield Row("embedding", "mean over segments", "", _size(embedding))
     yield DOWN
@@ -104,7 +108,7 @@ def _tips(names: Mapping[str, Any]) -> list[str]:
 
 
 def _joins(are_joined: Sequence[bool]) -> list[str]:
-    """Where each branch meets the line down; one that ends before it leaves the line whole."""
+    """Where each branch meets the line down; one that ends before it leaves the line unbroken."""
     first = are_joined.index(True) if any(are_joined) else len(are_joined)
     return [
         ("──┐" if row == first else "──┤") if joined else ("  │" if row > first else "")

@@ -1,7 +1,7 @@
-"""What a model consists of: parts, sizes and parameters, as plain values.
+"""The components of a model, their sizes and parameters, as plain values.
 
-Who weighs whom, and what goes on, is seen from what a fusion computes: there are no attributes that
-each would have to have for it.
+The attention and the concatenation of a fusion are found from its outputs and gradients. So a
+fusion needs no attributes that describe them.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from camser.model import EmotionHead, UtteranceEncoder, count_parameters
 def summarize_model(
     model: UtteranceEncoder, head: EmotionHead, labels: Sequence[str] = ()
 ) -> dict[str, Any]:
-    """The parts of a model in the order in which data flows.
+    """The components of a model in the order in which data flows.
 
     Arguments
     ---------
@@ -43,7 +43,7 @@ def summarize_model(
     Raises
     ------
     ValueError
-        If the head is not for such embeddings.
+        If the head does not fit the embeddings.
     """
     counts = {
         name: {"parameters": total, "trained": trained}
@@ -83,7 +83,7 @@ def summarize_model(
 
 
 def summarize_fusion(fusion: Fusion) -> dict[str, dict[str, Any]]:
-    """What a fusion makes of each modality.
+    """How a fusion uses each modality.
 
     Arguments
     ---------
@@ -93,17 +93,17 @@ def summarize_fusion(fusion: Fusion) -> dict[str, dict[str, Any]]:
     Returns
     -------
     dict of str to dict
-        By modality: ``features`` of its part, None without one; ``weighed_by``, the other
+        By modality: ``features`` of its projection, None without one; ``weighed_by``, the other
         modalities that the weights of its frames depend on, None where they have no weights; and
-        ``is_fused``, false where its part is left out of a concatenation.
+        ``is_fused``, false where its projection is left out of a concatenation.
 
     Example
     -------
     >>> from camser.fusion.co_attention import CoAttention
     >>> specs = {"a": FrameSpec(4, 3, "mean"), "b": FrameSpec(5, 2, "mean")}
     >>> fusion = CoAttention(specs, guides=["a"], target="b", keep=["b"], part_size=8)
-    >>> parts = summarize_fusion(fusion)
-    >>> parts["a"]["is_fused"], parts["b"]["weighed_by"]
+    >>> modalities = summarize_fusion(fusion)
+    >>> modalities["a"]["is_fused"], modalities["b"]["weighed_by"]
     (False, ['a'])
     """
     was_training = fusion.training
@@ -111,14 +111,14 @@ def summarize_fusion(fusion: Fusion) -> dict[str, dict[str, Any]]:
     try:
         frames = _any_frames(fusion.specs)
         with torch.no_grad():
-            parts, fused = fusion.projections(frames), fusion(frames)
+            projections, fused = fusion.projections(frames), fusion(frames)
         weighed = _dependencies(fusion.attention_weights(frames), frames)
     finally:
         fusion.train(was_training)
-    fused_names = _concatenated(parts, fused)
+    fused_names = _concatenated(projections, fused)
     return {
         name: {
-            "features": parts[name].shape[1] if name in parts else None,
+            "features": projections[name].shape[1] if name in projections else None,
             "weighed_by": weighed.get(name),
             "is_fused": name in fused_names,
         }
@@ -139,27 +139,27 @@ def _dependencies(
     weights: Mapping[str, Tensor], frames: Mapping[str, Tensor]
 ) -> dict[str, list[str]]:
     """The other modalities that the weights of each one's frames depend on."""
-    found = {}
+    dependencies = {}
     for target, weight in weights.items():
-        given = [None] * len(frames)
+        gradients = [None] * len(frames)
         if weight.requires_grad:
-            given = torch.autograd.grad(
+            gradients = torch.autograd.grad(
                 weight.sum(), list(frames.values()), allow_unused=True, retain_graph=True
             )
-        pairs = zip(frames, given, strict=True)
-        found[target] = [n for n, grad in pairs if grad is not None and n != target]
-    return found
+        pairs = zip(frames, gradients, strict=True)
+        dependencies[target] = [n for n, grad in pairs if grad is not None and n != target]
+    return dependencies
 
 
-def _concatenated(parts: Mapping[str, Tensor], fused: Tensor) -> list[str]:
-    """The modalities whose parts the fused vector joins; all, where it is no concatenation."""
+def _concatenated(projections: Mapping[str, Tensor], fused: Tensor) -> list[str]:
+    """The modalities whose projections the fused vector joins; all if it is no concatenation."""
     names: list[str] = []
     start = 0
-    for name, part in parts.items():
-        end = start + part.shape[1]
-        if torch.equal(fused[:, start:end], part):
+    for name, projection in projections.items():
+        end = start + projection.shape[1]
+        if torch.equal(fused[:, start:end], projection):
             names, start = [*names, name], end
-    return names if start == fused.shape[1] else list(parts)
+    return names if start == fused.shape[1] else list(projections)
 
 
 @torch.no_grad()
@@ -173,8 +173,8 @@ def _classes(model: UtteranceEncoder, head: EmotionHead) -> int:
         ) from error
 
 
-def _origin(model: UtteranceEncoder, part: str) -> dict[str, str]:
-    origin = model.plugins[part]
+def _origin(model: UtteranceEncoder, component: str) -> dict[str, str]:
+    origin = model.plugins[component]
     return {
         "plugin": registry.qualified_name(origin),
         "distribution": origin["distribution"],

@@ -11,7 +11,7 @@ import camser
 from camser import registry
 from camser.runtime.files import atomic_folder
 
-SMALL = {"encoder": "channels=8", "fusion": "size=8"}  # what makes the tests quick
+SMALL = {"encoder": "channels=8", "fusion": "size=8"}  # small sizes, for quick tests
 OVERRIDES = {
     "encoder": '--encoders="{$name: {plugin: $name}}" --modalities="[mfcc, $name]" --fusion=concat',
     "fusion": '--fusions="{$name: {plugin: $name}}" --fusion=$name',
@@ -24,7 +24,7 @@ def write_package(name: str, kind: str, folder: str | Path | None = None) -> lis
     Arguments
     ---------
     name : str
-        Of the plugin, as recipes will write it.
+        Name of the plugin in recipes.
     kind : str
         "encoder" or "fusion".
     folder : str or Path, optional
@@ -33,19 +33,19 @@ def write_package(name: str, kind: str, folder: str | Path | None = None) -> lis
     Returns
     -------
     list of Path
-        What was written.
+        The written files.
 
     Raises
     ------
     ValueError
-        If the name is none, or an installed plugin's.
+        If the name is not valid, or is that of an installed plugin.
     FileExistsError
-        If the folder is there.
+        If the folder exists.
     """
     check_name(name, kind)
     words = _words(name, kind)
     folder = Path(folder or words["distribution"])
-    written = {
+    templates = {
         "setup.cfg": "setup.cfg",
         "pyproject.toml": "pyproject.toml",
         "README.md": "README.md",
@@ -54,9 +54,9 @@ def write_package(name: str, kind: str, folder: str | Path | None = None) -> lis
     }
     with atomic_folder(folder) as new:
         (new / "tests").mkdir()
-        for path, template in written.items():
+        for path, template in templates.items():
             (new / path).write_text(_filled(template, words), encoding="utf-8")
-    return [folder / path for path in written]
+    return [folder / path for path in templates]
 
 
 def check_name(name: str, kind: str) -> None:
@@ -80,12 +80,12 @@ def check_name(name: str, kind: str) -> None:
         dist = registry.distribution_of(point)
         raise ValueError(
             f"{dist.name} {dist.version} has {_article(kind)} {kind} {name!r} "
-            f"already; a recipe could not tell them apart by this name: give another"
+            f"already; a recipe could not distinguish them by this name: give another"
         )
 
 
 def _words(name: str, kind: str) -> dict[str, str]:
-    """What the templates leave open."""
+    """The values of the placeholders in the templates."""
     cls = "".join(word.capitalize() for word in name.split("_"))
     if not cls.endswith(kind.capitalize()) or cls == kind.capitalize():
         cls += kind.capitalize()  # so that it hides nothing that its module imports

@@ -1,4 +1,4 @@
-"""What stands after a plugin's name on the command line: its parameters."""
+"""Arguments of ``camser plugins``: a plugin's parameters, or a recipe and its overrides."""
 
 from __future__ import annotations
 
@@ -20,17 +20,17 @@ from camser.model import EmotionHead, UtteranceEncoder
 
 
 def read_params(text: str | None) -> dict[str, Any]:
-    """A YAML mapping, as a recipe would hold it, to keyword arguments.
+    """Convert a YAML mapping, as in a recipe, to keyword arguments.
 
     Arguments
     ---------
     text : str or None
-        E.g. "{hidden_size: 8}"; nothing is no parameter.
+        E.g. "{hidden_size: 8}"; None means no parameters.
 
     Raises
     ------
     ValueError
-        If it is something else.
+        If it is not such a mapping.
 
     Example
     -------
@@ -54,7 +54,7 @@ BUILT = ("embedding_model", "classifier")
 
 
 def read(argv: Sequence[str]) -> Settings:
-    """The settings that a command line asks for, as ``train.py`` reads it.
+    """The settings of a command line, as ``train.py`` reads them.
 
     Arguments
     ---------
@@ -72,7 +72,7 @@ def read(argv: Sequence[str]) -> Settings:
     except SettingsError as error:
         if "data_folder is not set" not in str(error):
             raise
-        settings = read_arguments([*argv, "--data_folder=."])  # nothing reads it here
+        settings = read_arguments([*argv, "--data_folder=."])  # it is not used here
     validate_model_config(*(settings.values[name] for name in MODEL_KEYS))
     return settings
 
@@ -83,7 +83,7 @@ def build(settings: Settings) -> tuple[UtteranceEncoder, EmotionHead]:
     Raises
     ------
     ValueError
-        If they cannot be built; where weights are read, it says how to do without.
+        If they cannot be built. If weights are read, the message shows how to use random ones.
     """
     tree = YAML().load(resolve_references(settings.text).getvalue())
     text = StringIO()
@@ -97,8 +97,8 @@ def build(settings: Settings) -> tuple[UtteranceEncoder, EmotionHead]:
     model, head = (built[name] for name in BUILT)
     if not getattr(model, "architecture", None):
         raise ValueError(
-            f"embedding_model is of the class {type(model).__name__}; only what "
-            f"camser.build.build_model gives can be described"
+            f"embedding_model is of the class {type(model).__name__}; only a model "
+            f"from camser.build.build_model can be described"
         )
     return model, head
 
@@ -106,17 +106,17 @@ def build(settings: Settings) -> tuple[UtteranceEncoder, EmotionHead]:
 def _find(path: str) -> Path:
     if Path(path).is_file():
         return Path(path)
-    found = [p for f in (RECIPES, *sorted(RECIPES.glob("*"))) if (p := f / path).is_file()]
-    if len(found) == 1:
-        return found[0]
-    offered = found or sorted(RECIPES.glob("*/hparams/*.yaml"))
+    matches = [p for f in (RECIPES, *sorted(RECIPES.glob("*"))) if (p := f / path).is_file()]
+    if len(matches) == 1:
+        return matches[0]
+    offered = matches or sorted(RECIPES.glob("*/hparams/*.yaml"))
     names = ", ".join(str(p.relative_to(RECIPES.parent)) for p in offered)
-    what = "several recipes have it" if found else "no such file, from here or in a recipe"
-    raise SettingsError(f"{path}: {what}" + (f"; give one of: {names}" if names else ""))
+    problem = "several recipes have it" if matches else "no such file, from here or in a recipe"
+    raise SettingsError(f"{path}: {problem}" + (f"; give one of: {names}" if names else ""))
 
 
 def _without_weights(values: dict[str, Any]) -> str:
-    """How to build the encoders of a recipe that read weights without these."""
+    """The option that builds a recipe's encoders with random weights."""
     random: dict[str, str] = {}
     for name in values["modalities"]:
         table = values["encoders"][name]

@@ -1,4 +1,4 @@
-"""What there is to know of one plugin: where it is from, its parameters, its sizes."""
+"""The page of a plugin: its origin, parameters and sizes."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ INDENT = "    "
 
 
 def plugin_page(kind: str, name: str, params: Mapping[str, Any]) -> str:
-    """A plugin, in plain text.
+    """The page of a plugin, in plain text.
 
     Arguments
     ---------
@@ -31,7 +31,7 @@ def plugin_page(kind: str, name: str, params: Mapping[str, Any]) -> str:
     name : str
         As a recipe writes it.
     params : mapping
-        What it is built with to know its sizes.
+        Its parameters, for its sizes.
 
     Raises
     ------
@@ -44,7 +44,7 @@ def plugin_page(kind: str, name: str, params: Mapping[str, Any]) -> str:
     expected = getattr(plugin, "expected_failures", {})
     dist = registry.distribution_of(point)
     sections = [
-        f"{kind} {point.name}, {dist.name} {dist.version}\n{_place(plugin)}",
+        f"{kind} {point.name}, {dist.name} {dist.version}\n{_location(plugin)}",
         _indented(inspect.cleandoc(plugin.__doc__ or "no docstring")),
         _table("parameters", _parameters(kind, plugin)),
         _table("expected failures", [[check, reason] for check, reason in expected.items()]),
@@ -53,14 +53,14 @@ def plugin_page(kind: str, name: str, params: Mapping[str, Any]) -> str:
     return "\n\n".join(section for section in sections if section)
 
 
-def _place(plugin: type) -> str:
+def _location(plugin: type) -> str:
     source = Path(inspect.getfile(plugin))
     line = inspect.getsourcelines(plugin)[1]
     return f"class {plugin.__module__}.{plugin.__qualname__}, {source}:{line}"
 
 
 def _parameters(kind: str, plugin: type) -> list[list[str]]:
-    """Name, type as written, and default of each; a fusion's first is the frames'."""
+    """The name, annotation and default of each; without a fusion's first, the frame specs."""
     takes = list(inspect.signature(plugin).parameters.values())
     rows = []
     for parameter in takes[len(PLACEHOLDERS[kind]) :]:
@@ -83,11 +83,11 @@ def _indented(text: str) -> str:
 
 
 SECONDS = (3, 1)  # of the paper's segments, and of short ones
-PLACEHOLDERS: dict[str, tuple] = {"encoder": (), "fusion": ({},)}  # given before the parameters
+PLACEHOLDERS: dict[str, tuple] = {"encoder": (), "fusion": ({},)}  # arguments before the parameters
 
 
 def of(kind: str, name: str, params: Mapping[str, Any]) -> tuple[str, list[list[str]]]:
-    """A title, and the rows of a table; where it cannot be built, one row with its own message.
+    """A title and the rows of a table. If it cannot be built, one row with the error message.
 
     Arguments
     ---------
@@ -96,10 +96,10 @@ def of(kind: str, name: str, params: Mapping[str, Any]) -> tuple[str, list[list[
     name : str
         As a recipe writes it.
     params : mapping
-        What it is built with.
+        Its parameters.
     """
-    given = ", ".join(f"{name}={value!r}" for name, value in params.items())
-    built = f"built with {given or 'its defaults'}"
+    arguments = ", ".join(f"{name}={value!r}" for name, value in params.items())
+    built = f"built with {arguments or 'its defaults'}"
     try:
         if kind == "encoder":
             plugin = registry.build(kind, name, **params)
@@ -108,7 +108,7 @@ def of(kind: str, name: str, params: Mapping[str, Any]) -> tuple[str, list[list[
             built += " for the paper's modalities"
             plugin = registry.build(kind, name, paper_specs(), **params)
             rows = _of_fusion(plugin)
-    except Exception as error:  # the plugin's own, whatever it is
+    except Exception as error:  # any error of the plugin
         known = isinstance(error, ValueError)
         message = str(error) if known else f"{type(error).__name__}: {error}"
         return f"it cannot be {built}", [[" ".join(message.split())]]
@@ -121,7 +121,7 @@ def paper_specs() -> dict[str, FrameSpec]:
         "mfcc": registry.build("encoder", "camser:mfcc_bilstm"),
         "spectrogram": registry.build("encoder", "camser:spectrogram_alexnet", weights=None),
     }
-    with torch.device("meta"):  # sizes alone: its 94 million weights are neither read nor drawn
+    with torch.device("meta"):  # only sizes: its 94 million weights are not loaded or initialized
         config = {"model_type": "wav2vec2"}
         encoders["wav2vec2"] = registry.build("encoder", "camser:wav2vec2", config=config)
     return {name: e.frame_spec(SECONDS[0] * SAMPLE_RATE) for name, e in encoders.items()}
@@ -132,10 +132,10 @@ def _of_encoder(encoder: Encoder) -> list[list[str]]:
     for seconds in SECONDS:
         try:
             frames, channels, pooling, _ = encoder.frame_spec(seconds * SAMPLE_RATE)
-            told = [f"[{frames}, {channels}]", pooling]
+            sizes = [f"[{frames}, {channels}]", pooling]
         except ValueError as error:
-            told = [str(error), ""]
-        rows.append([f"segments of {seconds} s", *told])
+            sizes = [str(error), ""]
+        rows.append([f"segments of {seconds} s", *sizes])
     return rows
 
 
@@ -150,9 +150,9 @@ def _of_fusion(fusion: Fusion) -> list[list[str]]:
 
 
 def _num_parameters(module: nn.Module) -> str:
-    every = list(module.parameters())
-    total = sum(p.numel() for p in every)
-    trained = sum(p.numel() for p in every if p.requires_grad)
+    tensors = list(module.parameters())
+    total = sum(p.numel() for p in tensors)
+    trained = sum(p.numel() for p in tensors if p.requires_grad)
     if not total:
         return "no parameters"
     return f"{total:,} parameters, {'all' if trained == total else f'{trained:,}'} trained"

@@ -1,4 +1,4 @@
-"""Rows of text in columns as wide as what is in them."""
+"""Rows of text in aligned columns."""
 
 from __future__ import annotations
 
@@ -8,16 +8,16 @@ from collections.abc import Collection, Sequence
 def format_columns(
     rows: Sequence[Sequence[str]], indent: str = "", right: Collection[int] = ()
 ) -> list[str]:
-    """One line a row, two spaces between columns.
+    """One line per row, two spaces between columns.
 
     Arguments
     ---------
     rows : sequence of sequence of str
         All of one length.
     indent : str
-        What each line begins with.
+        The prefix of each line.
     right : collection of int
-        The columns that end flush, those of numbers.
+        The columns to align on the right, those of numbers.
 
     Example
     -------

@@ -1,1 +1,1 @@
-"""Reports: the files of runs in, tables and figures out."""
+"""Reports: tables and figures from the files of runs."""

@@ -1,4 +1,4 @@
-"""Results files to sections: what belongs together, and what must not be mixed."""
+"""Group results files into sections; refuse results that must not be mixed."""
 
 from __future__ import annotations
 
@@ -13,21 +13,23 @@ from camser.evaluation.report.runs import ProtocolResults, RunRecord, VariantRes
 from camser.evaluation.results import ResultsError, read_predictions, read_results
 from camser.runtime.safe_io import matches_type
 
-DIVIDING = ("num_folds", "valid_fraction", "target")  # settings that make folds what they are
+DIVIDING = ("num_folds", "valid_fraction", "target")  # settings that define the folds
 
 
 class ReportError(ValueError):
-    """Results that cannot stand in one table, or none at all."""
+    """The results cannot share one table, or there are none."""
 
 
 def collect(folders: Iterable[str | Path]) -> list[ProtocolResults]:
-    """Read every run below some folders.
+    """Read every run below the folders.
 
     Raises
     ------
     ReportError
-        If there is none, one is damaged, or two differ that would share a row or a table; the
-        message names all such files and what they differ in.
+        If there are no runs, or runs of one row or table differ; the message names all such runs
+        and their differences.
+    ResultsError
+        If a file is damaged.
     """
     paths = dict.fromkeys(p.resolve() for f in folders for p in Path(f).rglob("results.json"))
     runs = [_read(path) for path in sorted(paths)]
@@ -40,21 +42,22 @@ def collect(folders: Iterable[str | Path]) -> list[ProtocolResults]:
         target = run.results["settings"].get("target") if where[1] == "cross_corpus" else None
         by_variant[(*where, target), run.results["variant"]].append(run)
     problems = []
-    for (where, name), mine in by_variant.items():
-        *named, target = where
-        first = mine[0]
+    for (where, name), group in by_variant.items():
+        *names, target = where
+        first = group[0]
         if where not in sections:
-            protocol = f"{named[1]} to {target}" if target else named[1]
-            sections[where] = ProtocolResults(named[0], protocol, named[2], first.results["labels"])
+            protocol = f"{names[1]} to {target}" if target else names[1]
+            sections[where] = ProtocolResults(names[0], protocol, names[2], first.results["labels"])
         section = sections[where]
-        problems += _unlike(mine[0], mine) + _unfit((section.all_runs or [first])[0], mine)
+        problems += _row_differences(first, group)
+        problems += _table_differences((section.all_runs or [first])[0], group)
         section.variants[name] = VariantResults(
-            name, section.labels, sorted(mine, key=lambda r: r.key)
+            name, section.labels, sorted(group, key=lambda r: r.key)
         )
     for section in sections.values():
         section.variants = dict(sorted(section.variants.items(), key=lambda v: _order(v[1])))
     if problems:
-        raise ReportError("these results do not belong together:\n  " + "\n  ".join(problems))
+        raise ReportError("these results cannot share one table:\n  " + "\n  ".join(problems))
     return [sections[where] for where in sorted(sections, key=str)]
 
 
@@ -91,7 +94,7 @@ def _read(path: Path) -> RunRecord:
 
 
 def _check_settings(settings: Mapping[str, Any], path: Path) -> None:
-    """Names that settings refer to are told in them; another system's may have none of these."""
+    """Settings must define each name they refer to; other systems may have none of these."""
     for plural, names in (
         ("encoders", settings.get("modalities", [])),
         ("fusions", [settings["fusion"]] if "fusion" in settings else []),
@@ -103,16 +106,16 @@ def _check_settings(settings: Mapping[str, Any], path: Path) -> None:
                     f"{path}: of the {plural}, {name!r} has no plugin; delete it and run again"
                 )
     if ("fusions" in settings) != ("fusion" in settings and "modalities" in settings):
-        raise ResultsError(f"{path}: settings tell only a part of the model; run again")
-    kept = settings.get("fusions", {}).get(settings.get("fusion"), {}).get("keep") or []
-    if not matches_type(kept, [str]):
-        raise ResultsError(f"{path}: keep is {kept!r:.80}; it must be a list of names")
+        raise ResultsError(f"{path}: settings describe the model incompletely; run again")
+    modalities = settings.get("fusions", {}).get(settings.get("fusion"), {}).get("keep") or []
+    if not matches_type(modalities, [str]):
+        raise ResultsError(f"{path}: keep is {modalities!r:.80}; it must be a list of names")
 
 
-def _unfit(first: RunRecord, mine: Sequence[RunRecord]) -> list[str]:
-    """What keeps runs from sharing a table with a section's first run."""
+def _table_differences(first: RunRecord, runs: Sequence[RunRecord]) -> list[str]:
+    """Why runs cannot share a table with a section's first run."""
     problems = []
-    for run in mine:
+    for run in runs:
         for name in ("labels", "manifest"):
             problems += _difference(first, run, name, first.results[name], run.results[name])
         one, other = (r.results["settings"] for r in (first, run))
@@ -122,11 +125,11 @@ def _unfit(first: RunRecord, mine: Sequence[RunRecord]) -> list[str]:
     return problems
 
 
-def _unlike(first: RunRecord, mine: Sequence[RunRecord]) -> list[str]:
-    """What keeps runs of one variant from sharing a row."""
+def _row_differences(first: RunRecord, runs: Sequence[RunRecord]) -> list[str]:
+    """Why runs of one variant cannot share a row."""
     problems: list[str] = []
     seen: dict[tuple, RunRecord] = {}
-    for run in mine:
+    for run in runs:
         one, other = (shared_settings(r.results["settings"]) for r in (first, run))
         for name in sorted({*one, *other}):
             problems += _difference(first, run, name, one.get(name), other.get(name))
@@ -135,12 +138,12 @@ def _unlike(first: RunRecord, mine: Sequence[RunRecord]) -> list[str]:
     return problems
 
 
-def _difference(one: RunRecord, other: RunRecord, name: str, value: Any, found: Any) -> list[str]:
-    if value == found:
+def _difference(one: RunRecord, other: RunRecord, name: str, first: Any, second: Any) -> list[str]:
+    if first == second:
         return []
-    return [f"{one.folder} and {other.folder} differ in {name}: {value!r}, {found!r}"]
+    return [f"{one.folder} and {other.folder} differ in {name}: {first!r}, {second!r}"]
 
 
 def shared_settings(settings: Mapping[str, Any]) -> dict[str, Any]:
-    """What all runs of a variant agree on."""
+    """The settings that are equal in all runs of a variant."""
     return {name: value for name, value in settings.items() if name not in ("fold", "seed")}

@@ -1,4 +1,4 @@
-"""What is told of two: variants side by side, selections side by side, and the paper's Table 1."""
+"""Comparison tables: pairs of variants, two selections, and the paper's Table 1."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ from camser.evaluation.report.runs import ProtocolResults, VariantResults
 
 
 def pairwise_tests_table(section: ProtocolResults) -> Table:
-    """Every two variants: the folds' paired differences, and McNemar's test."""
+    """All pairs of variants: paired differences over folds, and McNemar's test."""
     rows = []
     for one, other in itertools.combinations(section.variants.values(), 2):
         shared = [name for name in one.folds if name in other.folds]
@@ -32,10 +32,10 @@ def pairwise_tests_table(section: ProtocolResults) -> Table:
             continue
         row = [f"{one.name} – {other.name}"]
         for score in ("WA", "UA"):
-            found = statistics.paired_folds(
+            test_result = statistics.paired_folds(
                 [one.folds[n][score] for n in shared], [other.folds[n][score] for n in shared]
             )
-            row += [difference(found), p_value(found["p_value"])]
+            row += [difference(test_result), p_value(test_result["p_value"])]
         pairs = _paired(one, other)
         test = statistics.mcnemar(*pairs) if pairs else None
         row += [f"{test['only_one']} / {test['only_other']}" if test else "–"]
@@ -55,14 +55,15 @@ def pairwise_tests_table(section: ProtocolResults) -> Table:
 def _paired(
     one: VariantResults, other: VariantResults
 ) -> tuple[list[int], list[int], list[int]] | None:
-    """Labels and both predictions of what both tested, of the seed that shares most runs."""
-    mine, theirs = ({run.key: run for run in v.runs} for v in (one, other))
-    seeds = Counter(seed for _, seed in mine.keys() & theirs.keys())
+    """Labels and both predictions of the shared utterances, for the seed with most shared runs."""
+    first_runs, second_runs = ({run.key: run for run in v.runs} for v in (one, other))
+    seeds = Counter(seed for _, seed in first_runs.keys() & second_runs.keys())
     if not seeds:
         return None
     chosen = max(seeds, key=lambda seed: (seeds[seed], -seed))
-    keys = sorted(key for key in mine.keys() & theirs.keys() if key[1] == chosen)
-    rows = [[{r["id"]: r for r in runs[k].predictions} for runs in (mine, theirs)] for k in keys]
+    keys = sorted(k for k in first_runs.keys() & second_runs.keys() if k[1] == chosen)
+    both = first_runs, second_runs
+    rows = [[{r["id"]: r for r in runs[k].predictions} for runs in both] for k in keys]
     pairs = [(a[i], b[i]) for a, b in rows for i in a if i in b]
     labels = one.labels
     return (
@@ -73,7 +74,7 @@ def _paired(
 
 
 def selection_bias_table(honest: ProtocolResults, biased: ProtocolResults) -> Table:
-    """The same variants, the epoch chosen on held-out data and on the test fold, and the gap.
+    """Scores with the epoch chosen on held-out data and on the test fold, and their gap.
 
     Raises
     ------
@@ -93,8 +94,8 @@ def selection_bias_table(honest: ProtocolResults, biased: ProtocolResults) -> Ta
         means = [[mean([r[k][s] for k in keys]) for s in ("WA", "UA")] for r in runs]
         gap = [f"{100 * (b - a):+.1f}" for a, b in zip(*means, strict=True)]
         rows.append([name, str(len(keys)), *(percent(v) for pair in means for v in pair), *gap])
-    kept = selection(honest)
-    header = ["model", "runs", f"WA, {kept}", f"UA, {kept}", f"WA, {OPTIMISTIC}"]
+    rule = selection(honest)
+    header = ["model", "runs", f"WA, {rule}", f"UA, {rule}", f"WA, {OPTIMISTIC}"]
     return Table(
         f"What selection on the test fold is worth: {honest.corpus}, "
         f"{honest.protocol.replace('_', ' ')}; means in % over the folds and seeds that both have, "
@@ -106,33 +107,34 @@ def selection_bias_table(honest: ProtocolResults, biased: ProtocolResults) -> Ta
 
 def _check_alike(one: VariantResults, other: VariantResults) -> None:
     """Raise a ReportError unless two variants differ in their selection alone."""
-    told = []
+    settings = []
     for variant in (one, other):
         results = variant.runs[0].results
-        told.append({**shared_settings(variant.settings), "manifest": results["manifest"]})
-    different = {n for n in {*told[0], *told[1]} if told[0].get(n) != told[1].get(n)}
+        settings.append({**shared_settings(variant.settings), "manifest": results["manifest"]})
+    first, second = settings
+    different = {n for n in {*first, *second} if first.get(n) != second.get(n)}
     names = ", ".join(sorted(different - {"selection"}))
     if names:
         raise ReportError(
             f"{one.runs[0].folder} and {other.runs[0].folder} differ in more than the selection: "
-            f"{names}; their gap would not be the selection's"
+            f"{names}; compare runs that differ in the selection only"
         )
 
 
 def table_1(sections: Sequence[ProtocolResults]) -> Table:
-    """Table 1's form: published systems on IEMOCAP under both protocols, and the whole model."""
+    """Published systems on IEMOCAP under both protocols, and the complete model, as in Table 1."""
     rows = []
     for protocol, systems in published.TABLE_1.items():
         words = protocol.replace("_", " ")
         for name, pair in systems.items():
-            told = f"{name}, {OPTIMISTIC}" if published.SOURCE in name else name
-            rows.append([told, words, *("–" if v is None else f"{v:.2f}" for v in pair)])
+            model = f"{name}, {OPTIMISTIC}" if published.SOURCE in name else name
+            rows.append([model, words, *("–" if v is None else f"{v:.2f}" for v in pair)])
         for section in sections:
             if (section.corpus, section.protocol) != (published.CORPUS, protocol):
                 continue
             for variant in section.variants.values():
-                is_whole = published.row_name(variant.settings) == published.WHOLE
-                if is_whole and published.is_pretrained(variant.settings):
+                is_complete = published.row_name(variant.settings) == published.WHOLE
+                if is_complete and published.is_pretrained(variant.settings):
                     scores = [percent(over_folds(variant, s), 2) for s in ("WA", "UA")]
                     rows.append([f"{variant.name}, {selection(section)}", words, *scores])
     return Table(

@@ -1,4 +1,4 @@
-"""The pieces of a report, and their two renderings: Markdown and one self-contained HTML page."""
+"""The blocks of a report, rendered as Markdown or as one self-contained HTML page."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ class Paragraph:
 
 @dataclass(frozen=True)
 class Table:
-    """Rows of texts under a header; the first column names the row."""
+    """Rows of texts under a header; the first column is the name of the row."""
 
     caption: str
     header: Sequence[str]
@@ -49,7 +49,7 @@ class Table:
 
 @dataclass(frozen=True)
 class Picture:
-    """A figure by its files, {"png": path, "svg": path}, beside the report."""
+    """The files of a figure, {"png": path, "svg": path}, beside the report."""
 
     caption: str
     files: Mapping[str, Path]
@@ -64,7 +64,7 @@ def to_markdown(blocks: Sequence[Block]) -> str:
 
 
 def to_html(blocks: Sequence[Block], title: str) -> str:
-    """The report as one page that needs no other file: figures are inside it."""
+    """The report as one page that needs no other file; figures are embedded."""
     body = "\n".join(_html(block) for block in blocks)
     return (
         f'<!DOCTYPE html>\n<html lang="en">\n<head>\n<meta charset="utf-8">\n'
@@ -82,7 +82,7 @@ def table_to_markdown(table: Table) -> str:
 
 
 def _escaped(text: str) -> str:
-    """Text that means nothing to Markdown, on one line."""
+    """Text on one line, with Markdown's special characters escaped."""
     return re.sub(r"([\\`*<>|])", r"\\\1", " ".join(text.split()))
 
 
@@ -116,7 +116,7 @@ def _html(block: Block) -> str:
                 f"<thead><tr>{head}</tr></thead>\n<tbody>\n{body}</tbody></table>"
             )
         case Picture(caption, files):
-            # An image of its own, so that the names inside two figures cannot meet.
+            # One image per figure, so that the ids of two SVGs cannot collide.
             data = base64.b64encode(files["svg"].read_bytes()).decode()
             text = html.escape(caption, quote=True)
             return (

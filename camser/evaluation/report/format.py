@@ -1,4 +1,4 @@
-"""How things are written in a table's cells and captions."""
+"""Format the texts of table cells and captions."""
 
 from __future__ import annotations
 
@@ -12,24 +12,24 @@ from camser.evaluation.report.runs import ProtocolResults, VariantResults
 
 
 def title(section: ProtocolResults) -> str:
-    """What a section is, the warning that its selection deserves included."""
+    """The name of a section, with the warning about its selection."""
     words = f"{section.corpus}, {section.protocol.replace('_', ' ')}"
     return f"{words}, {selection(section)}"
 
 
 def selection(section: ProtocolResults) -> str:
-    """How the epoch was chosen."""
+    """How the epoch was selected."""
     return selection_note(section.selection) or "epoch chosen on held-out data"
 
 
 def label(variant: VariantResults) -> str:
-    """A row's name: the variant's, and its row of Table 2 where that says more."""
+    """The name of a row: the variant, and its row of Table 2 if that has another name."""
     row = published.row_name(variant.settings)
     return variant.name if row in (None, variant.name) else f"{variant.name}: {row}"
 
 
 def over_folds(variant: VariantResults, score: str) -> float:
-    """Over folds."""
+    """The mean over folds."""
     return statistics.over_folds([fold[score] for fold in variant.folds.values()])[0]
 
 
@@ -40,12 +40,12 @@ def spread(values: Sequence[float]) -> str:
 
 
 def percent(value: float | None, digits: int = 1) -> str:
-    """Without the sign; a dash where there is no value."""
+    """In %, without the sign; a dash for None."""
     return "–" if value is None else f"{100 * value:.{digits}f}"
 
 
 def interval(limits: tuple[float, float] | None) -> str:
-    """[low, high] in %; nothing where there is none."""
+    """[low, high] in %; empty for None."""
     return "" if limits is None else f"[{percent(limits[0])}, {percent(limits[1])}]"
 
 
@@ -57,7 +57,7 @@ def pair(scores: Mapping[str, float] | None) -> str:
 
 
 def difference(found: Mapping[str, Any]) -> str:
-    """Of ``statistics.paired_folds``, in points."""
+    """The difference from ``statistics.paired_folds``, in points."""
     deviation = "" if found["deviation"] is None else f" ± {100 * found['deviation']:.1f}"
     return f"{100 * found['mean']:+.1f}{deviation}"
 

@@ -1,4 +1,4 @@
-"""A section's figures: which runs each shows, and what is written under it."""
+"""Draw a section's figures: choose the runs of each and write its caption."""
 
 from __future__ import annotations
 
@@ -25,20 +25,21 @@ def draw_figures(section: ProtocolResults, folder: Path) -> list[Picture]:
 
     Arguments
     ---------
-    section : Section
-        Of ``runs.collect``.
+    section : ProtocolResults
+        From ``collect.collect``.
     folder : Path
-        Where the files go; their names begin with the section's.
+        The output folder; file names begin with the section's name.
     """
     prefix = _slug(f"{section.corpus} {section.protocol} {section.selection}")
     drawn = [*_scores(section), *_spaces(section), *_attention(section), *_curves(section)]
-    found, names = [], Counter[str]()
+    pictures, names = [], Counter[str]()
     for name, caption, figure in drawn:
         names[name] += 1
-        number = f"-{names[name]}" if names[name] > 1 else ""  # names can be alike as files
+        # Different variant names can give equal file names.
+        number = f"-{names[name]}" if names[name] > 1 else ""
         files = figures.save(figure, folder, f"{prefix}-{name}{number}")
-        found.append(Picture(f"{caption} {title(section)}.", files))
-    return found
+        pictures.append(Picture(f"{caption} {title(section)}.", files))
+    return pictures
 
 
 Drawn = Iterator[tuple[str, str, Figure]]
@@ -70,31 +71,31 @@ def _scores(section: ProtocolResults) -> Drawn:
     yield "reliability", text, figures.reliability(panels, title(section))
     main = section.main
     kinds = {"speaker": main.column("speaker"), **tables.groupings(main)}
-    found = {kind: tables.by_groups(main, names) for kind, names in kinds.items()}
-    yield "groups", f"{main.name} by group, pooled.", figures.groups(found, title=title(section))
+    scores = {kind: tables.by_groups(main, names) for kind, names in kinds.items()}
+    yield "groups", f"{main.name} by group, pooled.", figures.groups(scores, title=title(section))
 
 
 def _with_arrays(variant: VariantResults, name: str) -> RunRecord | None:
-    """The first run that has them."""
+    """The first run with a ``{name}.npz``."""
     have = (run for run in variant.runs if (run.folder / f"{name}.npz").is_file())
     return next(have, None)
 
 
 def _spaces(section: ProtocolResults) -> Drawn:
-    """Fig. 2: one fold's vectors, of one model, so that they share a space."""
+    """Fig. 2: the vectors of one fold, a panel per model, as models do not share a space."""
     main = section.main
     plain = [v for v in section.variants.values() if _is_concat_of(v, main)]
     panels, run = {}, _with_arrays(main, "embeddings")
-    shown = [("with co-attention" if plain else main.name, run)]
+    sources = [("with co-attention" if plain else main.name, run)]
     if run and plain:
         same = [r for r in plain[0].runs if r.key == run.key]
-        shown = [("without co-attention", r) for r in same] + shown
+        sources = [("without co-attention", r) for r in same] + sources
     target = _target(main)
-    for words, one in shown:
-        arrays = read_arrays(one.folder / "embeddings.npz") if one else {}
-        for name, what in ((f"part.{target}", target), ("fused", "fused vector")):
+    for words, source in sources:
+        arrays = read_arrays(source.folder / "embeddings.npz") if source else {}
+        for name, text in ((f"part.{target}", target), ("fused", "fused vector")):
             if name in arrays and _is_drawable(arrays[name]):
-                panels[f"{what}, {words}"] = arrays[name]
+                panels[f"{text}, {words}"] = arrays[name]
     if panels and run:
         panels = dict(sorted(panels.items(), key=lambda p: "fused" in p[0]))
         emotions = [row["label"] for row in run.predictions]
@@ -121,18 +122,18 @@ def _is_drawable(vectors: np.ndarray) -> bool:
 
 
 def _attention(section: ProtocolResults) -> Drawn:
-    """Of the main variant, or of the last other one that weighs."""
-    found = {v.name: _with_arrays(v, "attention") for v in section.variants.values()}
-    found = {name: run for name, run in found.items() if run}
-    if not found:
+    """Of the main variant, or of the last variant with attention weights."""
+    candidates = {v.name: _with_arrays(v, "attention") for v in section.variants.values()}
+    runs = {name: run for name, run in candidates.items() if run}
+    if not runs:
         return
-    name = section.main.name if section.main.name in found else list(found)[-1]
-    run = found[name]
+    name = section.main.name if section.main.name in runs else list(runs)[-1]
+    run = runs[name]
     arrays = read_arrays(run.folder / "attention.npz")
     rows = {row["id"]: row for row in run.predictions}
     items = [
-        _item(arrays, number, rows[one], run.results["settings"]["segment_seconds"])
-        for number, one in enumerate(arrays["ids"].tolist())
+        _item(arrays, number, rows[id_], run.results["settings"]["segment_seconds"])
+        for number, id_ in enumerate(arrays["ids"].tolist())
     ]
     text = f"Frame weights of {name} over the spectrogram."
     yield "attention", text, figures.attention(items, title(section))
@@ -153,11 +154,11 @@ def _item(
 
 def _curves(section: ProtocolResults) -> Drawn:
     for variant in section.variants.values():
-        named = {f"fold {r.key[0]}, seed {r.key[1]}": r for r in variant.runs}
-        histories = {name: read_history(run.folder) for name, run in named.items()}
+        runs = {f"fold {r.key[0]}, seed {r.key[1]}": r for r in variant.runs}
+        histories = {name: read_history(run.folder) for name, run in runs.items()}
         histories = {name: rows for name, rows in histories.items() if rows}
         if histories:
-            best = {name: named[name].results["best_epoch"] for name in histories}
+            best = {name: runs[name].results["best_epoch"] for name in histories}
             words = f"{variant.name}: {title(section)}"
             figure = figures.curves(histories, best, words)
             yield f"curves-{_slug(variant.name)}", f"Learning curves of {variant.name}.", figure

@@ -1,4 +1,4 @@
-"""What Zou et al. (ICASSP 2022) printed, and which of its rows a run stands beside."""
+"""The published scores of Zou et al. (ICASSP 2022), and the row that matches a run."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ WHOLE = "MFCC+Spectrogram+W2E (w/ co-att)"
 SOURCE = "Zou et al., 2022"
 CORPUS = "iemocap"
 
-# Table 1: other systems on IEMOCAP by protocol, (WA, UA) in %; None where none was printed.
+# Table 1: other systems on IEMOCAP by protocol, (WA, UA) in %; None where the paper has no value.
 TABLE_1: dict[str, dict[str, tuple[float | None, float]]] = {
     "leave_one_session_out": {
         "CNN-ELM+STC attention": (61.32, 60.43),
@@ -47,12 +47,12 @@ TABLE_2 = {
 
 
 def row_name(settings: Mapping[str, Any]) -> str | None:
-    """The row of Table 2 that settings build, in its form; None for another kind of system.
+    """The name of the settings' row in Table 2, in its form; None for another kind of system.
 
     Arguments
     ---------
     settings : mapping
-        Of ``results.json``.
+        The ``settings`` of ``results.json``.
 
     Example
     -------
@@ -65,20 +65,20 @@ def row_name(settings: Mapping[str, Any]) -> str | None:
         return None
     fusion = settings["fusions"][settings["fusion"]]
     plugin = fusion["plugin"].rpartition(":")[2]
-    kept = [
+    modalities = [
         n for n in settings["modalities"] if n in (fusion.get("keep") or settings["modalities"])
     ]
-    joined = "+".join(_name(n, settings["encoders"][n]) for n in kept)
+    joined = "+".join(_name(n, settings["encoders"][n]) for n in modalities)
     if plugin == "co_attention":
         softmax = ", softmax" if fusion.get("activation") == "softmax" else ""
         return f"{joined} (w/ co-att{softmax})"
     if plugin == "concat":
-        return f"{joined} (w/o co-att)" if len(kept) > 1 else joined
+        return f"{joined} (w/o co-att)" if len(modalities) > 1 else joined
     return None
 
 
 def _name(modality: str, encoder: Mapping[str, Any]) -> str:
-    """The paper's name; that of the checkpoint where it is another one than the paper's."""
+    """The name in the paper; for another checkpoint, the checkpoint's name."""
     plugin = encoder["plugin"].rpartition(":")[2]
     source = str(encoder.get("source") or "").rstrip("/").rpartition("/")[2]
     if plugin == "wav2vec2" and source not in ("", W2E_SOURCE):
@@ -89,9 +89,9 @@ def _name(modality: str, encoder: Mapping[str, Any]) -> str:
 def published_scores(
     settings: Mapping[str, Any], corpus: str, protocol: str, labels: Sequence[str]
 ) -> tuple[float, float] | None:
-    """The published (WA, UA) in % of the very system that settings build, pretrained, or None.
+    """The published (WA, UA) in % of exactly this pretrained system, or None.
 
-    Table 2 is of IEMOCAP's four emotions under leave_one_speaker_out.
+    Table 2 is for four emotions of IEMOCAP under leave_one_speaker_out.
     """
     if (corpus, protocol) != (CORPUS, "leave_one_speaker_out") or {*labels} != LABELS:
         return None
@@ -99,6 +99,6 @@ def published_scores(
 
 
 def is_pretrained(settings: Mapping[str, Any]) -> bool:
-    """Whether every encoder that can be begins pretrained, as in the paper."""
+    """Whether every encoder that can be pretrained is pretrained, as in the paper."""
     encoders = settings.get("encoders", {}).values()
     return all(e.get("source", e.get("weights", "none needed")) is not None for e in encoders)

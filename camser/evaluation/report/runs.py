@@ -1,4 +1,4 @@
-"""What a report is made of: runs, variants of them, sections of variants."""
+"""The data of a report: runs, their variants, and sections of variants."""
 
 from __future__ import annotations
 
@@ -23,9 +23,9 @@ class RunRecord:
     Arguments
     ---------
     folder : Path
-        Where they are.
+        The folder of the run.
     results : dict
-        Of ``results.json``.
+        The content of ``results.json``.
     predictions : list of dict
         The rows of ``predictions.csv``.
     """
@@ -42,16 +42,16 @@ class RunRecord:
 
 @dataclass
 class VariantResults:
-    """All runs of a variant: folds x seeds, alike in everything else.
+    """All runs of a variant: folds x seeds, with equal settings otherwise.
 
     Arguments
     ---------
     name : str
-        The variant's.
+        The name of the variant.
     labels : list of str
         The classes in order.
-    runs : list of Run
-        By fold and seed.
+    runs : list of RunRecord
+        Sorted by fold and seed.
     """
 
     name: str
@@ -60,13 +60,13 @@ class VariantResults:
 
     @cached_property
     def folds(self) -> dict[str, dict[str, float]]:
-        """Each fold's scores, means over the seeds, by the fold's name."""
-        found = defaultdict(list)
+        """The scores of each fold, averaged over the seeds, by fold name."""
+        by_fold = defaultdict(list)
         for run in self.runs:
-            found[run.results["fold_name"]].append(run.results)
+            by_fold[run.results["fold_name"]].append(run.results)
         return {
             name: {s: float(np.mean([r[s] for r in results])) for s in SCORES}
-            for name, results in found.items()
+            for name, results in by_fold.items()
         }
 
     @cached_property
@@ -76,12 +76,12 @@ class VariantResults:
 
     @cached_property
     def truths(self) -> list[int]:
-        """Class indices, a row each."""
+        """The true class indices, one per row."""
         return [self.labels.index(row["label"]) for row in self.rows]
 
     @cached_property
     def guesses(self) -> list[int]:
-        """Class indices, a row each."""
+        """The predicted class indices, one per row."""
         return [self.labels.index(row["prediction"]) for row in self.rows]
 
     @cached_property
@@ -101,26 +101,26 @@ class VariantResults:
         return statistics.bootstrap(self.truths, self.guesses, speakers, len(self.labels))
 
     def column(self, name: str) -> list[str]:
-        """A column of the predictions, a row each."""
+        """A column of the predictions, one value per row."""
         return [row[name] for row in self.rows]
 
     @property
     def settings(self) -> dict[str, Any]:
-        """What its runs share, the fold and the seed apart."""
+        """The settings of the variant; fold and seed are those of its first run."""
         return self.runs[0].results["settings"]
 
 
 @dataclass
 class ProtocolResults:
-    """One corpus under one protocol and one selection: what may stand in one table.
+    """The variants of one corpus, protocol and selection; they may share one table.
 
     Arguments
     ---------
     corpus, protocol, selection : str
-        What the runs share.
+        Equal in all runs.
     labels : list of str
         The classes in order.
-    variants : dict of str to Variant
+    variants : dict of str to VariantResults
         By name, in order.
     """
 
@@ -133,16 +133,16 @@ class ProtocolResults:
     @property
     def fold_names(self) -> list[str]:
         """Every fold that any variant has, in order."""
-        named = {run.results["fold"]: run.results["fold_name"] for run in self.all_runs}
-        return [named[number] for number in sorted(named)]
+        names = {run.results["fold"]: run.results["fold_name"] for run in self.all_runs}
+        return [names[number] for number in sorted(names)]
 
     @property
     def main(self) -> VariantResults:
-        """The one to look at closer: the last that keeps all it weighs, or the last of camser's."""
+        """The main variant: the last with ``target`` and no ``keep``, else the last of camser."""
         ours = [v for v in self.variants.values() if "fusions" in v.settings]
         fusions = {v.name: v.settings["fusions"][v.settings["fusion"]] for v in ours}
-        whole = [v for v in ours if "target" in fusions[v.name] and not fusions[v.name].get("keep")]
-        return (whole or ours or list(self.variants.values()))[-1]
+        full = [v for v in ours if "target" in fusions[v.name] and not fusions[v.name].get("keep")]
+        return (full or ours or list(self.variants.values()))[-1]
 
     @property
     def all_runs(self) -> list[RunRecord]:

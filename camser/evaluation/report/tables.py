@@ -18,7 +18,7 @@ HEARD = {"yes": "text occurs in training", "no": "new text", "": ""}
 
 
 def main_table(section: ProtocolResults) -> Table:
-    """Each variant: mean and deviation over folds, and pooled with intervals; Table 2's form."""
+    """Scores per variant: mean and deviation over folds, pooled with intervals (as in Table 2)."""
     known = {
         name: published.published_scores(
             v.settings, section.corpus, section.protocol, section.labels
@@ -75,7 +75,7 @@ def class_table(section: ProtocolResults) -> Table:
 
 
 def groupings(variant: VariantResults) -> dict[str, list[str]]:
-    """What utterances are told apart by, each with a name for every row."""
+    """The groupings of utterances by kind, each with one group name per row."""
     seconds = [float(value) for value in variant.column("seconds")]
     kinds = {
         "corpus": variant.column("corpus"),
@@ -88,42 +88,42 @@ def groupings(variant: VariantResults) -> dict[str, list[str]]:
 
 
 def by_groups(variant: VariantResults, names: Sequence[str]) -> dict[str, dict[str, Any]]:
-    """See ``statistics.by_group``; groups of lengths from short to long.
+    """See ``statistics.by_group``; length groups go from short to long.
 
-    ``num_utterances`` counts an utterance once, however many seeds there are.
+    ``num_utterances`` counts an utterance once, for any number of seeds.
     """
-    found = statistics.by_group(variant.truths, variant.guesses, names, variant.labels)
+    groups = statistics.by_group(variant.truths, variant.guesses, names, variant.labels)
     pairs = {*zip(names, variant.column("id"), strict=True)}
-    for name, scores in found.items():
+    for name, scores in groups.items():
         scores["num_utterances"] = sum(group == name for group, _ in pairs)
-    return dict(sorted(found.items(), key=lambda group: _place("", group[0])))
+    return dict(sorted(groups.items(), key=lambda group: _sort_key("", group[0])))
 
 
 def group_table(section: ProtocolResults) -> Table:
-    """WA / UA by gender, style, length, and whether the text was heard in training."""
+    """WA / UA by gender, style, length, and whether the text occurs in training."""
     cells: dict[tuple[str, str], dict[str, str]] = {}
     counts: Counter = Counter()
     for variant in section.variants.values():
         for kind, names in groupings(variant).items():
-            for name, found in by_groups(variant, names).items():
-                cells.setdefault((kind, name), {})[variant.name] = pair(found)
-                counts[kind, name] = max(counts[kind, name], found["num_utterances"])
+            for name, scores in by_groups(variant, names).items():
+                cells.setdefault((kind, name), {})[variant.name] = pair(scores)
+                counts[kind, name] = max(counts[kind, name], scores["num_utterances"])
     rows = [
         [f"{kind}: {name} (n = {counts[kind, name]})"]
-        + [found.get(variant, "–") for variant in section.variants]
-        for (kind, name), found in sorted(cells.items(), key=lambda cell: _place(*cell[0]))
+        + [values.get(variant, "–") for variant in section.variants]
+        for (kind, name), values in sorted(cells.items(), key=lambda cell: _sort_key(*cell[0]))
     ]
     return Table(
         f"{title(section)}. WA / UA in %, pooled, by group.", ["group", *section.variants], rows
     )
 
 
-def _place(kind: str, name: str) -> tuple:
+def _sort_key(kind: str, name: str) -> tuple:
     return kind, LENGTHS.index(name) if name in LENGTHS else 0, name
 
 
 def text_note(section: ProtocolResults) -> str:
-    """How many tested utterances say what also occurs in training; nothing if texts are unknown."""
+    """How many tested utterances have a text that occurs in training; "" if texts are unknown."""
     rows = {row["id"]: row["text_in_train"] for row in section.main.rows}
     known = [value for value in rows.values() if value]
     if not known:

@@ -1,4 +1,4 @@
-"""Results to a report: a folder with report.md, report.html, report.json and the figures."""
+"""Write a report of results: a folder with report.md, report.html, report.json and the figures."""
 
 from __future__ import annotations
 
@@ -31,31 +31,31 @@ MARKS = re.compile(r"(<!-- table -->\n).*?(<!-- end -->)", flags=re.S)
 
 @own_settings()
 def write_report(sections: Sequence[ProtocolResults], output: str | Path) -> Path:
-    """Make a report.
+    """Write a report.
 
     Arguments
     ---------
-    sections : sequence of Section
-        Of ``collecting.collect``.
+    sections : sequence of ProtocolResults
+        From ``collect.collect``.
     output : str or Path
         The folder to write.
 
     Returns
     -------
     Path
-        ``report.html``.
+        The path of ``report.html``.
 
     Raises
     ------
     ReportError
-        If two sections would be compared that differ in more than their selection.
+        If sections to compare differ in more than their selection.
     ResultsError
         If a file is damaged.
     """
     output = Path(output)
-    blocks: list[Block] = [Heading("Evaluation", 1), *_whole(sections)]
+    blocks: list[Block] = [Heading("Evaluation", 1), *_comparisons(sections)]
     for section in sections:
-        blocks += [Heading(_first_up(title(section))), *_section(section), *_made_with(section)]
+        blocks += [Heading(_first_up(title(section))), *_section(section), *_provenance(section)]
         blocks += draw_figures(section, output)
     _write(output / "report.json", json.dumps(_numbers(sections), indent=1) + "\n")
     _write(output / "report.md", to_markdown(blocks))
@@ -64,7 +64,7 @@ def write_report(sections: Sequence[ProtocolResults], output: str | Path) -> Pat
 
 
 def update_readme_table(sections: Sequence[ProtocolResults], readme: str | Path) -> None:
-    """Put the sections' main tables between a README's two marks.
+    """Write the sections' main tables between the two marker lines of a README.
 
     Raises
     ------
@@ -73,35 +73,35 @@ def update_readme_table(sections: Sequence[ProtocolResults], readme: str | Path)
     """
     old = Path(readme).read_text(encoding="utf-8")
     if not MARKS.search(old):
-        raise ReportError(f"{readme} has no lines <!-- table --> and <!-- end --> around a place")
-    shown = [tables.main_table(section) for section in sections]
-    text = "\n\n".join(f"{table.caption}\n\n{table_to_markdown(table)}" for table in shown)
+        raise ReportError(f"{readme} has no lines <!-- table --> and <!-- end -->; add both to it")
+    main_tables = [tables.main_table(section) for section in sections]
+    text = "\n\n".join(f"{table.caption}\n\n{table_to_markdown(table)}" for table in main_tables)
     _write(Path(readme), MARKS.sub(lambda match: f"{match[1]}{text}\n{match[2]}", old))
 
 
-def _whole(sections: Sequence[ProtocolResults]) -> list[Block]:
-    """What is told of several sections at once."""
-    found: list[Block] = []
+def _comparisons(sections: Sequence[ProtocolResults]) -> list[Block]:
+    """The tables over several sections."""
+    blocks: list[Block] = []
     if any(section.corpus == published.CORPUS for section in sections):
-        found.append(table_1(sections))
+        blocks.append(table_1(sections))
     for honest in sections:
         for biased in sections:
             same = (honest.corpus, honest.protocol) == (biased.corpus, biased.protocol)
             if same and (honest.selection, biased.selection) == ("held_out", "test_fold"):
-                found.append(selection_bias_table(honest, biased))
-    return found
+                blocks.append(selection_bias_table(honest, biased))
+    return blocks
 
 
 def _section(section: ProtocolResults) -> list[Block]:
-    found: list[Block] = [tables.main_table(section), tables.fold_table(section)]
+    blocks: list[Block] = [tables.main_table(section), tables.fold_table(section)]
     if len(section.variants) > 1:
-        found.append(pairwise_tests_table(section))
-    found += [tables.class_table(section), tables.group_table(section)]
+        blocks.append(pairwise_tests_table(section))
+    blocks += [tables.class_table(section), tables.group_table(section)]
     note = tables.text_note(section)
-    return [*found, Paragraph(note)] if note else found
+    return [*blocks, Paragraph(note)] if note else blocks
 
 
-def _made_with(section: ProtocolResults) -> list[Block]:
+def _provenance(section: ProtocolResults) -> list[Block]:
     versions = {json.dumps(r.results["versions"], sort_keys=True) for r in section.all_runs}
     plugins = {
         f"{name}: {p['distribution']} {p['version']}"
@@ -121,7 +121,7 @@ def _made_with(section: ProtocolResults) -> list[Block]:
 
 
 def _numbers(sections: Sequence[ProtocolResults]) -> dict:
-    """The scores, for other programs; all else can be made of the runs."""
+    """The scores, for other programs; everything else can be computed from the runs."""
     return {
         "camser": metadata.version("camser"),
         "sections": [

@@ -1,1 +1,1 @@
-"""Cross-validation: folds x seeds x variants of a recipe, each run a process of its own."""
+"""Cross-validation: folds x seeds x variants of a recipe. Each run is its own process."""

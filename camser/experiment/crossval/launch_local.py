@@ -1,8 +1,8 @@
-"""Jobs on this machine, some at a time.
+"""Run jobs on this machine, a few at a time.
 
 On the CPU a job is forked from a server that has imported everything, so that the many short runs
-of a sweep do not each spend seconds on imports. SpeechBrain asks for CUDA when it is imported, and
-what is forked after that cannot use it, so with GPUs every job is a new process.
+of a sweep do not each spend seconds on imports. SpeechBrain queries CUDA when it is imported. A
+process that is forked afterwards cannot use CUDA, so with GPUs every job is a new process.
 """
 
 from __future__ import annotations
@@ -23,16 +23,16 @@ from camser.experiment.crossval.process import run_in_this_process
 def launch(
     jobs: Sequence[Job], share: Resources, num_gpus: int
 ) -> Generator[tuple[Job, int], None, None]:
-    """Run jobs; gives each with its exit status as it ends.
+    """Run jobs; yield each one with its exit status when it ends.
 
     Arguments
     ---------
     jobs : sequence of Job
         In the order in which they start.
     share : Resources
-        How many at once, and the processor cores of each.
+        The number of jobs at once, and the processor cores of each.
     num_gpus : int
-        The workers take them in turn; 0: the CPU.
+        The workers take the GPUs in turn; 0: the CPU.
     """
     os.environ.setdefault("OMP_NUM_THREADS", str(share.cpus))  # read once, by the server
     can_fork = "forkserver" in multiprocessing.get_all_start_methods() and not num_gpus
@@ -44,9 +44,9 @@ def launch(
         while waiting or running:
             while waiting and slots:
                 job, slot = waiting.popleft(), slots.popleft()
-                asked = {"CUDA_VISIBLE_DEVICES": _visible(slot % num_gpus)} if num_gpus else {}
+                device = {"CUDA_VISIBLE_DEVICES": _visible(slot % num_gpus)} if num_gpus else {}
                 process = context.Process(
-                    target=run_in_this_process, args=(job.command, job.folder, asked)
+                    target=run_in_this_process, args=(job.command, job.folder, device)
                 )
                 process.start()
                 running[process.sentinel] = job, slot, process
@@ -57,7 +57,7 @@ def launch(
                 yield job, process.exitcode
     finally:
         if running:
-            print(f"{len(running)} runs end, each after a checkpoint", file=sys.stderr, flush=True)
+            print(f"{len(running)} runs stop after a checkpoint", file=sys.stderr, flush=True)
         for _, _, process in running.values():
             process.terminate()
         for _, _, process in running.values():
@@ -65,6 +65,6 @@ def launch(
 
 
 def _visible(number: int) -> str:
-    """The device's name where only some are visible to this process."""
+    """The name of a device, of those that are visible to this process."""
     names = os.environ.get("CUDA_VISIBLE_DEVICES", "")
     return names.split(",")[number] if names else str(number)

@@ -1,4 +1,4 @@
-"""The same jobs as tasks of a Ray cluster: an existing one, or one on this machine."""
+"""Run the same jobs as tasks of a Ray cluster: an existing one, or one on this machine."""
 
 from __future__ import annotations
 
@@ -15,7 +15,9 @@ from camser.experiment.crossval.process import run_process
 def launch(
     jobs: Sequence[Job], share: Resources, num_gpus: int
 ) -> Generator[tuple[Job, int], None, None]:
-    """Run jobs; gives each with its exit status as it ends. Arguments as for ``local.launch``.
+    """Run jobs; yield each one with its exit status when it ends.
+
+    The arguments are those of ``launch_local.launch``.
 
     Every node must see the working folder, the corpus and the output folders under the same paths.
     """
@@ -34,10 +36,10 @@ def launch(
     }
     try:
         while waiting:
-            (done,), _ = ray.wait(list(waiting), num_returns=1)
-            job = waiting.pop(done)
+            (ended,), _ = ray.wait(list(waiting), num_returns=1)
+            job = waiting.pop(ended)
             try:
-                yield job, ray.get(done)
+                yield job, ray.get(ended)
             except ray.exceptions.RayError as error:
                 print(f"{job.name}: {error}")
                 yield job, 1
@@ -46,7 +48,7 @@ def launch(
 
 
 def _connect(ray: Any, share: Resources, num_gpus: int) -> None:
-    """To the cluster that RAY_ADDRESS or ``ray start`` names; else one is begun here."""
+    """Connect to the cluster of RAY_ADDRESS or ``ray start``; else start one on this machine."""
     try:
         ray.init(address="auto", log_to_driver=False)
     except ConnectionError:

@@ -1,4 +1,4 @@
-"""The story of a sweep: plan, skip what is finished, run the rest, tell."""
+"""Run a sweep: plan the jobs, skip the finished ones, run the rest, print a summary."""
 
 from __future__ import annotations
 
@@ -28,25 +28,25 @@ LAUNCH = {"local": launch_local.launch, "ray": launch_ray.launch}
 
 
 def main(scan: CorpusScanner | Mapping[str, CorpusScanner], recipe_folder: str | Path) -> None:
-    """Run what the command line asks for; the exit status is 1 if any run failed.
+    """Run the sweep of the command line; the exit status is 1 if any run failed.
 
     Arguments
     ---------
     scan : callable, or mapping of str to callable
-        The recipe's reading of its corpus, or of several, as for ``experiment.main``.
+        Reads the corpus, or one function per corpus, as for ``experiment.main``.
     recipe_folder : str or Path
-        Where the recipe's ``train.py`` and YAMLs are.
+        The folder of the recipe's ``train.py`` and YAML files.
     """
     SIGNALS.install()
     tolerate_broken_pipe()
     with exit_with_message(ValueError):
         options, arguments = read_options(sys.argv[1:])
-        print("looking at what is there …", flush=True)
+        print("checking existing runs …", flush=True)
         jobs = plan_jobs(options, arguments, scan, Path(recipe_folder))
         num_gpus = _num_gpus(arguments, recipe_folder)
         share = resources(options, num_gpus)
         todo = [job for job in jobs if _finished_results(job) is None]
-    print(f"{len(jobs)} runs, {len(jobs) - len(todo)} of them finished before", flush=True)
+    print(f"{len(jobs)} runs, {len(jobs) - len(todo)} of them already finished", flush=True)
     if options.dry_run:
         print("\n".join(f"{job.name}: {job.folder}" for job in todo))
         return
@@ -68,8 +68,8 @@ def _num_gpus(arguments: Sequence[str], recipe_folder: str | Path) -> int:
     kind, _, number = device.partition(":")
     if number:
         raise SettingsError(
-            f"--device={device}: a sweep deals the devices itself; give --device={kind}, and "
-            f"CUDA_VISIBLE_DEVICES={number} to choose among them"
+            f"--device={device}: a sweep assigns the devices itself; give --device={kind}, and "
+            f"CUDA_VISIBLE_DEVICES={number} to select devices"
         )
     return torch.cuda.device_count() if kind == "cuda" else 0
 
@@ -83,19 +83,19 @@ def _finished_results(job: Job) -> dict[str, Any] | None:
 
 
 def _wait(todo: Sequence[Job], ended: Iterable[tuple[Job, int]]) -> list[Job]:
-    """Wait for the jobs, one line for each; returns those that failed."""
+    """Wait for the jobs and print one line per job; return the failed ones."""
     start, failed = time.monotonic(), []
     for number, (job, status) in enumerate(ended, start=1):
-        found = _finished_results(job) if status == 0 else None
-        if found is None:
+        results = _finished_results(job) if status == 0 else None
+        if results is None:
             failed.append(job)
-            told = f"failed, see {job.folder / LOG}"
+            outcome = f"failed, see {job.folder / LOG}"
         else:
-            told = f"WA {found['WA']:.4f}, UA {found['UA']:.4f}"
-        spent = time.monotonic() - start
-        left = spent / number * (len(todo) - number)
-        clock = f"{_clock(spent)} gone, {_clock(left)} left"
-        print(f"[{number}/{len(todo)}, {clock}] {job.name}: {told}", flush=True)
+            outcome = f"WA {results['WA']:.4f}, UA {results['UA']:.4f}"
+        elapsed = time.monotonic() - start
+        left = elapsed / number * (len(todo) - number)
+        clock = f"{_clock(elapsed)} elapsed, {_clock(left)} left"
+        print(f"[{number}/{len(todo)}, {clock}] {job.name}: {outcome}", flush=True)
     return failed
 
 
@@ -105,12 +105,12 @@ def _clock(seconds: float) -> str:
 
 
 def _summary(jobs: Sequence[Job]) -> str:
-    """WA and UA of each variant over its finished runs."""
+    """A table of WA and UA of each variant over its finished runs."""
     rows = defaultdict(list)
     for job in jobs:
-        found = _finished_results(job)
-        if found:
-            rows[found["variant"], found["selection"]].append(found)
+        results = _finished_results(job)
+        if results:
+            rows[results["variant"], results["selection"]].append(results)
     lines = [f"{'variant (mean ± over runs)':<32}{'runs':>5}{'WA, %':>16}{'UA, %':>16}"]
     for (variant, selection), runs in rows.items():
         scores = "".join(f"{_spread([r[s] for r in runs]):>16}" for s in ("WA", "UA"))

@@ -1,4 +1,4 @@
-"""What ``crossval.py`` takes beside a recipe's own settings."""
+"""The options of ``crossval.py`` beside the settings of a recipe."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ CHOSEN = {"variant": "only", "fold": "folds", "seed": "seeds", "selection": "sel
 
 
 class Resources(NamedTuple):
-    """What one job may use, and how many run at once on a machine."""
+    """The resources of one job, and the number of jobs at once on a machine."""
 
     workers: int
     cpus: int
@@ -22,21 +22,21 @@ class Resources(NamedTuple):
 
 
 def read_options(argv: Sequence[str]) -> tuple[argparse.Namespace, list[str]]:
-    """The sweep's options, and what is left for the recipe.
+    """The options of the sweep, and the remaining arguments for the recipe.
 
     Arguments
     ---------
     argv : sequence of str
-        Without the program's name.
+        The command line without the program's name.
 
     Raises
     ------
     SettingsError
-        If a setting is given that the sweep itself varies.
+        If the arguments set a value that the sweep itself varies.
     """
     parser = argparse.ArgumentParser(
         description="Cross-validation of a recipe: all folds x seeds x variants. All other "
-        "arguments are the recipe's, as for train.py. What is finished is not repeated.",
+        "arguments are the recipe's, as for train.py. Finished runs are not repeated.",
         usage="%(prog)s RECIPE.yaml [--only NAME …] [--folds N …] [--seeds N …] [--key=value …]",
         allow_abbrev=False,
     )
@@ -50,10 +50,10 @@ def read_options(argv: Sequence[str]) -> tuple[argparse.Namespace, list[str]]:
     parser.add_argument("--workers", type=int, help="jobs at once; one per GPU, or one, by default")
     parser.add_argument("--cpus_per_job", type=int, help="by default the machine's / workers")
     parser.add_argument("--gpus_per_job", type=float, help="by default the machine's / workers")
-    parser.add_argument("--dry_run", action="store_true", help="only say what would run")
+    parser.add_argument("--dry_run", action="store_true", help="only print the runs")
     options, rest = parser.parse_known_args(argv)
     if options.gpus_per_job is not None and options.launcher == "local":
-        raise SettingsError("--gpus_per_job is for --launcher=ray; here --workers says how many")
+        raise SettingsError("--gpus_per_job is for --launcher=ray; here --workers sets the number")
     for argument in rest:
         name = argument.removeprefix("--").partition("=")[0]
         if argument.startswith("--") and name in CHOSEN:
@@ -64,17 +64,17 @@ def read_options(argv: Sequence[str]) -> tuple[argparse.Namespace, list[str]]:
 
 
 def resources(options: argparse.Namespace, num_gpus: int) -> Resources:
-    """How many jobs run at once on a machine, and the share of each.
+    """The number of jobs at once on a machine, and the resources of each.
 
     Arguments
     ---------
     options : Namespace
-        Of ``read_options``.
+        The first result of ``read_options``.
     num_gpus : int
-        That this machine has and the recipe is to use.
+        The GPUs of this machine that the recipe may use.
     """
-    here = os.sched_getaffinity(0) if hasattr(os, "sched_getaffinity") else ()
-    num_cpus = len(here) or os.cpu_count() or 1
+    allowed_cpus = os.sched_getaffinity(0) if hasattr(os, "sched_getaffinity") else ()
+    num_cpus = len(allowed_cpus) or os.cpu_count() or 1
     workers = options.workers or num_gpus or 1
     for name in ("workers", "cpus_per_job"):
         value = getattr(options, name)

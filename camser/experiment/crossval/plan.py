@@ -1,4 +1,4 @@
-"""From a command line to jobs; every mistake in any of them is found before the first one runs."""
+"""From a command line to jobs. All mistakes in the jobs are reported before the first one runs."""
 
 from __future__ import annotations
 
@@ -28,13 +28,13 @@ class Job:
     Arguments
     ---------
     name : str
-        For people: variant, selection, fold and seed.
+        Shown to the user: variant, selection, fold and seed.
     command : tuple of str
         The arguments of the Python interpreter.
     folder : Path
         The run's output folder.
     expected : dict
-        What ``results.json`` must say of itself for the run to be this one, finished.
+        Values that ``results.json`` must have if it belongs to this run.
     """
 
     name: str
@@ -43,44 +43,45 @@ class Job:
     expected: dict[str, Any]
 
     def results(self) -> dict[str, Any] | None:
-        """The run's results where it is finished, else None.
+        """The results of the run if it is finished, else None.
 
         Raises
         ------
         ResultsError
-            If the file is there but damaged.
+            If the file exists but is damaged.
         SettingsError
-            If it is that of another run.
+            If the file belongs to another run.
         """
         if not (self.folder / "results.json").exists():
             return None
-        found = read_results(self.folder / "results.json")
+        results = read_results(self.folder / "results.json")
         for name, value in self.expected.items():
-            if found[name] != value:
-                path, told = self.folder / "results.json", _told(name, found, value)
+            if results[name] != value:
+                path, reason = self.folder / "results.json", _difference(name, results, value)
                 raise SettingsError(
-                    f"{path} is of another run: {told}; give another output_folder, or delete it"
+                    f"{path} belongs to another run: {reason}; give another output_folder, "
+                    f"or delete the file"
                 )
-        return found
+        return results
 
 
-def _told(name: str, found: Mapping[str, Any], value: Any) -> str:
-    """What a run's results say that was not expected; of tables only what differs."""
+def _difference(name: str, results: Mapping[str, Any], value: Any) -> str:
+    """How the results of a run differ from the expected value; for tables, the differing keys."""
     if not isinstance(value, Mapping):
-        return f"its {name} is {found[name]!r}, here {value!r}"
-    keys = sorted(k for k in {*found[name], *value} if found[name].get(k) != value.get(k))
+        return f"its {name} is {results[name]!r}, here {value!r}"
+    keys = sorted(k for k in {*results[name], *value} if results[name].get(k) != value.get(k))
     return f"its {name} differs in {', '.join(keys)}"
 
 
 class PlannedVariant:
-    """A variant under one selection: its settings, its data and its folds.
+    """A variant with one selection: its settings, its data and its folds.
 
     Arguments
     ---------
     arguments : sequence of str
-        The recipe and its overrides, the variant's name and the selection among them.
+        The recipe and its overrides, with the variant's name and the selection.
     recipe_folder : Path
-        The recipe's.
+        The folder of the recipe.
     """
 
     def __init__(self, arguments: Sequence[str], recipe_folder: Path) -> None:
@@ -92,7 +93,7 @@ class PlannedVariant:
     def jobs(
         self, utterances: list[Utterance], seeds: Sequence[int], chosen: Sequence[int] | None
     ) -> list[Job]:
-        """A job for each seed and fold."""
+        """One job per seed and fold."""
         values = self.settings.values
         num_folds = len(make_folds(utterances, **{name: values[name] for name in FOLD_KEYS}))
         folds = range(num_folds) if chosen is None else chosen
@@ -121,7 +122,7 @@ class PlannedVariant:
                 "manifest": manifest,
             },
         )
-        with suppress(ResultsError):  # what is damaged will be repeated
+        with suppress(ResultsError):  # a run with damaged results is repeated
             job.results()
         return job
 
@@ -132,23 +133,23 @@ def plan_jobs(
     scan: CorpusScanner | Mapping[str, CorpusScanner],
     recipe_folder: Path,
 ) -> list[Job]:
-    """All jobs that a command line asks for.
+    """All jobs of a command line.
 
     Arguments
     ---------
     options : Namespace
-        Of ``options.read_options``.
+        The result of ``options.read_options``.
     arguments : sequence of str
         The recipe and its overrides.
     scan : callable, or mapping of str to callable
-        The recipe's reading of its corpus, or of several, as for ``experiment.main``.
+        Reads the corpus, or one function per corpus, as for ``experiment.main``.
     recipe_folder : Path
-        Where ``train.py`` is.
+        The folder of ``train.py``.
 
     Raises
     ------
     SettingsError
-        If anything is wrong with any of them; the message lists everything.
+        If any job has a mistake; the message lists all mistakes.
     """
     base = read_arguments(arguments, recipe_folder)
     if options.only and not base.variants:
@@ -175,20 +176,20 @@ def plan_jobs(
 
 
 def _prepared(scan: Any, values: dict[str, Any], corpora: dict) -> list[Utterance]:
-    """The utterances; those that variants share are prepared once, and none after an error."""
-    asked = {name: values[name] for name in prepare.PREPARE_KEYS}
-    key = json.dumps(asked)
+    """The utterances. Variants with the same corpus prepare it once; none after an error."""
+    prepare_settings = {name: values[name] for name in prepare.PREPARE_KEYS}
+    key = json.dumps(prepare_settings)
     if key not in corpora:
         corpora[key] = []
-        corpora[key] = prepare.prepare(scan, **asked)
+        corpora[key] = prepare.prepare(scan, **prepare_settings)
     return corpora[key]
 
 
 def _folder_conflicts(jobs: Sequence[Job]) -> list[str]:
     seen: dict[Path, str] = {}
     return [
-        f"{job.name} and {seen[job.folder]} would both write {job.folder}; output_folder must hold "
-        f"<variant>, <selection>, <fold> and <seed>"
+        f"{job.name} and {seen[job.folder]} would both write {job.folder}; output_folder must "
+        f"contain <variant>, <selection>, <fold> and <seed>"
         for job in jobs
         if seen.setdefault(job.folder, job.name) != job.name
     ]

@@ -1,4 +1,4 @@
-"""One job as a process with its own log, which ends when what started it ends."""
+"""One job as a process with its own log. It ends when the process that started it ends."""
 
 from __future__ import annotations
 
@@ -24,16 +24,16 @@ PR_SET_PDEATHSIG = 1  # of Linux's prctl
 def run_in_this_process(
     command: Sequence[str], folder: Path, environment: Mapping[str, str]
 ) -> None:
-    """Be a job, in a process that was begun for it.
+    """Run a job in this process, which was started for it.
 
     Arguments
     ---------
     command : sequence of str
         A Python script and its arguments.
     folder : Path
-        Where the log is written; what was there before stays above it.
+        The folder of the log; new lines are appended to an existing log.
     environment : mapping of str to str
-        Beside this process's own.
+        Variables that are added to the environment of this process.
     """
     threading.Thread(target=_exit_with_parent, daemon=True).start()
     os.environ.update(environment)
@@ -45,9 +45,9 @@ def run_in_this_process(
 
 
 def _exit_with_parent() -> None:
-    """Wait for the end of the process that asked for this one; its parent is the fork server."""
+    """End this process when the launcher ends. Its parent in the system is the fork server."""
     parent = multiprocessing.parent_process()
-    assert parent is not None, "this is for a process that another one started"
+    assert parent is not None, "only for a process that another process started"
     wait([parent.sentinel])
     os.kill(os.getpid(), signal.SIGTERM)
 
@@ -55,14 +55,14 @@ def _exit_with_parent() -> None:
 def run_process(
     command: Sequence[str], folder: str | Path, environment: Mapping[str, str], cwd: str
 ) -> int:
-    """Run a job as a new process, to its end; returns its exit status.
+    """Run a job as a new process, to its end; return its exit status.
 
     Arguments as for ``run_in_this_process``; ``cwd`` is the working folder.
     """
-    tied = python_command(__name__, str(os.getpid()), *command)
+    arguments = python_command(__name__, str(os.getpid()), *command)
     with open_log(Path(cwd) / folder, command) as log:
         return subprocess.run(
-            tied,
+            arguments,
             stdin=subprocess.DEVNULL,
             stdout=log,
             stderr=subprocess.STDOUT,
@@ -73,7 +73,7 @@ def run_process(
 
 
 def open_log(folder: Path, command: Sequence[str]) -> TextIO:
-    """The job's log, open at its end, with the command in it."""
+    """Open the log of the job for appending and write the command to it."""
     folder.mkdir(parents=True, exist_ok=True)
     log = open(folder / LOG, "a", encoding="utf-8")  # noqa: SIM115 - the caller closes it
     print(f"$ python {' '.join(command)}", file=log, flush=True)
@@ -81,7 +81,7 @@ def open_log(folder: Path, command: Sequence[str]) -> TextIO:
 
 
 def last_line(folder: Path) -> str:
-    """The last line of a job's log: mostly its error."""
+    """The last line of a job's log, which is usually its error."""
     try:
         lines = (folder / LOG).read_text(encoding="utf-8", errors="replace").splitlines()
     except OSError:
@@ -90,14 +90,15 @@ def last_line(folder: Path) -> str:
 
 
 def main() -> None:
-    """Become the interpreter of a command, tied (on Linux) to the process whose number comes first.
+    """Run a Python command. On Linux it ends with the process whose id is the first argument.
 
-    Without this, the jobs of a killed sweep would go on, and the next one start them again.
+    Without this, the jobs of a killed sweep would continue, and the next sweep would start them
+    again.
     """
-    starter, *command = sys.argv[1:]
+    launcher_pid, *command = sys.argv[1:]
     if sys.platform == "linux":
         ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGTERM)
-        if os.getppid() != int(starter):  # it ended before that was said
+        if os.getppid() != int(launcher_pid):  # it ended before prctl was called
             sys.exit(1)
         os.execv(sys.executable, [sys.executable, *command])
     sys.exit(subprocess.run([sys.executable, *command], check=False).returncode)

@@ -1,1 +1,1 @@
-"""A model as an ONNX graph."""
+"""Write a model as an ONNX graph."""

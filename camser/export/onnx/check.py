@@ -1,4 +1,4 @@
-"""Whether onnxruntime gets from an exported model what PyTorch gets."""
+"""Check that onnxruntime and PyTorch give the same results for a model."""
 
 from __future__ import annotations
 
@@ -10,22 +10,22 @@ from torch import Tensor
 
 from camser.inference.onnx_encoder import unavailable_reason
 
-TOLERANCE = 1e-3  # of a log-probability; two runtimes in float32 differ by a hundredth of it
-SEGMENTS = ([0.1], [2.0, 0.3, 3.2])  # the batches compared, as lengths
+TOLERANCE = 1e-3  # of a log-probability; usual float32 differences are a hundredth of it
+SEGMENTS = ([0.1], [2.0, 0.3, 3.2])  # lengths of the utterances in each compared batch
 
 
 @torch.no_grad()
 def check_onnx_outputs(written: bytes, folder: Path, whole: Any) -> None:
-    """Compare on noise, where there is an onnxruntime that can be used; elsewhere, do nothing.
+    """Compare both runtimes on noise; without a usable onnxruntime, do nothing.
 
-    torch's exporter can be wrong without a word, e.g. where a plugin divides a negative size.
+    The exporter of torch can be wrong without an error, e.g. if a plugin divides a negative size.
 
     Arguments
     ---------
     written : bytes
-        The model.
+        The serialized ONNX model.
     folder : Path
-        Where its weights are, if they are in a file of their own.
+        The folder of its weights, if they are in a second file.
     whole : Module
         The model in PyTorch: wavs, lens -> log-probabilities and embeddings.
 
@@ -47,19 +47,19 @@ def check_onnx_outputs(written: bytes, folder: Path, whole: Any) -> None:
     generator = torch.Generator().manual_seed(0)
     for lengths in SEGMENTS:
         wavs, lens = _batch(whole, lengths, generator)
-        theirs = session.run(None, {"wavs": wavs.cpu().numpy(), "lens": lens.cpu().numpy()})[0]
-        ours = whole(wavs, lens)[0].cpu()
-        difference = float((ours - torch.from_numpy(theirs)).abs().max())
+        actual = session.run(None, {"wavs": wavs.cpu().numpy(), "lens": lens.cpu().numpy()})[0]
+        expected = whole(wavs, lens)[0].cpu()
+        difference = float((expected - torch.from_numpy(actual)).abs().max())
         if not difference <= TOLERANCE:
             raise ValueError(
                 f"the model as ONNX is wrong: its log-probabilities are off by {difference:.2g} "
-                f"for utterances of {lengths} segments, more than {TOLERANCE}. The built-in "
-                f"encoders and fusions are right; look into the plugins"
+                f"for utterances of {lengths} segments, allowed: {TOLERANCE}. The built-in "
+                f"encoders and fusions are tested; check the plugins"
             )
 
 
-def _batch(whole: Any, lengths: list[float], generator: torch.Generator) -> tuple[Tensor, Tensor]:
-    device = whole.classifier.linear.weight.device
-    samples = round(max(lengths) * whole.embedding_model.segment_samples)
+def _batch(model: Any, lengths: list[float], generator: torch.Generator) -> tuple[Tensor, Tensor]:
+    device = model.classifier.linear.weight.device
+    samples = round(max(lengths) * model.embedding_model.segment_samples)
     wavs = torch.randn(len(lengths), samples, generator=generator) / 10
     return wavs.to(device), (torch.tensor(lengths) / max(lengths)).to(device)

@@ -1,9 +1,7 @@
-"""What torch.onnx would write badly: an LSTM is kept whole, STFT and group norm are made exact.
+"""Operators that replace those of torch.onnx: one LSTM operator per layer, exact STFT and norms.
 
-Those two have files of their own, ``spectra`` and ``norms``.
-
-Everything else of a model is left to torch.onnx. Only ``onnx.py`` imports this, as it needs
-onnxscript.
+The other two are in ``stft`` and ``group_norm``. torch.onnx writes everything else of a model. Only
+``write`` imports this module, since it needs onnxscript.
 """
 
 from __future__ import annotations
@@ -34,7 +32,7 @@ def _lstm(
     bidirectional: bool,
     batch_first: bool,
 ) -> tuple[Tensor, Tensor, Tensor]:
-    """``torch.lstm`` as an operator of our own, which no export takes apart."""
+    """``torch.lstm`` as a custom operator, which torch.export does not unroll."""
     return torch.lstm(
         input,
         tuple(hx),
@@ -57,15 +55,15 @@ def _(input: Tensor, hx: Sequence[Tensor], *rest: Any) -> tuple[Tensor, Tensor, 
 
 
 class KeepLSTM(TorchFunctionMode):
-    """While this is active, ``nn.LSTM`` calls our operator.
+    """While this is active, ``nn.LSTM`` calls the custom operator.
 
-    Otherwise torch.export unrolls it: 300 frames take minutes, and no longer run as one operator.
+    Otherwise torch.export unrolls it: 300 frames take minutes, and do not run as one operator.
     """
 
     def __torch_function__(
         self, func: Callable, types: Any, args: tuple = (), kwargs: dict | None = None
     ) -> Any:
-        """See the class. A packed sequence, or a projection, is left to torch."""
+        """See the class. Packed sequences and projections are left to torch."""
         if func == torch.lstm and not kwargs and not isinstance(args[1], Tensor):
             _, _, params, has_biases, num_layers, _, _, bidirectional, _ = args
             per_layer = (4 if has_biases else 2) * (2 if bidirectional else 1)
@@ -85,10 +83,10 @@ def _write_lstm(
     bidirectional: bool,
     batch_first: bool,
 ) -> tuple[Any, Any, Any]:
-    """One LSTM operator a layer; ONNX's has time first and the directions on an axis."""
+    """One LSTM operator per layer; in ONNX, time is first and the directions are an axis."""
     directions, size = 2 if bidirectional else 1, int(hx[0].shape[2])
-    kinds = 4 if has_biases else 2  # weights of the input and of the state, and their biases
-    # torch has the gates in the order input, forget, cell, output; ONNX as i, o, f, c.
+    kinds = 4 if has_biases else 2  # weights of input and state, and their biases
+    # The order of the gates is input, forget, cell, output in torch, and i, o, f, c in ONNX.
     gates = np.arange(4 * size).reshape(4, size)[[0, 3, 1, 2]].flatten()
     order = op.Constant(value=ir.tensor(gates))
     frames = op.Transpose(input, perm=[1, 0, 2]) if batch_first else input

@@ -1,4 +1,4 @@
-"""The linear layers in eight bits, and what that costs."""
+"""Quantize the linear layers to int8, and measure the cost."""
 
 from __future__ import annotations
 
@@ -13,14 +13,14 @@ from camser.evaluation import metrics
 def write_int8(graph: Path, path: Path) -> None:
     """Write an ONNX file whose linear layers compute in int8.
 
-    Their weights are rounded once, a scale for each output; what they are given is rounded as it
-    comes, with one scale for all of a batch, so that a result depends a little on what else is in
-    it. Front ends, convolutions, LSTMs, attention and the classifier stay in float32.
+    Their weights are rounded once, with one scale per output. Their inputs are rounded at run time,
+    with one scale per batch, so a result depends slightly on the other items in the batch. Front
+    ends, convolutions, LSTMs, attention and the classifier stay in float32.
 
     Arguments
     ---------
     graph : Path
-        From ``onnx.write_onnx``.
+        From ``write.write_onnx``.
     path : Path
         The file to write.
 
@@ -39,16 +39,16 @@ def write_int8(graph: Path, path: Path) -> None:
     from camser.export.onnx.write import LINEAR
 
     nodes = onnx.load(graph, load_external_data=False).graph.node
-    kept = [n.name for n in nodes if not n.name.startswith(LINEAR)]
+    float_nodes = [n.name for n in nodes if not n.name.startswith(LINEAR)]
     before = logging.root.manager.disable
-    logging.disable(logging.WARNING)  # it advises what was done when the graph was written
+    logging.disable(logging.WARNING)  # it recommends steps that are already done
     try:
         quantize_dynamic(
             graph,
             path,
             op_types_to_quantize=["MatMul", "Gemm"],
-            # A Gemm is first made a MatMul of another name.
-            nodes_to_exclude=[*kept, *(f"{name}_MatMul" for name in kept)],
+            # A Gemm is first replaced by a MatMul with another name.
+            nodes_to_exclude=[*float_nodes, *(f"{name}_MatMul" for name in float_nodes)],
             weight_type=QuantType.QInt8,
             per_channel=True,
         )
@@ -62,7 +62,7 @@ def compare_int8(folder: Path, paths: Sequence[str], truths: Sequence[str]) -> d
     Arguments
     ---------
     folder : Path
-        An export with both ONNX files.
+        A model folder with both ONNX files.
     paths : sequence of str
         Recordings.
     truths : sequence of str
@@ -71,19 +71,20 @@ def compare_int8(folder: Path, paths: Sequence[str], truths: Sequence[str]) -> d
     Returns
     -------
     dict
-        ``utterances``; ``changed``, how many are decided otherwise; WA and UA of ``float32`` and
+        ``utterances``; ``changed``, the number of different decisions; WA and UA of ``float32`` and
         of ``int8``; ``largest_difference`` of a calibrated probability.
     """
     from camser.inference import EmotionClassifier
 
-    found, scores = {}, {}
+    probabilities, scores = {}, {}
     for name, engine in (("float32", "onnx"), ("int8", "onnx-int8")):
         classifier = EmotionClassifier.from_pretrained(folder, device="cpu", engine=engine)
-        found[name] = classifier.calibrate(classifier.log_probabilities(paths))
-        answers = [classifier.labels.index(truth) for truth in truths]
-        decided = metrics.scores(answers, found[name].argmax(1).tolist(), classifier.labels)
-        scores[name] = {score: decided[score] for score in ("WA", "UA")}
-    before, after = found.values()
+        probabilities[name] = classifier.calibrate(classifier.log_probabilities(paths))
+        labels = [classifier.labels.index(truth) for truth in truths]
+        predictions = probabilities[name].argmax(1).tolist()
+        results = metrics.scores(labels, predictions, classifier.labels)
+        scores[name] = {score: results[score] for score in ("WA", "UA")}
+    before, after = probabilities.values()
     return {
         "utterances": len(paths),
         "changed": int((before.argmax(1) != after.argmax(1)).sum()),
@@ -93,12 +94,12 @@ def compare_int8(folder: Path, paths: Sequence[str], truths: Sequence[str]) -> d
 
 
 def int8_summary(cost: Mapping[str, Any] | None) -> str:
-    """What int8 costs, as a sentence.
+    """The cost of int8, as a sentence.
 
     Arguments
     ---------
     cost : mapping or None
-        From ``compare_int8``; None where it was not measured.
+        From ``compare_int8``; None if it was not measured.
 
     Example
     -------
@@ -109,7 +110,7 @@ def int8_summary(cost: Mapping[str, Any] | None) -> str:
     most 0.012'
     """
     if cost is None:
-        return "what int8 costs was not measured"
+        return "the cost of int8 was not measured"
     shifts = ", ".join(
         f"{name} {cost['float32'][name]:.1%} -> {cost['int8'][name]:.1%}" for name in ("WA", "UA")
     )

@@ -5,8 +5,8 @@ A DFT of ``N = P Q`` samples is two rounds of shorter ones (Cooley and Tukey, 19
 
     X[a + P b] = sum_q e(q a / N + q b / Q) sum_p e(p a / P) x[Q p + q],   e(t) = exp(-2 pi i t)
 
-The inner sum is one product for all q; the outer is a product for each a, with both of its factors
-in the matrix. Of a real signal's bins k, those up to N / 2 are wanted, so b ends at Q / 2.
+The inner sum is one product for all q. The outer sum is one product for each a, with both of its
+factors in the matrix. A real signal needs only the bins k up to N / 2, so b ends at Q / 2.
 """
 
 from __future__ import annotations
@@ -32,31 +32,31 @@ def write_stft(
 ) -> Any:
     """``torch.stft`` of [items, samples]; a complex number is two real ones on the last axis.
 
-    ONNX has an operator for it, but onnxruntime's is a hundred times less exact where ``n_fft``
-    is no power of two (5e-4 where float32 allows 5e-6), and slower.
+    ONNX has an operator for it, but that of onnxruntime is slower. It is also a hundred times less
+    exact if ``n_fft`` is not a power of two (5e-4, where float32 allows 5e-6).
     """
     if window is None or normalized or onesided is False or align_to_window or len(self.shape) != 2:
         raise ValueError(
-            "an stft is exported only of [items, samples], one-sided, with a window, "
-            "not normalised and not aligned to the window"
+            "an stft can only be exported if it is of [items, samples], one-sided, with a window, "
+            "not normalized and not aligned to the window"
         )
     hop = hop_length or n_fft // 4
     rows, columns = _factors(n_fft, hop)
-    wanted = columns // 2 + 1  # of the indices b
+    num_b = columns // 2 + 1  # the number of indices b that are needed
     before = (n_fft - int(window.shape[0])) // 2
     after = n_fft - before - int(window.shape[0])
     window = op.Reshape(op.Pad(window, [before, after]), [rows, columns])
     frames = op.Mul(_frames(self, n_fft, hop, columns), window)  # [items, frames, p, q]
     inner = op.MatMul(_constant(_inner(rows)), frames)  # [items, frames, a (re, im), q]
     inner = op.Transpose(op.Reshape(inner, [0, 0, rows, 2 * columns]), perm=[0, 2, 1, 3])
-    outer = op.MatMul(inner, _constant(_outer(rows, columns, wanted)))
-    outer = op.Reshape(outer, [0, rows, -1, wanted, 2])  # [items, a, frames, b, (re, im)]
-    bins = op.Reshape(op.Transpose(outer, perm=[0, 3, 1, 2, 4]), [0, wanted * rows, -1, 2])
+    outer = op.MatMul(inner, _constant(_outer(rows, columns, num_b)))
+    outer = op.Reshape(outer, [0, rows, -1, num_b, 2])  # [items, a, frames, b, (re, im)]
+    bins = op.Reshape(op.Transpose(outer, perm=[0, 3, 1, 2, 4]), [0, num_b * rows, -1, 2])
     return op.Slice(bins, [0], [n_fft // 2 + 1], [1])
 
 
 def _factors(n_fft: int, hop: int) -> tuple[int, int]:
-    """P and Q, as equal as can be where a hop is whole rows of Q samples.
+    """P and Q, as equal as possible; a hop must be a multiple of Q samples.
 
     Example
     -------
@@ -69,32 +69,32 @@ def _factors(n_fft: int, hop: int) -> tuple[int, int]:
     return n_fft // columns, columns
 
 
-def _frames(waves: Any, size: int, hop: int, columns: int) -> Any:
+def _frames(waveforms: Any, size: int, hop: int, columns: int) -> Any:
     """[items, samples] -> [items, frames, rows, columns]"""
-    count = (int(waves.shape[1]) - size) // hop + 1
-    used = op.Slice(waves, [0], [(count - 1) * hop + size], [1])
+    count = (int(waveforms.shape[1]) - size) // hop + 1
+    used = op.Slice(waveforms, [0], [(count - 1) * hop + size], [1])
     starts = np.arange(count)[:, None] * (hop // columns)
     indices = starts + np.arange(size // columns)
     return op.Gather(op.Reshape(used, [0, -1, columns]), _constant(indices), axis=1)
 
 
-def _turns(numerators: np.ndarray, whole: int) -> np.ndarray:
-    """e(numerators / whole); whole turns are taken off in integers, where nothing is rounded."""
-    return np.exp(-2j * np.pi * (numerators % whole) / whole)
+def _phases(numerators: np.ndarray, period: int) -> np.ndarray:
+    """e(numerators / period); full periods are removed in integers, without rounding."""
+    return np.exp(-2j * np.pi * (numerators % period) / period)
 
 
 def _inner(rows: int) -> np.ndarray:
     """[a (re, im), p]"""
-    turns = _turns(np.outer(np.arange(rows), np.arange(rows)), rows)
-    return np.stack([turns.real, turns.imag], axis=1).reshape(-1, rows)
+    phases = _phases(np.outer(np.arange(rows), np.arange(rows)), rows)
+    return np.stack([phases.real, phases.imag], axis=1).reshape(-1, rows)
 
 
-def _outer(rows: int, columns: int, wanted: int) -> np.ndarray:
+def _outer(rows: int, columns: int, num_b: int) -> np.ndarray:
     """[a, (re, im) q, b (re, im)]"""
-    a, q, b = np.ogrid[:rows, :columns, :wanted]
-    turns = _turns(q * a + rows * q * b, rows * columns)
-    of_real = np.stack([turns.real, turns.imag], axis=3)
-    of_imaginary = np.stack([-turns.imag, turns.real], axis=3)
+    a, q, b = np.ogrid[:rows, :columns, :num_b]
+    phases = _phases(q * a + rows * q * b, rows * columns)
+    of_real = np.stack([phases.real, phases.imag], axis=3)
+    of_imaginary = np.stack([-phases.imag, phases.real], axis=3)
     return np.concatenate([of_real, of_imaginary], axis=1).reshape(rows, 2 * columns, -1)
 
 

@@ -1,4 +1,4 @@
-"""The whole model, front ends included, as one ONNX file: samples in, decisions out."""
+"""Write the complete model, with its front ends, as one ONNX file: samples to decisions."""
 
 from __future__ import annotations
 
@@ -22,13 +22,13 @@ from camser.runtime.files import atomic_write
 if TYPE_CHECKING:
     from onnx import ModelProto
 
-OPSET = 20  # the first with GELU, which every transformer here has
-MAX_INLINE_WEIGHTS = 2**31 - 2**24  # bytes of weights inside a file; protobuf ends at 2 GiB
-ALIGNMENT = 4096  # bytes; weights in a file of their own can then be mapped into memory
+OPSET = 20  # the first opset with GELU, which every transformer here uses
+MAX_INLINE_WEIGHTS = 2**31 - 2**24  # bytes of weights in one file; protobuf allows 2 GiB
+ALIGNMENT = 4096  # bytes; weights in a second file can then be mapped into memory
 OUTPUTS = ["log_probabilities", "embeddings"]
-LINEAR = "linear:"  # how the nodes of linear layers are called, but for that of the classifier
+LINEAR = "linear:"  # prefix of the nodes of linear layers, except the classifier
 HEAD = "classifier.linear.weight"
-SMALL = 1024  # bytes; sizes and axes must be where the graph is, for its shapes to be inferred
+SMALL = 1024  # bytes; sizes and axes must be in the first file, for the inference of shapes
 
 
 def write_onnx(
@@ -37,23 +37,23 @@ def write_onnx(
     path: str | os.PathLike,
     labels: Sequence[str],
 ) -> Path:
-    """Write a model that any ONNX runtime runs as PyTorch does, in evaluation mode.
+    """Write a model in evaluation mode for any ONNX runtime.
 
-    Its inputs are ``wavs`` [utterances, samples] and ``lens`` [utterances], both float32 and as
-    ``UtteranceEncoder.forward`` takes them; its outputs are ``log_probabilities``
-    [utterances, classes] and ``embeddings`` [utterances, embedding_size], the means over the
-    segments. Utterances and samples are free. The metadata has ``labels`` (JSON) and
+    Its inputs are ``wavs`` [utterances, samples] and ``lens`` [utterances], both float32, as for
+    ``UtteranceEncoder.forward``. Its outputs are ``log_probabilities`` [utterances, classes] and
+    ``embeddings`` [utterances, embedding_size], the means over the segments. The numbers of
+    utterances and samples are dynamic. The metadata has ``labels`` (JSON) and
     ``sample_rate`` (Hz).
 
     Arguments
     ---------
     embedding_model : UtteranceEncoder
-        The model; its mode is left as it was.
+        The model; its mode is restored.
     classifier : EmotionHead
         Its head.
     path : str or Path
-        The file to write, whole or not at all. Weights of 2 GB and more go into a second file
-        beside it, which has ``.data`` at the end of its name and must stay there.
+        The file to write; it is complete or does not appear. Weights of 2 GB and more are in a
+        second file, with ``.data`` at the end of its name. It must stay in the same folder.
     labels : sequence of str
         The emotions, in the order of the classes.
 
@@ -65,28 +65,28 @@ def write_onnx(
     Raises
     ------
     ValueError
-        If a package is missing, the labels do not fit the classes, some part of the model cannot
-        be expressed in ONNX, or onnxruntime (where installed) gets other results from it.
+        If a package is missing, the labels do not fit the classes, a component of the model cannot
+        be expressed in ONNX, or onnxruntime (if installed) gives other results.
     """
     path, labels = Path(path), list(labels)
     classes = classifier.linear.out_features
     if len(labels) != classes or len(set(labels)) != classes:
         raise ValueError(f"labels is {labels}; the model has {classes} classes: name each once")
-    whole = ModelWithHead(embedding_model, classifier)
-    modes = {module: module.training for module in whole.modules()}
-    whole.eval()
+    torch_model = ModelWithHead(embedding_model, classifier)
+    modes = {module: module.training for module in torch_model.modules()}
+    torch_model.eval()
     try:
-        model = _translate(whole)
+        model = _translate(torch_model)
         _describe(model, {"labels": json.dumps(labels), "sample_rate": str(SAMPLE_RATE)})
         if sum(len(tensor.raw_data) for tensor in model.graph.initializer) > MAX_INLINE_WEIGHTS:
             _move_weights(model, path.with_name(data_of(path.name)))
-        written = model.SerializeToString()
-        check.check_onnx_outputs(written, path.parent, whole)
+        content = model.SerializeToString()
+        check.check_onnx_outputs(content, path.parent, torch_model)
     finally:
         for module, mode in modes.items():
             module.training = mode
     with atomic_write(path, "wb") as file:
-        file.write(written)
+        file.write(content)
     return path
 
 
@@ -102,7 +102,7 @@ class ModelWithHead(nn.Module):
         return self.classifier(embeddings), embeddings
 
 
-def _translate(whole: ModelWithHead) -> ModelProto:
+def _translate(model: ModelWithHead) -> ModelProto:
     try:
         from camser.export.onnx import lstm
     except ImportError as error:
@@ -111,33 +111,33 @@ def _translate(whole: ModelWithHead) -> ModelProto:
         ) from error
     try:
         with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # of what torch's own exporter uses
-            return _export(whole, lstm.KeepLSTM(), lstm.TABLE)
-    except Exception as error:  # torch's exporter raises many kinds, one wrapped in another
+            warnings.simplefilter("ignore")  # from the internals of torch's exporter
+            return _export(model, lstm.KeepLSTM(), lstm.TABLE)
+    except Exception as error:  # torch's exporter raises many kinds of nested errors
         cause: BaseException = error
         while cause.__cause__ is not None:
             cause = cause.__cause__
         raise ValueError(
             f"this model cannot be written as ONNX: {str(cause).strip() or repr(cause)}\nThe "
-            f"built-in encoders and fusions can; a plugin's forward must be one that "
-            f"torch.export and torch.onnx can follow"
+            f"built-in encoders and fusions can; torch.export and torch.onnx must be "
+            f"able to trace the forward of a plugin"
         ) from error
 
 
 @torch.no_grad()
 def _export(
-    whole: ModelWithHead, mode: AbstractContextManager, table: Mapping[Callable, Callable]
+    model: ModelWithHead, mode: AbstractContextManager, table: Mapping[Callable, Callable]
 ) -> ModelProto:
-    # Sizes of 1 would be taken for constants: two utterances, of three segments and of two.
-    samples = 2 * whole.embedding_model.segment_samples + 77
-    device = whole.classifier.linear.weight.device
+    # Sizes of 1 would become constants, so use two utterances, of three and of two segments.
+    samples = 2 * model.embedding_model.segment_samples + 77
+    device = model.classifier.linear.weight.device
     inputs = torch.zeros(2, samples, device=device), torch.tensor([1.0, 0.5], device=device)
-    free = torch.export.Dim.DYNAMIC
+    dynamic = torch.export.Dim.DYNAMIC
     with mode:
         program = torch.export.export(
-            whole, inputs, dynamic_shapes=({0: free, 1: free}, {0: free}), strict=False
+            model, inputs, dynamic_shapes=({0: dynamic, 1: dynamic}, {0: dynamic}), strict=False
         )
-    written = torch.onnx.export(
+    exported = torch.onnx.export(
         program,
         dynamo=True,
         verbose=False,
@@ -146,22 +146,22 @@ def _export(
         output_names=OUTPUTS,
         custom_translation_table=dict(table),
     )
-    assert written is not None, "with dynamo it is a program"
-    written.model.graph.sort()  # as the format wants it; older optimizers leave it otherwise
-    return written.model_proto
+    assert exported is not None, "with dynamo it is a program"
+    exported.model.graph.sort()  # as the format requires; older optimizers do not sort it
+    return exported.model_proto
 
 
 def _describe(model: ModelProto, metadata: Mapping[str, str]) -> None:
-    """Say what users need, and leave out what torch notes for its developers."""
+    """Add the metadata for users, and remove the debug information of torch."""
     from onnx.helper import set_model_props
 
     set_model_props(model, dict(metadata))
     for node in model.graph.node:
-        noted = {entry.key: entry.value for entry in node.metadata_props}
+        properties = {entry.key: entry.value for entry in node.metadata_props}
         is_product = node.op_type in ("MatMul", "Gemm") and HEAD not in node.input
-        if is_product and "aten.linear" in noted.get("pkg.torch.onnx.fx_node", ""):
+        if is_product and "aten.linear" in properties.get("pkg.torch.onnx.fx_node", ""):
             node.name = f"{LINEAR}{node.name}"
-        del node.metadata_props[:]  # the exporting machine's paths among them
+        del node.metadata_props[:]  # they include paths of this machine
     model.graph.doc_string = ""
     del model.graph.metadata_props[:], model.graph.value_info[:]
     for value in (*model.graph.input, *model.graph.output):
@@ -170,7 +170,7 @@ def _describe(model: ModelProto, metadata: Mapping[str, str]) -> None:
 
 
 def _move_weights(model: ModelProto, path: Path) -> None:
-    """The weights into a file of their own, since a protobuf of 2 GiB cannot be read."""
+    """Move the weights to a second file, since a protobuf of 2 GiB cannot be read."""
     from onnx.external_data_helper import set_external_data
 
     with atomic_write(path, "wb") as file:

@@ -23,12 +23,12 @@ def test_the_page_says_what_the_model_is(export):
     text = markup.about(config, limits)
     for part in ("nowhere", "40 utterances", "50.0 %", "46.0 %", "do not judge", "60 minutes"):
         assert part in text
-    assert "too good" not in text
+    assert "too high" not in text
     config["trained"]["note"] = "selected on the test fold (optimistic)"
     assert "selected on the test fold" in markup.about(config, limits)
-    assert "too good" in markup.about(config, limits)
+    assert "too high" in markup.about(config, limits)
     del config["trained"]
-    assert "does not say" in markup.about(config, limits)
+    assert "does not report" in markup.about(config, limits)
 
 
 @pytest.mark.parametrize(
@@ -50,7 +50,7 @@ def test_what_an_export_says_of_itself_is_text_or_nothing(export, told):
         config[name] = {**config[name], **value} if isinstance(value, dict) else value
     shown = markup.about(config, Limits())
     assert "<script" not in shown and "<img" not in shown and "do not judge" in shown
-    assert ("does not say" in shown) == ("note" not in str(told))
+    assert ("does not report" in shown) == ("note" not in str(told))
 
 
 def test_names_are_escaped(tmp_path, clip):

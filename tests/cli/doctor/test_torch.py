@@ -47,7 +47,7 @@ def test_torch_215_takes_torchaudio_with_it_and_what_imports_them(facts):
     broken = ("torch", "torchaudio", "speechbrain", "encoder echo")
     assert remedies == dict.fromkeys(broken, matched)
     assert "2.15.0; needed: <2.15,>=2.7.1" in text and "does not import with torch 2.15" in text
-    assert "1.1.2; its import fails: OSError: undefined symbol; first torch:" in text
+    assert "1.1.2; its import fails: OSError: undefined symbol; repair torch first:" in text
 
 
 def test_a_torch_without_cuda_does_not_mix_with_pypis_torchaudio_and_torchvision(facts):
@@ -91,7 +91,7 @@ def test_a_matched_set_that_does_not_import_is_installed_anew(facts):
     fails(facts, "torch")
     expected = "pip install --force-reinstall torch==2.11.0 torchaudio==2.11.0 torchvision==0.26.0"
     remedies, text = wrong(facts)
-    assert remedies == {"torch": expected} and "(80 GiB); first torch" in text
+    assert remedies == {"torch": expected} and "(80 GiB); repair torch first" in text
 
 
 # The GPU -----------------------------------------------------------------------------------------
@@ -140,5 +140,5 @@ def test_an_older_driver_of_the_same_major_version_is_enough(facts):
 
 
 def test_a_driver_that_does_not_start_is_wrong(facts):
-    facts["driver"] = {"cuda": "13.0", "devices": [], "error": "cuInit gives 803"}
+    facts["driver"] = {"cuda": "13.0", "devices": [], "error": "cuInit returns 803"}
     assert wrong(facts)[0] == {"GPU": "nvidia-smi"}

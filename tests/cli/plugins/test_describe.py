@@ -187,7 +187,7 @@ def test_nothing_is_written(tmp_path, monkeypatch):
         ([TINY, "--embedding_model={dropuot: 1}"], "cannot be built: .*'dropuot'"),
         (
             [TINY, "--embedding_model=!new:torch.nn.Identity {}"],
-            "is of the class Identity; only what camser",
+            "is of the class Identity; only a model from camser",
         ),
     ],
 )

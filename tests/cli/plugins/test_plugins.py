@@ -130,7 +130,7 @@ def test_a_plugin_is_shown_with_its_parameters_and_true_sizes(capsys):
 
 def test_a_fusion_is_shown_with_what_it_makes_of_the_papers_modalities(capsys):
     shown = plugins(capsys, "show", "co_attention", "{guides: [mfcc], target: wav2vec2}")
-    assert "spectrogram neither guides nor" not in shown
+    assert "spectrogram is neither in guides nor" not in shown
     lines = [line.split() for line in shown.splitlines()]
     assert ["guides", "Sequence[str]", "required"] in lines
     assert ["activation", "str", "'relu'"] in lines
@@ -217,7 +217,7 @@ def test_a_broken_promise_is_shown_with_its_numbers_and_ends_with_status_1(capsy
     lines, status = check(
         capsys,
         monkeypatch,
-        ("batch", "broken", "MFCC() breaks the promise 'batch': …\n    off by 0.3"),
+        ("batch", "broken", "MFCC() fails the check 'batch': …\n    off by 0.3"),
         ("kept", "unexpected", ""),
         ("sizes", "kept", ""),
     )
@@ -230,5 +230,6 @@ def test_a_broken_promise_is_shown_with_its_numbers_and_ends_with_status_1(capsy
 
 def test_a_name_of_both_kinds_is_checked_one_at_a_time(install):
     install("fake", ["both = fake_energy:Energy"], ["both = fake_sum:Sum"])
-    with pytest.raises(SystemExit, match="'both' is encoder and fusion; say which: --kind encoder"):
+    expected = "'both' is encoder and fusion; choose one: --kind encoder"
+    with pytest.raises(SystemExit, match=expected):
         main(["plugins", "check", "both"])

@@ -75,7 +75,9 @@ def test_folds_of_another_division_are_refused(tmp_path):
 
 def test_a_gap_is_the_selections_alone(tmp_path):
     make(tmp_path, "a"), make(tmp_path, "a", selection="test_fold", batch_size=3)
-    with pytest.raises(ReportError, match="differ in more than the selection: batch_size"):
+    with pytest.raises(
+        ReportError, match="differ in more than the selection: batch_size; compare runs"
+    ):
         write_report(collect([tmp_path]), tmp_path / "report")
 
 

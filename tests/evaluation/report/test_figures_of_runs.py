@@ -87,7 +87,7 @@ def test_histories_without_numbers_and_wrong_best_epochs_are_refused():
         curves({"a": []}, {})
     with pytest.raises(ValueError, match=r"the history of 'a' is damaged.*needs numbers for"):
         curves({"a": [{"epoch": "1", "train_loss": "x"}]}, {})
-    with pytest.raises(ValueError, match="best epoch 9 of run 'a'"):
+    with pytest.raises(ValueError, match="best epoch 9 of run 'a' is not in the histories"):
         curves({"a": history(3)}, {"a": 9})
 
 

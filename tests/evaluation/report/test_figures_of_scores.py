@@ -58,7 +58,10 @@ def test_any_number_of_matrices_and_classes_fits(size, panels):
 
 
 def test_counts_of_another_shape_are_refused():
-    with pytest.raises(ValueError, match=r"'a': counts of shape \(2, 2\).*allowed: \(4, 4\)"):
+    with pytest.raises(
+        ValueError,
+        match=r"'a': counts of shape \(2, 2\).*allowed: \(4, 4\), one row and column per",
+    ):
         confusion({"a": np.eye(2)}, LABELS)
     with pytest.raises(ValueError, match="panels is empty"):
         confusion({}, LABELS)

@@ -111,5 +111,7 @@ def test_the_main_table_goes_between_a_readmes_marks(runs, tmp_path):
     update_readme_table(collect([runs]), readme)
     assert readme.read_text() == text
     readme.write_text("nothing")
-    with pytest.raises(ReportError, match="has no lines <!-- table -->"):
+    with pytest.raises(
+        ReportError, match="has no lines <!-- table --> and <!-- end -->; add both to it"
+    ):
         update_readme_table(collect([runs]), readme)

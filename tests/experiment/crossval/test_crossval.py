@@ -63,7 +63,7 @@ def test_what_is_finished_is_skipped_and_what_is_damaged_is_named_and_repeated(s
     capsys.readouterr()
     assert sweep(*asked) == ["tiny, fold 0, seed 1234"]
     told = capsys.readouterr().out
-    assert f"{first} is damaged" in told and "2 runs, 1 of them finished before" in told
+    assert f"{first} is damaged" in told and "2 runs, 1 of them already finished" in told
     again, earlier = json.loads(first.read_text()), json.loads(whole)
     assert {k: again[k] for k in ("WA", "UA", "confusion")} == {
         k: earlier[k] for k in ("WA", "UA", "confusion")
@@ -73,7 +73,7 @@ def test_what_is_finished_is_skipped_and_what_is_damaged_is_named_and_repeated(s
         sweep(*asked, "--batch_size=8")
     changed = json.loads(whole) | {"manifest": "another"}
     first.write_text(json.dumps(add_digest(changed)))
-    with pytest.raises(SystemExit, match="is of another run: its manifest is 'another'"):
+    with pytest.raises(SystemExit, match="belongs to another run: its manifest is 'another'"):
         sweep(*asked)
 
 

@@ -1,4 +1,4 @@
-"""The figures: each takes plain data and gives a matplotlib figure."""
+"""The figures: each function takes plain data and returns a matplotlib figure."""
 
 from camser.evaluation.report.figures.attention import attention
 from camser.evaluation.report.figures.confusion import confusion

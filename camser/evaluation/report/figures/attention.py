@@ -1,4 +1,4 @@
-"""The weights of frames over the spectrograms of what they weigh."""
+"""Attention weights of frames above the spectrograms of the recordings."""
 
 from __future__ import annotations
 
@@ -22,16 +22,16 @@ from camser.evaluation.report.figures.layout import (
 )
 
 SAMPLE_RATE, FRAME_SECONDS, KILOHERTZ = 16000, 0.01, 4.0
-FEW = 30  # frames a segment; so few have markers, as the line between them is nobody's weight
+FEW = 30  # frames per segment; up to this many have markers: a line between frames is no weight
 
 
 def attention(
     items: Sequence[Mapping[str, Any]], title: str = "", width: float = style.WIDTH
 ) -> Figure:
-    """A spectrogram each, and above it the weights over the same time.
+    """One spectrogram per item, with the attention weights over the same time above it.
 
-    Where several modalities are weighed, each weight is drawn times the frames of its segment, so
-    that few frames and many can be compared: where a segment's weights sum to 1, an even one is 1.
+    With several modalities, each weight is multiplied by the number of frames of its segment. So
+    modalities with few and many frames can be compared: uniform weights that sum to 1 become 1.
 
     Arguments
     ---------
@@ -40,9 +40,9 @@ def attention(
         the last row; ``samples``, the recording's length at 16 kHz; ``weights`` by modality,
         [segments, frames of a segment]; ``segment_seconds``.
     title : str
-        Above all.
+        Above all panels.
     width : float
-        Of the figure, in inches.
+        Width of the figure, in inches.
 
     Returns
     -------
@@ -51,7 +51,7 @@ def attention(
     Raises
     ------
     ValueError
-        If there is no item, or a spectrogram or weights are not two-dimensional.
+        If there are no items, or a spectrogram or weights are not two-dimensional.
     """
     check_some(items=items)
     columns = min(2, len(items))
@@ -89,7 +89,7 @@ def attention(
 
 
 def moments(shape: tuple[int, int], segment_seconds: float) -> np.ndarray:
-    """The middle of each frame's share of its segment, in seconds, [segments, frames].
+    """The center time of each frame in its segment, in seconds, [segments, frames].
 
     Example
     -------
@@ -109,9 +109,9 @@ def _line(
             f"weights of {name!r} have shape {weights.shape}; allowed: [segments, frames]"
         )
     times = moments(weights.shape, segment_seconds)
-    # Beyond the end there is silence that was added, which is nobody's frame.
+    # After the end there is only padding, which belongs to no frame.
     weights = np.where(times < seconds, weights, np.nan)
-    # Segments are weighed apart: no line joins them.
+    # Each segment has its own attention weights, so no line joins segments.
     gap = ((0, 0), (0, 1))
     times = np.pad(times, gap, mode="edge").ravel()
     weights = np.pad(weights, gap, constant_values=np.nan).ravel()

@@ -22,20 +22,20 @@ from camser.evaluation.report.figures.layout import (
     wrap_text,
 )
 
-ROOM = 1.2  # inches, for the colour bar and the axes' names
-ROOMY = 0.5  # inches; a smaller cell holds no decimals
+ROOM = 1.2  # inches, for the color bar and the axis labels
+ROOMY = 0.5  # inches; a smaller cell has no space for decimals
 
 
 def confusion(
     panels: Mapping[str, Sequence[Sequence[int]]], labels: Sequence[str], title: str = ""
 ) -> Figure:
-    """Row-normalised matrices: in each cell the share of its row, and below it the count.
+    """Row-normalized matrices: each cell shows its share of the row, and the count below it.
 
     Arguments
     ---------
     panels : mapping of str to counts
-        By title, [classes, classes]: rows are labels, columns are predictions. A row without any
-        utterance has no shares; it is hatched.
+        By title, [classes, classes]: rows are labels, columns are predictions. A row without
+        utterances has no shares; it is hatched.
     labels : sequence of str
         The classes, in order.
     title : str
@@ -48,7 +48,7 @@ def confusion(
     Raises
     ------
     ValueError
-        If there is no panel, or counts are negative or not [classes, classes].
+        If there are no panels, or counts are negative or not [classes, classes].
     """
     check_some(panels=panels, labels=labels)
     size = len(labels)
@@ -84,7 +84,7 @@ def confusion(
 
 
 def _draw(axes: Axes, counts: np.ndarray, cell: float) -> QuadMesh:
-    """The cells of one panel; returns what a colour bar is made from."""
+    """Draw the cells of one panel; return the mesh for the color bar."""
     totals = counts.sum(axis=1, keepdims=True)
     shares = np.ma.masked_invalid(
         100 * np.where(totals > 0, counts / np.maximum(totals, 1), np.nan)
@@ -94,7 +94,7 @@ def _draw(axes: Axes, counts: np.ndarray, cell: float) -> QuadMesh:
     )
     axes.set(aspect="equal", ylim=(len(counts), 0))
     for (row, column), count in np.ndenumerate(counts):
-        # Within its axes anyway, so not worth measuring for the arrangement.
+        # The text lies inside its axes, so the layout need not measure it.
         middle = {"x": column + 0.5, "ha": "center", "in_layout": False}
         if not totals[row, 0]:
             hatched: dict[str, Any] = {"facecolor": style.PALE, "hatch": "////", "linewidth": 0.8}
@@ -113,7 +113,7 @@ def _draw(axes: Axes, counts: np.ndarray, cell: float) -> QuadMesh:
 
 
 def text_color(ground: Any) -> str:
-    """Black or white, whichever stands out more from a colour (WCAG 2's contrast ratio)."""
+    """Black or white: the one with more contrast to a color (contrast ratio of WCAG 2)."""
     rgb = np.array(to_rgb(ground))
     linear = np.where(rgb <= 0.04045, rgb / 12.92, ((rgb + 0.055) / 1.055) ** 2.4)
     luminance = linear @ [0.2126, 0.7152, 0.0722]
@@ -131,6 +131,6 @@ def _checked(name: str, counts: Sequence[Sequence[int]], size: int) -> np.ndarra
     if counts.shape != (size, size) or (counts < 0).any():
         raise ValueError(
             f"{name!r}: counts of shape {counts.shape}, at least {counts.min(initial=0)}; allowed: "
-            f"({size}, {size}), one row and column a label, none below 0"
+            f"({size}, {size}), one row and column per label, none below 0"
         )
     return counts

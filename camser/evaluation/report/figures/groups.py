@@ -1,4 +1,4 @@
-"""Scores side by side: of groups of utterances, and of variants of a system."""
+"""Scores of groups of utterances, and of variants of a system, side by side."""
 
 from __future__ import annotations
 
@@ -19,10 +19,10 @@ from camser.evaluation.report.figures.layout import (
     wrap_text,
 )
 
-NAMES = 1.8  # inches, for the names of rows
+NAMES = 1.8  # inches, for the row names
 WA = {"color": style.PALETTE[0], "marker": "o", "markersize": 4}
 UA = {"color": style.PALETTE[1], "marker": "^", "markersize": 4}
-SCORES = {"WA": (-0.15, WA), "UA": (0.15, UA)}  # how many rows below the middle; the look
+SCORES = {"WA": (-0.15, WA), "UA": (0.15, UA)}  # offset below the row's middle, in rows; style
 FOLD: dict[str, Any] = {"color": style.PALETTE[6], "marker": "o", "markersize": 3,
                         "markeredgecolor": style.GREY, "markeredgewidth": 0.3}  # fmt: skip
 POOLED = {"color": style.PALETTE[0], "marker": "D", "markersize": 5}
@@ -34,7 +34,7 @@ def groups(
     intervals: Mapping[str, Mapping[str, Mapping[str, Sequence[float]]]] | None = None,
     title: str = "",
 ) -> Figure:
-    """WA and UA of each group, a panel for each kind of groups.
+    """WA and UA of each group, with one panel per kind of group.
 
     Arguments
     ---------
@@ -44,7 +44,7 @@ def groups(
     intervals : mapping of str to mapping, optional
         By kind, group and score: (low, high) in [0, 1]; any of them may be missing or None.
     title : str
-        Above all.
+        Above all panels.
 
     Returns
     -------
@@ -53,20 +53,22 @@ def groups(
     Raises
     ------
     ValueError
-        If there is no kind, or one without groups.
+        If there are no kinds, or a kind has no groups.
     """
-    check_some(scores=scores, **{f"scores of {kind!r}": found for kind, found in scores.items()})
+    check_some(
+        scores=scores, **{f"scores of {kind!r}": by_group for kind, by_group in scores.items()}
+    )
     titles = [wrap_text(kind, style.WIDTH - NAMES - 0.8) for kind in scores]
-    names = [_names(found) for found in scores.values()]
+    names = [_names(by_group) for by_group in scores.values()]
     heights = [_height(rows) * len(rows) for rows in names]
     room = len(scores) * (inches_of(titles) + 0.3) + 0.5
     figure = style.new_figure(style.WIDTH, sum(heights) + room)
     panels = figure.subplots(len(scores), 1, squeeze=False, sharex=True, height_ratios=heights)
-    for axes, text, rows, (kind, found) in zip(
+    for axes, text, rows, (kind, by_group) in zip(
         panels[:, 0], titles, names, scores.items(), strict=True
     ):
         bounds = (intervals or {}).get(kind) or {}
-        for row, (group, values) in enumerate(found.items()):
+        for row, (group, values) in enumerate(by_group.items()):
             for score, (below, look) in SCORES.items():
                 interval = (bounds.get(group) or {}).get(score)
                 point(axes, values[score], row + below, interval, **look)
@@ -93,11 +95,11 @@ def compare(
         By variant: ``folds``, a list of scores in [0, 1]; ``pooled``, the score of all folds'
         predictions together; ``interval``, its (low, high) or None.
     chance : float, optional
-        The score of guessing, in [0, 1], drawn as a line.
+        The score of random guessing, in [0, 1], drawn as a line.
     score : str
-        What the score is called.
+        The name of the score.
     title : str
-        Above all.
+        Above all panels.
 
     Returns
     -------
@@ -106,19 +108,19 @@ def compare(
     Raises
     ------
     ValueError
-        If there is no variant.
+        If there are no variants.
     """
     check_some(rows=rows)
     names = _names(rows)
     figure = style.new_figure(style.WIDTH, _height(names, 0.34) * len(names) + 0.8)
     axes = figure.subplots()
-    for row, found in enumerate(rows.values()):
-        folds = 100 * np.asarray(found["folds"], dtype=float)
-        # Equal folds would hide one another on one line.
+    for row, values in enumerate(rows.values()):
+        folds = 100 * np.asarray(values["folds"], dtype=float)
+        # On one line, equal folds would hide each other.
         below = row + 0.1 + 0.07 * (np.arange(len(folds)) % 4)
         axes.plot(folds, below, linestyle="none", alpha=0.9, **FOLD)
-        point(axes, found["pooled"], row - 0.12, found.get("interval"), **POOLED)
-    known = any(found.get("interval") is not None for found in rows.values())
+        point(axes, values["pooled"], row - 0.12, values.get("interval"), **POOLED)
+    known = any(values.get("interval") is not None for values in rows.values())
     pooled = "all folds pooled" + (", with its interval" if known else "")
     legend = [entry("one fold", **FOLD), entry(pooled, **POOLED)]
     if chance is not None:
@@ -136,12 +138,12 @@ def _names(rows: Mapping[str, Any]) -> list[str]:
 
 
 def _height(names: Sequence[str], least: float = 0.24) -> float:
-    """Of a row, in inches; as all rows are equally high, that of the highest."""
+    """The height of every row, in inches: that of the tallest, because all are equal."""
     return max(least, inches_of(names, style.SMALL) + 0.06)
 
 
 BAR: dict[str, Any] = {"elinewidth": 0.8, "capsize": 1.8, "capthick": 0.8}
-EDGE = 2.0  # percent; room for a dot at 0 or 100 %
+EDGE = 2.0  # percent; space for a dot at 0 or 100 %
 
 
 def point(
@@ -150,14 +152,14 @@ def point(
     """A score in [0, 1] as a dot in percent, with its (low, high) as a bar."""
     if interval is not None:
         low, high = (100 * bound for bound in interval)
-        # Around its own middle: an interval need not hold the score.
+        # Centered on the interval, because it need not contain the score.
         bar = {"xerr": (high - low) / 2, "fmt": "none", "ecolor": look["color"]}
         axes.errorbar((low + high) / 2, row, **bar, **BAR)
     axes.plot(100 * value, row, linestyle="none", **look)
 
 
 def name_rows(axes: Axes, names: Sequence[str]) -> None:
-    """Name the rows, the first at the top, with a pale line along each."""
+    """Label the rows, the first at the top, with a pale line along each."""
     axes.set_yticks(range(len(names)), names)
     axes.set_ylim(len(names) - 0.5, -0.5)
     axes.grid(axis="y", color=style.PALE, linewidth=0.5)
@@ -165,12 +167,12 @@ def name_rows(axes: Axes, names: Sequence[str]) -> None:
 
 
 def clip_to_percent(axes: Axes) -> None:
-    """Keep a little more than what was drawn, and no percent that cannot be."""
+    """Leave a small margin around the data, but limit the axis to about 0 to 100 %."""
     axes.margins(x=0.08)
     low, high = axes.get_xlim()
     axes.set_xlim(max(low, -EDGE), min(high, 100 + EDGE))
 
 
 def entry(label: str, **look: Any) -> Line2D:
-    """What a legend shows of a dot."""
+    """The legend entry of a dot."""
     return Line2D([], [], label=label, linestyle="none", **look)

@@ -1,4 +1,4 @@
-"""Where things go: wrapped texts, grids of panels, a legend below, and the final arrangement."""
+"""Layout of figures: wrapped texts, grids of panels, a legend below, and the final arrangement."""
 
 from __future__ import annotations
 
@@ -12,15 +12,15 @@ from matplotlib.legend import Legend
 
 from camser.evaluation.report.figures.style import LARGE, NORMAL, SMALL
 
-LETTER = 0.6  # mean width of the font's letters, in its size
-LINE = 1.3  # height of a line, in the font's size
-POINTS = 72  # an inch
+LETTER = 0.6  # mean width of a letter, relative to the font size
+LINE = 1.3  # height of a line, relative to the font size
+POINTS = 72  # per inch
 
 
 def wrap_text(text: str, inches: float, size: float = NORMAL) -> str:
-    """Text in lines of like length that fit into ``inches``, at a font size in points.
+    """Wrap text into lines of similar length that fit into ``inches``, at a size in points.
 
-    Dollars are escaped: in a name they are no mathematics.
+    Dollar signs are escaped, because in a name they do not mark math.
 
     Example
     -------
@@ -28,62 +28,62 @@ def wrap_text(text: str, inches: float, size: float = NORMAL) -> str:
     'weighted and\\nunweighted\\naccuracy'
     """
     letters = max(8, int(inches * POINTS / (size * LETTER)))
-    lines = [line for part in str(text).split("\n") for line in _balanced(part, letters)]
+    lines = [line for paragraph in str(text).split("\n") for line in _balanced(paragraph, letters)]
     return "\n".join(lines).replace("$", r"\$")
 
 
 def _balanced(text: str, letters: int) -> list[str]:
-    """As few lines as can be, and none much shorter than the others."""
+    """As few lines as possible, of similar length."""
     lines = textwrap.wrap(text, letters, break_on_hyphens=False)
     least = max((len(word) for word in text.split()), default=letters)
     for narrower in range(max(least, len(text) // max(1, len(lines))), letters):
-        found = textwrap.wrap(text, narrower, break_on_hyphens=False)
-        if len(found) == len(lines):
-            return found
+        narrow_lines = textwrap.wrap(text, narrower, break_on_hyphens=False)
+        if len(narrow_lines) == len(lines):
+            return narrow_lines
     return lines
 
 
 def inches_of(texts: Sequence[str], size: float = NORMAL) -> float:
-    """The height of the tallest of wrapped texts, in inches."""
+    """The height of the tallest wrapped text, in inches."""
     lines = max((text.count("\n") + 1 for text in texts if text), default=0)
     return lines * size * LINE / POINTS
 
 
 def letters_inches(texts: Sequence[str], size: float = SMALL) -> float:
-    """The width of the longest of texts of one line, in inches."""
+    """The width of the longest one-line text, in inches."""
     return max(map(len, texts), default=0) * size * LETTER / POINTS
 
 
 def check_some(**given: Sized) -> None:
-    """Raise a ValueError that names what is empty."""
-    for name, things in given.items():
-        if not len(things):
+    """Raise a ValueError that names the empty argument."""
+    for name, values in given.items():
+        if not len(values):
             raise ValueError(f"{name} is empty: there is nothing to draw; give at least one")
 
 
 def panel_axes(
     figure: Figure, count: int, columns: int, heights: Sequence[float] = (1.0,)
 ) -> np.ndarray:
-    """Axes for panels in rows of ``columns``; places that are left over stay empty.
+    """Axes for panels in rows of ``columns``; unused cells of the grid stay empty.
 
     Arguments
     ---------
     figure : Figure
-        Where to put them.
+        The figure to fill.
     count, columns : int
-        Panels in all, and in a row.
+        Panels in total, and per row.
     heights : sequence of float
-        Relative heights of the axes that make a panel, from the top; they share their x axis.
+        Relative heights of the axes of a panel, from the top; they share their x axis.
 
     Returns
     -------
     array of Axes
         [count, len(heights)]
     """
-    rows, parts = -(-count // columns), len(heights)
+    rows, per_panel = -(-count // columns), len(heights)
     ratios = [*heights] * rows
-    grid = figure.subplots(rows * parts, columns, squeeze=False, height_ratios=ratios)
-    grid = grid.reshape(rows, parts, columns).swapaxes(1, 2).reshape(-1, parts)
+    grid = figure.subplots(rows * per_panel, columns, squeeze=False, height_ratios=ratios)
+    grid = grid.reshape(rows, per_panel, columns).swapaxes(1, 2).reshape(-1, per_panel)
     for spare in grid[count:].ravel():
         spare.remove()
     for panel in grid[:count]:
@@ -106,9 +106,9 @@ def legend_below(figure: Figure, handles: Sequence[Artist]) -> Legend:
 
 
 def finalize_figure(figure: Figure, title: str = "") -> Figure:
-    """Put a title above all, arrange everything once and for all, and return the figure.
+    """Add a title above all, fix the layout, and return the figure.
 
-    The arrangement is frozen because each drawing would move it by a hair, and with it the bytes.
+    The layout is fixed because each drawing would change it slightly, and with it the bytes.
     """
     if title:
         text = wrap_text(title, figure.get_figwidth() - 0.3, LARGE)
@@ -116,7 +116,7 @@ def finalize_figure(figure: Figure, title: str = "") -> Figure:
         figure.suptitle(text, fontsize=LARGE)
     engine = figure.get_layout_engine()
     assert engine is not None, "figures are made by style.new_figure"
-    for _ in range(2):  # axes of a fixed shape need a second look at what the first one left
+    for _ in range(2):  # axes of a fixed shape need a second pass after the first
         engine.execute(figure)
     figure.set_layout_engine("none")
     return figure

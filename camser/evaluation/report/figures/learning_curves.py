@@ -1,4 +1,4 @@
-"""How runs learned: their losses and validation scores, epoch by epoch."""
+"""Learning curves: losses and validation scores of runs by epoch."""
 
 from __future__ import annotations
 
@@ -14,14 +14,14 @@ from matplotlib.ticker import MaxNLocator
 from camser.evaluation.report.figures import style
 from camser.evaluation.report.figures.layout import check_some, finalize_figure, legend_below
 
-# column of history.csv: its panel, what its values are times, and its look
+# column of history.csv: its panel, the factor of its values, and its style
 SERIES: dict[str, tuple[int, float, dict[str, Any]]] = {
     "train_loss": (0, 1.0, {"color": style.PALETTE[2], "linestyle": style.LINES[0]}),
     "valid_loss": (0, 1.0, {"color": style.PALETTE[3], "linestyle": style.LINES[1]}),
     "valid_WA": (1, 100.0, {"color": style.PALETTE[0], "linestyle": style.LINES[0]}),
     "valid_UA": (1, 100.0, {"color": style.PALETTE[1], "linestyle": style.LINES[1]}),
 }
-DOTS = {"valid_loss": "D", "valid_WA": "o", "valid_UA": "^"}  # an epoch is chosen by these
+DOTS = {"valid_loss": "D", "valid_WA": "o", "valid_UA": "^"}  # the best epoch is selected by these
 
 
 def curves(
@@ -29,10 +29,10 @@ def curves(
     best_epochs: Mapping[str, int],
     title: str = "",
 ) -> Figure:
-    """Losses at the left, valid WA and UA at the right.
+    """Losses on the left, validation WA and UA on the right.
 
-    A thin line a run, a thick one for their median, which ends where fewer than half of the runs
-    still train: the median of a few survivors would say nothing of the rest.
+    Each run has a thin line, and their median a thick one. The median ends where fewer than half
+    of the runs still train, because the remaining few do not represent the rest.
 
     Arguments
     ---------
@@ -40,9 +40,9 @@ def curves(
         By run, the rows of its ``history.csv`` as strings: ``epoch``, ``train_loss``,
         ``valid_loss``, ``valid_WA``, ``valid_UA``.
     best_epochs : mapping of str to int
-        By run, the epoch that was kept; a run may lack it.
+        By run, the selected epoch; a run may lack it.
     title : str
-        Above all.
+        Above all panels.
 
     Returns
     -------
@@ -51,14 +51,14 @@ def curves(
     Raises
     ------
     ValueError
-        If there is no run, a history is empty or lacks a number, or a best epoch is none of its
-        run's.
+        If there are no runs, a history is empty or lacks a number, or a best epoch is not in the
+        history of its run.
     """
     check_some(histories=histories)
     runs = {run: _numbers(run, rows) for run, rows in histories.items()}
     for run, best in best_epochs.items():
         if run not in runs or best not in runs[run]["epoch"]:
-            raise ValueError(f"best epoch {best} of run {run!r} is in no history")
+            raise ValueError(f"best epoch {best} of run {run!r} is not in the histories")
     figure = style.new_figure(style.WIDTH, 3.0)
     panels = figure.subplots(1, 2)
     for column, (panel, factor, look) in SERIES.items():
@@ -95,15 +95,15 @@ def _point(epochs: np.ndarray) -> str:
 
 
 def median(runs: Mapping[str, Mapping[str, np.ndarray]], column: str) -> tuple:
-    """Epochs that at least half of the runs reached, and the median of their values there."""
+    """The epochs that at least half of the runs reached, and the median values there."""
     epochs = np.unique(np.concatenate([numbers["epoch"] for numbers in runs.values()]))
     values = [
         np.concatenate([numbers[column][numbers["epoch"] == epoch] for numbers in runs.values()])
         for epoch in epochs
     ]
-    kept = [2 * len(there) >= len(runs) for there in values]
-    medians = [np.median(there) for there, keep in zip(values, kept, strict=True) if keep]
-    return epochs[kept], np.array(medians)
+    enough = [2 * len(at_epoch) >= len(runs) for at_epoch in values]
+    medians = [np.median(at_epoch) for at_epoch, used in zip(values, enough, strict=True) if used]
+    return epochs[enough], np.array(medians)
 
 
 def _numbers(run: str, rows: Sequence[Mapping[str, str]]) -> dict[str, np.ndarray]:
@@ -125,11 +125,11 @@ def _entries(num_runs: int, chosen: bool) -> list[Line2D]:
         )
         for column, (_, _, look) in SERIES.items()
     ]  # fmt: skip
-    grey: dict[str, Any] = {"color": style.GREY}
+    gray: dict[str, Any] = {"color": style.GREY}
     if num_runs > 1:
-        lines.append(Line2D([], [], label="one run", linewidth=0.5, **grey))
+        lines.append(Line2D([], [], label="one run", linewidth=0.5, **gray))
         name = f"median (while half of the {num_runs} train)"
-        lines.append(Line2D([], [], label=name, linewidth=1.8, **grey))
+        lines.append(Line2D([], [], label=name, linewidth=1.8, **gray))
     dot: dict[str, Any] = {"marker": "o", "linestyle": "none", "markersize": 4}
-    best = [Line2D([], [], label="best epoch", **dot, **grey)] if chosen else []
+    best = [Line2D([], [], label="best epoch", **dot, **gray)] if chosen else []
     return [*lines, *best]

@@ -1,4 +1,4 @@
-"""Whether a model is right as often as it is sure (Guo et al., 2017)."""
+"""Reliability diagrams: accuracy against confidence (Guo et al., 2017)."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ MEAN: dict[str, Any] = {"marker": "o", "markersize": 2.5, "linestyle": "none"}
 
 
 def reliability(panels: Mapping[str, Mapping[str, Any]], title: str = "") -> Figure:
-    """Accuracy against confidence in bins, and below it how many utterances each bin holds.
+    """Accuracy against confidence in bins, and below it the number of utterances per bin.
 
     Arguments
     ---------
@@ -46,7 +46,7 @@ def reliability(panels: Mapping[str, Mapping[str, Any]], title: str = "") -> Fig
     Raises
     ------
     ValueError
-        If there is no panel, or its arrays do not fit together.
+        If there are no panels, or the arrays of a panel differ in length.
     """
     check_some(panels=panels)
     columns = min(3, len(panels)) if len(panels) != 4 else 2
@@ -74,7 +74,7 @@ def _draw(upper: Axes, lower: Axes, name: str, panel: Mapping[str, Any]) -> None
     if not len(edges) - 1 == len(confidence) == len(accuracy) == len(count):
         raise ValueError(
             f"{name!r}: {len(edges)} edges, {len(confidence)} confidences, {len(accuracy)} "
-            f"accuracies, {len(count)} counts; allowed: as many, and one edge more"
+            f"accuracies, {len(count)} counts; allowed: equal numbers, and one more edge"
         )
     edges, confidence, accuracy = 100 * edges, 100 * confidence, 100 * accuracy
     left, width, full = edges[:-1], np.diff(edges), count > 0

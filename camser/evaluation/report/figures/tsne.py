@@ -20,9 +20,7 @@ from camser.evaluation.report.figures.layout import (
     wrap_text,
 )
 
-MAX_VECTOR_POINTS = (
-    2000  # points; more of them make an SVG that no viewer likes, so they become pixels
-)
+MAX_VECTOR_POINTS = 2000  # more points make an SVG too slow to view, so they are rasterized
 MIN_POINTS = 5
 
 
@@ -33,18 +31,18 @@ def tsne(
     seed: int = 0,
     title: str = "",
 ) -> Figure:
-    """A scatter of each panel's vectors, coloured by emotion.
+    """A scatter plot of each panel's vectors, colored by emotion.
 
     Arguments
     ---------
     panels : mapping of str to array
         By title, [utterances, features].
     emotions : sequence of str
-        [utterances], the true ones.
+        [utterances], the true emotions.
     labels : sequence of str
-        The emotions in the order of the legend; those that do not occur are not in it.
+        The emotions in the order of the legend, which omits those that do not occur.
     seed : int
-        Of the embedding.
+        The seed of the embedding.
     title : str
         Above all panels.
 
@@ -55,8 +53,8 @@ def tsne(
     Raises
     ------
     ValueError
-        If there is no panel, its utterances are not as many as the emotions or fewer than 5, all
-        its features are constant, or an emotion is not among the labels.
+        If there are no panels, or an emotion is not among the labels; if a panel's utterances are
+        fewer than 5 or not as many as the emotions, or all its features are constant.
     """
     check_some(panels=panels)
     emotions = np.asarray(emotions)
@@ -74,8 +72,8 @@ def tsne(
     for axes, text, features in zip(grid, titles, panels.values(), strict=True):
         points = embedded(features, seed)
         for number, label in enumerate(labels):
-            if len(mine := points[emotions == label]):
-                axes.scatter(*mine.T, s=_area(len(points)), label=label, **_dot(number, points))
+            if len(selected := points[emotions == label]):
+                axes.scatter(*selected.T, s=_area(len(points)), label=label, **_dot(number, points))
         style.style_axes(axes, text, "t-SNE 1 (no unit)", "t-SNE 2 (no unit)")
         axes.set_aspect("equal", adjustable="datalim")
         axes.set(xticks=[], yticks=[])  # distances between clusters mean nothing
@@ -85,7 +83,7 @@ def tsne(
 
 
 def embedded(features: np.ndarray, seed: int = 0) -> np.ndarray:
-    """The t-SNE of standardised features (van der Maaten and Hinton, 2008), constant ones dropped.
+    """The t-SNE of standardized features (van der Maaten and Hinton, 2008), without constant ones.
 
     [utterances, features] -> [utterances, 2]
     """
@@ -99,14 +97,14 @@ def embedded(features: np.ndarray, seed: int = 0) -> np.ndarray:
     if features.shape[1] == 1:  # the embedding starts from two principal components
         features = np.pad(features, ((0, 0), (0, 1)))
     perplexity = min(30.0, (len(features) - 1) / 3)
-    # Threads add up in the order they end, and t-SNE makes another picture of each rounding.
+    # Threads sum in varying order, and each rounding difference changes the t-SNE picture.
     with threadpool_limits(limits=1):
         method = TSNE(init="pca", perplexity=perplexity, random_state=seed)
         return method.fit_transform(features)
 
 
 def _area(num_points: int) -> float:
-    """Of a marker, in square points: the more there are, the smaller."""
+    """The area of a marker, in square points; it shrinks with more points."""
     return float(np.clip(4000 / num_points, 5, 24))
 
 
