@@ -34,7 +34,7 @@ from camser.training.brain import EmotionBrain
 Times = dict[str, float]  # seconds by name
 FOLDS = 10
 SECONDS = 3.0
-SMALLEST = {"modalities": "[mfcc, wav2vec2]", "fusion": "concat", "keep_features": "false"}
+SMALLEST = {"modalities": "[mfcc, wav2vec2]", "fusion": "concat", "cache_features": "false"}
 OVERHEAD = ("between steps", "validation", "scores and checkpoint")
 
 
@@ -67,13 +67,13 @@ def measure(folder: Path, asked: argparse.Namespace) -> tuple[Run, Times, Times]
     """The run, the seconds of what is done once, and those of the parts of an epoch."""
     lengths = noise_corpus.iemocap_lengths(asked.utterances)
     audio = noise_corpus.write_corpus(folder / "corpus", lengths)
-    options = {"number_of_epochs": 2, "save_attention": 0, "save_embeddings": "false"}
+    options = {"number_of_epochs": 2, "num_attention_examples": 0, "save_embeddings": "false"}
     if asked.size == "small":
         options |= SMALLEST
     overrides = [f"--{name}={value}" for name, value in options.items()]
     values = camser_model.settings(asked.size, *overrides, corpus=audio).values
     once = {}
-    told = {name: values[name] for name in ("labels", "merge")}
+    told = {name: values[name] for name in ("labels", "merge_labels")}
     where = (noise_corpus.scan, audio, folder / "prepared")
     _, once["preparation"] = measurement.timed(lambda: prepare(*where, **told))
     run, once["building and packing"] = measurement.timed(

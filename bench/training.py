@@ -98,7 +98,7 @@ def parts_of_a_step(epochs: Epochs, asked: argparse.Namespace, step: float) -> l
     times = measurement.rounds(parts, max(3, asked.rounds), device)
     brain.zero_grad(set_to_none=True)
     shares = {name: median(seconds) / step for name, seconds in times.items()}
-    if brain.hparams.keep_features:
+    if brain.hparams.cache_features:
         shares["MFCC"] = 0.0  # it was computed once, for all epochs
     shares["data and features"] = shares["data"] + shares["spectrogram"] + shares["MFCC"]
     return [

@@ -20,7 +20,11 @@ MODEL_KEYS = (
     "fusions",
 )  # the arguments of ``validate_model_config``, in order
 BASES = {"encoder": Encoder, "fusion": Fusion}
-FUSION_KEYS = ("pooling", "standardise")  # keys of an encoder's table that the fusion uses
+# Parameters that were renamed: exported models of format 1 have the former names.
+FORMER_NAMES = {
+    "standardise": "standardize", "part_size": "projection_size", "keep": "output_modalities",
+}  # fmt: skip
+FUSION_KEYS = ("pooling", "standardize")  # keys of an encoder's table that the fusion uses
 
 
 class _ResolvedPlugin(NamedTuple):
@@ -47,7 +51,7 @@ def build_model(
     modalities : sequence of str
         Names in ``encoders``, in order.
     encoders : mapping
-        The table of each name: ``plugin``, its parameters, and ``pooling`` and ``standardise``
+        The table of each name: ``plugin``, its parameters, and ``pooling`` and ``standardize``
         where they differ from the plugin's defaults.
     fusion : str
         A name in ``fusions``.
@@ -175,15 +179,30 @@ def _check_table(role: str, name: str, table_name: str, table: Mapping[str, Any]
 
 def _resolve_plugin(kind: str, table: Mapping[str, Any], *args: Any) -> _ResolvedPlugin:
     """Look up a table's plugin, and check that it takes ``args`` and the table's parameters."""
-    params = dict(table)
+    params = _with_current_names(table)
     name = params.pop("plugin")
     fusion_keys = FUSION_KEYS if kind == "encoder" else ()
     pooled = {key: params.pop(key) for key in fusion_keys if key in params}
-    if not isinstance(pooled.get("standardise", False), bool):
-        raise ValueError(f"standardise is {pooled['standardise']!r}; allowed: true, false")
+    if not isinstance(pooled.get("standardize", False), bool):
+        raise ValueError(f"standardize is {pooled['standardize']!r}; allowed: true, false")
     plugin = load_plugin_class(kind, name)
     registry.check_parameters(plugin, name, *args, **params)
     return _ResolvedPlugin(plugin, registry.origin_of(kind, name), params, pooled)
+
+
+def _with_current_names(table: Mapping[str, Any]) -> dict[str, Any]:
+    """The table with current names. Exported models of format 1 have former ones.
+
+    These models name each plugin with its distribution, so no recipe is translated by accident.
+    """
+    distribution, _, _ = str(table["plugin"]).rpartition(":")
+    if not distribution:
+        return dict(table)
+    former = FORMER_NAMES if distribution == "camser" else {"standardise": "standardize"}
+    current = {former.get(name, name): value for name, value in table.items()}
+    if distribution == "camser" and current.get("layer") == "mixture":
+        current["layer"] = "weighted_sum"
+    return current
 
 
 def _build(name: str, component: _ResolvedPlugin, *args: Any) -> Any:

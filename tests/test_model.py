@@ -19,7 +19,7 @@ from tests.helpers.recipe_runs import TINY_WAV2VEC2
 
 MODALITIES = ("mfcc", "spectrogram", "wav2vec2")
 SUBSETS = [s for n in (1, 2, 3) for s in itertools.combinations(MODALITIES, n)]
-KEEPS = [("wav2vec2",), ("mfcc", "wav2vec2"), ("spectrogram", "wav2vec2"), MODALITIES]
+OUTPUTS = [("wav2vec2",), ("mfcc", "wav2vec2"), ("spectrogram", "wav2vec2"), MODALITIES]
 
 
 def tiny_model(fusion="co_attention", **more):
@@ -76,7 +76,7 @@ def test_the_papers_sizes(paper):
 
 @pytest.mark.parametrize(
     "fusion, names",
-    [("concat", s) for s in SUBSETS] + [("co_attention", k) for k in KEEPS],
+    [("concat", s) for s in SUBSETS] + [("co_attention", k) for k in OUTPUTS],
     ids=lambda value: value if isinstance(value, str) else "+".join(value),
 )
 def test_no_parameter_is_left_without_a_gradient(paper, fusion, names):
@@ -84,7 +84,7 @@ def test_no_parameter_is_left_without_a_gradient(paper, fusion, names):
     if fusion == "concat":
         fused = Concat(specs(encoders))
     else:
-        fused = CoAttention(specs(encoders), MODALITIES[:2], "wav2vec2", keep=names)
+        fused = CoAttention(specs(encoders), MODALITIES[:2], "wav2vec2", output_modalities=names)
     model, head = UtteranceEncoder(encoders, fused, 48000).train(), EmotionHead(128, 4)
     model.zero_grad()
     head(model(torch.randn(1, 48000) / 10, torch.ones(1)))[0, 0].backward()

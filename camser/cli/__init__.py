@@ -80,10 +80,10 @@ def _parser() -> argparse.ArgumentParser:
     demo.add_argument("--host", default="127.0.0.1", help="0.0.0.0: open to other machines")
     demo.add_argument("--port", type=int, default=7860)
     demo.add_argument("--open", action="store_true", help="open a browser")
-    demo.add_argument("--max-megabytes", type=float, default=50, help="largest upload")
-    demo.add_argument("--max-seconds", type=float, default=3600, help="longest recording")
+    demo.add_argument("--max-upload-mb", type=float, default=50, help="largest upload")
+    demo.add_argument("--max-audio-seconds", type=float, default=3600, help="longest recording")
     demo.add_argument(
-        "--public-name",
+        "--allowed-host",
         action="append",
         default=[],
         metavar="NAME",
@@ -99,7 +99,9 @@ def _parser() -> argparse.ArgumentParser:
 def _add_classify(commands: argparse._SubParsersAction) -> None:
     command = commands.add_parser("classify", help="recognize the emotions of recordings")
     command.add_argument("paths", nargs="*", metavar="FILE|DIR", help="recordings, or folders")
-    command.add_argument("--list", metavar="FILE", help="one path per line; '-': standard input")
+    command.add_argument(
+        "--file-list", metavar="FILE", help="one path per line; '-': standard input"
+    )
     command.add_argument("--model", required=True, metavar="DIR", help="model folder, or user/name")
     form = command.add_mutually_exclusive_group()
     for name in ("json", "csv", "rttm", "audacity"):
@@ -211,7 +213,9 @@ def _classify(arguments: argparse.Namespace) -> None:
     if arguments.timeline or arguments.form in classify.ONLY_TIMELINES:
         names = ("window", "hop", "smoothing", "smoothing_seconds")
         timeline = {name: getattr(arguments, name) for name in names}
-    files = classify.find_recordings([*arguments.paths, *classify.read_file_list(arguments.list)])
+    files = classify.find_recordings(
+        [*arguments.paths, *classify.read_file_list(arguments.file_list)]
+    )
     if arguments.form == "audacity" and len(files) > 1:
         raise ValueError(f"Audacity labels store no file name; give one file, not {len(files)}")
 
@@ -247,9 +251,9 @@ def _demo(arguments: argparse.Namespace) -> None:
     from camser.cli.demo.app import run
     from camser.cli.demo.limits import Limits
 
-    limits = Limits(arguments.max_megabytes, arguments.max_seconds)
+    limits = Limits(arguments.max_upload_mb, arguments.max_audio_seconds)
     server = arguments.host, arguments.port, arguments.open
-    run(arguments.folder, limits, *server, arguments.device, arguments.public_name)
+    run(arguments.folder, limits, *server, arguments.device, arguments.allowed_host)
 
 
 def _plugins(arguments: argparse.Namespace) -> None:

@@ -65,7 +65,7 @@ def find_recordings(paths: Sequence[str]) -> list[str]:
     import soundfile
 
     if not paths:
-        raise ValueError("nothing to classify; give files, folders, or --list FILE")
+        raise ValueError("nothing to classify; give files, folders, or --file-list FILE")
 
     suffixes = {f".{name.lower()}" for name in soundfile.available_formats()} | MORE_SUFFIXES
     files = []

@@ -11,7 +11,7 @@ from camser.config.command_line import SettingsError
 from camser.registry import did_you_mean
 
 # Tables that accept new names: their content is checked where it is used.
-OPEN_TABLES = ("encoders", "fusions", "learning_rates", "merge", "data_folder", "variants")
+OPEN_TABLES = ("encoders", "fusions", "learning_rates", "merge_labels", "data_folder", "variants")
 MAX_DEPTH, MAX_NODES = 50, 100_000  # limits for a recipe
 OPEN_INSIDE = ("encoders.", "fusions.", "variants.")
 KINDS = (

@@ -32,13 +32,14 @@ RATE, SHARE = _Allowed(float, "a number", 0), _Allowed(float, "a number", 0, 1)
 ALLOWED = {
     "seed": SEED, "corpus": TEXT, "variant": TEXT, "output_folder": TEXT, "prepared_folder": TEXT,
     "export_folder": PERHAPS, "labels": TEXTS, "modalities": TEXTS, "fusion": TEXT,
-    "merge": _Allowed({str: str}, "a table of emotions, e.g. {excited: happy}"),
-    "protocol": TEXT, "selection": TEXT, "target": PERHAPS, "fold": _Allowed(int, "a whole number"),
+    "merge_labels": _Allowed({str: str}, "a table of emotions, e.g. {excited: happy}"),
+    "protocol": TEXT, "selection": TEXT, "target_corpus": PERHAPS,
+    "fold": _Allowed(int, "a whole number"),
     "num_folds": _Allowed((int, NONE), "a whole number, or null"), "valid_fraction": SHARE,
     "segment_seconds": RATE, "dropout": SHARE, "batch_size": SIZE, "eval_batch_size": SIZE,
     "num_workers": COUNT, "learning_rate": RATE,
     "learning_rates": _Allowed({str: float}, "a table of numbers, e.g. {head: 0.001}", 0),
-    "save_attention": _Allowed(int, "a whole number"), "grad_accumulation_factor": SIZE,
+    "num_attention_examples": _Allowed(int, "a whole number"), "grad_accumulation_factor": SIZE,
     "optimizer_step_limit": _Allowed((int, NONE), "a whole number, or null", 1),
 }  # fmt: skip
 

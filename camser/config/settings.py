@@ -40,12 +40,12 @@ from camser.runtime.safe_io import matches_type, read_text
 KEYS = frozenset(
     (
         "seed", "data_folder", "output_folder", "prepared_folder", "corpus", "variant",
-        "labels", "merge", "allow_missing", "protocol", "selection", "fold", "num_folds",
-        "valid_fraction", "target", "segment_seconds", "modalities", "encoders", "fusion",
+        "labels", "merge_labels", "allow_missing", "protocol", "selection", "fold", "num_folds",
+        "valid_fraction", "target_corpus", "segment_seconds", "modalities", "encoders", "fusion",
         "fusions", "embedding_model", "classifier", "batch_size", "eval_batch_size",
-        "num_workers", "keep_features", "learning_rate", "learning_rates", "compiled",
+        "num_workers", "cache_features", "learning_rate", "learning_rates", "compiled",
         "deterministic", "opt_class", "epoch_counter", "checkpointer", "train_logger",
-        "tensorboard", "save_embeddings", "save_attention", "export_folder",
+        "tensorboard", "save_embeddings", "num_attention_examples", "export_folder",
     )
 )  # fmt: skip
 MAX_YAML = 2**20  # largest size of a YAML, in bytes

@@ -16,7 +16,7 @@ from operator import attrgetter
 from camser.data.manifest import Utterance
 
 SELECTIONS = ("held_out", "test_fold")
-FOLD_KEYS = ("protocol", "selection", "num_folds", "valid_fraction", "target", "seed")
+FOLD_KEYS = ("protocol", "selection", "num_folds", "valid_fraction", "target_corpus", "seed")
 OPTIMISTIC = "selected on the test fold (optimistic)"
 
 
@@ -62,7 +62,7 @@ def make_folds(
     selection: str = "held_out",
     num_folds: int | None = None,
     valid_fraction: float = 0.1,
-    target: str | None = None,
+    target_corpus: str | None = None,
     seed: int = 0,
 ) -> list[Fold]:
     """Make all folds of a protocol.
@@ -80,7 +80,7 @@ def make_folds(
     valid_fraction : float
         The share held out of the other sessions' dialogues (``leave_one_session_out``) or of the
         source corpora's speakers (``cross_corpus``).
-    target : str, optional
+    target_corpus : str, optional
         The test corpus in ``cross_corpus``; all others are for training and validation.
     seed : int
         Seed of the random choice of those dialogues and speakers; test splits are never random.
@@ -104,7 +104,7 @@ def make_folds(
         "selection": selection,
         "num_folds": num_folds,
         "valid_fraction": valid_fraction,
-        "target": target,
+        "target_corpus": target_corpus,
         "seed": seed,
     }
     folds: list[Fold] = []
@@ -220,10 +220,11 @@ def _speaker_k_fold(utterances: Sequence[Utterance], options: dict) -> Iterable[
 
 def _cross_corpus(utterances: Sequence[Utterance], options: dict) -> Iterable[Rule]:
     """Test: the target corpus; valid: held-out speakers of each source corpus."""
-    corpora, target = sorted({u.corpus for u in utterances}), options["target"]
+    corpora, target = sorted({u.corpus for u in utterances}), options["target_corpus"]
     _require(
         target in corpora and len(corpora) >= 2,
-        f"cross_corpus: target is {target!r}; allowed: one of several corpora, here {corpora}",
+        f"cross_corpus: target_corpus is {target!r}; allowed: one of several corpora, here "
+        f"{corpora}",
     )
     valid: set[str] = set()
     for corpus in corpora:

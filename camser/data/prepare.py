@@ -17,7 +17,7 @@ from camser.runtime.digests import add_digest, digest, read_json_with_digest
 from camser.runtime.files import atomic_write
 
 logger = logging.getLogger(__name__)
-PREPARE_KEYS = ("data_folder", "prepared_folder", "labels", "merge", "allow_missing")
+PREPARE_KEYS = ("data_folder", "prepared_folder", "labels", "merge_labels", "allow_missing")
 Counts = Mapping[str, Mapping[str, int]]
 CorpusScanner = Callable[[Path], "CorpusScan"]  # a recipe's reader of a corpus folder
 
@@ -39,7 +39,7 @@ class CorpusScan(NamedTuple):
     expected : mapping
         The known numbers of utterances by group (a session, or the corpus) and label.
     expected_merge : mapping
-        The value of ``merge`` for which these numbers hold.
+        The value of ``merge_labels`` for which these numbers hold.
     """
 
     utterances: list[Utterance]
@@ -53,7 +53,7 @@ def prepare(
     data_folder: DataFolder,
     prepared_folder: str | Path,
     labels: Sequence[str],
-    merge: Mapping[str, str],
+    merge_labels: Mapping[str, str],
     allow_missing: bool = False,
 ) -> list[Utterance]:
     """Scan a corpus, or several, check every recording, and write ``manifest.csv``.
@@ -72,7 +72,7 @@ def prepare(
         The output folder.
     labels : sequence of str
         The emotions to select.
-    merge : mapping of str to str
+    merge_labels : mapping of str to str
         Emotions to relabel as another, e.g. excited as happy.
     allow_missing : bool
         Continue with the files that are present instead of raising.
@@ -87,18 +87,20 @@ def prepare(
         If anything is missing or invalid; lists all problems, with a table of found / expected.
     """
     if isinstance(scan, Mapping):
-        return prepare_several(scan, data_folder, prepared_folder, labels, merge, allow_missing)
+        return prepare_several(
+            scan, data_folder, prepared_folder, labels, merge_labels, allow_missing
+        )
     if not isinstance(data_folder, (str, Path)) or not Path(data_folder).is_dir():
         raise CorpusError(f"{data_folder} is not a folder; data_folder must hold the corpus")
     data_folder = Path(data_folder)
     corpus = scan(data_folder)
-    merged = [replace(u, emotion=merge.get(u.emotion, u.emotion)) for u in corpus.utterances]
+    merged = [replace(u, emotion=merge_labels.get(u.emotion, u.emotion)) for u in corpus.utterances]
     selected = [u for u in merged if u.emotion in labels]
     utterances, invalid = _measure_audio(
         selected, data_folder, Path(prepared_folder) / "audio.json"
     )
     problems = [*corpus.problems, *invalid]
-    table, differs = _compare(utterances, _expected(corpus, merge), labels)
+    table, differs = _compare(utterances, _expected(corpus, merge_labels), labels)
     if problems or differs:
         message = _message(data_folder, problems, table)
         if not allow_missing:
@@ -116,7 +118,7 @@ def prepare_several(
     data_folder: DataFolder | Mapping[str, str | Path | None],
     prepared_folder: str | Path,
     labels: Sequence[str],
-    merge: Mapping[str, str],
+    merge_labels: Mapping[str, str],
     allow_missing: bool = False,
 ) -> list[Utterance]:
     """Prepare several corpora, each in a folder of its name, and join them in ``manifest.csv``.
@@ -127,7 +129,7 @@ def prepare_several(
         The recipe's scanners, by corpus name.
     data_folder : mapping of str to str, Path or None
         The folder of each corpus to use; a corpus without a folder is left out.
-    prepared_folder, labels, merge, allow_missing
+    prepared_folder, labels, merge_labels, allow_missing
         As for ``prepare``. Every corpus must have every emotion of ``labels``.
 
     Returns
@@ -145,7 +147,9 @@ def prepare_several(
     for corpus, folder in _selected_folders(scans, data_folder).items():
         subfolder = Path(prepared_folder) / corpus
         try:
-            utterances = prepare(scans[corpus], folder, subfolder, labels, merge, allow_missing)
+            utterances = prepare(
+                scans[corpus], folder, subfolder, labels, merge_labels, allow_missing
+            )
         except (CorpusError, ManifestError) as error:
             problems.append(f"{corpus}: {error}")
             continue
@@ -182,10 +186,10 @@ def _ids_without_corpus(utterances: Sequence[Utterance], corpus: str) -> list[st
     return [f"{corpus}: the name {name!r} must begin with '{corpus}/'" for name in wrong[:5]]
 
 
-def _expected(corpus: CorpusScan, merge: Mapping[str, str]) -> Counts:
-    """The expected counts, if they hold for ``merge``, without emotions not in the corpus."""
+def _expected(corpus: CorpusScan, merge_labels: Mapping[str, str]) -> Counts:
+    """The expected counts, if they hold for ``merge_labels``, without absent emotions."""
     known = {*corpus.expected_merge, *(u.emotion for u in corpus.utterances)}
-    applied = {old: new for old, new in merge.items() if old in known}
+    applied = {old: new for old, new in merge_labels.items() if old in known}
     return corpus.expected if applied == dict(corpus.expected_merge) else {}
 
 

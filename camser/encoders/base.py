@@ -15,7 +15,7 @@ class FrameSpec(NamedTuple):
     num_frames: int
     channels: int
     pooling: str
-    standardise: bool = False
+    standardize: bool = False
 
 
 class Encoder(nn.Module):
@@ -34,7 +34,7 @@ class Encoder(nn.Module):
     pooling : str
         The default pooling where a fusion needs one vector: "flatten", "mean", "last" or
         "statistics".
-    standardise : bool
+    standardize : bool
         Whether the features of that vector are standardized to zero mean and unit variance.
     has_augmentation : bool
         Whether training is random before the last frozen layer. Then frozen frames cannot be
@@ -48,7 +48,7 @@ class Encoder(nn.Module):
 
     out_channels: int
     pooling: str = "mean"
-    standardise: bool = False
+    standardize: bool = False
     has_augmentation: bool = False
     compiled_submodules: tuple[str, ...] = ()
     expected_failures: Mapping[str, str] = MappingProxyType({})
@@ -84,7 +84,7 @@ class Encoder(nn.Module):
     def frame_spec(self, num_samples: int) -> FrameSpec:
         """The specification of this encoder's frames for segments of ``num_samples``."""
         frames = self.num_frames(num_samples)
-        return FrameSpec(frames, self.out_channels, self.pooling, self.standardise)
+        return FrameSpec(frames, self.out_channels, self.pooling, self.standardize)
 
     @property
     def is_frozen(self) -> bool:

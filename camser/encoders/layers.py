@@ -16,8 +16,8 @@ def num_layers_needed(layer: int | str | None, depth: int) -> int:
 
     Arguments
     ---------
-    layer : int, "mixture" or None
-        0 is the transformer's input, None the last layer, "mixture" all layers.
+    layer : int, "weighted_sum" or None
+        0 is the transformer's input, None the last layer, "weighted_sum" all layers.
     depth : int
         Number of layers of the checkpoint.
 
@@ -28,13 +28,13 @@ def num_layers_needed(layer: int | str | None, depth: int) -> int:
 
     Example
     -------
-    >>> num_layers_needed(3, 12), num_layers_needed(None, 12), num_layers_needed("mixture", 12)
+    >>> num_layers_needed(3, 12), num_layers_needed(None, 12), num_layers_needed("weighted_sum", 12)
     (3, 12, 12)
     """
-    if layer in (None, "mixture"):
+    if layer in (None, "weighted_sum"):
         return depth
     if not isinstance(layer, int) or not 0 <= layer <= depth:
-        raise ValueError(f"layer is {layer!r}; allowed: 0 … {depth}, mixture, null")
+        raise ValueError(f"layer is {layer!r}; allowed: 0 … {depth}, weighted_sum, null")
     return layer
 
 
@@ -65,7 +65,7 @@ class WeightedLayerSum(nn.Module):
 class HiddenStateEncoder(Encoder):
     """An encoder whose frames are a hidden layer of its ``model``, or the mixture of all of them.
 
-    A subclass sets ``model`` and ``layer``, sets ``mixture`` if ``layer`` is "mixture", and
+    A subclass sets ``model`` and ``layer``, sets ``mixture`` if ``layer`` is "weighted_sum", and
     defines ``hidden_states``. If the model is frozen and the mixture is learned, all layers are
     cached.
     """
@@ -78,7 +78,7 @@ class HiddenStateEncoder(Encoder):
         """[segments, samples] -> [segments, frames, channels]"""
         return (
             self.mixture(self._stack(waves))
-            if self.layer == "mixture"
+            if self.layer == "weighted_sum"
             else self.hidden_states(waves)[-1]
         )
 
@@ -93,7 +93,7 @@ class HiddenStateEncoder(Encoder):
     def is_frozen_weighted_sum(self) -> bool:
         """Whether the layers depend on the audio alone, and only their mixture is learned."""
         frozen = any(module is self.model for module in self._frozen)
-        return self.layer == "mixture" and frozen and not self.has_augmentation
+        return self.layer == "weighted_sum" and frozen and not self.has_augmentation
 
     @property
     def is_cacheable(self) -> bool:

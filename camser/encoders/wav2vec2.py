@@ -29,10 +29,10 @@ class Wav2Vec2(HiddenStateEncoder):
         transformers' configuration values and their ``model_type``, for random weights.
     freeze : str or None
         "all", "convolutions", or None: everything is trained, as in the paper.
-    layer : int, "mixture" or None
+    layer : int, "weighted_sum" or None
         The hidden state to use. 0 is the transformer's input, None the last, normalized if the
-        checkpoint does so. "mixture" learns a combination of all. The layers above the selected
-        one are removed.
+        checkpoint does so. "weighted_sum" learns a combination of all. The layers above the
+        selected one are removed.
     mask_time_prob, mask_time_length, mask_feature_prob, mask_feature_length : optional
         SpecAugment. The default is the checkpoint's own settings, and none if all is frozen.
     layer_drop : float or None
@@ -105,7 +105,7 @@ class Wav2Vec2(HiddenStateEncoder):
         elif freeze == "convolutions":
             self.freeze(self.model.feature_extractor)
             self.model.feature_extractor._freeze_parameters()
-        if layer == "mixture":
+        if layer == "weighted_sum":
             self.mixture = WeightedLayerSum(self.depth + 1)
             # transformers collects the outputs of layers and attentions by hooks. These do not
             # compile.
@@ -118,7 +118,7 @@ class Wav2Vec2(HiddenStateEncoder):
 
     def hidden_states(self, waves: Tensor) -> list[Tensor]:
         """The selected hidden state, or all: [segments, frames, hidden_size] each"""
-        output = self.model(self._prepare(waves), output_hidden_states=self.layer == "mixture")
+        output = self.model(self._prepare(waves), output_hidden_states=self.layer == "weighted_sum")
         # If the last layer is normalized, ``hidden_states`` may contain it before normalization.
         return [*(output.hidden_states or ())[:-1], output.last_hidden_state]
 

@@ -64,9 +64,9 @@ class Whisper(HiddenStateEncoder):
         transformers' configuration values with ``model_type: whisper``, for random weights.
     freeze : str or None
         "all", "convolutions", or None: everything is trained.
-    layer : int, "mixture" or None
+    layer : int, "weighted_sum" or None
         The hidden state to use. 0 is the transformer's input, None the last, normalized.
-        "mixture" learns a combination of all.
+        "weighted_sum" learns a combination of all.
     mask_time_prob, mask_time_length, mask_feature_prob, mask_feature_length : float or int
         SpecAugment on the log-mel spectrogram; off by default, as in the checkpoints.
     layer_drop : float
@@ -134,7 +134,7 @@ class Whisper(HiddenStateEncoder):
         elif freeze == "convolutions":
             self.freeze(self.model.conv1)
             self.freeze(self.model.conv2)
-        if layer == "mixture":
+        if layer == "weighted_sum":
             self.mixture = WeightedLayerSum(self.depth + 1)
         if gradient_checkpointing:
             self.model.gradient_checkpointing_enable({"use_reentrant": False})

@@ -24,8 +24,7 @@ from camser.runtime.digests import (
 from camser.runtime.files import atomic_write
 from camser.runtime.safe_io import matches_type, parse_csv, read_json, read_npz, read_text
 
-FORMAT = 3
-FORMAT_WITHOUT_DIGEST = 2  # the previous format, without digests: still read
+FORMAT = 4
 REQUIRED = (
     "format", "corpus", "protocol", "selection", "fold", "fold_name", "seed", "variant", "settings",
     "labels", "parts", "WA", "UA", "macro_F1", "recall", "precision", "confusion", "absent",
@@ -43,7 +42,7 @@ KINDS = {  # the types of the required fields, nested ones included
 }  # fmt: skip
 SETTINGS = {  # the types of these settings, where present
     "modalities": [str], "fusion": str, "encoders": TABLES, "fusions": TABLES,
-    "segment_seconds": float, "target": (str, type(None)),
+    "segment_seconds": float, "target_corpus": (str, type(None)),
 }  # fmt: skip
 PACKAGES = ("camser", "torch", "torchaudio", "torchvision", "speechbrain", "transformers", "numpy")
 DESCRIPTION = ("id", "corpus", "speaker", "gender", "style", "seconds", "text_in_train")
@@ -103,22 +102,21 @@ def read_results(path: str | Path) -> dict[str, Any]:
     except (ValueError, OSError) as error:
         raise ResultsError(f"{path} is damaged ({error}); delete it and run again") from error
     _check(results, str(path))
-    if results["format"] == FORMAT or DIGEST_KEY in results:
-        if not digest_matches(results):
-            raise ResultsError(f"{path} is damaged: it has changed since the run; {RERUN_HINT}")
-        files = results.pop("files", None)
-        if not matches_type(files, {str: {str: object}}):
-            raise ResultsError(f"{path}: files is {files!r:.80}; {RERUN_HINT}")
-        for name in (name for name in FILES if name in files):
-            if problem := compare_with_record(path.with_name(name), files[name]):
-                raise ResultsError(f"{path.with_name(name)} is damaged: {problem}; {RERUN_HINT}")
-        del results[DIGEST_KEY]
+    if not digest_matches(results):
+        raise ResultsError(f"{path} is damaged: it has changed since the run; {RERUN_HINT}")
+    files = results.pop("files", None)
+    if not matches_type(files, {str: {str: object}}):
+        raise ResultsError(f"{path}: files is {files!r:.80}; {RERUN_HINT}")
+    for name in (name for name in FILES if name in files):
+        if problem := compare_with_record(path.with_name(name), files[name]):
+            raise ResultsError(f"{path.with_name(name)} is damaged: {problem}; {RERUN_HINT}")
+    del results[DIGEST_KEY]
     return results
 
 
 def _check(results: Any, where: str) -> None:
     version = results.get("format") if isinstance(results, dict) else type(results).__name__
-    if version not in (FORMAT, FORMAT_WITHOUT_DIGEST):
+    if version != FORMAT:
         raise ResultsError(f"{where}: format is {version!r}; this version reads {FORMAT}")
     missing = [name for name in REQUIRED if name not in results]
     if missing:

@@ -17,8 +17,8 @@ from camser.runtime.files import atomic_write, remove_stale_temporaries
 NON_RESULT_SETTINGS = (
     "data_folder", "output_folder", "prepared_folder", "num_workers", "tensorboard",
     "ckpt_interval_minutes", "ckpt_interval_steps", "checkpointer", "train_logger",
-    "save_embeddings", "save_attention", "export_folder", "compiled", "skip_nonfinite_grads",
-    "deterministic", "eval_batch_size",
+    "save_embeddings", "num_attention_examples", "export_folder", "compiled",
+    "skip_nonfinite_grads", "deterministic", "eval_batch_size",
 )  # fmt: skip
 RUN_DEFAULTS = {name: RunOptions()[name] for name in RESULT_RUN_OPTIONS}
 

@@ -148,7 +148,7 @@ class Run:
             hparams["embedding_model"],
             hparams["data_folder"],
             hparams["prepared_folder"],
-            hparams["keep_features"],
+            hparams["cache_features"],
             brain.device,
             progress=not brain.noprogressbar,
         )
@@ -195,7 +195,9 @@ class Run:
         The file of an earlier run is deleted if its option is now off.
         """
         values, folder = self.settings.values, self.output_folder
-        chosen = outputs.select_examples(self.fold.test, values["labels"], values["save_attention"])
+        chosen = outputs.select_examples(
+            self.fold.test, values["labels"], values["num_attention_examples"]
+        )
         embeddings, attention = {}, {}
         if values["save_embeddings"]:
             embeddings = outputs.embedding_arrays(self.brain, self._batches(self.fold.test))

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import torch
-from speechbrain.utils.checkpoints import Checkpoint, Checkpointer
+from speechbrain.utils.checkpoints import Checkpoint
 from torch import nn
 
 from camser.build import build_model
@@ -18,7 +18,6 @@ from camser.runtime.plugin_versions import check_installed, warn_version_differe
 from camser.runtime.resource_errors import is_out_of_memory
 from camser.runtime.safe_io import read_json
 from camser.training.checkpoints import (
-    BEST_SCORE,
     CheckpointError,
     best_checkpoint_at,
     read_checkpoints,
@@ -120,11 +119,8 @@ def _read_validated(folder: Path) -> list[dict[str, str]]:
 
 
 def _best(folder: Path, run_results: dict[str, Any]) -> Checkpoint:
-    if run_results["format"] == results.FORMAT_WITHOUT_DIGEST:  # its checkpoints have no index
-        best = Checkpointer(folder).find_checkpoint(max_key=BEST_SCORE) if folder.is_dir() else None
-    else:
-        checkpoints = read_checkpoints(folder)
-        best = best_checkpoint_at(checkpoints[0], checkpoints) if checkpoints else None
+    checkpoints = read_checkpoints(folder)
+    best = best_checkpoint_at(checkpoints[0], checkpoints) if checkpoints else None
     epoch = run_results["best_epoch"]
     if best is None or best.meta["epoch"] != epoch:
         raise CheckpointError(

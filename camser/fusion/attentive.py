@@ -37,7 +37,7 @@ class AttentivePooling(nn.Module):
         # All frames start with the same weight, even if the encoder's features are large.
         nn.init.zeros_(self.score.weight)
         size = (2 if statistics else 1) * spec.channels
-        self.project = Projection(size, out_features, dropout, spec.standardise)
+        self.project = Projection(size, out_features, dropout, spec.standardize)
 
     def weigh(self, frames: Tensor) -> Tensor:
         """[segments, frames, channels] -> [segments, frames]; each row sums to 1"""
@@ -71,7 +71,7 @@ class Attentive(Fusion):
     statistics : bool
         Whether the weighted deviation of the frames is appended to their mean, as in attentive
         statistics pooling (Okabe et al., Interspeech 2018).
-    part_size : int
+    projection_size : int
         Features of a modality's projection.
     dropout : float
         Dropout before each projection.
@@ -86,7 +86,7 @@ class Attentive(Fusion):
     Example
     -------
     >>> specs = {"a": FrameSpec(5, 4, "mean"), "b": FrameSpec(3, 2, "flatten")}
-    >>> fusion = Attentive(specs, part_size=8)
+    >>> fusion = Attentive(specs, projection_size=8)
     >>> frames = {"a": torch.rand(2, 5, 4), "b": torch.rand(2, 3, 2)}
     >>> fusion(frames).shape, {n: w.shape for n, w in fusion.attention_weights(frames).items()}
     (torch.Size([2, 16]), {'a': torch.Size([2, 5]), 'b': torch.Size([2, 3])})
@@ -98,7 +98,7 @@ class Attentive(Fusion):
         self,
         specs: Mapping[str, FrameSpec],
         statistics: bool = False,
-        part_size: int = 128,
+        projection_size: int = 128,
         dropout: float = 0.1,
         pooling: Mapping[str, str] | None = None,
     ) -> None:
@@ -112,13 +112,13 @@ class Attentive(Fusion):
             )
         self.pooled = nn.ModuleDict(
             {
-                name: PooledProjection(spec, part_size, dropout)
+                name: PooledProjection(spec, projection_size, dropout)
                 if name in pooling
-                else AttentivePooling(spec, part_size, dropout, statistics)
+                else AttentivePooling(spec, projection_size, dropout, statistics)
                 for name, spec in specs.items()
             }
         )
-        self.out_features = part_size * len(specs)
+        self.out_features = projection_size * len(specs)
 
     def projections(self, frames: Mapping[str, Tensor]) -> dict[str, Tensor]:
         """See ``Fusion.projections``."""

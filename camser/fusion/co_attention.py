@@ -25,12 +25,12 @@ class CoAttention(Fusion):
         The modalities that determine the weights.
     target : str
         The modality whose frames are weighted.
-    keep : sequence of str, optional
+    output_modalities : sequence of str, optional
         The modalities whose projections go to the head, all by default. The four "w/ co-att" rows
         of Table 2 differ only in this.
     activation : str
         "relu", as published, or "softmax" over the frames.
-    part_size : int
+    projection_size : int
         Features of a modality's projection.
     dropout : float
         Dropout before each projection and before the layer that computes the weights.
@@ -40,13 +40,13 @@ class CoAttention(Fusion):
     Raises
     ------
     ValueError
-        If guides, target, keep or pooling name an unknown modality, or a modality would be
-        computed but not used.
+        If guides, target, output_modalities or pooling name an unknown modality, or a modality
+        would be computed but not used.
 
     Example
     -------
     >>> specs = {"a": FrameSpec(4, 3, "mean"), "b": FrameSpec(5, 2, "mean")}
-    >>> fusion = CoAttention(specs, guides=["a"], target="b", part_size=8)
+    >>> fusion = CoAttention(specs, guides=["a"], target="b", projection_size=8)
     >>> frames = {"a": torch.rand(2, 4, 3), "b": torch.rand(2, 5, 2)}
     >>> fusion(frames).shape, fusion.attention_weights(frames)["b"].shape
     (torch.Size([2, 16]), torch.Size([2, 5]))
@@ -59,38 +59,45 @@ class CoAttention(Fusion):
         specs: Mapping[str, FrameSpec],
         guides: Sequence[str],
         target: str,
-        keep: Sequence[str] | None = None,
+        output_modalities: Sequence[str] | None = None,
         activation: str = "relu",
-        part_size: int = 128,
+        projection_size: int = 128,
         dropout: float = 0.1,
         pooling: Mapping[str, str] | None = None,
     ) -> None:
         super().__init__(specs)
-        if isinstance(guides, str) or isinstance(keep, str):
-            raise ValueError(f"guides is {guides!r}, keep is {keep!r}; give lists, e.g. [mfcc]")
+        if isinstance(guides, str) or isinstance(output_modalities, str):
+            raise ValueError(
+                f"guides is {guides!r}, output_modalities is {output_modalities!r}; give "
+                f"lists, e.g. [mfcc]"
+            )
         self.guides, self.target = list(guides), target
-        self.keep = list(specs) if keep is None else [name for name in specs if name in keep]
+        self.output_modalities = list(specs)
+        if output_modalities is not None:
+            self.output_modalities = [name for name in specs if name in output_modalities]
         self.activation = activation
-        self._check(keep or ())
+        self._check(output_modalities or ())
         specs = self.specs_with_pooling(pooling or {})
         self.pooled = nn.ModuleDict(
             {
-                name: PooledProjection(spec, part_size, dropout)
+                name: PooledProjection(spec, projection_size, dropout)
                 for name, spec in specs.items()
                 if name != target
             }
         )
-        num_frames, channels, _, standardise = specs[target]
+        num_frames, channels, _, standardize = specs[target]
         self.attend = nn.Sequential(
-            nn.Dropout(dropout), nn.Linear(part_size * len(self.guides), num_frames)
+            nn.Dropout(dropout), nn.Linear(projection_size * len(self.guides), num_frames)
         )
-        self.project = Projection(channels, part_size, dropout, standardise)
-        self.out_features = part_size * len(self.keep)
+        self.project = Projection(channels, projection_size, dropout, standardize)
+        self.out_features = projection_size * len(self.output_modalities)
 
     def forward(self, frames: Mapping[str, Tensor]) -> Tensor:
         """Frames [segments, frames, channels] by modality -> [segments, out_features]"""
         projections = self.projections(frames)
-        return torch.cat([projections[name] for name in self.keep], dim=1)  # x' of eq. 6
+        return torch.cat(
+            [projections[name] for name in self.output_modalities], dim=1
+        )  # x' of eq. 6
 
     def projections(self, frames: Mapping[str, Tensor]) -> dict[str, Tensor]:
         """See ``Fusion.projections``; for the target, its projected weighted sum over frames."""
@@ -109,27 +116,27 @@ class CoAttention(Fusion):
         scores = self.attend(torch.cat([vectors[name] for name in self.guides], dim=1))
         return scores.relu() if self.activation == "relu" else scores.softmax(dim=1)
 
-    def _check(self, keep: Sequence[str]) -> None:
+    def _check(self, outputs: Sequence[str]) -> None:
         if len(set(self.guides)) != len(self.guides):
             raise ValueError(f"guides is {self.guides}; name each modality only once")
         self.check_modalities(self.guides, "guide")
         self.check_modalities([self.target], "target")
-        self.check_modalities(keep, "keep's")
+        self.check_modalities(outputs, "output_modalities'")
         if not self.guides or self.target in self.guides:
             raise ValueError(
                 f"the guides are {self.guides}; they must name at least one "
                 f"modality other than the target {self.target!r}"
             )
-        if self.target not in self.keep:
+        if self.target not in self.output_modalities:
             raise ValueError(
-                f"keep is {list(keep)}; without the target {self.target!r} "
-                f"the attention weights would not be used; add it to keep"
+                f"output_modalities is {list(outputs)}; without the target {self.target!r} "
+                f"the attention weights would not be used; add it to output_modalities"
             )
-        unused = [n for n in self.specs if n not in (*self.guides, *self.keep)]
+        unused = [n for n in self.specs if n not in (*self.guides, *self.output_modalities)]
         if unused:
             raise ValueError(
-                f"{', '.join(unused)} is neither in guides nor in keep; remove it "
-                f"from the modalities, or add it to guides or keep"
+                f"{', '.join(unused)} is neither in guides nor in output_modalities; "
+                f"remove it from the modalities, or add it to guides or output_modalities"
             )
         if self.activation not in ACTIVATIONS:
             raise ValueError(

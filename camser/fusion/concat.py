@@ -18,7 +18,7 @@ class Concat(Fusion):
     ---------
     specs : mapping of str to FrameSpec
         The frames of each encoder, by modality.
-    part_size : int
+    projection_size : int
         Features of a modality's projection.
     dropout : float
         Dropout before each projection.
@@ -29,7 +29,7 @@ class Concat(Fusion):
     -------
     >>> import torch
     >>> specs = {"a": FrameSpec(5, 4, "mean"), "b": FrameSpec(3, 2, "flatten")}
-    >>> fusion = Concat(specs, part_size=8)
+    >>> fusion = Concat(specs, projection_size=8)
     >>> fusion({"a": torch.rand(2, 5, 4), "b": torch.rand(2, 3, 2)}).shape
     torch.Size([2, 16])
     """
@@ -39,16 +39,16 @@ class Concat(Fusion):
     def __init__(
         self,
         specs: Mapping[str, FrameSpec],
-        part_size: int = 128,
+        projection_size: int = 128,
         dropout: float = 0.1,
         pooling: Mapping[str, str] | None = None,
     ) -> None:
         super().__init__(specs)
         specs = self.specs_with_pooling(pooling or {})
         self.pooled = nn.ModuleDict(
-            {name: PooledProjection(spec, part_size, dropout) for name, spec in specs.items()}
+            {name: PooledProjection(spec, projection_size, dropout) for name, spec in specs.items()}
         )
-        self.out_features = part_size * len(specs)
+        self.out_features = projection_size * len(specs)
 
     def projections(self, frames: Mapping[str, Tensor]) -> dict[str, Tensor]:
         """See ``Fusion.projections``."""

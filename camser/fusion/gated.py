@@ -27,7 +27,7 @@ class Gated(Fusion):
     ---------
     specs : mapping of str to FrameSpec
         The frames of each encoder, by modality.
-    part_size : int
+    projection_size : int
         Features of a modality's projection, and of the fused vector, which is their sum.
     dropout : float
         Dropout before each projection.
@@ -37,7 +37,7 @@ class Gated(Fusion):
     Example
     -------
     >>> specs = {"a": FrameSpec(5, 4, "mean"), "b": FrameSpec(3, 2, "flatten")}
-    >>> fusion = Gated(specs, part_size=8)
+    >>> fusion = Gated(specs, projection_size=8)
     >>> fusion({"a": torch.rand(2, 5, 4), "b": torch.rand(2, 3, 2)}).shape
     torch.Size([2, 8])
     """
@@ -47,7 +47,7 @@ class Gated(Fusion):
     def __init__(
         self,
         specs: Mapping[str, FrameSpec],
-        part_size: int = 128,
+        projection_size: int = 128,
         dropout: float = 0.1,
         pooling: Mapping[str, str] | None = None,
     ) -> None:
@@ -55,13 +55,13 @@ class Gated(Fusion):
         specs = self.specs_with_pooling(pooling or {})
         self.pooled = nn.ModuleDict(
             {
-                name: PooledProjection(spec, part_size, dropout, nn.Tanh)
+                name: PooledProjection(spec, projection_size, dropout, nn.Tanh)
                 for name, spec in specs.items()
             }
         )
-        size = part_size * len(specs)
-        self.gates = nn.ModuleDict({name: nn.Linear(size, part_size) for name in specs})
-        self.out_features = part_size
+        size = projection_size * len(specs)
+        self.gates = nn.ModuleDict({name: nn.Linear(size, projection_size) for name in specs})
+        self.out_features = projection_size
 
     def forward(self, frames: Mapping[str, Tensor]) -> Tensor:
         """Frames [segments, frames, channels] by modality -> [segments, out_features]"""

@@ -32,7 +32,7 @@ class LowRank(Fusion):
         The frames of each encoder, by modality.
     rank : int
         Number of factors of each modality.
-    part_size : int
+    projection_size : int
         Features of a modality's projection, and of the fused vector.
     dropout : float
         Dropout before each projection.
@@ -48,7 +48,7 @@ class LowRank(Fusion):
     Example
     -------
     >>> specs = {"a": FrameSpec(5, 4, "mean"), "b": FrameSpec(3, 2, "flatten")}
-    >>> fusion = LowRank(specs, rank=2, part_size=8)
+    >>> fusion = LowRank(specs, rank=2, projection_size=8)
     >>> fusion({"a": torch.rand(2, 5, 4), "b": torch.rand(2, 3, 2)}).shape
     torch.Size([2, 8])
     """
@@ -59,7 +59,7 @@ class LowRank(Fusion):
         self,
         specs: Mapping[str, FrameSpec],
         rank: int = 4,
-        part_size: int = 128,
+        projection_size: int = 128,
         dropout: float = 0.1,
         pooling: Mapping[str, str] | None = None,
     ) -> None:
@@ -74,15 +74,15 @@ class LowRank(Fusion):
         specs = self.specs_with_pooling(pooling or {})
         self.pooled = nn.ModuleDict(
             {
-                name: PooledProjection(spec, part_size, dropout, nn.Tanh)
+                name: PooledProjection(spec, projection_size, dropout, nn.Tanh)
                 for name, spec in specs.items()
             }
         )
-        factors = {name: nn.Linear(part_size, rank * part_size) for name in specs}
+        factors = {name: nn.Linear(projection_size, rank * projection_size) for name in specs}
         for factor in factors.values():
             nn.init.ones_(factor.bias)
         self.factors = nn.ModuleDict(factors)
-        self.rank, self.out_features = rank, part_size
+        self.rank, self.out_features = rank, projection_size
 
     def forward(self, frames: Mapping[str, Tensor]) -> Tensor:
         """Frames [segments, frames, channels] by modality -> [segments, out_features]"""

@@ -46,7 +46,7 @@ class Projection(nn.Sequential):
         Sizes of the input and the output.
     dropout : float
         Dropout on the input.
-    standardise : bool
+    standardize : bool
         Whether the input is standardized first.
     activation : type of torch.nn.Module
         ReLU as in the paper, or another if a fusion needs bounded projections.
@@ -62,12 +62,12 @@ class Projection(nn.Sequential):
         in_features: int,
         out_features: int,
         dropout: float,
-        standardise: bool = False,
+        standardize: bool = False,
         activation: type[nn.Module] = nn.ReLU,
     ) -> None:
         if out_features < 1:
-            raise ValueError(f"part_size is {out_features}; it must be 1 or more")
-        scaling = [RunningStandardization(in_features)] if standardise else []
+            raise ValueError(f"projection_size is {out_features}; it must be 1 or more")
+        scaling = [RunningStandardization(in_features)] if standardize else []
         super().__init__(
             *scaling, nn.Dropout(dropout), nn.Linear(in_features, out_features), activation()
         )
@@ -115,7 +115,7 @@ class PooledProjection(nn.Module):
         self.pool = POOLINGS[spec.pooling]
         factor = {"flatten": spec.num_frames, "statistics": 2}.get(spec.pooling, 1)
         size = factor * spec.channels
-        self.project = Projection(size, out_features, dropout, spec.standardise, activation)
+        self.project = Projection(size, out_features, dropout, spec.standardize, activation)
 
     def forward(self, frames: Tensor) -> Tensor:
         """[segments, frames, channels] -> [segments, out_features]"""

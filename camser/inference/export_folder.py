@@ -28,7 +28,8 @@ from camser.runtime.digests import DIGEST_KEY, add_digest, digest_matches, file_
 from camser.runtime.plugin_versions import check_installed
 from camser.runtime.safe_io import matches_type, read_json
 
-FORMAT = 1
+FORMAT = 2
+READABLE = (1, 2)  # ``build_model`` translates the parameter names of format 1
 MAX_CONFIG = 2**20  # bytes of ``config.json``; a typical file has five thousand
 MAX_SEGMENT_SECONDS = 600.0  # seconds of a segment
 REQUIRED: dict[str, Any] = {
@@ -76,7 +77,7 @@ def check_config(config: Any, where: str) -> None:
     if not isinstance(config, dict) or config.get("model_type") != "camser":
         raise ExportError(f"{where} does not describe a camser model; {REEXPORT_HINT}")
     version = config.get("format")
-    if version != FORMAT:
+    if version not in READABLE:
         newer = isinstance(version, int) and version > FORMAT
         remedy = "pip install --upgrade camser" if newer else REEXPORT_HINT
         raise ExportError(

@@ -147,7 +147,7 @@ class EncoderUnderTest(PluginUnderTest):
             "modalities": ["subject"],
             "encoders": {"subject": {"plugin": SUBJECT, **self.params}},
             "fusion": "concat",
-            "fusions": {"concat": {"plugin": "camser:concat", "part_size": 8}},
+            "fusions": {"concat": {"plugin": "camser:concat", "projection_size": 8}},
             "segment_seconds": self.length / SAMPLE_RATE,
             "hidden_sizes": [8],
         }

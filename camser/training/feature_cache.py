@@ -174,7 +174,7 @@ def _check_room(path: Path, size: int) -> None:
     if size > free:
         raise ValueError(
             f"{path.parent}: {size / 1e9:.1f} GB are to be cached, {free / 1e9:.1f} GB are free; "
-            f"make room, give another prepared_folder, or set keep_features: false"
+            f"make room, give another prepared_folder, or set cache_features: false"
         )
 
 

@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Cross-validation over several corpora: folds x seeds x variants, each run a process of its own.
 
-    python recipes/CrossCorpus/crossval.py hparams/camser.yaml --target=emodb --seeds 1 2 3 \
+    python recipes/CrossCorpus/crossval.py hparams/camser.yaml --target_corpus=emodb --seeds 1 2 3 \
         --data_folder="{emodb: /data/emodb, ravdess: /data/ravdess}"
 
 What is finished is not repeated, so the same command goes on where it was cut off.

@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Speech emotion recognition over several corpora: train on some and test on another, or on all.
 
-    python recipes/CrossCorpus/train.py hparams/camser.yaml --target=emodb \
+    python recipes/CrossCorpus/train.py hparams/camser.yaml --target_corpus=emodb \
         --data_folder="{emodb: /data/emodb, ravdess: /data/ravdess}"
 
 See recipes/IEMOCAP/train.py for overrides, run options and several GPUs.

@@ -42,7 +42,7 @@ def visit(export: Path, root: Path, number: int, seed: int, tally: Tally) -> Non
     """Try everything at a page, ``number`` times, and see what is left when it ends."""
     place = root / "page"
     place.mkdir(exist_ok=True)
-    with page(export, place, f"--max-megabytes={MEGABYTES}") as shown:
+    with page(export, place, f"--max-upload-mb={MEGABYTES}") as shown:
         shown.export = export
         for _ in range(number):
             for name, check in CHECKS.items():
@@ -61,7 +61,7 @@ def visit(export: Path, root: Path, number: int, seed: int, tally: Tally) -> Non
 def _ends(export: Path, place: Path, tally: Tally) -> None:
     """A page that is told to end, one that is killed, and the next one."""
     for sent, after in ((signal.SIGTERM, False), (signal.SIGINT, False), (signal.SIGKILL, True)):
-        with page(export, place, f"--max-megabytes={MEGABYTES}") as shown:
+        with page(export, place, f"--max-upload-mb={MEGABYTES}") as shown:
             statuses = [
                 shown.upload("a.wav", os.urandom(990_000))[0] for _ in range(KEPT_UPLOADS + 2)
             ]

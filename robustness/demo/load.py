@@ -72,7 +72,7 @@ def classify(export: Path, root: Path, number: int, tally: Tally) -> None:
     (root / "list").write_text("".join(f"{path}\n" for path, _ in files))
     good = [path for path, is_good in files if is_good]
     command = [http_client.COMMAND, "classify", "--model", export, "--device=cpu", "--csv",
-               "--engine=torch", "--list", root / "list"]  # fmt: skip
+               "--engine=torch", "--file-list", root / "list"]  # fmt: skip
     begun = time.monotonic()
     with open(root / "errors", "w+") as errors:
         with subprocess.Popen(
@@ -104,7 +104,7 @@ def page(export: Path, root: Path, minutes: float, tally: Tally) -> None:
     """Uploads, questions and mistakes by several clients at once, for so long."""
     counts: Counter[str] = Counter()
     root.mkdir()
-    with http_client.page(export, root, "--max-megabytes=1") as shown:
+    with http_client.page(export, root, "--max-upload-mb=1") as shown:
         end = time.monotonic() + 60 * minutes
         begun, seen = time.monotonic(), []
         with ThreadPoolExecutor(CLIENTS) as pool:

@@ -23,14 +23,17 @@ from robustness.harness.report import ROOT
 
 OWN = Path(tempfile.mkdtemp(prefix="camser-fuzz-"))
 KEYS = (
-    "labels", "modalities", "merge", "learning_rates", "batch_size", "fold", "seed", "fusion",
+    "labels", "modalities", "merge_labels", "learning_rates", "batch_size", "fold", "seed",
+    "fusion",
     "encoders.mfcc.hidden_size", "encoders.mfcc.n_fft", "encoders.mfcc.hop_samples",
     "encoders.wav2vec2.config.hidden_size", "encoders.wav2vec2.config.conv_dim",
     "encoders.wav2vec2.config", "encoders.mfcc", "fusions.co_attention.guides",
-    "fusions.co_attention.part_size", "fusions.co_attention.keep", "embedding_size", "dropout",
+    "fusions.co_attention.projection_size", "fusions.co_attention.output_modalities",
+    "embedding_size", "dropout",
     "segment_seconds", "protocol", "selection", "num_folds", "valid_fraction", "opt_class",
-    "epoch_counter", "deterministic", "compiled", "save_attention", "export_folder", "data_folder",
-    "prepared_folder", "corpus", "variant", "num_workers", "keep_features", "device",
+    "epoch_counter", "deterministic", "compiled", "num_attention_examples", "export_folder",
+    "data_folder",
+    "prepared_folder", "corpus", "variant", "num_workers", "cache_features", "device",
 )  # fmt: skip
 VALUES = (
     "null", "x", "3", "-1", "0", "1.5", "1000000000", "[]", "[null]", "[x]", "[x, x]", "[[x]]",

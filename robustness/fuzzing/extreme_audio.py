@@ -36,7 +36,7 @@ SYSTEMS = {  # modalities, fusion and more; each encoder and each fusion at leas
     ],
     "wav2vec2, gated": ["wav2vec2", "gated", "--encoders={wav2vec2: {pooling: statistics}}"],
     "MFCC and whisper, low_rank": [
-        "mfcc, whisper", "low_rank", "--encoders={whisper: {standardise: true}}",
+        "mfcc, whisper", "low_rank", "--encoders={whisper: {standardize: true}}",
     ],
     "the paper's": ["mfcc, spectrogram, wav2vec2", "co_attention"],
     "all, softmax co-attention": [
@@ -96,7 +96,7 @@ def train(work: Path, name: str, more: list[str]) -> Run:
     paths = [
         f"--data_folder={work / 'corpus'}", f"--output_folder={folder}",
         f"--prepared_folder={work / 'prepared'}", f"--modalities=[{modalities}]",
-        f"--fusion={fusion}", "--device=cpu", "--noprogressbar", "--save_attention=0",
+        f"--fusion={fusion}", "--device=cpu", "--noprogressbar", "--num_attention_examples=0",
     ]  # fmt: skip
     recipe = str(ROOT / "tests/hparams/tiny.yaml")
     run = Run(read_arguments([recipe, *paths, *options]), scan)

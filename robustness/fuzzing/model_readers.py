@@ -76,7 +76,7 @@ PIECES = (
 def command_line(random: Random, place: Path) -> Path:
     """Overrides, a line each."""
     keys = (
-        "seed", "fold", "fusion", "modalities", "encoders", "labels", "merge", "x", "x y",
+        "seed", "fold", "fusion", "modalities", "encoders", "labels", "merge_labels", "x", "x y",
         "embedding_model", "variants", "variant", "learning_rates", "include",
     )  # fmt: skip
     lines = [

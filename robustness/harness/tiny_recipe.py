@@ -30,7 +30,7 @@ TINY = ROOT / "tests/hparams/tiny.yaml"
 MANY = (
     "--device=cpu", "--noprogressbar", "--number_of_epochs=3", "--ckpt_interval_steps=2",
     "--grad_accumulation_factor=2", "--batch_size=8", "--learning_rate=0.003",
-    "--encoders={wav2vec2: {mask_time_prob: 0.3, layer_drop: 0.3}, mfcc: {standardise: true}}",
+    "--encoders={wav2vec2: {mask_time_prob: 0.3, layer_drop: 0.3}, mfcc: {standardize: true}}",
     "--modalities=[mfcc, wav2vec2]", "--fusions={co_attention: {guides: [mfcc]}}",
 )  # fmt: skip
 

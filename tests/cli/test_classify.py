@@ -131,16 +131,16 @@ def test_export_as_it_is_typed(trained, tmp_path, capfd):
 def test_a_list_names_any_number_of_files(say, files, tmp_path, monkeypatch):
     folder, bad = files
     (tmp_path / "list").write_text(f"{folder / 'b.wav'}\n\n{bad}\n{folder / 'deep/a.WAV'}\n")
-    status, out, err = say("--list", tmp_path / "list", "--csv")
+    status, out, err = say("--file-list", tmp_path / "list", "--csv")
     rows = list(csv.DictReader(out.splitlines()))
     assert status == 1 and f"camser: {bad}" in err
     assert [row["source"] for row in rows] == [str(folder / "b.wav"), str(folder / "deep/a.WAV")]
     (tmp_path / "empty").write_text("\n")
     assert (
         "contains no path; it must contain one path per line"
-        in say("--list", tmp_path / "empty")[0]
+        in say("--file-list", tmp_path / "empty")[0]
     )
-    assert "nothing to classify; give files, folders, or --list FILE" in say()[0]
+    assert "nothing to classify; give files, folders, or --file-list FILE" in say()[0]
 
 
 def test_names_that_are_no_text_or_would_move_the_cursor(say, files, wave_path, tmp_path):

@@ -40,18 +40,18 @@ def test_overrides_merge_into_tables_and_reach_references():
         "--modalities=[mfcc, wav2vec2]",
         "--fusion", "concat",
         "--encoders={prosody: {plugin: egemaps}, mfcc: {hidden_size: 5}}",
-        "--part_size=7",
+        "--projection_size=7",
     ).values  # fmt: skip
     assert values["modalities"] == ["mfcc", "wav2vec2"] and values["fusion"] == "concat"
     assert values["encoders"]["prosody"] == {"plugin": "egemaps"}
     assert values["encoders"]["mfcc"]["hidden_size"] == 5
     assert values["encoders"]["mfcc"]["plugin"] == "mfcc_bilstm"
-    assert values["fusions"]["concat"]["part_size"] == 7
+    assert values["fusions"]["concat"]["projection_size"] == 7
 
 
 def test_an_empty_table_or_another_object_takes_the_place_of_the_old():
-    assert read("--merge={}").values["merge"] == {}
-    assert read(recipe=str(ROOT / "recipes/EmoDB/hparams/camser.yaml")).values["merge"] == {}
+    assert read("--merge_labels={}").values["merge_labels"] == {}
+    assert read(recipe=str(ROOT / "recipes/EmoDB/hparams/camser.yaml")).values["merge_labels"] == {}
     sgd = "!name:torch.optim.SGD {momentum: 0.9}"
     assert read(f"--opt_class={sgd}").values["opt_class"] == {
         "!name:torch.optim.SGD": {"momentum": 0.9}
@@ -62,8 +62,8 @@ def test_an_empty_table_or_another_object_takes_the_place_of_the_old():
 
 def test_a_recipe_that_includes_another_may_bring_helpers_that_it_refers_to(tmp_path):
     own = tmp_path / "own.yaml"
-    own.write_text(f"include: {TINY}\nsize: 12\npart_size: !ref <size>\n")
-    assert read(recipe=str(own)).values["part_size"] == 12
+    own.write_text(f"include: {TINY}\nsize: 12\nprojection_size: !ref <size>\n")
+    assert read(recipe=str(own)).values["projection_size"] == 12
 
 
 def test_values_with_equals_signs_and_spaces_arrive_whole():
@@ -138,8 +138,8 @@ def test_what_is_misspelt_in_a_file_is_named_too(tmp_path, text, message):
 def test_a_recipe_of_its_own_may_neither_lack_a_setting_nor_have_an_idle_one(tmp_path):
     text = (IEMOCAP / "hparams/camser.yaml").read_text()
     own = tmp_path / "own.yaml"
-    own.write_text(text.replace("merge: {excited: happy}\n", ""))
-    with pytest.raises(SettingsError, match="lacks the settings: merge"):
+    own.write_text(text.replace("merge_labels: {excited: happy}\n", ""))
+    with pytest.raises(SettingsError, match="lacks the settings: merge_labels"):
         read(recipe=str(own))
     own.write_text(text + "helper: 3\n")
     with pytest.raises(SettingsError, match="nothing uses the setting 'helper'"):
@@ -196,7 +196,7 @@ SMALL = {**OFFLINE, "mfcc": {"hidden_size": 4}, "spectrogram": {"weights": None,
 
 @pytest.mark.parametrize("variant", read(recipe=FUSIONS).variants)
 def test_every_fusion_of_the_list_that_ships_builds_and_learns(variant):
-    small = [f"--encoders={json.dumps(SMALL)}", "--part_size=4"]
+    small = [f"--encoders={json.dumps(SMALL)}", "--projection_size=4"]
     values = read(f"--variant={variant}", *small, recipe=FUSIONS).values
     ((_, arguments),) = values["embedding_model"].items()
     model = build_model(**arguments)

@@ -27,9 +27,17 @@ from tests.helpers.fake_utterances import emodb, ravdess, utterance
         (emodb(), {"protocol": "speaker_k_fold", "num_folds": 2}, "num_folds is 2; allowed"),
         (emodb(), {"protocol": "speaker_k_fold", "num_folds": 11}, "num_folds is 11; allowed"),
         (emodb(), {"protocol": "speaker_k_fold", "num_folds": "3"}, "num_folds is '3'; allowed"),
-        (emodb(), {"protocol": "cross_corpus"}, "target is None; allowed: one of several"),
-        (emodb(), {"protocol": "cross_corpus", "target": "emodb"}, r"several corpora, here \["),
-        (emodb() + ravdess(), {"protocol": "cross_corpus", "target": "iemocap"}, "'iemocap'"),
+        (emodb(), {"protocol": "cross_corpus"}, "target_corpus is None; allowed: one of several"),
+        (
+            emodb(),
+            {"protocol": "cross_corpus", "target_corpus": "emodb"},
+            r"several corpora, here \[",
+        ),
+        (
+            emodb() + ravdess(),
+            {"protocol": "cross_corpus", "target_corpus": "iemocap"},
+            "'iemocap'",
+        ),
     ],
 )
 def test_what_does_not_fit_is_refused_with_what_is_allowed(rows, options, message):
@@ -87,7 +95,7 @@ def test_a_speaker_in_two_sessions_is_named():
 def test_a_speaker_of_two_corpora_is_named():
     rows = [*ravdess(), *(replace(u, id=u.id + "b", corpus="again") for u in ravdess())]
     with pytest.raises(FoldError, match=r"speakers in train and test: .*Actor_00"):
-        make_folds(rows, "cross_corpus", target="again")
+        make_folds(rows, "cross_corpus", target_corpus="again")
 
 
 def divided(train="abc", valid="de", test="fg", **others):

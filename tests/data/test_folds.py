@@ -118,7 +118,7 @@ def test_one_session_outs_validation_has_its_size_and_the_classes_shares(iemocap
 def test_a_fraction_that_is_none_is_refused(iemocap, protocol, fraction):
     rows = [*iemocap[:500], *ravdess()] if protocol == "cross_corpus" else iemocap[:500]
     with pytest.raises(FoldError, match=f"valid_fraction is {fraction}; allowed: "):
-        make_folds(rows, protocol, target="ravdess", valid_fraction=fraction)
+        make_folds(rows, protocol, target_corpus="ravdess", valid_fraction=fraction)
 
 
 def test_dialogues_of_one_name_in_several_sessions_are_several(iemocap):
@@ -148,7 +148,7 @@ def test_one_speaker_out_validates_on_the_other_speaker_of_the_session(iemocap):
 
 def test_cross_corpus_tests_the_target_and_holds_speakers_of_every_source_out(iemocap):
     rows = [*iemocap, *emodb(), *ravdess()]
-    (fold,) = make_folds(rows, "cross_corpus", target="emodb", valid_fraction=0.2)
+    (fold,) = make_folds(rows, "cross_corpus", target_corpus="emodb", valid_fraction=0.2)
     assert ids(fold.test) == ids(emodb()) and fold.name == "emodb"
     assert ids(fold.train) | ids(fold.valid) == ids(rows) - ids(fold.test)
     assert not speakers(fold.train) & speakers(fold.valid)
@@ -173,7 +173,7 @@ def test_the_options_are_those_that_folds_are_made_with():
 @pytest.mark.parametrize("protocol", PROTOCOLS)
 def test_a_seed_decides_validation_and_never_the_test_part(iemocap, protocol):
     both = [*iemocap, *ravdess()] if protocol == "cross_corpus" else iemocap
-    options = {"num_folds": 4, "target": "ravdess"}
+    options = {"num_folds": 4, "target_corpus": "ravdess"}
     first, again, other = (make_folds(both, protocol, seed=s, **options) for s in (1, 1, 2))
     assert first == again
     assert [fold.test for fold in first] == [fold.test for fold in other]

@@ -23,7 +23,7 @@ def copy(corpus, tmp_path):
 @pytest.fixture
 def go(iemocap, tmp_path):
     def run(folder, allow_missing=False, **more):
-        settings = {"labels": LABELS, "merge": {"excited": "happy"}, **more}
+        settings = {"labels": LABELS, "merge_labels": {"excited": "happy"}, **more}
         return prepare(
             iemocap.scan, folder, tmp_path / "prepared", allow_missing=allow_missing, **settings
         )
@@ -64,7 +64,7 @@ def test_the_published_numbers_are_the_papers(iemocap):
 
 
 def test_labels_and_merging_choose_the_utterances(corpus, go):
-    apart = go(corpus, labels=["happy", "excited", "frustrated"], merge={})
+    apart = go(corpus, labels=["happy", "excited", "frustrated"], merge_labels={})
     assert {u.emotion for u in apart} == {"happy", "excited", "frustrated"}
     with pytest.raises(CorpusError, match="no utterance of joyful"):
         go(corpus, labels=["angry", "joyful"])
@@ -214,19 +214,21 @@ def test_emodb_is_read_from_its_file_names(tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("merge", "checked"),
+    ("merge_labels", "checked"),
     [
         ({}, True),
         ({"excited": "happy", "calm": "neutral"}, True),  # EmoDB has neither
         ({"bored": "neutral"}, False),  # this one makes other numbers
     ],
 )
-def test_only_a_merging_of_emotions_that_are_there_makes_other_numbers(tmp_path, merge, checked):
+def test_only_a_merging_of_emotions_that_are_there_makes_other_numbers(
+    tmp_path, merge_labels, checked
+):
     emodb = load_module("recipes/EmoDB/emodb_prepare.py")
     (tmp_path / "wav").mkdir()
     for initial in "WTFNL":
         write(tmp_path / f"wav/03a01{initial}a.wav", NOISE)
-    arguments = (emodb.scan, tmp_path, tmp_path / "out", LABELS, merge)
+    arguments = (emodb.scan, tmp_path, tmp_path / "out", LABELS, merge_labels)
     if checked:
         with pytest.raises(CorpusError, match="1/127"):
             prepare(*arguments)
@@ -236,14 +238,14 @@ def test_only_a_merging_of_emotions_that_are_there_makes_other_numbers(tmp_path,
 
 def test_another_merging_than_the_numbers_are_for_makes_them_void(copy, go):
     """Happy alone is fewer than happy and excited, and that is no mistake."""
-    assert len(go(copy, merge={})) < len(go(copy))
-    assert go(copy, merge={"excited": "happy", "absent": "sad"}) == go(copy)
+    assert len(go(copy, merge_labels={})) < len(go(copy))
+    assert go(copy, merge_labels={"excited": "happy", "absent": "sad"}) == go(copy)
     counts = json.loads((copy / "expected_counts.json").read_text())
     counts["Session3"]["sad"] += 5
     (copy / "expected_counts.json").write_text(json.dumps(counts))
-    assert go(copy, merge={})
+    assert go(copy, merge_labels={})
     with pytest.raises(CorpusError, match="0 problems"):
-        go(copy, merge={"excited": "happy", "absent": "sad"})
+        go(copy, merge_labels={"excited": "happy", "absent": "sad"})
 
 
 @pytest.mark.parametrize("given", [None, 7, {"emodb": "/data/emodb"}])

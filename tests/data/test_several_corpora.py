@@ -32,7 +32,12 @@ def join(scans, folders, tmp_path):
     """Prepare what ``data_folder`` names, small as it is."""
 
     def go(data_folder=folders, scans=scans, **more):
-        settings = {"labels": LABELS, "merge": {"excited": "happy"}, "allow_missing": True, **more}
+        settings = {
+            "labels": LABELS,
+            "merge_labels": {"excited": "happy"},
+            "allow_missing": True,
+            **more,
+        }
         return prepare(scans, data_folder, tmp_path / "prepared", **settings)
 
     return go
@@ -148,7 +153,7 @@ def test_every_corpus_must_have_every_emotion(join, folders):
         join(labels=[*LABELS, "bored", "calm"])
     assert f"emodb: {folders['emodb']}: no utterance of calm" in str(caught.value)
     assert f"ravdess: {folders['ravdess']}: no utterance of bored" in str(caught.value)
-    joined = join(labels=[*LABELS, "bored"], merge={"calm": "bored"})
+    joined = join(labels=[*LABELS, "bored"], merge_labels={"calm": "bored"})
     assert Counter(u.corpus for u in joined if u.emotion == "bored") == {"emodb": 4, "ravdess": 5}
 
 
@@ -166,14 +171,14 @@ def test_names_that_could_be_another_corpuss_are_refused(join, scans, field):
 
 
 def test_several_corpora_are_prepared_by_either_name(join, scans, folders, tmp_path):
-    merge = {"excited": "happy"}
-    found = prepare_several(scans, folders, tmp_path, LABELS, merge, allow_missing=True)
+    merge_labels = {"excited": "happy"}
+    found = prepare_several(scans, folders, tmp_path, LABELS, merge_labels, allow_missing=True)
     assert found == join()
 
 
 @pytest.mark.parametrize(("target", "source"), [("emodb", "ravdess"), ("ravdess", "emodb")])
 def test_across_corpora_the_target_is_tested_whole_and_chooses_nothing(join, target, source):
-    (fold,) = make_folds(join(), "cross_corpus", target=target)
+    (fold,) = make_folds(join(), "cross_corpus", target_corpus=target)
     assert {u.corpus for u in fold.test} == {target}
     assert {u.corpus for u in (*fold.train, *fold.valid)} == {source}
     assert len(fold.test) == sum(u.corpus == target for u in join())

@@ -53,5 +53,5 @@ def test_k_folds_are_even_for_any_number_of_women_and_men(seed):
 @pytest.mark.parametrize("fraction", [0.01, 0.3])
 def test_cross_corpus_holds_one_speaker_out_of_a_small_corpus(fraction):
     rows = [*emodb(3), *ravdess()]
-    (fold,) = make_folds(rows, "cross_corpus", target="ravdess", valid_fraction=fraction)
+    (fold,) = make_folds(rows, "cross_corpus", target_corpus="ravdess", valid_fraction=fraction)
     assert len(speakers(fold.valid)) == 1 and len(speakers(fold.train)) == 2

@@ -64,7 +64,9 @@ def test_a_layer_is_transformers_hidden_state_of_that_number(tmp_path, layer, st
 
 def test_a_fresh_mixture_is_the_mean_of_all_layers_and_learns(tmp_path):
     oracle = checkpoint(tmp_path, tiny(), normalize=False)
-    encoder = Wav2Vec2(source=str(tmp_path), layer="mixture", freeze="all", preemphasis=0.0).eval()
+    encoder = Wav2Vec2(
+        source=str(tmp_path), layer="weighted_sum", freeze="all", preemphasis=0.0
+    ).eval()
     waves = torch.randn(2, 16000)
     layers = oracle(waves, output_hidden_states=True).hidden_states
     assert torch.allclose(encoder(waves), torch.stack(layers).mean(0), atol=1e-5)
@@ -155,7 +157,7 @@ def test_encoders_survive_a_deep_copy():
         ({"source": "a", "config": TINY_WAV2VEC2}, "give either source"),
         ({"source": "/nowhere/at/all"}, "folder /nowhere/at/all does not exist"),
         ({"config": {"model_type": "bert"}}, "'bert'; allowed: wav2vec2, hubert, wavlm"),
-        ({"config": TINY_WAV2VEC2, "layer": 4}, "layer is 4; allowed: 0 … 3, mixture, null"),
+        ({"config": TINY_WAV2VEC2, "layer": 4}, "layer is 4; allowed: 0 … 3, weighted_sum, null"),
         ({"config": TINY_WAV2VEC2, "freeze": "some"}, "freeze is 'some'; allowed: all"),
         (
             {"config": TINY_WAV2VEC2, "freeze": "all", "layer_drop": 0.1},

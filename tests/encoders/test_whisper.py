@@ -59,7 +59,7 @@ def test_whispers_options():
     frozen = Whisper(config=TINY_WHISPER, freeze="all").train()
     assert frozen.is_frozen and torch.equal(frozen(waves), frozen(waves))
     noisy = Whisper(
-        config=TINY_WHISPER, layer_drop=0.5, mask_time_prob=0.3, layer="mixture"
+        config=TINY_WHISPER, layer_drop=0.5, mask_time_prob=0.3, layer="weighted_sum"
     ).train()
     assert not torch.equal(noisy(waves), noisy(waves))
     noisy(waves).square().sum().backward()

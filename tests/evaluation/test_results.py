@@ -188,7 +188,7 @@ def change(path, old, new):
 @pytest.mark.parametrize(
     ("old", "new"),
     [
-        (b"0.3333", b"0.3332"), (b'"format": 3', b'"format": 2'), (b'"digest"', b'"digesu"'),
+        (b"0.3333", b"0.3332"), (b'"digest"', b'"digesu"'),
         (b'"predictions.csv"', b'"predictions.csw"'), (b'"<device>"', b'"<devicf>"'),
     ],
 )  # fmt: skip
@@ -232,9 +232,3 @@ def test_predictions_are_those_that_the_results_describe(tmp_path, harm, told):
         ResultsError, match=rf"predictions\.csv is damaged: predictions\.csv {told}"
     ):
         read_results(path)
-
-
-def test_results_of_the_format_before_are_read(tmp_path):
-    path, old = tmp_path / "results.json", {**results(), "format": 2}
-    path.write_text(json.dumps(old))
-    assert read_results(path) == old

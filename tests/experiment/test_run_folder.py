@@ -44,7 +44,7 @@ def test_what_is_no_longer_asked_for_does_not_stay_beside_new_results(run):
     first = run(*settings)
     optional = {"embeddings.npz", "attention.npz"}
     assert optional <= {path.name for path in first.output_folder.iterdir()}
-    again = run(*settings, "--save_embeddings=false", "--save_attention=0")
+    again = run(*settings, "--save_embeddings=false", "--num_attention_examples=0")
     assert not optional & {path.name for path in again.output_folder.iterdir()}
     told = json.loads((again.output_folder / "results.json").read_text())
     assert "predictions.csv" in told["files"] and not optional & {*told["files"]}

@@ -170,10 +170,11 @@ COMPOSITIONS = {
     "spectrogram": ["--modalities=[spectrogram]", "--fusion=concat"],
     "wav2vec2": ["--modalities=[wav2vec2]", "--fusion=concat"],
     "whisper": ["--modalities=[whisper]", "--fusion=concat"],
-    "mixture": [
+    "weighted_sum": [
         "--modalities=[wav2vec2, whisper]",
         "--fusion=concat",
-        "--encoders={wav2vec2: {layer: mixture}, whisper: {layer: mixture, standardise: true}}",
+        "--encoders={wav2vec2: {layer: weighted_sum}, "
+        "whisper: {layer: weighted_sum, standardize: true}}",
     ],
     **{
         name: ["--modalities=[wav2vec2]", "--fusion=concat", f"--encoders={RELATIVE.format(name)}"]
@@ -182,12 +183,12 @@ COMPOSITIONS = {
     "pooling": [
         "--modalities=[mfcc, wav2vec2]",
         "--fusion=concat",
-        "--encoders={mfcc: {pooling: last}, wav2vec2: {pooling: statistics, standardise: true}}",
+        "--encoders={mfcc: {pooling: last}, wav2vec2: {pooling: statistics, standardize: true}}",
     ],
     "gated": ["--fusion=gated"],
     "low_rank": ["--fusion=low_rank"],
     "attentive": ["--fusion=attentive", "--fusions={attentive: {statistics: true}}"],
-    "softmax": ["--fusions={co_attention: {activation: softmax, keep: [wav2vec2]}}"],
+    "softmax": ["--fusions={co_attention: {activation: softmax, output_modalities: [wav2vec2]}}"],
     "whisper_attended": [
         "--modalities=[mfcc, spectrogram, whisper]",
         "--fusions={co_attention: {target: whisper}}",

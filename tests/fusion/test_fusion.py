@@ -65,7 +65,7 @@ def scattered(fusion):
 
 @pytest.mark.parametrize("activation", ["relu", "softmax"])
 def test_co_attention_equals_a_loop_over_equations_4_to_6(frames, activation):
-    fusion = CoAttention(SPECS, **GUIDED, activation=activation, part_size=9).eval()
+    fusion = CoAttention(SPECS, **GUIDED, activation=activation, projection_size=9).eval()
     fused, weights = fusion(frames).detach().numpy(), fusion.attention_weights(frames)["wav2vec2"]
     for s in range(4):
         x = {name: value[s].numpy() for name, value in frames.items()}
@@ -85,7 +85,7 @@ def test_co_attention_equals_a_loop_over_equations_4_to_6(frames, activation):
     "keep", [["wav2vec2"], ["mfcc", "wav2vec2"], ["spectrogram", "wav2vec2"], list(SPECS)]
 )
 def test_keep_chooses_what_the_head_sees_and_every_parameter_still_learns(frames, keep):
-    fusion = CoAttention(SPECS, **GUIDED, keep=keep, part_size=9).eval()
+    fusion = CoAttention(SPECS, **GUIDED, output_modalities=keep, projection_size=9).eval()
     parts = fusion.projections(frames)
     assert list(parts) == list(SPECS)
     assert torch.equal(fusion(frames), torch.cat([parts[name] for name in keep], dim=1))
@@ -102,7 +102,7 @@ def test_softmax_weights_are_a_distribution_over_frames(frames):
 
 
 def test_concat_is_the_parts_in_the_modalities_order(frames):
-    fusion = Concat(SPECS, part_size=9).eval()
+    fusion = Concat(SPECS, projection_size=9).eval()
     expected = []
     for name, pooled in (
         ("mfcc", frames["mfcc"].flatten(1)),
@@ -115,7 +115,7 @@ def test_concat_is_the_parts_in_the_modalities_order(frames):
 
 
 def test_gated_equals_a_loop_over_its_equations(frames):
-    fusion = scattered(Gated(SPECS, part_size=9))
+    fusion = scattered(Gated(SPECS, projection_size=9))
     fused, parts = fusion(frames).detach().numpy(), fusion.projections(frames)
     for s in range(4):
         x = pooled({name: value[s].numpy() for name, value in frames.items()})
@@ -131,7 +131,7 @@ def test_gated_equals_a_loop_over_its_equations(frames):
 
 def test_low_rank_equals_a_linear_layer_over_the_whole_outer_product(frames):
     rank, size = 3, 5
-    fusion = scattered(LowRank(SPECS, rank=rank, part_size=size))
+    fusion = scattered(LowRank(SPECS, rank=rank, projection_size=size))
     fused = fusion(frames).detach().numpy()
     whole = np.zeros((size, size + 1, size + 1, size + 1))  # what is never computed: [h, m, s, w]
     for r in range(rank):
@@ -152,7 +152,7 @@ def test_low_rank_equals_a_linear_layer_over_the_whole_outer_product(frames):
 
 
 def test_no_modality_silences_another_where_products_begin(frames):
-    fusion = LowRank(SPECS, part_size=9).eval()
+    fusion = LowRank(SPECS, projection_size=9).eval()
     with torch.no_grad():
         fusion.pooled["wav2vec2"].project[1].bias.zero_()
     frames["wav2vec2"].zero_()
@@ -163,7 +163,7 @@ def test_no_modality_silences_another_where_products_begin(frames):
 
 @pytest.mark.parametrize("statistics", [False, True])
 def test_attentive_equals_a_loop_over_its_equations(frames, statistics):
-    fusion = scattered(Attentive(SPECS, statistics, part_size=9))
+    fusion = scattered(Attentive(SPECS, statistics, projection_size=9))
     fused, weights = fusion(frames).detach().numpy(), fusion.attention_weights(frames)
     assert list(weights) == list(SPECS) and fused.shape == (4, fusion.out_features) == (4, 27)
     for s in range(4):
@@ -182,19 +182,19 @@ def test_attentive_equals_a_loop_over_its_equations(frames, statistics):
 
 
 def test_attention_begins_as_the_plain_mean(frames):
-    attentive = Attentive(SPECS, part_size=9).eval()
+    attentive = Attentive(SPECS, projection_size=9).eval()
     for name, weights in attentive.attention_weights(frames).items():
         assert torch.allclose(
             weights, torch.full((4, SPECS[name].num_frames), 1.0) / weights[0].numel()
         )
-    mean = Concat(SPECS, part_size=9, pooling=dict.fromkeys(SPECS, "mean")).eval()
+    mean = Concat(SPECS, projection_size=9, pooling=dict.fromkeys(SPECS, "mean")).eval()
     for name, part in attentive.pooled.items():
         mean.pooled[name].project.load_state_dict(part.project.state_dict())
     assert torch.allclose(attentive(frames), mean(frames), atol=1e-6)
 
 
 def test_a_modality_can_be_pooled_instead_of_weighed(frames):
-    fusion = Attentive(SPECS, pooling={"mfcc": "flatten"}, part_size=9).eval()
+    fusion = Attentive(SPECS, pooling={"mfcc": "flatten"}, projection_size=9).eval()
     assert list(fusion.attention_weights(frames)) == ["spectrogram", "wav2vec2"]
     expected = fusion.pooled["mfcc"].project[1](frames["mfcc"].flatten(1)).relu()
     assert torch.allclose(fusion(frames)[:, :9], expected, atol=1e-6)
@@ -202,7 +202,7 @@ def test_a_modality_can_be_pooled_instead_of_weighed(frames):
 
 @pytest.mark.parametrize("name", FUSIONS)
 def test_gradients_reach_every_parameter_and_the_frames_of_every_modality(frames, name):
-    fusion = FUSIONS[name][0](SPECS, **FUSIONS[name][1], part_size=9)
+    fusion = FUSIONS[name][0](SPECS, **FUSIONS[name][1], projection_size=9)
     for value in frames.values():
         value.requires_grad_()
     fusion(frames).square().sum().backward()
@@ -214,7 +214,7 @@ def test_gradients_reach_every_parameter_and_the_frames_of_every_modality(frames
 @pytest.mark.parametrize("size", [0.0, 1e4])
 @pytest.mark.parametrize("name", FUSIONS)
 def test_silent_and_huge_frames_give_finite_vectors_and_gradients(frames, name, size, precision):
-    fusion = scattered(FUSIONS[name][0](SPECS, **FUSIONS[name][1], part_size=9))
+    fusion = scattered(FUSIONS[name][0](SPECS, **FUSIONS[name][1], projection_size=9))
     with torch.autocast("cpu", precision, enabled=precision is not None):
         fused = fusion({n: f.detach() * size for n, f in frames.items()})
         vectors = [fused, *fusion.attention_weights(frames).values()]
@@ -226,4 +226,4 @@ def test_silent_and_huge_frames_give_finite_vectors_and_gradients(frames, name, 
 @pytest.mark.parametrize("name", ["concat", "gated", "attentive"])
 def test_one_modality_is_enough_where_nothing_is_multiplied(frames, name):
     specs = {"wav2vec2": SPECS["wav2vec2"]}
-    assert FUSIONS[name][0](specs, part_size=9)(frames).shape == (4, 9)
+    assert FUSIONS[name][0](specs, projection_size=9)(frames).shape == (4, 9)

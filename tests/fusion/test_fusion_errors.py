@@ -15,15 +15,19 @@ from tests.fusion.test_fusion import GUIDED, SPECS
         ({"guides": ["prosody"]}, r"guide 'prosody' is not among the modalities \[mfcc, spect"),
         ({"target": "whisper"}, r"target 'whisper' is not among the modalities \[mfcc, spect"),
         (
-            {"keep": ["mfcc"]},
-            "without the target 'wav2vec2' the attention weights would not be used; add it to keep",
+            {"output_modalities": ["mfcc"]},
+            "without the target 'wav2vec2' the attention weights would not be used; add it to "
+            "output_modalities",
         ),
-        ({"keep": ["prosody", "wav2vec2"]}, "keep's 'prosody' is not among"),
+        (
+            {"output_modalities": ["prosody", "wav2vec2"]},
+            "output_modalities' 'prosody' is not among",
+        ),
         ({"guides": []}, "must name at least one modality other than the target"),
         ({"guides": ["wav2vec2"]}, "must name at least one modality other than the target"),
         (
-            {"guides": ["mfcc"], "keep": ["wav2vec2"]},
-            "spectrogram is neither in guides nor in keep",
+            {"guides": ["mfcc"], "output_modalities": ["wav2vec2"]},
+            "spectrogram is neither in guides nor in output_modalities",
         ),
         ({"activation": "tanh"}, "activation is 'tanh'; allowed: relu, softmax"),
         (
@@ -46,8 +50,8 @@ def test_what_does_not_fit_is_an_error_when_built(params, message):
         (LowRank, SPECS, {"rank": 2.5}, "rank is 2.5; it must be a whole number, 1 or more"),
         (LowRank, SPECS, {"pooling": {"prosody": "mean"}}, "pooling's 'prosody' is not among"),
         (Gated, SPECS, {"pooling": {"mfcc": "medium"}}, "no pooling 'medium'; allowed: flatten"),
-        (Gated, SPECS, {"part_size": 0}, "part_size is 0; it must be 1 or more"),
-        (Attentive, SPECS, {"part_size": 0}, "part_size is 0; it must be 1 or more"),
+        (Gated, SPECS, {"projection_size": 0}, "projection_size is 0; it must be 1 or more"),
+        (Attentive, SPECS, {"projection_size": 0}, "projection_size is 0; it must be 1 or more"),
         (Attentive, SPECS, {"pooling": {"prosody": "mean"}}, "pooling's 'prosody' is not among"),
         (Attentive, ["mfcc"], {"pooling": {"mfcc": "last"}}, r"every modality \(mfcc\), so no"),
     ],

@@ -28,9 +28,9 @@ ENCODERS = {
         "config": {**TINY_WAV2VEC2, "do_stable_layer_norm": True, "feat_extract_norm": "layer"},
         "layer": 2,
     },
-    "mixture": {"plugin": "wav2vec2", "config": TINY_WAV2VEC2, "layer": "mixture"},
+    "weighted_sum": {"plugin": "wav2vec2", "config": TINY_WAV2VEC2, "layer": "weighted_sum"},
     "whisper": {"plugin": "whisper", "config": TINY_WHISPER},
-    "whisper_mixture": {"plugin": "whisper", "config": TINY_WHISPER, "layer": "mixture"},
+    "whisper_mixture": {"plugin": "whisper", "config": TINY_WHISPER, "layer": "weighted_sum"},
     "full_scale": {
         "plugin": "spectrogram_alexnet",
         "weights": None,

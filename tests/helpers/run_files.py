@@ -17,7 +17,7 @@ ENCODERS = {
 }
 FUSIONS = {
     "concat": {"plugin": "concat"},
-    "co_attention": {"plugin": "co_attention", "target": "wav2vec2", "keep": None},
+    "co_attention": {"plugin": "co_attention", "target": "wav2vec2", "output_modalities": None},
     "gated": {"plugin": "gated"},
     "low_rank": {"plugin": "low_rank", "rank": 4},
     "attentive": {"plugin": "attentive", "statistics": False},

@@ -7,7 +7,7 @@ NOISY = [
     "--grad_accumulation_factor=2",
     "--ckpt_interval_steps=1",
     "--batch_size=8",
-    "--encoders={wav2vec2: {mask_time_prob: 0.3, layer_drop: 0.3}, mfcc: {standardise: true}}",
+    "--encoders={wav2vec2: {mask_time_prob: 0.3, layer_drop: 0.3}, mfcc: {standardize: true}}",
 ]
 
 

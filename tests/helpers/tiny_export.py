@@ -18,7 +18,7 @@ FUSIONS = {
         "plugin": "co_attention",
         "guides": ["mfcc"],
         "target": "wav2vec2",
-        "part_size": 8,
+        "projection_size": 8,
     },
 }
 TRAINED = {

@@ -5,6 +5,7 @@ import pytest
 import soundfile
 import torch
 
+import camser
 from camser.audio import AudioError
 from camser.inference import EmotionClassifier
 
@@ -161,3 +162,9 @@ def test_the_loaded_model_compiles(export, wave):
     plain.mods["embedding_model"] = torch.compile(plain.mods["embedding_model"], backend="eager")
     close(plain.log_probabilities([wave]), expected, 1e-5)
     assert plain.attention(wave)["wav2vec2"].shape == (4, 149)
+
+
+def test_the_package_offers_the_class_when_it_is_asked_for():
+    assert camser.EmotionClassifier is EmotionClassifier and "EmotionClassifier" in dir(camser)
+    with pytest.raises(AttributeError, match="no attribute 'Emotion'"):
+        camser.Emotion  # noqa: B018

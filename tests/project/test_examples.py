@@ -107,7 +107,7 @@ def test_the_three_train_together_by_their_names(train):
         "prosody": {"plugin": "egemaps"},
         "mine": {"plugin": "conformer", "hidden_size": 16, "num_layers": 1},
     }
-    fusions = {"cross_modal": {"plugin": "cross_modal", "part_size": 16}}
+    fusions = {"cross_modal": {"plugin": "cross_modal", "projection_size": 16}}
     tables = [f"--encoders={json.dumps(encoders)}", f"--fusions={json.dumps(fusions)}"]
     found = train(TINY, *tables, "--modalities=[prosody, mine]", "--fusion=cross_modal")
     assert found == {name: package for package, (name, _) in OFFERS.items()}
@@ -118,7 +118,7 @@ def test_the_three_train_together_by_their_names(train):
 def test_its_yaml_trains(train, package):
     (plugin, sizes), (yaml, *_) = OFFERS[package], commands(package)[0]
     small = [f"--encoders={json.dumps(sizes)}"] if sizes else []
-    few = ["--number_of_epochs=1", "--batch_size=32", "--num_workers=0", "--part_size=16"]
+    few = ["--number_of_epochs=1", "--batch_size=32", "--num_workers=0", "--projection_size=16"]
     assert train(ROOT / yaml, *small, *few) == {plugin: package}
 
 

@@ -6,53 +6,34 @@ import subprocess
 
 import pytest
 
-from tests.helpers.recipe_runs import ROOT
+from tests.helpers.recipe_runs import ROOT, load_module
 
-# A line may import what stands on lines before it; neighbours on a line do not import each other.
-ORDER = """
-    registry audio segments
-    runtime
-    config data
-    encoders
-    fusion
-    model
-    build
-    evaluation
-    training inference
-    export testing
-    experiment
-    cli
-"""
-LINES = [line.split() for line in ORDER.strip().splitlines()]
-PLACE = {part: number for number, line in enumerate(LINES) for part in line}
+IMPORTS = load_module("docs/imports.py")
+PLACE = {part: number for number, line in enumerate(IMPORTS.LINES) for part in line}
 
 
 def modules():
-    return sorted((ROOT / "camser").rglob("*.py"))
+    return sorted(IMPORTS.PACKAGE.rglob("*.py"))
 
 
 def name_of(path):
-    return ".".join(path.relative_to(ROOT / "camser").with_suffix("").parts)
-
-
-def imports(path):
-    """The parts of camser that a file imports, inside of functions too."""
-    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
-        if isinstance(node, ast.ImportFrom) and node.module == "camser":
-            yield from (alias.name for alias in node.names)
-        elif isinstance(node, ast.ImportFrom) and (node.module or "").startswith("camser."):
-            yield node.module.split(".")[1]
-        elif isinstance(node, ast.Import):
-            names = (alias.name for alias in node.names)
-            yield from (name.split(".")[1] for name in names if name.startswith("camser."))
+    return ".".join(path.relative_to(IMPORTS.PACKAGE).with_suffix("").parts)
 
 
 @pytest.mark.parametrize("path", modules(), ids=name_of)
 def test_a_folder_imports_only_what_stands_before_it(path):
-    own = name_of(path).split(".")[0]
+    own = IMPORTS.part_of(path)
     if own != "__init__":
-        wrong = {part for part in imports(path) if part != own and PLACE[part] >= PLACE[own]}
+        others = {*IMPORTS.imports(path)} - {own}
+        wrong = {part for part in others if PLACE[part] >= PLACE[own]}
         assert not wrong, f"{name_of(path)} imports {sorted(wrong)}; CONTRIBUTING has the order"
+
+
+def test_contributing_has_the_order_and_the_figure_is_of_this_code():
+    text = (ROOT / "CONTRIBUTING.md").read_text(encoding="utf-8")
+    assert "\n".join(f"    {', '.join(line)}" for line in IMPORTS.LINES) in text
+    figure = (ROOT / "docs/imports.svg").read_text(encoding="utf-8")
+    assert figure == IMPORTS.figure(), "run: python docs/imports.py"
 
 
 def test_what_ships_imports_neither_the_tests_nor_what_is_for_them():

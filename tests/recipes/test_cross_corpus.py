@@ -38,7 +38,7 @@ def start(folders, tmp_path, scans):
 
 
 def test_a_run_across_corpora(start, capsys):
-    job = start("--target=emodb")
+    job = start("--target_corpus=emodb")
     job.train()
     job.test()
     written = read_results(job.output_folder / "results.json")
@@ -50,13 +50,13 @@ def test_a_run_across_corpora(start, capsys):
 
 
 def test_a_run_goes_on_whatever_the_order_of_its_corpora_but_not_with_others(start, folders):
-    job = start("--target=emodb")
+    job = start("--target_corpus=emodb")
     job.train()
-    start("--target=emodb", data_folder=dict(reversed(folders.items())))
-    with pytest.raises(SettingsError, match="target: 'emodb', now 'ravdess'"):
-        start("--target=ravdess")
+    start("--target_corpus=emodb", data_folder=dict(reversed(folders.items())))
+    with pytest.raises(SettingsError, match="target_corpus: 'emodb', now 'ravdess'"):
+        start("--target_corpus=ravdess")
     with pytest.raises(SettingsError, match="holds a run on other data"):
-        start("--target=emodb", data_folder={"emodb": folders["emodb"]})
+        start("--target_corpus=emodb", data_folder={"emodb": folders["emodb"]})
 
 
 def test_a_joint_run(start):
@@ -73,7 +73,7 @@ def test_the_recipe_keeps_targets_apart_and_shares_what_is_prepared():
         arguments = ["hparams/frozen.yaml", "--data_folder={emodb: /data/emodb}", *overrides]
         return read_arguments(arguments, RECIPE).values
 
-    first, second = read("--target=emodb"), read("--target=ravdess")
+    first, second = read("--target_corpus=emodb"), read("--target_corpus=ravdess")
     assert first["output_folder"] != second["output_folder"] and "emodb" in first["output_folder"]
     assert first["prepared_folder"] == second["prepared_folder"]
     assert Path(read("--corpus=joint")["output_folder"]).parts[:2] == ("results", "joint")

@@ -112,8 +112,8 @@ def test_security_says_the_limits_that_are():
     told = {by.strip(): value.replace(",", "") for _, value, by in rows}
     plain = limits.Limits()
     expected = {
-        "`--max-megabytes`": plain.megabytes,
-        "`--max-seconds`": plain.seconds,
+        "`--max-upload-mb`": plain.megabytes,
+        "`--max-audio-seconds`": plain.seconds,
         "`Limits.kept_seconds`": plain.kept_seconds,
         "`Limits.waiting`": plain.waiting,
         **{

@@ -78,9 +78,10 @@ def test_no_size_of_a_front_end_takes_memory_unasked(front_end, size):
 @pytest.mark.parametrize(
     "given",
     [
-        "labels=[null]", "labels=[[a]]", "modalities=[{a: 1}]", "merge={1: 2}", "merge={a: [b]}",
+        "labels=[null]", "labels=[[a]]", "modalities=[{a: 1}]", "merge_labels={1: 2}",
+        "merge_labels={a: [b]}",
         "learning_rates={head: x}", "learning_rates={head: -1}", "seed=-1", "batch_size=0",
-        "grad_accumulation_factor=0", "export_folder=[x]", "save_attention=1.5",
+        "grad_accumulation_factor=0", "export_folder=[x]", "num_attention_examples=1.5",
     ],
 )  # fmt: skip
 def test_a_setting_of_a_wrong_kind_is_refused_before_anything_begins(given):

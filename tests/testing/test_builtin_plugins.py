@@ -9,7 +9,7 @@ from tests.helpers.recipe_runs import TINY_WAV2VEC2, TINY_WHISPER
 # Where torch.compile breaks a graph is told, and breaks no promise.
 pytestmark = pytest.mark.filterwarnings("ignore::camser.testing.ConformanceWarning")
 
-GUIDED = {"guides": ["mfcc", "spectrogram"], "target": "wav2vec2", "part_size": 8}
+GUIDED = {"guides": ["mfcc", "spectrogram"], "target": "wav2vec2", "projection_size": 8}
 NOISE = {"mask_time_prob": 0.3, "mask_feature_prob": 0.2, "layer_drop": 0.5}
 STABLE = {"do_stable_layer_norm": True, "feat_extract_norm": "layer"}
 
@@ -18,11 +18,11 @@ BUILT_INS = {
     ("encoder", "spectrogram_alexnet"): {"weights": None},
     ("encoder", "wav2vec2"): {"config": TINY_WAV2VEC2},
     ("encoder", "whisper"): {"config": TINY_WHISPER},
-    ("fusion", "concat"): {"part_size": 8},
+    ("fusion", "concat"): {"projection_size": 8},
     ("fusion", "co_attention"): GUIDED,
-    ("fusion", "gated"): {"part_size": 8},
-    ("fusion", "low_rank"): {"part_size": 8, "rank": 2},
-    ("fusion", "attentive"): {"part_size": 8},
+    ("fusion", "gated"): {"projection_size": 8},
+    ("fusion", "low_rank"): {"projection_size": 8, "rank": 2},
+    ("fusion", "attentive"): {"projection_size": 8},
 }
 VARIANTS = {
     "frozen_alexnet": ("spectrogram_alexnet", {"weights": None, "freeze": True}),
@@ -40,21 +40,21 @@ VARIANTS = {
         },
     ),
     "noise": ("wav2vec2", {"config": TINY_WAV2VEC2, **NOISE}),
-    "mixture": ("wav2vec2", {"config": {**TINY_WAV2VEC2, **STABLE}, "layer": "mixture"}),
+    "weighted_sum": ("wav2vec2", {"config": {**TINY_WAV2VEC2, **STABLE}, "layer": "weighted_sum"}),
     "middle_layer": ("wav2vec2", {"config": {**TINY_WAV2VEC2, **STABLE}, "layer": 1}),
     "frozen": ("wav2vec2", {"config": TINY_WAV2VEC2, "freeze": "all"}),
     "frozen_convolutions": ("wav2vec2", {"config": TINY_WAV2VEC2, "freeze": "convolutions"}),
     "recomputing": ("wav2vec2", {"config": TINY_WAV2VEC2, "gradient_checkpointing": True}),
     "whisper_noise": ("whisper", {"config": TINY_WHISPER, **NOISE}),
-    "whisper_mixture": ("whisper", {"config": TINY_WHISPER, "layer": "mixture"}),
+    "whisper_mixture": ("whisper", {"config": TINY_WHISPER, "layer": "weighted_sum"}),
     "whisper_frozen": ("whisper", {"config": TINY_WHISPER, "freeze": "all"}),
     "statistics": ("concat", {"pooling": {"mfcc": "statistics", "wav2vec2": "last"}}),
     "softmax": ("co_attention", {**GUIDED, "activation": "softmax"}),
     "gated_means": ("gated", {"pooling": {"mfcc": "mean", "spectrogram": "statistics"}}),
-    "rank_one": ("low_rank", {"part_size": 8, "rank": 1}),
-    "attentive_statistics": ("attentive", {"part_size": 8, "statistics": True}),
-    "attentive_in_part": ("attentive", {"part_size": 8, "pooling": {"mfcc": "flatten"}}),
-    "kept_alone": ("co_attention", {**GUIDED, "keep": ["wav2vec2"]}),
+    "rank_one": ("low_rank", {"projection_size": 8, "rank": 1}),
+    "attentive_statistics": ("attentive", {"projection_size": 8, "statistics": True}),
+    "attentive_in_part": ("attentive", {"projection_size": 8, "pooling": {"mfcc": "flatten"}}),
+    "kept_alone": ("co_attention", {**GUIDED, "output_modalities": ["wav2vec2"]}),
 }
 
 

@@ -74,7 +74,7 @@ def test_on_a_gpu_no_module_in_use_is_of_those_without_a_deterministic_gradient(
 @pytest.mark.gpu
 def test_a_deterministic_run_trains_on_a_gpu(run):
     try:
-        job = run("--device=cuda", "--deterministic=true", "--keep_features=false")
+        job = run("--device=cuda", "--deterministic=true", "--cache_features=false")
     finally:
         torch.use_deterministic_algorithms(False)
     assert read_run(job)["determinism"]["deterministic_algorithms"]

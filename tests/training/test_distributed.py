@@ -24,7 +24,7 @@ def recipe(corpus, prepared, tmp_path, *more, epochs=2):
         f"--data_folder={corpus}", f"--output_folder={tmp_path / 'run'}",
         f"--prepared_folder={prepared}", "--noprogressbar", f"--number_of_epochs={epochs}",
         "--batch_size=8", "--grad_accumulation_factor=2", *more,
-        "--encoders={wav2vec2: {mask_time_prob: 0.3, layer_drop: 0.5}, mfcc: {standardise: true}}",
+        "--encoders={wav2vec2: {mask_time_prob: 0.3, layer_drop: 0.5}, mfcc: {standardize: true}}",
     ]  # fmt: skip
 
 

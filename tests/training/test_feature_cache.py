@@ -149,8 +149,8 @@ def test_what_a_front_end_gives_is_kept_whatever_the_layers_behind_it_learn(utte
 
 @pytest.mark.parametrize(("cls", "config"), [(Wav2Vec2, TINY_WAV2VEC2), (Whisper, TINY_WHISPER)])
 def test_of_a_frozen_mixture_all_layers_are_kept(utterances, tmp_path, cls, config):
-    encoder = cls(config=config, freeze="all", layer="mixture")
-    assert not encoder.is_frozen and not cls(config=config, layer="mixture").is_cacheable
+    encoder = cls(config=config, freeze="all", layer="weighted_sum")
+    assert not encoder.is_frozen and not cls(config=config, layer="weighted_sum").is_cacheable
     kept, index, packed = keep({"it": encoder}, utterances, tmp_path)
     with torch.no_grad():
         encoder.mixture.logits += torch.arange(4.0)
@@ -235,7 +235,7 @@ def test_what_is_damaged_is_computed_again(utterances, encoder, tmp_path, caplog
 
 
 def test_frozen_frames_change_nothing_but_the_time(run, prepared):
-    kept, recomputed = run(folder="kept"), run("--keep_features=false", folder="recomputed")
+    kept, recomputed = run(folder="kept"), run("--cache_features=false", folder="recomputed")
     assert kept.data.kept.keys() == {"mfcc", "spectrogram"} and not recomputed.data.kept
     one = results.read_predictions(kept.output_folder / "predictions.csv")
     other = results.read_predictions(recomputed.output_folder / "predictions.csv")
@@ -247,7 +247,7 @@ def test_frozen_frames_change_nothing_but_the_time(run, prepared):
 
 def test_where_all_is_kept_no_sample_is_read_and_nothing_else_changes(run, monkeypatch):
     asked = ("--modalities=[mfcc, spectrogram]", "--fusion=concat")
-    heard = run(*asked, "--keep_features=false", folder="heard")
+    heard = run(*asked, "--cache_features=false", folder="heard")
     run(*asked, folder="first")
     reads = []
     load = audio.load

@@ -24,7 +24,7 @@ CUDA = "--device=cuda"
     ],
 )
 def test_a_run_trains_and_skips_no_step(run, options):
-    job = run(CUDA, *options, *NOISY, "--keep_features=false")
+    job = run(CUDA, *options, *NOISY, "--cache_features=false")
     rows = results.read_history(job.output_folder)
     assert [row["skipped_steps"] for row in rows] == ["0", "0"]
     assert all(

@@ -26,8 +26,8 @@ class NoWaiting(TorchDispatchMode):
 
 NOISY = [
     "--encoders={wav2vec2: {mask_time_prob: 0.3, mask_feature_prob: 0.2, layer_drop: 0.3}, "
-    "mfcc: {standardise: true}}",
-    "--keep_features=false",
+    "mfcc: {standardize: true}}",
+    "--cache_features=false",
     "--batch_size=2",
     "--ckpt_interval_minutes=1",
 ]
@@ -96,8 +96,8 @@ class Normalizing(Encoder):
 def test_a_bad_batch_leaves_no_trace_in_running_statistics(start, install, factor):
     install("other", [f"normalizing = {__name__}:Normalizing"])
     job = start(
-        "--encoders={mfcc: {standardise: true}, other: {plugin: normalizing}}",
-        "--modalities=[mfcc, other]", "--fusion=concat", "--keep_features=false",
+        "--encoders={mfcc: {standardize: true}, other: {plugin: normalizing}}",
+        "--modalities=[mfcc, other]", "--fusion=concat", "--cache_features=false",
         "--batch_size=8", f"--grad_accumulation_factor={factor}",
     )  # fmt: skip
     spoilt, model = [], job.hparams["embedding_model"]

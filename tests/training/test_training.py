@@ -11,7 +11,7 @@ from torch.utils.data import DataLoader
 from camser.config.settings import SettingsError
 from camser.evaluation import results
 from tests.helpers.same_run import same, weights
-from tests.test_model import KEEPS, SUBSETS
+from tests.test_model import OUTPUTS, SUBSETS
 
 
 def listed(names):
@@ -22,8 +22,10 @@ VARIANTS = {
     f"concat {'+'.join(s)}": [f"--modalities={listed(s)}", "--fusion=concat"] for s in SUBSETS
 }
 VARIANTS |= {
-    f"co-attention keeps {'+'.join(k)}": [f"--fusions={{co_attention: {{keep: {listed(k)}}}}}"]
-    for k in KEEPS
+    f"co-attention to {'+'.join(k)}": [
+        f"--fusions={{co_attention: {{output_modalities: {listed(k)}}}}}"
+    ]
+    for k in OUTPUTS
 }
 VARIANTS["whisper as target"] = [
     "--modalities=[mfcc, spectrogram, whisper]",
@@ -39,7 +41,7 @@ def test_every_variant_is_trained_by_an_override_alone(run, variant):
     model = job.brain.modules["embedding_model"]
     assert list(model.encoders) == written["settings"]["modalities"]
     assert model.fusion.out_features == 16 * len(
-        getattr(model.fusion, "keep", written["settings"]["modalities"])
+        getattr(model.fusion, "output_modalities", written["settings"]["modalities"])
     )
 
 

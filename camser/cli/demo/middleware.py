@@ -135,7 +135,7 @@ class RequestFilter:
         if self.names is not None and _name(host) not in self.names:
             return 403, (
                 f"The host name {host!r} is not allowed; to allow the name of a proxy, start "
-                f"`camser demo` with --public-name"
+                f"`camser demo` with --allowed-host"
             )
         origin = _header(scope, b"origin").decode("latin-1")
         hosts = {host, _header(scope, b"x-forwarded-host").decode("latin-1")} - {""}

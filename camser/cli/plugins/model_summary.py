@@ -56,7 +56,7 @@ def summarize_model(
             **_origin(model, modality),
             "frames": [spec.num_frames, spec.channels],
             "pooling": pooling.get(modality, spec.pooling),
-            "standardised": spec.standardise,
+            "standardised": spec.standardize,
             **counts[modality],
         }
         for modality, spec in model.fusion.specs.items()
@@ -101,7 +101,8 @@ def summarize_fusion(fusion: Fusion) -> dict[str, dict[str, Any]]:
     -------
     >>> from camser.fusion.co_attention import CoAttention
     >>> specs = {"a": FrameSpec(4, 3, "mean"), "b": FrameSpec(5, 2, "mean")}
-    >>> fusion = CoAttention(specs, guides=["a"], target="b", keep=["b"], part_size=8)
+    >>> sizes = {"output_modalities": ["b"], "projection_size": 8}
+    >>> fusion = CoAttention(specs, guides=["a"], target="b", **sizes)
     >>> modalities = summarize_fusion(fusion)
     >>> modalities["a"]["is_fused"], modalities["b"]["weighed_by"]
     (False, ['a'])

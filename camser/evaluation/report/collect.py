@@ -13,7 +13,7 @@ from camser.evaluation.report.runs import ProtocolResults, RunRecord, VariantRes
 from camser.evaluation.results import ResultsError, read_predictions, read_results
 from camser.runtime.safe_io import matches_type
 
-DIVIDING = ("num_folds", "valid_fraction", "target")  # settings that define the folds
+DIVIDING = ("num_folds", "valid_fraction", "target_corpus")  # settings that define the folds
 
 
 class ReportError(ValueError):
@@ -39,7 +39,9 @@ def collect(folders: Iterable[str | Path]) -> list[ProtocolResults]:
     by_variant = defaultdict(list)
     for run in runs:
         where = tuple(run.results[name] for name in ("corpus", "protocol", "selection"))
-        target = run.results["settings"].get("target") if where[1] == "cross_corpus" else None
+        target = (
+            run.results["settings"].get("target_corpus") if where[1] == "cross_corpus" else None
+        )
         by_variant[(*where, target), run.results["variant"]].append(run)
     problems = []
     for (where, name), group in by_variant.items():
@@ -107,9 +109,13 @@ def _check_settings(settings: Mapping[str, Any], path: Path) -> None:
                 )
     if ("fusions" in settings) != ("fusion" in settings and "modalities" in settings):
         raise ResultsError(f"{path}: settings describe the model incompletely; run again")
-    modalities = settings.get("fusions", {}).get(settings.get("fusion"), {}).get("keep") or []
+    modalities = (
+        settings.get("fusions", {}).get(settings.get("fusion"), {}).get("output_modalities") or []
+    )
     if not matches_type(modalities, [str]):
-        raise ResultsError(f"{path}: keep is {modalities!r:.80}; it must be a list of names")
+        raise ResultsError(
+            f"{path}: output_modalities is {modalities!r:.80}; it must be a list of names"
+        )
 
 
 def _table_differences(first: RunRecord, runs: Sequence[RunRecord]) -> list[str]:

@@ -66,7 +66,9 @@ def row_name(settings: Mapping[str, Any]) -> str | None:
     fusion = settings["fusions"][settings["fusion"]]
     plugin = fusion["plugin"].rpartition(":")[2]
     modalities = [
-        n for n in settings["modalities"] if n in (fusion.get("keep") or settings["modalities"])
+        n
+        for n in settings["modalities"]
+        if n in (fusion.get("output_modalities") or settings["modalities"])
     ]
     joined = "+".join(_name(n, settings["encoders"][n]) for n in modalities)
     if plugin == "co_attention":

@@ -141,7 +141,11 @@ class ProtocolResults:
         """The main variant: the last with ``target`` and no ``keep``, else the last of camser."""
         ours = [v for v in self.variants.values() if "fusions" in v.settings]
         fusions = {v.name: v.settings["fusions"][v.settings["fusion"]] for v in ours}
-        full = [v for v in ours if "target" in fusions[v.name] and not fusions[v.name].get("keep")]
+        full = [
+            v
+            for v in ours
+            if "target" in fusions[v.name] and not fusions[v.name].get("output_modalities")
+        ]
         return (full or ours or list(self.variants.values()))[-1]
 
     @property

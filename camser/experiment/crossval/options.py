@@ -10,7 +10,7 @@ from typing import NamedTuple
 from camser.config.command_line import SettingsError
 
 LAUNCHERS = ("local", "ray")
-CHOSEN = {"variant": "only", "fold": "folds", "seed": "seeds", "selection": "selections"}
+CHOSEN = {"variant": "variants", "fold": "folds", "seed": "seeds", "selection": "selections"}
 
 
 class Resources(NamedTuple):
@@ -37,10 +37,11 @@ def read_options(argv: Sequence[str]) -> tuple[argparse.Namespace, list[str]]:
     parser = argparse.ArgumentParser(
         description="Cross-validation of a recipe: all folds x seeds x variants. All other "
         "arguments are the recipe's, as for train.py. Finished runs are not repeated.",
-        usage="%(prog)s RECIPE.yaml [--only NAME …] [--folds N …] [--seeds N …] [--key=value …]",
+        usage="%(prog)s RECIPE.yaml [--variants NAME …] [--folds N …] [--seeds N …] "
+        "[--key=value …]",
         allow_abbrev=False,
     )
-    parser.add_argument("--only", nargs="+", metavar="NAME", help="variants; all by default")
+    parser.add_argument("--variants", nargs="+", metavar="NAME", help="variants; all by default")
     parser.add_argument("--folds", nargs="+", type=int, metavar="N", help="all by default")
     parser.add_argument("--seeds", nargs="+", type=int, metavar="N", help="the recipe's by default")
     parser.add_argument(

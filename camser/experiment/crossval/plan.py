@@ -152,9 +152,9 @@ def plan_jobs(
         If any job has a mistake; the message lists all mistakes.
     """
     base = read_arguments(arguments, recipe_folder)
-    if options.only and not base.variants:
-        raise SettingsError(f"--only is {options.only}, but the recipe lists no variants")
-    names = dict.fromkeys(options.only or base.variants or [base.values["variant"]])
+    if options.variants and not base.variants:
+        raise SettingsError(f"--variants is {options.variants}, but the recipe lists no variants")
+    names = dict.fromkeys(options.variants or base.variants or [base.values["variant"]])
     selections = dict.fromkeys(options.selections or [base.values["selection"]])
     jobs, problems = [], []
     corpora: dict[str, list[Utterance]] = {}

@@ -29,7 +29,7 @@ class CrossModal(Fusion):
     queries : mapping of str to sequence of str, optional
         Whose frames query whose, e.g. {mfcc: [whisper]}; by default each modality queries all
         others. One that queries none goes to its part as it is.
-    part_size : int
+    projection_size : int
         Channels of all frames, and features of a modality's part.
     num_heads : int
         Of each attention.
@@ -44,7 +44,7 @@ class CrossModal(Fusion):
     Example
     -------
     >>> specs = {"a": FrameSpec(4, 3, "mean"), "b": FrameSpec(5, 2, "mean")}
-    >>> fusion = CrossModal(specs, queries={"a": ["b"]}, part_size=8)
+    >>> fusion = CrossModal(specs, queries={"a": ["b"]}, projection_size=8)
     >>> frames = {"a": torch.rand(2, 4, 3), "b": torch.rand(2, 5, 2)}
     >>> fusion(frames).shape, fusion.attention_weights(frames)["b"].shape
     (torch.Size([2, 16]), torch.Size([2, 5]))
@@ -54,26 +54,29 @@ class CrossModal(Fusion):
         self,
         specs: Mapping[str, FrameSpec],
         queries: Mapping[str, Sequence[str]] | None = None,
-        part_size: int = 128,
+        projection_size: int = 128,
         num_heads: int = 4,
         dropout: float = 0.1,
     ) -> None:
         super().__init__(specs)
-        if part_size % num_heads or part_size % 2:
+        if projection_size % num_heads or projection_size % 2:
             raise ValueError(
-                f"part_size is {part_size}; it must be even and a multiple of num_heads, which is "
-                f"{num_heads}"
+                f"projection_size is {projection_size}; it must be even and a multiple of "
+                f"num_heads, which is {num_heads}"
             )
         if queries is None:
             queries = {name: [other for other in specs if other != name] for name in specs}
         self._check(queries)
         self.project = nn.ModuleDict(
-            {name: FrameProjection(spec, part_size, dropout) for name, spec in specs.items()}
+            {name: FrameProjection(spec, projection_size, dropout) for name, spec in specs.items()}
         )
         self.attend = nn.ModuleDict(
-            {n: Attention(others, part_size, num_heads, dropout) for n, others in queries.items()}
+            {
+                n: Attention(others, projection_size, num_heads, dropout)
+                for n, others in queries.items()
+            }
         )
-        self.out_features = part_size * len(specs)
+        self.out_features = projection_size * len(specs)
 
     def projections(self, frames: Mapping[str, Tensor]) -> dict[str, Tensor]:
         """See ``Fusion.projections``."""
@@ -131,15 +134,15 @@ class FrameProjection(nn.Module):
 
     def __init__(self, spec: FrameSpec, size: int, dropout: float) -> None:
         super().__init__()
-        self.standardise = RunningStandardization(spec.channels) if spec.standardise else None
+        self.standardize = RunningStandardization(spec.channels) if spec.standardize else None
         self.project = nn.Sequential(nn.Dropout(dropout), nn.Linear(spec.channels, size))
         self.norm = nn.LayerNorm(size)
         self.register_buffer("positions", positions(spec.num_frames, size), persistent=False)
 
     def forward(self, frames: Tensor) -> Tensor:
         """[segments, frames, channels] -> [segments, frames, size]"""
-        if self.standardise is not None:
-            frames = self.standardise(frames.flatten(0, 1)).view_as(frames)
+        if self.standardize is not None:
+            frames = self.standardize(frames.flatten(0, 1)).view_as(frames)
         return self.norm(self.project(frames) + self.positions)
 
 

@@ -49,7 +49,7 @@ class EGeMAPS(Encoder):
     (torch.Size([2, 296, 25]), 296)
     """
 
-    standardise = True  # a formant is a thousand times as large as a jitter
+    standardize = True  # a formant is a thousand times as large as a jitter
     expected_failures = MappingProxyType(
         {"device": "openSMILE computes on the CPU, so the samples leave the device for it"}
     )

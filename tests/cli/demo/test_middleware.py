@@ -85,7 +85,7 @@ def test_other_sites_are_refused(ask):
         assert ask("/", host=host, **own)[0] == 200
     for host in ("evil.example", "evil.example:7860", "", "127.0.0.1.evil.example", "[", "a@b"):
         status, _, text = ask("/", host=host, **own)
-        assert status == 403 and b"--public-name" in text
+        assert status == 403 and b"--allowed-host" in text
     assert ask("/", host="evil.example")[0] == 200  # where everybody may come by any name
     for origin in ("http://evil.example", "null", "http://127.0.0.1:99", "http://"):
         assert ask("/", origin=origin)[0] == 403

@@ -106,4 +106,4 @@ def test_the_command_says_what_is_wrong(address, export, tmp_path):
     with pytest.raises(SystemExit, match="camser: nothing can listen at"):
         cli.main(["demo", str(export), "--port", str(port_of(address))])
     with pytest.raises(SystemExit, match="camser: megabytes is -1"):
-        cli.main(["demo", str(export), "--max-megabytes=-1"])
+        cli.main(["demo", str(export), "--max-upload-mb=-1"])

@@ -73,7 +73,7 @@ def test_uploads_and_requests_are_limited_in_size(address):
 def test_it_listens_on_loopback_alone_by_default(address):
     assert inspect.signature(serving).parameters["host"].default == "127.0.0.1"
     parsed = cli._parser().parse_args(["demo", "x"])
-    assert (parsed.host, parsed.max_megabytes, parsed.max_seconds) == ("127.0.0.1", 50, 3600)
+    assert (parsed.host, parsed.max_upload_mb, parsed.max_audio_seconds) == ("127.0.0.1", 50, 3600)
     if sys.platform == "linux":  # where all of 127.0.0.0/8 is this machine
         with pytest.raises(OSError), socket.create_connection(("127.0.0.2", port_of(address)), 2):
             pass

@@ -127,7 +127,7 @@ def test_a_recipe_says_how_frames_are_pooled():
 
 
 def test_the_picture_is_aligned_and_shows_who_guides_whom_and_what_goes_on(capsys):
-    keep = "--fusions={co_attention: {keep: [mfcc, wav2vec2]}}"
+    keep = "--fusions={co_attention: {output_modalities: [mfcc, wav2vec2]}}"
     lines = described(capsys, TINY, keep).splitlines()
     at = {max(line.find(corner) for corner in "┐┤┘") for line in lines if set(line) & set("┐┤┘")}
     assert len(at) == 1

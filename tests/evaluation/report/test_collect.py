@@ -9,6 +9,7 @@ from camser.cli import main
 from camser.evaluation import results
 from camser.evaluation.report.collect import ReportError, collect
 from camser.evaluation.report.write import write_report
+from camser.runtime.digests import add_digest, file_record
 from tests.helpers.run_files import LABELS, make
 
 
@@ -89,9 +90,9 @@ def test_damage_and_absence_are_one_message(tmp_path, capsys):
     (place / "predictions.csv").write_text("".join(lines[:-1]))
     with pytest.raises(SystemExit, match=r"predictions\.csv is damaged: .* bytes instead of"):
         main(["report", str(tmp_path)])
-    old = json.loads((place / "results.json").read_text()) | {"format": 2}  # which had no digests
-    del old["digest"], old["files"]
-    (place / "results.json").write_text(json.dumps(old))
+    found = json.loads((place / "results.json").read_text())
+    found["files"]["predictions.csv"] = file_record(place / "predictions.csv")
+    (place / "results.json").write_text(json.dumps(add_digest(found)))
     with pytest.raises(SystemExit, match=r"has 11 rows, results.json 12 utterances"):
         main(["report", str(tmp_path)])
     (place / "results.json").write_text("{")

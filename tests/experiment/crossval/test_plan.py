@@ -27,7 +27,7 @@ def planned(corpus, prepared, iemocap, tmp_path, monkeypatch):
 
 
 def test_there_is_a_job_for_each_variant_selection_seed_and_fold(planned):
-    asked = ("--only", "mfcc", "all_coatt", "--seeds", "1", "2", "--folds", "0", "9")
+    asked = ("--variants", "mfcc", "all_coatt", "--seeds", "1", "2", "--folds", "0", "9")
     jobs = planned(ABLATION, *asked, "--selections", "held_out", "test_fold")
     assert len(jobs) == 2 * 2 * 2 * 2 and len({job.folder for job in jobs}) == 16
     assert sum("selected on the test fold (optimistic)" in job.name for job in jobs) == 8
@@ -36,7 +36,7 @@ def test_there_is_a_job_for_each_variant_selection_seed_and_fold(planned):
     assert (values["fold"], values["seed"]) == (9, 2) and Path(jobs[-1].folder) == Path(
         values["output_folder"]
     )
-    by_session = ("--protocol=leave_one_session_out", "--only", "mfcc")
+    by_session = ("--protocol=leave_one_session_out", "--variants", "mfcc")
     assert [len(planned(ABLATION, *by_session)), len(planned(TINY))] == [5, 10]
     assert [job.expected["fold"] for job in planned(TINY, "--folds", "3", "1")] == [3, 1]
 
@@ -78,9 +78,9 @@ def test_all_mistakes_of_all_variants_are_told_before_anything_runs(planned, tmp
     "arguments, words",
     [
         (["--fold=3"], "--fold is for one run; here it is --folds"),
-        (["--variant=a"], "here it is --only"),
+        (["--variant=a"], "here it is --variants"),
         (["--folds", "12"], r"--folds: \[12\]; leave_one_speaker_out has 0 … 9"),
-        (["--only", "mfcc"], "the recipe lists no variants"),
+        (["--variants", "mfcc"], "the recipe lists no variants"),
     ],
 )
 def test_what_one_run_takes_a_sweep_takes_in_its_own_way(planned, arguments, words):

@@ -105,7 +105,15 @@ def is_running(number):
 @pytest.mark.slow
 def test_a_killed_sweep_goes_on_and_ends_as_an_undisturbed_one(corpus, tmp_path):
     script = [sys.executable, str(RECIPE / "crossval.py"), ABLATION, "--folds", "0", "1"]
-    script += ["--only", "mfcc", "all_coatt", "--device=cpu", "--noprogressbar", "--workers", "2"]
+    script += [
+        "--variants",
+        "mfcc",
+        "all_coatt",
+        "--device=cpu",
+        "--noprogressbar",
+        "--workers",
+        "2",
+    ]
     script += [f"--data_folder={corpus}"]
     environment = os.environ | {"OMP_NUM_THREADS": "1"}
     folders = tmp_path / "whole", tmp_path / "killed"
@@ -130,7 +138,15 @@ def test_a_killed_sweep_goes_on_and_ends_as_an_undisturbed_one(corpus, tmp_path)
 def test_ray_gives_the_results_of_the_local_launcher(corpus, tmp_path):
     pytest.importorskip("ray")
     script = [sys.executable, str(RECIPE / "crossval.py"), ABLATION, "--folds", "0"]
-    script += ["--only", "mfcc", "all_coatt", "--device=cpu", "--noprogressbar", "--workers", "2"]
+    script += [
+        "--variants",
+        "mfcc",
+        "all_coatt",
+        "--device=cpu",
+        "--noprogressbar",
+        "--workers",
+        "2",
+    ]
     script += ["--cpus_per_job", "1", f"--data_folder={corpus}"]
     folders = tmp_path / "local", tmp_path / "ray"
     for folder in folders:

@@ -25,7 +25,7 @@ def test_every_encoder_alone(tmp_path, speech, name):
         {"plugin": "concat", "pooling": {"mfcc": "last", "wav2vec2": "statistics"}},
         {"plugin": "concat", "pooling": {"mfcc": "mean", "wav2vec2": "flatten"}},
         {**CO_ATTENTION, "activation": "softmax"},
-        {**CO_ATTENTION, "keep": ["wav2vec2"], "pooling": {"mfcc": "statistics"}},
+        {**CO_ATTENTION, "output_modalities": ["wav2vec2"], "pooling": {"mfcc": "statistics"}},
         {"plugin": "gated", "pooling": {"mfcc": "mean"}},
         {"plugin": "low_rank", "pooling": {"mfcc": "mean"}},
         {"plugin": "attentive", "statistics": True, "pooling": {"mfcc": "last"}},
@@ -79,7 +79,7 @@ def test_every_kind_of_lstm(tmp_path, speech, options):
 
 
 def test_what_training_learned_to_standardise_by_is_kept(tmp_path, speech):
-    table = {**ENCODERS["wav2vec2"], "standardise": True, "layer_drop": 0.1, "mask_time_prob": 0.1}
+    table = {**ENCODERS["wav2vec2"], "standardize": True, "layer_drop": 0.1, "mask_time_prob": 0.1}
     model, head = build(["w"], {"plugin": "concat"}, {"w": table})
     model(speech, torch.ones(6))
     assert model.fusion.pooled["w"].project[0].num_batches == 1

@@ -9,12 +9,12 @@ from camser.testing import checks_of, parametrize_with_checks
 
 SPECS = {
     "mfcc": FrameSpec(12, 5, "flatten"),
-    "egemaps": FrameSpec(1, 9, "mean", standardise=True),
+    "egemaps": FrameSpec(1, 9, "mean", standardize=True),
     "whisper": FrameSpec(7, 6, "mean"),
 }
 
 
-@parametrize_with_checks(CrossModal, {n: SPECS[n] for n in ("mfcc", "whisper")}, part_size=8)
+@parametrize_with_checks(CrossModal, {n: SPECS[n] for n in ("mfcc", "whisper")}, projection_size=8)
 def test_two_that_query_each_other_conform(check):
     check()
 
@@ -22,13 +22,13 @@ def test_two_that_query_each_other_conform(check):
 @pytest.mark.parametrize("name", ["sizes", "finite", "batch", "gradients", "state", "export"])
 def test_one_that_queries_two_others_conforms(name):
     queries = {"whisper": ["mfcc", "egemaps"]}
-    checks = {c.name: c for c in checks_of(CrossModal, SPECS, part_size=8, queries=queries)}
+    checks = {c.name: c for c in checks_of(CrossModal, SPECS, projection_size=8, queries=queries)}
     checks[name]()
 
 
 def build(**params):
     torch.manual_seed(0)
-    return CrossModal(SPECS, part_size=8, num_heads=2, **params).eval()
+    return CrossModal(SPECS, projection_size=8, num_heads=2, **params).eval()
 
 
 def random_frames():
@@ -90,7 +90,7 @@ def test_large_features_are_standardised_by_what_training_has_seen():
     for _ in range(50):
         fusion({**frames, "egemaps": 1000 + 50 * torch.randn(3, 1, 9)})
     projection = fusion.eval().project["egemaps"]
-    standard = projection.standardise(1000 + 50 * torch.randn(500, 9))
+    standard = projection.standardize(1000 + 50 * torch.randn(500, 9))
     assert standard.mean().abs() < 0.2 and (standard.std() - 1).abs() < 0.2
 
 
@@ -104,12 +104,12 @@ def test_large_features_are_standardised_by_what_training_has_seen():
         ({"queries": {"mfcc": []}}, "give a list of other modalities"),
         ({"queries": {"mfcc": ["whisper", "whisper"]}}, "each once"),
         ({"queries": ["mfcc"]}, "give a table"),
-        ({"num_heads": 3}, "part_size is 8; it must be even and a multiple of num_heads"),
+        ({"num_heads": 3}, "projection_size is 8; it must be even and a multiple of num_heads"),
     ],
 )
 def test_what_does_not_fit_is_refused(params, told):
     with pytest.raises(ValueError, match=told):
-        CrossModal(SPECS, **{"part_size": 8, **params})
+        CrossModal(SPECS, **{"projection_size": 8, **params})
 
 
 def test_a_modality_alone_has_none_to_query():
