@@ -50,7 +50,7 @@ def watch(brain: EmotionBrain, device: str) -> list[Times]:
         start(stage, *args, **kwargs)
 
     def on_stage_end(stage: sb.Stage, *args: Any, **kwargs: Any) -> None:
-        measurement.synchronise(device)
+        measurement.synchronize(device)
         seconds = time.perf_counter() - began[stage]
         _, own = measurement.timed(lambda: end(stage, *args, **kwargs), device)
         if stage == sb.Stage.TRAIN:

@@ -52,8 +52,8 @@ class FrontEnds:
 
 def by_librosa(waves: np.ndarray) -> list[tuple[Tensor, Tensor]]:
     """One call after the other, as a Dataset makes them."""
-    emphasised = map(plain_pytorch.emphasised, waves)
-    return [(plain_pytorch.mfcc(wave), plain_pytorch.spectrogram(wave)) for wave in emphasised]
+    preemphasized = map(plain_pytorch.preemphasized, waves)
+    return [(plain_pytorch.mfcc(wave), plain_pytorch.spectrogram(wave)) for wave in preemphasized]
 
 
 def segments(num: int) -> np.ndarray:

@@ -45,7 +45,7 @@ def read_arguments(
     return parser.parse_args(argv)
 
 
-def synchronise(device: str) -> None:
+def synchronize(device: str) -> None:
     """Wait until the device has done what it was given."""
     if torch.device(device).type == "cuda":
         torch.cuda.synchronize(device)
@@ -53,10 +53,10 @@ def synchronise(device: str) -> None:
 
 def timed(work: Candidate, device: str = "cpu") -> tuple[Any, float]:
     """What ``work`` returns, and its seconds."""
-    synchronise(device)
+    synchronize(device)
     start = time.perf_counter()
     found = work()
-    synchronise(device)
+    synchronize(device)
     return found, time.perf_counter() - start
 
 

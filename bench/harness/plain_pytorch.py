@@ -25,7 +25,7 @@ RATE, SEGMENT = 16000, 48000
 Features = tuple[Tensor, Tensor, Tensor]
 
 
-def emphasised(wave: np.ndarray) -> np.ndarray:
+def preemphasized(wave: np.ndarray) -> np.ndarray:
     """[samples] -> [samples]"""
     return librosa.effects.preemphasis(wave, coef=0.97).astype(np.float32)
 
@@ -54,7 +54,7 @@ def picture(wave: np.ndarray) -> Tensor:
 
 def features(wave: np.ndarray) -> Features:
     """A segment [samples] -> what the three encoders take."""
-    wave = emphasised(wave)
+    wave = preemphasized(wave)
     standard = (wave - wave.mean()) / np.sqrt(wave.var() + 1e-7)
     return torch.from_numpy(standard), mfcc(wave), picture(wave)
 

@@ -99,7 +99,7 @@ def step(folder: Path, asked: argparse.Namespace) -> Rows:
     plain = milliseconds(brain, batch, asked.counted)
     with profile(activities=kinds) as profiler:
         take(brain, batch, asked.counted)
-        measurement.synchronise(asked.device)
+        measurement.synchronize(asked.device)
     spent = "self_device_time_total" if on_gpu else "self_cpu_time_total"
     found = [(getattr(e, spent) / 1000, e) for e in profiler.key_averages()]
     whole = sum(ms for ms, _ in found)

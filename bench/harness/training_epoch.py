@@ -38,14 +38,14 @@ class Clock:
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         if self.calls == self.skip:
-            measurement.synchronise(self.device)
+            measurement.synchronize(self.device)
             self.started = time.perf_counter()
         self.calls += 1
         return self.function(*args, **kwargs)
 
     def seconds_a_call(self) -> float:
         """Of the calls that were not skipped and of all that lies between them."""
-        measurement.synchronise(self.device)
+        measurement.synchronize(self.device)
         return (time.perf_counter() - self.started) / (self.calls - self.skip)
 
 

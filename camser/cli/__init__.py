@@ -52,7 +52,7 @@ def _parser() -> argparse.ArgumentParser:
         action="store_true",
         help="also write both model.onnx and model.int8.onnx; measure what int8 costs",
     )
-    export.add_argument("--data_folder", help="the folder of the run's corpus, if it was moved")
+    export.add_argument("--data-folder", help="the folder of the run's corpus, if it was moved")
     export.add_argument(
         "--no-verify", action="store_true", help="do not compare with the run's predictions"
     )

@@ -99,33 +99,47 @@ class Run:
     def __init__(
         self, settings: Settings, scan: CorpusScanner | Mapping[str, CorpusScanner]
     ) -> None:
-        self.settings, values = settings, settings.values
+        self.settings = settings
+        self.output_folder = Path(settings.values["output_folder"])
+        self._check()
+        self._prepare(scan)
+        self._build()
+        self._write_description()
+
+    def _check(self) -> None:
+        """Find the mistakes that cost nothing to find."""
+        values = self.settings.values
         determinism.set_deterministic(values["deterministic"])
-        self.output_folder = Path(values["output_folder"])
         resume.check_checkpoints(self.output_folder)
         check_plugins(self.output_folder / "save")
         validate_model_config(*(values[name] for name in MODEL_KEYS))
         resume.check_same_run(self.output_folder, values)
+
+    def _prepare(self, scan: CorpusScanner | Mapping[str, CorpusScanner]) -> None:
+        """Read the corpus and make the fold."""
+        values = self.settings.values
         prepare_settings = {name: values[name] for name in PREPARE_KEYS}
         self.utterances = run_on_main(prepare, scan=scan, **prepare_settings)
         resume.check_same_corpus(self.output_folder, self.utterances)
         self.fold = choose_fold(self.utterances, values)
-        self.hparams = _build_objects(settings.text)
+
+    def _build(self) -> None:
+        """Build the model, its Brain and the data of both."""
+        self.hparams = _build_objects(self.settings.text)
         sb.create_experiment_directory(str(self.output_folder), save_env_desc=False)
         raise_on_log_failure()
         self.hparams["loggers"] = [self.hparams["train_logger"]]
         if self.hparams["tensorboard"]:
             self.hparams["loggers"].append(tensorboard_logger(self.output_folder / "tensorboard"))
         self.brain = self._build_brain()
-        self.data = self._prepare_data()
+        self.data = self._build_data()
         self.brain.check_batches(self.data.kept)
+
+    def _write_description(self) -> None:
         architecture = self.hparams["embedding_model"].architecture
+        text, utterances = self.settings.text, self.utterances
         run_on_main(
-            resume.write_run_description,
-            self.output_folder,
-            settings.text,
-            self.utterances,
-            architecture,
+            resume.write_run_description, self.output_folder, text, utterances, architecture
         )
 
     def _build_brain(self) -> EmotionBrain:
@@ -141,7 +155,7 @@ class Run:
         )
         return brain
 
-    def _prepare_data(self) -> RunData:
+    def _build_data(self) -> RunData:
         hparams, brain = self.hparams, self.brain
         return RunData(
             self.utterances,

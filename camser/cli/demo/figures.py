@@ -25,7 +25,7 @@ WIDTHS = {"wide": 9.0, "narrow": 3.3}  # inches, of which a screen has about 110
 MINUTES = 120  # seconds; from this length, the axis shows minutes
 
 
-def colour(index: int) -> str:
+def color(index: int) -> str:
     """The CSS color of the ``index``-th emotion, the same in bars and figures."""
     from camser.evaluation.report.figures import style
 

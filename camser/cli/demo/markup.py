@@ -8,7 +8,7 @@ from html import escape
 from pathlib import Path
 from typing import Any, TypeGuard
 
-from camser.cli.demo.figures import colour
+from camser.cli.demo.figures import color
 from camser.cli.demo.limits import Limits
 from camser.inference import Prediction, Timeline
 from camser.inference.timeline_formats import FORMATS
@@ -146,7 +146,7 @@ def _bars(labels: Sequence[str], values: Iterable[float | None], threshold: floa
     least = f'<i class="least" style="left: {100 * threshold:.2f}%"></i>' if threshold else ""
     rows = []
     for number, (name, value) in enumerate(zip(map(escape, labels), values, strict=True)):
-        fill = f"width: {100 * (value or 0):.2f}%; background: {colour(number)}"
+        fill = f"width: {100 * (value or 0):.2f}%; background: {color(number)}"
         rows.append(
             f'<span class="name">{name}</span>'
             f'<div class="track" role="meter" aria-label="{name}" aria-valuemin="0" '
