@@ -15,13 +15,11 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
+from harness import measurement, tables
+
 from camser.runtime.files import atomic_write
 
 ROOT = Path(__file__).parents[2]
-sys.path.append(str(ROOT / "recipes/IEMOCAP"))
-sys.path.append(str(ROOT / "bench"))  # its measurements share their description of the machine
-
-from harness import measurement, tables  # noqa: E402
 
 RESULTS = ROOT / "robustness/results"
 LOST = "LOST: "
