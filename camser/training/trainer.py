@@ -126,7 +126,7 @@ class ResumableBrain(sb.Brain):
             The epoch's mean loss, as far as it is known without waiting for the device.
         """
         full = self.step % self.grad_accumulation_factor == 0
-        if self.step % self.grad_accumulation_factor == 1 or self.grad_accumulation_factor == 1:
+        if (self.step - 1) % self.grad_accumulation_factor == 0:
             self.statistics.remember()
         should_step = full or self.step == self.num_train_batches
         # Around the backward pass too: with gradient checkpointing, layers run again there.
