@@ -10,7 +10,7 @@ The YAML is the paper's system (Zou et al., ICASSP 2022). Any of its keys can be
 and SpeechBrain's run options work as in every recipe (--device, --precision=bf16, --debug, …).
 On several GPUs: torchrun --nproc_per_node=N recipes/IEMOCAP/train.py hparams/camser.yaml …
 
-A run that is interrupted goes on where it was when the same command is given again.
+An interrupted run resumes when the same command is given again.
 """
 
 from pathlib import Path
