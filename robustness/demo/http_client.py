@@ -73,7 +73,11 @@ class Page:
         status, _, text = self.upload(name, content)
         if status != 200:
             return f"{status} {text[:200]!r}"
-        file = {"path": json.loads(text)[0], "meta": {"_type": "gradio.FileData"}}
+        return self.classify(json.loads(text)[0], api_name)
+
+    def classify(self, path: str, api_name: str = "classify") -> str:
+        """As ``question``, of a file that the page is said to have."""
+        file = {"path": path, "meta": {"_type": "gradio.FileData"}}
         status, _, text = self.post(f"{API}/call/v2/{api_name}", {"audio": file})
         if status != 200:
             return f"{status} {text[:200]!r}"
@@ -97,6 +101,10 @@ class Page:
                         return got
                     got += piece
             return got
+
+    def open_files(self) -> int:
+        """Of the page's process; connections are some."""
+        return len(os.listdir(f"/proc/{self.process.pid}/fd"))
 
     def uploads(self) -> list[Path]:
         """The files of strangers that are there."""

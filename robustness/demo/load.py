@@ -29,6 +29,7 @@ BROKEN_EACH = 97  # every so many files, one is no recording
 CLIENTS = 4
 PAUSE = 0.5  # seconds between two questions of a client
 GROWTH = 40  # MB that a process may grow by, once it is warm: what its allocator keeps differs
+KEPT_ALIVE = 7  # seconds after which uvicorn has closed an idle connection
 WARM = 0.15  # the share of the load after which it is
 
 
@@ -115,7 +116,7 @@ def page(export: Path, root: Path, minutes: float, tally: Tally) -> None:
             for client in clients:
                 client.result()
         seconds = time.monotonic() - begun
-        time.sleep(asking_is_over())
+        time.sleep(KEPT_ALIVE)
         last = held(shown.process.pid)
         stray = [p for p in shown.folder.rglob("*") if p.is_file() and "uploads" not in p.parts]
     number = sum(counts.values())
@@ -129,13 +130,6 @@ def page(export: Path, root: Path, minutes: float, tally: Tally) -> None:
         tally.lose(fault, f"grew: {told}", how)
     else:
         tally.add(fault, f"answered; {told}", times=number)
-
-
-def asking_is_over() -> float:
-    """Seconds after which no connection is kept alive."""
-    from camser.cli.demo.limits import HEADER_SECONDS
-
-    return HEADER_SECONDS + 2
 
 
 def _client(shown: http_client.Page, end: float, counts: Counter[str], number: int) -> None:

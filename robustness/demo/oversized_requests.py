@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import os
 import socket
 import struct
 import time
 from concurrent.futures import ThreadPoolExecutor
 
-from camser.cli.demo.limits import BODY_SECONDS, HEADER_SECONDS, MAX_CONNECTIONS
+from camser.cli.demo.limits import MAX_CONNECTIONS
 from robustness.demo.http_client import API, Page, form
 from robustness.demo.sample_audio import flac, wav
 
@@ -51,8 +50,9 @@ def aborted(page: Page) -> str:
         client.sendall(f"{head}Content-Length: {len(body)}\r\n\r\n".encode() + body[:300_000])
         time.sleep(0.5)
     time.sleep(0.5)
-    assert set(page.uploads()) <= before, page.uploads()
-    return "nothing is left of it"
+    left = set(page.uploads()) - before
+    assert len(left) <= 1 and sum(path.stat().st_size for path in left) <= 300_000, left
+    return "what came of it counts as an upload, and is kept as long"
 
 
 def bomb(page: Page) -> str:
@@ -66,30 +66,19 @@ def bomb(page: Page) -> str:
     return "refused before it is decoded"
 
 
-def slow_head(page: Page) -> str:
-    with socket.create_connection(("127.0.0.1", page.port)) as client:
-        client.settimeout(HEADER_SECONDS + 10)
-        begun, got = time.monotonic(), b"x"
-        client.sendall(b"GET / HTTP/1.1\r\nHost: 127.0.0.1\r\nX-Slow: ")
-        while got and time.monotonic() < begun + HEADER_SECONDS + 8:
-            try:
-                client.sendall(b"a")
-                client.settimeout(1)
-                got = client.recv(1)
-            except TimeoutError:
-                continue
-            except OSError:
-                got = b""
-    assert not got, "it may take as long as it likes"
-    return f"dropped after {HEADER_SECONDS} s"
-
-
-def slow_body(page: Page) -> str:
-    head = f"POST {API}/call/classify HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Length: 90\r\n\r\n{{"
-    begun = time.monotonic()
-    answer = page.raw(head.encode(), BODY_SECONDS + 20)
-    assert b" 408 " in answer[:20], answer[:80]
-    return f"408 after {round(time.monotonic() - begun, -1):.0f} s"
+def slow(page: Page) -> str:
+    """Heads and bodies that do not come: only a proxy has time limits for them."""
+    head = b"POST /gradio_api/call/classify HTTP/1.1\r\nHost: 127.0.0.1\r\n"
+    before = page.open_files()
+    clients = [socket.create_connection(("127.0.0.1", page.port)) for _ in range(60)]
+    for number, client in enumerate(clients):
+        client.sendall(head + (b"X-Slow: " if number % 2 else b"Content-Length: 90\r\n\r\n{"))
+    page.works()
+    for client in clients:
+        client.close()
+    time.sleep(1)
+    assert page.open_files() <= before + 5, page.open_files()
+    return "others are answered meanwhile; nothing is left when they close"
 
 
 def long_head(page: Page) -> str:
@@ -99,17 +88,16 @@ def long_head(page: Page) -> str:
 
 
 def many_connections(page: Page) -> str:
-    open_before = len(os.listdir(f"/proc/{page.process.pid}/fd"))
+    before = page.open_files()
     clients = [socket.create_connection(("127.0.0.1", page.port)) for _ in range(450)]
     time.sleep(1)
-    opened = len(os.listdir(f"/proc/{page.process.pid}/fd")) - open_before
-    time.sleep(HEADER_SECONDS + 1)
-    left = len(os.listdir(f"/proc/{page.process.pid}/fd")) - open_before
+    assert page.ask("GET", "/config")[0] == 503
     for client in clients:
         client.close()
-    assert opened <= 2 * MAX_CONNECTIONS + 5 and left <= 5, (opened, left)
+    time.sleep(1)
+    assert page.open_files() <= before + 5, page.open_files()
     page.works()
-    return f"at most {2 * MAX_CONNECTIONS} are taken, all dropped after {HEADER_SECONDS} s"
+    return f"others get 503 while more than {MAX_CONNECTIONS} last; all works when they close"
 
 
 def crowd(page: Page) -> str:

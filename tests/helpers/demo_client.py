@@ -1,9 +1,10 @@
 """Asking the demo over HTTP: as Gradio's client does, and as a plain one."""
 
+import contextlib
+import http.client
 import json
-import urllib.error
-import urllib.request
 import uuid
+from urllib.parse import urlsplit
 
 import pytest
 
@@ -16,12 +17,13 @@ def ask(client, path, *given, api_name="/classify"):
 
 def fetch(url, data=None, **headers):
     """Status and text of an answer, as a plain client sees them."""
-    try:
-        request = urllib.request.Request(url, data=data, headers=headers)
-        with urllib.request.urlopen(request, timeout=60) as answer:
-            return answer.status, answer.read().decode()
-    except urllib.error.HTTPError as error:
-        return error.code, error.read().decode()
+    parts = urlsplit(url)
+    with contextlib.closing(http.client.HTTPConnection(parts.netloc, timeout=60)) as connection:
+        path = parts._replace(scheme="", netloc="").geturl() or "/"
+        method = "GET" if data is None else "POST"
+        connection.request(method, path, data, {k.replace("_", "-"): v for k, v in headers.items()})
+        answer = connection.getresponse()
+        return answer.status, answer.read().decode()
 
 
 def post(url, value):

@@ -33,7 +33,10 @@ ONLY_NAMED = {
     ),  # tools
 }
 # These need an extra when they are imported; so they are imported inside functions.
-NEED_AN_EXTRA = {"lstm", "group_norm", "stft", "server"}  # as whole files
+NEED_AN_EXTRA = {
+    *("lstm", "group_norm", "stft"),
+    *("api", "middleware", "page", "server", "style"),
+}  # as whole files
 
 
 def options():

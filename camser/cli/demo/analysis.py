@@ -7,12 +7,11 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TypeVar
 
 import numpy as np
 
 from camser import audio
-from camser.audio import SAMPLE_RATE, AudioError
+from camser.audio import SAMPLE_RATE
 from camser.cli.demo.limits import (
     MAX_SEGMENTS,
     MAX_VALUES,
@@ -28,7 +27,6 @@ from camser.segments import num_segments
 
 ENVELOPE_BINS = 1200  # as many as a screen has columns
 SHOWN_SECONDS = 12  # of the spectrogram: more would be a smear
-Found = TypeVar("Found", Prediction, Timeline)
 
 
 @dataclass(frozen=True)
@@ -88,8 +86,11 @@ class DemoModel:
         RequestRefused
             If it is none, or too long, or the threshold is no probability.
         """
-        with self._recording(path, threshold=threshold) as recording:
-            return self._own_name(self.classifier.classify(recording, threshold=threshold))
+        with _naming_uploads(path) as path:
+            check_threshold(float(threshold))
+            self._check_seconds(path)
+            found = self.classifier.classify(path, threshold=threshold)
+            return found._replace(source=Path(path).name)
 
     def timeline(
         self,
@@ -114,61 +115,31 @@ class DemoModel:
         RequestRefused
             If it is no recording, or too long, or the settings are not allowed.
         """
-        window = self.segment_seconds if window is None else window
-        hop = min(1.0, window) if hop is None else hop
-        smoothing = None if smoothing in (None, "", "none") else smoothing
-        with self._recording(path, window=window, hop=hop, smoothing=smoothing) as recording:
-            return self._own_name(self.classifier.timeline(recording, window, hop, smoothing))
+        with _naming_uploads(path) as path:
+            window = self.segment_seconds if window is None else float(window)
+            hop = min(1.0, window) if hop is None else float(hop)
+            smoothing = None if smoothing in ("", "none") else smoothing
+            check_windows(window, hop, smoothing, 1.0)
+            self._check_work(self._check_seconds(path), window, hop)
+            found = self.classifier.timeline(path, window, hop, smoothing)
+            return replace(found, source=Path(path).name)
 
     def analyse(self, path: str, window: float, hop: float) -> Analysis:
         """All that the page shows; errors as ``timeline``."""
         timeline = self.timeline(path, window, hop)
-        with self._recording(path):
-            size = math.ceil(timeline.seconds * SAMPLE_RATE / ENVELOPE_BINS)
-            envelope = [(chunk.min(), chunk.max()) for chunk in audio.iter_chunks(path, size)]
-            start = next(audio.iter_chunks(path, SHOWN_SECONDS * SAMPLE_RATE))
-            return Analysis(
-                self._own_name(self.classifier.classify(path)),
-                timeline,
-                np.array(envelope),
-                size / SAMPLE_RATE,
-                _spectrogram(start),
-                self.classifier.attention(start),
-                len(start) / SAMPLE_RATE,
-                self.segment_seconds,
-            )
-
-    def _own_name(self, result: Found) -> Found:
-        name = Path(result.source).name
-        if isinstance(result, Prediction):
-            return result._replace(source=name)
-        return replace(result, source=name)
-
-    @contextmanager
-    def _recording(
-        self,
-        path: str | None,
-        threshold: float = 0.0,
-        window: float | None = None,
-        hop: float = 1.0,
-        smoothing: str | None = None,
-    ) -> Iterator[str]:
-        if not path:
-            raise RequestRefused("There is no recording; upload a file, or record one")
-        _check_numbers(threshold=threshold, window=window, hop=hop)
-        try:
-            check_threshold(threshold)
-            if window is not None:
-                check_windows(window, hop, smoothing, 1.0)
-        except ValueError as error:
-            raise RequestRefused(str(error)) from error
-        try:
-            seconds = self._check_seconds(path)
-            if window is not None:
-                self._check_work(seconds, window, hop)
-            yield path
-        except AudioError as error:  # a client must not see the folders of the server
-            raise RequestRefused(str(error).replace(str(path), Path(path).name)) from error
+        size = math.ceil(timeline.seconds * SAMPLE_RATE / ENVELOPE_BINS)
+        envelope = [(chunk.min(), chunk.max()) for chunk in audio.iter_chunks(path, size)]
+        start = next(audio.iter_chunks(path, SHOWN_SECONDS * SAMPLE_RATE))
+        return Analysis(
+            self.classify(path),
+            timeline,
+            np.array(envelope),
+            size / SAMPLE_RATE,
+            _spectrogram(start),
+            self.classifier.attention(start),
+            len(start) / SAMPLE_RATE,
+            self.segment_seconds,
+        )
 
     def _check_seconds(self, path: str) -> float:
         """The duration in the header of a recording; no more of it is decoded."""
@@ -178,13 +149,13 @@ class DemoModel:
         info = soundfile.info(path)
         if info.duration > self.limits.seconds:
             raise RequestRefused(
-                f"{Path(path).name} lasts {info.duration:.0f} s; allowed: "
-                f"{self.limits.seconds:g} s. Send a shorter recording"
+                f"{path} lasts {info.duration:.0f} s; allowed: {self.limits.seconds:g} s. "
+                f"Send a shorter recording"
             )
         if info.frames * info.channels > MAX_VALUES:  # a small file can hold much silence
             raise RequestRefused(
-                f"{Path(path).name} has {info.frames} samples in {info.channels} channels; "
-                f"allowed: {MAX_VALUES} in all. Send it at a lower rate, or in one channel"
+                f"{path} has {info.frames} samples in {info.channels} channels; allowed: "
+                f"{MAX_VALUES} in all. Send it at a lower rate, or in one channel"
             )
         return info.duration
 
@@ -203,10 +174,15 @@ class DemoModel:
             )
 
 
-def _check_numbers(**numbers: float | None) -> None:
-    for name, value in numbers.items():
-        if value is not None and not isinstance(value, (int, float)):
-            raise RequestRefused(f"{name} is {value!r}; it must be a number")
+@contextmanager
+def _naming_uploads(path: str | None) -> Iterator[str]:
+    """Refuse what has errors; a client must not see the folders of the server."""
+    if not path:
+        raise RequestRefused("There is no recording; upload a file, or record one")
+    try:
+        yield path
+    except ValueError as error:
+        raise RequestRefused(str(error).replace(path, Path(path).name)) from error
 
 
 def _spectrogram(waveform: np.ndarray) -> np.ndarray:

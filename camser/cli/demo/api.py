@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from functools import wraps
-from typing import Any
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import gradio as gr
 
 from camser.cli.demo.analysis import DemoModel
 from camser.cli.demo.limits import RequestRefused
@@ -19,24 +20,18 @@ by default); hop: seconds between decisions (1); smoothing: none, mean or median
 Returns labels, windows with their probabilities, and turns of one emotion each."""
 
 
-def build_api(gr: Any, service: DemoModel) -> None:
-    """Add the public endpoints to the page that is being built; they are invisible.
-
-    Arguments
-    ---------
-    gr : module
-        ``gradio``.
-    service : DemoModel
-        The model that answers.
-    """
+def build_api(service: DemoModel) -> None:
+    """Add the public endpoints to the page that is being built; they are invisible."""
 
     def classify(audio: str, threshold: float = 0.0) -> dict:
-        return service.classify(audio, threshold)._asdict()
+        with _answering():
+            return service.classify(audio, threshold)._asdict()
 
     def timeline(
         audio: str, window: float | None = None, hop: float | None = None, smoothing: str = "none"
     ) -> dict:
-        return as_dict(service.timeline(audio, window, hop, smoothing))
+        with _answering():
+            return as_dict(service.timeline(audio, window, hop, smoothing))
 
     with gr.Row(visible=False):
         audio = gr.Audio(type="filepath", label="audio")
@@ -44,33 +39,15 @@ def build_api(gr: Any, service: DemoModel) -> None:
         window, hop = gr.Number(label="window"), gr.Number(label="hop")
         smoothing = gr.Textbox("none", label="smoothing")
         answer, button = gr.JSON(label="answer"), gr.Button()
-    for function, inputs, text in (
-        (classify, [audio, threshold], CLASSIFY),
-        (timeline, [audio, window, hop, smoothing], TIMELINE),
-    ):
-        button.click(
-            _answering(gr, function),
-            inputs,
-            answer,
-            api_name=function.__name__,
-            api_description=text,
-            concurrency_id=MODEL,
-        )
+    common = {"outputs": answer, "concurrency_id": MODEL}
+    button.click(classify, [audio, threshold], api_description=CLASSIFY, **common)
+    button.click(timeline, [audio, window, hop, smoothing], api_description=TIMELINE, **common)
 
 
-def _answering(gr: Any, function: Callable) -> Callable:
-    """Wrap a function so that Gradio sends only the message of a refusal."""
-
-    @wraps(function)
-    def answering(*arguments: Any) -> Any:
-        try:
-            return function(*arguments)
-        except RequestRefused as refused:
-            raise error(gr, str(refused)) from refused
-
-    return answering
-
-
-def error(gr: Any, text: str) -> Exception:
-    """An error that Gradio shows and sends without a traceback."""
-    return gr.Error(text, title="No answer", duration=15, print_exception=False)
+@contextmanager
+def _answering() -> Iterator[None]:
+    """Have Gradio send the message of a refusal, without a traceback."""
+    try:
+        yield
+    except RequestRefused as refused:
+        raise gr.Error(str(refused), print_exception=False) from refused

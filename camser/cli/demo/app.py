@@ -1,25 +1,25 @@
-"""Starting the page: its address, the files that it may read, and the cleanup."""
+"""Starting the page, and the folder of its uploads."""
 
 from __future__ import annotations
 
 import os
 import signal
 import sys
+import tempfile
 import threading
 import webbrowser
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 
 from camser.cli.demo.examples import write_clips
 from camser.cli.demo.limits import Limits
-from camser.cli.demo.middleware import LOOPBACK, RequestFilter
-from camser.cli.demo.page import build_page, import_gradio
-from camser.cli.demo.style import CSS, theme
-from camser.cli.demo.uploads import Uploads, temporary_folder
 from camser.inference import EmotionClassifier
 
 HOST, PORT = "127.0.0.1", 7860
+LOOPBACK = ("localhost", "127.0.0.1", "[::1]")
+UPLOADS = "GRADIO_TEMP_DIR"
 
 
 @contextmanager
@@ -34,7 +34,7 @@ def serving(
 ) -> Iterator[str]:
     """Serve the page within a block; yields its address.
 
-    Uploads are stored in a folder of their own, which is removed afterwards.
+    Uploads are stored in a temporary folder, which is removed afterwards.
 
     Arguments
     ---------
@@ -60,84 +60,60 @@ def serving(
     OSError
         If the port is taken.
     """
-    import_gradio()
-    from camser.cli.demo.server import listening
+    require_gradio()
+    from camser.cli.demo.page import build_page
+    from camser.cli.demo.server import application, listening
 
     limits = limits or Limits()
-    with temporary_folder() as folder:
-        uploads = Uploads(folder / "uploads", limits.kept_seconds)
-        uploads.folder.mkdir()
-        with (
-            _environment(GRADIO_TEMP_DIR=str(uploads.folder)),
-            uploads.delete_expired_while_running(),
-        ):
-            page = build_page(classifier, config, limits, write_clips(folder / "clips"))
-            guard = RequestFilter(
-                _application(page, limits), limits, uploads, _names(host, public_names)
-            )
-            try:
-                with listening(guard, host, port) as address:
-                    if open_browser:
-                        webbrowser.open(address)
-                    yield address
-            finally:
-                page.close(verbose=False)
+    with _temporary_folder() as folder:
+        page = build_page(classifier, config, limits, write_clips(folder / "examples"))
+        app = application(page, limits, folder / "uploads", _names(host, public_names))
+        try:
+            with listening(app, host, port) as address:
+                if open_browser:
+                    webbrowser.open(address)
+                yield address
+        finally:
+            page.close(verbose=False)
 
 
-def _names(host: str, public_names: Sequence[str]) -> tuple[str, ...] | None:
-    """The allowed host names; None allows any, if the page is not for this machine alone.
+def require_gradio() -> None:
+    """Raise a ValueError unless Gradio is installed."""
+    try:
+        import gradio  # noqa: F401
+    except ImportError as error:
+        raise ValueError(f'the demo needs Gradio ({error}); pip install "camser[demo]"') from error
+
+
+@contextmanager
+def _temporary_folder() -> Iterator[Path]:
+    """A folder that is removed after the block; meanwhile Gradio's uploads go into it."""
+    before = os.environ.get(UPLOADS)
+    with tempfile.TemporaryDirectory(prefix="camser-demo-") as name:
+        folder = Path(name).resolve()
+        (folder / "uploads").mkdir()
+        os.environ[UPLOADS] = str(folder / "uploads")
+        try:
+            yield folder
+        finally:
+            del os.environ[UPLOADS]
+            if before is not None:
+                os.environ[UPLOADS] = before
+
+
+def _names(host: str, public_names: Sequence[str]) -> tuple[str, ...]:
+    """The allowed host names: any, if the page is not for this machine alone.
 
     Example
     -------
     >>> _names("127.0.0.1", ["example.org"])
-    ('localhost', '127.0.0.1', '::1', 'example.org')
-    >>> _names("0.0.0.0", []) is None
-    True
+    ('localhost', '127.0.0.1', '[::1]', 'example.org')
+    >>> _names("0.0.0.0", [])
+    ('*',)
     """
-    if host in LOOPBACK or public_names:
-        return (*LOOPBACK, *(name.lower() for name in public_names))
-    return None
-
-
-def _application(page: Any, limits: Limits) -> Callable:
-    """Gradio's application for a page. Its other features are off, even if environment variables
-    enable them."""
-    gr = import_gradio()
-    from fastapi import FastAPI
-
-    page.state_session_capacity = 100
-    return gr.mount_gradio_app(
-        FastAPI(docs_url=None, redoc_url=None, openapi_url=None),
-        page,
-        path="/",
-        max_file_size=limits.bytes,
-        css=CSS,
-        theme=theme(gr),
-        app_kwargs={"docs_url": None, "redoc_url": None},
-        show_error=False,
-        allowed_paths=[],
-        footer_links=["api"],
-        run_history=False,
-        enable_monitoring=False,
-        mcp_server=False,
-        ssr_mode=False,
-        pwa=False,
-    )
-
-
-@contextmanager
-def _environment(**values: str) -> Iterator[None]:
-    """Set environment variables while the block runs."""
-    before = {name: os.environ.get(name) for name in values}
-    os.environ.update(values)
-    try:
-        yield
-    finally:
-        for name, value in before.items():
-            if value is None:
-                os.environ.pop(name, None)
-            else:
-                os.environ[name] = value
+    if public_names or host in ("localhost", "127.0.0.1", "::1"):
+        return (*LOOPBACK, *public_names)
+    return ("*",)
 
 
 def run(
@@ -160,7 +136,7 @@ def run(
     device : str, optional
         As for ``EmotionClassifier.from_pretrained``.
     """
-    import_gradio()  # before anything expensive
+    require_gradio()  # before anything expensive
     from matplotlib import rcdefaults
 
     from camser.inference.export_folder import read_config

@@ -147,8 +147,6 @@ def _svg(figure: Figure) -> str:
     figure.savefig(buffer, metadata=style.METADATA["svg"], **kind)
     text = buffer.getvalue()
     text = text[text.index("<svg") :]
-    text = re.sub(r'(<svg[^>]*?) width="[^"]*"', r"\1", text, count=1)
-    text = re.sub(r'(<svg[^>]*?) height="[^"]*"', r"\1", text, count=1)
     text = re.sub(r"(\.\d\d)\d+(?=[ \"\n])", r"\1", text)  # a hundredth of a point is enough
     return re.sub(r"(?<=: )#[0-9a-f]{6}\b", lambda match: _ink(match[0]), text)
 

@@ -10,9 +10,6 @@ MAX_WINDOW = 30.0  # seconds; the segments of one window are computed together
 MAX_SEGMENTS = 20_000  # of one timeline: an hour by seconds is 3600
 MAX_VALUES = 700_000_000  # samples of all channels: an hour of 96-kHz stereo
 MAX_CONNECTIONS = 200  # at once; a browser's tab has two or three
-HEADER_SECONDS = 10  # for the head of a request
-BODY_SECONDS = 30  # for its body, and a second more for each ...
-MIN_BYTES_PER_SECOND = 20_000  # ... bytes of it
 MAX_JSON = 1_000_000  # bytes; a request contains the path of a file, not the file
 KEPT_UPLOADS = 20  # stored together, if all have the maximum size
 

@@ -6,7 +6,7 @@ import base64
 from collections.abc import Iterable, Mapping, Sequence
 from html import escape
 from pathlib import Path
-from typing import Any, TypeGuard
+from typing import Any
 
 from camser.cli.demo.figures import color
 from camser.cli.demo.limits import Limits
@@ -14,11 +14,6 @@ from camser.inference import Prediction, Timeline
 from camser.inference.timeline_formats import FORMATS
 
 TITLES = {"json": "JSON", "csv": "CSV", "rttm": "RTTM", "audacity": "Audacity labels"}
-TRAINED = {
-    "variant": str, "corpus": str, "fold_name": str, "protocol": str, "parts": dict,
-}  # fmt: skip
-PARTS: dict[str, type] = {"train": int, "test": int}
-SCORES = dict.fromkeys(("WA", "UA", "macro_F1"), (int, float))
 EXAMPLES = '<p class="small">Examples, by synthetic voices:</p>'
 
 
@@ -35,63 +30,49 @@ def about(config: Mapping[str, Any], limits: Limits) -> str:
     Arguments
     ---------
     config : mapping
-        The ``config.json`` of a model folder; ``trained`` and ``scores`` may be missing.
+        The ``config.json`` of a model folder; ``trained`` and ``scores`` may be missing, or hold
+        anything.
     limits : Limits
         The page's limits.
     """
-    rows = [_trained(config), _limits(config), _handling(limits)]
-    return f'<div class="card"><h2>About this model</h2>{"".join(rows)}</div>'
+    try:
+        trained = _trained(config["trained"], config["scores"])
+        corpus = escape(config["trained"]["corpus"])
+    except (KeyError, TypeError, ValueError, AttributeError):
+        trained = "Its folder does not report what it was trained and tested on."
+        corpus = "its corpus"
+    hours = max(1, round(limits.kept_seconds / 3600))
+    notes = (
+        trained,
+        f"<b>Limits.</b> It assigns one of its {len(config['labels'])} emotions to any sound, "
+        f"also to music and noise, unless its confidence is below the least confidence. It knows "
+        f"the speakers, the language, the microphones and the (possibly acted) emotions of "
+        f"{corpus}. On others it is less accurate; only a test on them shows by how much. A "
+        f"voice shows how somebody sounds, not how they feel: do not judge people by it.",
+        f"<b>Recordings</b> of up to {limits.megabytes:g} MB and {_length(limits.seconds)} are "
+        f"analyzed on the server of this page, sent nowhere else, and deleted after about {hours} "
+        f"hour{'s' if hours > 1 else ''}. Programs can use its API: /classify and /timeline.",
+    )
+    return panel("About this model", "".join(map(_note, notes)))
 
 
-def _trained(config: Mapping[str, Any]) -> str:
-    trained, scores = config.get("trained"), config.get("scores")
-    if not (
-        _has_entries(trained, TRAINED)
-        and _has_entries(trained["parts"], PARTS)
-        and _has_entries(scores, SCORES)
-    ):
-        return _note("Its folder does not report what it was trained and tested on.")
+def _trained(trained: Mapping[str, Any], scores: Mapping[str, Any]) -> str:
+    """An error if an entry is missing, or is no text or number: the table is untrusted."""
     parts = trained["parts"]
     text = (
-        f"<b>{escape(trained['variant'])}</b>, trained on {parts['train']} utterances of "
-        f"<b>{escape(trained['corpus'])}</b> and tested on {parts['test']} of speakers not "
+        f"<b>{escape(trained['variant'])}</b>, trained on {parts['train']:d} utterances of "
+        f"<b>{escape(trained['corpus'])}</b> and tested on {parts['test']:d} of speakers not "
         f"seen in training ({escape(trained['fold_name'])}, {escape(trained['protocol'])}): "
         f"weighted accuracy <b>{_percent(scores['WA'])}</b>, unweighted "
         f"<b>{_percent(scores['UA'])}</b>, macro-F1 <b>{_percent(scores['macro_F1'])}</b>. It is "
         f"one fold; other speakers would give other scores."
     )
-    if _has_entries(trained, {"note": str}):
+    if note := trained.get("note"):
         text += (
-            f" <b>Its epoch was {escape(trained['note'])}</b>: the same utterances selected it and "
+            f" <b>Its epoch was {escape(note)}</b>: the same utterances selected it and "
             f"gave these scores, so the scores are too high."
         )
-    return _note(text)
-
-
-def _limits(config: Mapping[str, Any]) -> str:
-    trained = config.get("trained")
-    corpus = escape(trained["corpus"]) if _has_entries(trained, {"corpus": str}) else "its corpus"
-    return _note(
-        f"<b>Limits.</b> It assigns one of its {len(config['labels'])} emotions to any sound, "
-        f"also to music and noise, unless its confidence is below the least confidence. It knows "
-        f"the speakers, the language, the microphones and the (possibly acted) emotions of "
-        f"{corpus}. On others it is less accurate; only a test on them shows by how much. A "
-        f"voice shows how somebody sounds, not how they feel: do not judge people by it."
-    )
-
-
-def _handling(limits: Limits) -> str:
-    hours = max(1, round(limits.kept_seconds / 3600))
-    return _note(
-        f"<b>Recordings</b> of up to {limits.megabytes:g} MB and {_length(limits.seconds)} are "
-        f"analyzed on the server of this page, sent nowhere else, and deleted after about {hours} "
-        f"hour{'s' if hours > 1 else ''}. Programs can use its API: /classify and /timeline."
-    )
-
-
-def _has_entries(table: Any, kinds: Mapping[str, Any]) -> TypeGuard[dict[str, Any]]:
-    """Whether an untrusted table has these entries, each of the right type."""
-    return isinstance(table, dict) and all(isinstance(table.get(k), v) for k, v in kinds.items())
+    return text
 
 
 def _length(seconds: float) -> str:
@@ -99,7 +80,7 @@ def _length(seconds: float) -> str:
 
 
 def _percent(share: float) -> str:
-    return f"{100 * share:.1f} %"
+    return f"{share:.1%}".replace("%", " %")
 
 
 def _note(text: str) -> str:
@@ -152,7 +133,7 @@ def _bars(labels: Sequence[str], values: Iterable[float | None], threshold: floa
             f'<div class="track" role="meter" aria-label="{name}" aria-valuemin="0" '
             f'aria-valuemax="1" aria-valuenow="{value or 0:.3f}">'
             f'<div class="fill" style="{fill}"></div>{least}</div>'
-            f'<span class="value">{"" if value is None else f"{100 * value:.1f} %"}</span>'
+            f'<span class="value">{"" if value is None else _percent(value)}</span>'
         )
     return "".join(rows)
 

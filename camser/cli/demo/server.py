@@ -1,63 +1,64 @@
-"""The page's web server: uvicorn with a bounded number of connections, and time limits."""
+"""The page's web server: Gradio behind Starlette's and our own checks, with uvicorn's limits."""
 
 from __future__ import annotations
 
-import asyncio
 import socket
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from typing import Any
+from pathlib import Path
 
+import gradio as gr
 import uvicorn
-from uvicorn.protocols.http.h11_impl import H11Protocol
+from fastapi import FastAPI
+from starlette.middleware.base import BaseHTTPMiddleware
+from starlette.middleware.trustedhost import TrustedHostMiddleware
 
-from camser.cli.demo.limits import HEADER_SECONDS, MAX_CONNECTIONS
+from camser.cli.demo.limits import MAX_CONNECTIONS, Limits
+from camser.cli.demo.middleware import RequestFilter
+from camser.cli.demo.style import CSS, theme
 
-KEEP_ALIVE = 5  # seconds that a connection may be idle between two requests
 LEAVING = 1  # seconds for answers to finish when the server ends
-STARTING = 30  # seconds
 
 
-class Connection(H11Protocol):
-    """uvicorn's HTTP/1.1, which alone waits forever for the rest of a request's head."""
+def application(page: gr.Blocks, limits: Limits, uploads: Path, names: Sequence[str]) -> FastAPI:
+    """The web application of a page. Gradio's other features are off, even if environment variables
+    enable them.
 
-    deadline: asyncio.TimerHandle | None = None
-
-    def connection_made(self, transport: Any) -> None:
-        """Accept a connection, or drop it if there are too many even for refusals."""
-        super().connection_made(transport)
-        if len(self.connections) > 2 * MAX_CONNECTIONS:
-            transport.abort()
-        self._watch()
-
-    def data_received(self, data: bytes) -> None:
-        """Continue reading."""
-        super().data_received(data)
-        self._watch()
-
-    def connection_lost(self, exc: Exception | None) -> None:
-        """Stop the timer."""
-        self._unwatch()
-        super().connection_lost(exc)
-
-    def _watch(self) -> None:
-        """While no request is being answered, the next one has ``HEADER_SECONDS`` to come."""
-        if self.cycle and not self.cycle.response_complete:
-            self._unwatch()
-        elif self.deadline is None:
-            self.deadline = self.loop.call_later(HEADER_SECONDS, self._give_up)
-
-    def _unwatch(self) -> None:
-        if self.deadline:
-            self.deadline.cancel()
-            self.deadline = None
-
-    def _give_up(self) -> None:
-        self.deadline = None
-        if self.cycle is None or self.cycle.response_complete:
-            self.transport.close()
+    Arguments
+    ---------
+    page : gradio.Blocks
+        The page.
+    limits : Limits
+        Limits of requests.
+    uploads : Path
+        Where Gradio stores uploads; clients may read nothing else.
+    names : sequence of str
+        Host names that a request may be sent to; "*" for any. Without them, a page of another site
+        can reach this one: it points a host name of its own to this machine (DNS rebinding).
+    """
+    app = FastAPI(docs_url=None, redoc_url=None, openapi_url=None)
+    app.add_middleware(BaseHTTPMiddleware, dispatch=RequestFilter(limits, uploads))
+    app.add_middleware(TrustedHostMiddleware, allowed_hosts=names, www_redirect=False)
+    page.state_session_capacity = 100
+    return gr.mount_gradio_app(
+        app,
+        page,
+        path="/",
+        max_file_size=limits.bytes,
+        css=CSS,
+        theme=theme(),
+        app_kwargs={"docs_url": None, "redoc_url": None},
+        show_error=False,
+        allowed_paths=[],
+        footer_links=["api"],
+        run_history=False,
+        enable_monitoring=False,
+        mcp_server=False,
+        ssr_mode=False,
+        pwa=False,
+    )
 
 
 @contextmanager
@@ -87,36 +88,24 @@ def listening(app: Callable, host: str, port: int) -> Iterator[str]:
         ) from error
     config = uvicorn.Config(
         app,
-        http=Connection,
+        http="h11",
         ws="none",
         log_level="critical",  # a line for each refusal would fill a disk
-        access_log=False,
-        server_header=False,
-        proxy_headers=False,
         limit_concurrency=MAX_CONNECTIONS,
-        timeout_keep_alive=KEEP_ALIVE,
         timeout_graceful_shutdown=LEAVING,
     )
     server = uvicorn.Server(config)
     thread = threading.Thread(target=server.run, args=([listener],), daemon=True)
     with listener:
         thread.start()
-        _wait(server, thread)
+        while not server.started:
+            if not thread.is_alive():
+                raise OSError("the page's server does not start; try `camser doctor`")
+            time.sleep(0.01)
         try:
-            yield _address(host, listener.getsockname()[1])
+            named = {"0.0.0.0": "localhost", "::": "localhost"}.get(host, host)
+            named = f"[{named}]" if ":" in named else named
+            yield f"http://{named}:{listener.getsockname()[1]}/"
         finally:
             server.should_exit = True
             thread.join(LEAVING + 10)
-
-
-def _wait(server: uvicorn.Server, thread: threading.Thread) -> None:
-    deadline = time.monotonic() + STARTING
-    while not server.started:
-        if not thread.is_alive() or time.monotonic() > deadline:
-            raise OSError("the page's server does not start; try `camser doctor`")
-        time.sleep(0.01)
-
-
-def _address(host: str, port: int) -> str:
-    named = "localhost" if host in ("0.0.0.0", "::") else f"[{host}]" if ":" in host else host
-    return f"http://{named}:{port}/"

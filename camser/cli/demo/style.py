@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+import gradio as gr
 
 # The figures' colors (``camser.evaluation.report.figures.style``) on a dark page.
 DARK_INKS = {
@@ -68,14 +68,8 @@ footer .divider { display: none; }
 """ + "".join(f".dark {{ --ink-{name}: {ink}; }}\n" for name, ink in DARK_INKS.items())
 
 
-def theme(gr: Any) -> Any:
-    """Gradio's theme with installed fonts: none is downloaded.
-
-    Arguments
-    ---------
-    gr : module
-        ``gradio``.
-    """
+def theme() -> gr.themes.Default:
+    """Gradio's theme with installed fonts: none is downloaded."""
     sans = [gr.themes.Font(name) for name in ("system-ui", "sans-serif")]
     mono = [gr.themes.Font(name) for name in ("ui-monospace", "monospace")]
     return gr.themes.Default(font=sans, font_mono=mono)
