@@ -9,6 +9,8 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
+import soundfile
+import torch
 
 from camser import audio
 from camser.audio import SAMPLE_RATE
@@ -20,6 +22,7 @@ from camser.cli.demo.limits import (
     Limits,
     RequestRefused,
 )
+from camser.encoders.spectrogram import SpectrogramImage
 from camser.inference import EmotionClassifier, Prediction, Timeline
 from camser.inference.prediction import check_threshold
 from camser.inference.timeline import check_windows
@@ -143,8 +146,6 @@ class DemoModel:
 
     def _check_seconds(self, path: str) -> float:
         """The duration in the header of a recording; no more of it is decoded."""
-        import soundfile
-
         next(audio.iter_chunks(path, 1))  # a file without a sound header is refused here
         info = soundfile.info(path)
         if info.duration > self.limits.seconds:
@@ -187,9 +188,5 @@ def _naming_uploads(path: str | None) -> Iterator[str]:
 
 def _spectrogram(waveform: np.ndarray) -> np.ndarray:
     """[samples] -> [bins, frames], in [0, 1]"""
-    import torch
-
-    from camser.encoders.spectrogram import SpectrogramImage
-
     with torch.inference_mode():
         return SpectrogramImage()(torch.from_numpy(waveform).unsqueeze(0))[0].numpy()

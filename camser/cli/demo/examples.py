@@ -18,38 +18,20 @@ VOICES = {
 }
 
 
-def write_clips(folder: str | Path, seed: int = 0) -> dict[str, Path]:
-    """Write the examples as WAV files.
-
-    Arguments
-    ---------
-    folder : str or Path
-        The output folder; created if needed.
-    seed : int
-        The same seed gives the same bytes.
-
-    Returns
-    -------
-    dict of str to Path
-        The files by their titles.
-    """
+def write_clips(folder: Path) -> dict[str, Path]:
+    """Write the examples as WAV files, each time the same; returns the files by their titles."""
     import soundfile
 
-    Path(folder).mkdir(parents=True, exist_ok=True)
+    folder.mkdir(exist_ok=True)
     paths = {}
     for number, (title, (pitch, scale, utterances)) in enumerate(VOICES.items()):
-        rng = np.random.default_rng([seed, number])
+        rng = np.random.default_rng([0, number])
         voice = make_voice(rng, pitch, scale)
+        neutral = EMOTIONS["neu"].prosody
         spoken = [
-            speak(
-                rng,
-                voice,
-                EMOTIONS["neu"].prosody,
-                EMOTIONS[emotion].prosody,
-                round(seconds * SAMPLE_RATE),
-            )
+            speak(rng, voice, neutral, EMOTIONS[emotion].prosody, round(seconds * SAMPLE_RATE))
             for emotion, seconds in utterances
         ]
-        paths[title] = Path(folder) / f"{title.lower().replace(' ', '_')}.wav"
+        paths[title] = folder / f"{title.lower()}.wav"
         soundfile.write(paths[title], np.concatenate(spoken), SAMPLE_RATE, subtype="PCM_16")
     return paths

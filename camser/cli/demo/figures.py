@@ -10,16 +10,15 @@ import io
 import re
 from collections import defaultdict
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
 
+from camser.audio import SAMPLE_RATE
 from camser.cli.demo.analysis import Analysis
+from camser.evaluation.report.figures import attention, layout, style
 from camser.inference import Timeline
-
-if TYPE_CHECKING:
-    from matplotlib.axes import Axes
-    from matplotlib.figure import Figure
 
 WIDTHS = {"wide": 9.0, "narrow": 3.3}  # inches, of which a screen has about 110 pixels each
 MINUTES = 120  # seconds; from this length, the axis shows minutes
@@ -27,8 +26,6 @@ MINUTES = 120  # seconds; from this length, the axis shows minutes
 
 def color(index: int) -> str:
     """The CSS color of the ``index``-th emotion, the same in bars and figures."""
-    from camser.evaluation.report.figures import style
-
     return _ink(style.series_style(index)["color"].lower())
 
 
@@ -56,16 +53,12 @@ def timeline_figure(analysis: Analysis, timeline: Timeline, threshold: float) ->
 
 def attention_figure(analysis: Analysis) -> str:
     """The attention weights over the spectrogram of the recording's beginning, as HTML."""
-    from camser.audio import SAMPLE_RATE
-    from camser.evaluation.report.figures import attention
-
-    segment_seconds = analysis.segment_seconds
     item = {
         "title": "",
         "spectrogram": analysis.spectrogram,
         "samples": analysis.shown_seconds * SAMPLE_RATE,
         "weights": analysis.weights,
-        "segment_seconds": segment_seconds,
+        "segment_seconds": analysis.segment_seconds,
     }
     names = ", ".join(analysis.weights)
     alt = f"Weights of {names} over the spectrogram of {analysis.shown_seconds:.1f} seconds"
@@ -73,13 +66,14 @@ def attention_figure(analysis: Analysis) -> str:
 
 
 def _timeline(analysis: Analysis, timeline: Timeline, threshold: float, width: float) -> Figure:
-    from camser.evaluation.report.figures import layout, style
-
     figure = style.new_figure(width, 3.1)
     upper, lower = layout.panel_axes(figure, 1, 1, heights=(2, 3))[0]
     looks = {name: style.series_style(number) for number, name in enumerate(timeline.labels)}
     _waveform(upper, analysis)
-    for name, turns in _turns(timeline, threshold).items():
+    spans = defaultdict(list)  # by emotion: an hour may have thousands
+    for turn in timeline.turns(threshold):
+        spans[turn.emotion].append((turn.start, turn.end - turn.start))
+    for name, turns in spans.items():
         shade = {"color": looks[name]["color"], "alpha": 0.25, "linewidth": 0}
         upper.broken_barh(turns, (0, 1), transform=upper.get_xaxis_transform(), **shade)
     # A value holds until the next: the last one is repeated so that it is drawn at all.
@@ -107,17 +101,7 @@ def _timeline(analysis: Analysis, timeline: Timeline, threshold: float, width: f
     return layout.finalize_figure(figure)
 
 
-def _turns(timeline: Timeline, threshold: float) -> dict[str, list[tuple[float, float]]]:
-    """Beginnings and lengths, in seconds, by emotion: an hour may have thousands."""
-    spans = defaultdict(list)
-    for turn in timeline.turns(threshold):
-        spans[turn.emotion].append((turn.start, turn.end - turn.start))
-    return spans
-
-
 def _waveform(axes: Axes, analysis: Analysis) -> None:
-    from camser.evaluation.report.figures import style
-
     low, high = analysis.envelope.T
     times = np.arange(len(low)) * analysis.bin_seconds
     axes.fill_between(times, low, high, step="post", color=style.GREY, linewidth=0.3)
@@ -131,20 +115,16 @@ def _clock(seconds: float, _: int | None = None) -> str:
 
 def _both(draw: Callable[[float], Figure], alt: str) -> str:
     """A figure at each width, as HTML with one alternative text."""
-    pictures = (
+    return "".join(
         f'<div class="drawn {name}" role="img" aria-label="{html.escape(alt)}">'
         f"{_svg(draw(width))}</div>"
         for name, width in WIDTHS.items()
     )
-    return "".join(pictures)
 
 
 def _svg(figure: Figure) -> str:
-    from camser.evaluation.report.figures import style
-
     buffer = io.StringIO()
-    kind: dict[str, Any] = {"format": "svg", "transparent": True, "dpi": 110}
-    figure.savefig(buffer, metadata=style.METADATA["svg"], **kind)
+    figure.savefig(buffer, format="svg", transparent=True, dpi=110, metadata=style.METADATA["svg"])
     text = buffer.getvalue()
     text = text[text.index("<svg") :]
     text = re.sub(r"(\.\d\d)\d+(?=[ \"\n])", r"\1", text)  # a hundredth of a point is enough

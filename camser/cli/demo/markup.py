@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import base64
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from html import escape
 from pathlib import Path
 from typing import Any
@@ -89,13 +89,13 @@ def _note(text: str) -> str:
 
 def mistake(text: str) -> str:
     """The reason why there is no answer."""
-    return f'<div class="card"><h2>No answer</h2><p class="mistake">{escape(text)}</p></div>'
+    return panel("No answer", f'<p class="mistake">{escape(text)}</p>')
 
 
 def waiting(labels: Sequence[str]) -> str:
     """An empty answer, before there is a recording."""
-    hint = _note("Record or upload speech, or take an example.")
-    return _card("No recording yet", "", _bars(labels, [None] * len(labels), 0.0), hint)
+    hint = "Record or upload speech, or take an example."
+    return _card("No recording yet", "", _bars(dict.fromkeys(labels), 0.0), hint)
 
 
 def answer(prediction: Prediction, threshold: float) -> str:
@@ -114,19 +114,20 @@ def answer(prediction: Prediction, threshold: float) -> str:
     if confidence < threshold:
         note += f" The most likely, {escape(best)}, is below the required {100 * threshold:.0f} %."
     verdict = escape(best) if confidence >= threshold else "not sure"
-    bars = _bars(list(prediction.probabilities), prediction.probabilities.values(), threshold)
-    return _card(verdict, f"{100 * confidence:.0f} %", bars, _note(note))
+    bars = _bars(prediction.probabilities, threshold)
+    return _card(verdict, f"{100 * confidence:.0f} %", bars, note)
 
 
 def _card(verdict: str, value: str, bars: str, note: str) -> str:
     head = f'<p class="verdict">{verdict}<span>{value}</span></p>'
-    return f'<div class="card">{head}<div class="bars">{bars}</div>{note}</div>'
+    return f'<div class="card">{head}<div class="bars">{bars}</div>{_note(note)}</div>'
 
 
-def _bars(labels: Sequence[str], values: Iterable[float | None], threshold: float) -> str:
+def _bars(values: Mapping[str, float | None], threshold: float) -> str:
     least = f'<i class="least" style="left: {100 * threshold:.2f}%"></i>' if threshold else ""
     rows = []
-    for number, (name, value) in enumerate(zip(map(escape, labels), values, strict=True)):
+    for number, (label, value) in enumerate(values.items()):
+        name = escape(label)
         fill = f"width: {100 * (value or 0):.2f}%; background: {color(number)}"
         rows.append(
             f'<span class="name">{name}</span>'
