@@ -10,43 +10,36 @@ from __future__ import annotations
 import math
 import os
 import re
-from collections.abc import Generator, Iterator
-from contextlib import closing
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from camser.segments import iter_windows
+
 SAMPLE_RATE = 16000  # Hz, everywhere in camser
 LOWEST_RATE = 8000  # telephone quality; a lower rate holds too little to resample from
 HIGHEST_RATE = 1_000_000  # no microphone is faster; the memory of resampling grows with the rate
 MAX_ABS_SAMPLE = 2.0**31  # unscaled 32-bit PCM, full scale is 1; powers of larger values overflow
-CHUNK_FRAMES = 2**14  # frames decoded at a time: about 1 s; a partial read decodes up to 1 s extra
+CHUNK_FRAMES = 2**14  # frames decoded at a time: about 1 s
 # How libsndfile's log reports a file that is shorter than declared, by format.
 SIZE = r"(?:data|SSND|Data Size|Riff size|riff) *: (\d+) \(should be (\d+)\)"
 # Programs that pipe a WAV of unknown length declare about this size or more.
 UNKNOWN_LENGTH = 0x7FFF0000
-# Decoding these depends on earlier frames: after a seek, libsndfile returns other samples.
-INEXACT_SEEK_CODECS = {"VORBIS", "OPUS", "MPEG_LAYER_I", "MPEG_LAYER_II", "MPEG_LAYER_III"}
 
 
 class AudioError(ValueError):
     """A file is not a valid recording; the message names the file and the reason."""
 
 
-def load(path: str | os.PathLike, start: int = 0, num_samples: int | None = None) -> np.ndarray:
-    """Read a recording, or a range of its samples.
-
-    Channels are averaged and other rates resampled. The range is cut afterwards.
+def load(path: str | os.PathLike) -> np.ndarray:
+    """Read a recording; channels are averaged and other rates resampled.
 
     Arguments
     ---------
     path : str or Path
         Any format that soundfile reads.
-    start : int
-        First sample, at 16 kHz.
-    num_samples : int, optional
-        The number of samples; by default, all to the end.
 
     Returns
     -------
@@ -57,20 +50,9 @@ def load(path: str | os.PathLike, start: int = 0, num_samples: int | None = None
     ------
     AudioError
         If the file is missing, unreadable, empty or truncated; if it holds NaN, infinity or
-        samples beyond all PCM; if its rate is below 8 kHz or above 1 MHz; or if it ends before
-        the range does. Samples after the range are not read.
+        samples beyond all PCM; or if its rate is below 8 kHz or above 1 MHz.
     """
-    requested = math.inf if num_samples is None else num_samples
-    chunks, length = [], 0
-    with closing(_iter_samples(path, start)) as samples:
-        for chunk in samples:
-            chunks.append(chunk[: min(requested - length, len(chunk))])
-            length += len(chunks[-1])
-            if length == requested:
-                break
-    if not chunks or length < (num_samples or 0):
-        raise _file_too_short_error(path, start + (num_samples or 1))
-    return np.concatenate(chunks)
+    return np.concatenate(list(_iter_samples(path)))
 
 
 def iter_chunks(path: str | os.PathLike, num_samples: int) -> Iterator[np.ndarray]:
@@ -107,7 +89,7 @@ def iter_chunks(path: str | os.PathLike, num_samples: int) -> Iterator[np.ndarra
     """
     if num_samples < 1:
         raise ValueError(f"num_samples is {num_samples}; allowed: 1 or more")
-    return _rechunk(_iter_samples(path), num_samples)
+    return iter_windows(_iter_samples(path), num_samples, num_samples)
 
 
 def count_samples(path: str | os.PathLike) -> int:
@@ -145,24 +127,11 @@ def iter_array_chunks(
     chunks = iter([mono])
     if sample_rate != SAMPLE_RATE:
         chunks = _resample(chunks, sample_rate, len(mono))
-    return _rechunk(chunks, num_samples)
+    return iter_windows(chunks, num_samples, num_samples)
 
 
-def _rechunk(chunks: Iterator[np.ndarray], num_samples: int) -> Iterator[np.ndarray]:
-    buffered: list[np.ndarray] = []
-    missing = num_samples
-    for chunk in chunks:
-        while len(chunk) >= missing:
-            yield np.concatenate([*buffered, chunk[:missing]])
-            chunk, buffered, missing = chunk[missing:], [], num_samples
-        buffered.append(chunk)
-        missing -= len(chunk)
-    if missing < num_samples:
-        yield np.concatenate(buffered)
-
-
-def _iter_samples(path: str | os.PathLike, start: int = 0) -> Generator[np.ndarray, None, None]:
-    """Yield a recording's chunks at 16 kHz, [samples] each, from sample ``start`` on."""
+def _iter_samples(path: str | os.PathLike) -> Iterator[np.ndarray]:
+    """Yield a recording's chunks at 16 kHz, [samples] each."""
     import soundfile
 
     if not Path(path).is_file():
@@ -171,24 +140,20 @@ def _iter_samples(path: str | os.PathLike, start: int = 0) -> Generator[np.ndarr
         # As bytes: on POSIX, a file name need not be valid text. On Windows it always is.
         with soundfile.SoundFile(os.fsencode(path) if os.name == "posix" else path) as file:
             _check_header(path, file)
-            plain = file.samplerate == SAMPLE_RATE
-            exact = plain and file.seekable() and file.subtype not in INEXACT_SEEK_CODECS
-            position = file.seek(start) if exact and start < file.frames else 0
-            start -= position
-            chunks = _decode(path, file, position)
-            for chunk in chunks if plain else _resample(chunks, file.samplerate, file.frames):
-                if start < len(chunk):
-                    yield chunk[start:]
-                start = max(0, start - len(chunk))
+            chunks = _decode(path, file)
+            if file.samplerate != SAMPLE_RATE:
+                chunks = _resample(chunks, file.samplerate, file.frames)
+            yield from chunks
     except (soundfile.SoundFileError, TypeError) as error:  # TypeError: headerless formats
         reason = getattr(error, "error_string", error)
         raise AudioError(f"{path}: not a readable sound file ({reason})") from error
 
 
-def _decode(path: str | os.PathLike, file: Any, position: int) -> Iterator[np.ndarray]:
-    """Yield an open file's checked mono chunks, at its own rate, from ``position`` to its end."""
+def _decode(path: str | os.PathLike, file: Any) -> Iterator[np.ndarray]:
+    """Yield an open file's checked mono chunks, at its own rate."""
     # In a seekable file, soundfile seeks after each read, which is not exact in every format.
     file.seekable = lambda: False
+    position = 0
     while position < file.frames:
         chunk = file.read(
             min(CHUNK_FRAMES, file.frames - position), dtype="float32", always_2d=True
@@ -228,13 +193,6 @@ def _resample(chunks: Iterator[np.ndarray], rate: int, num_frames: int) -> Itera
         yield resampled
     rest = stream.resample_chunk(np.zeros(0, np.float32), last=True)[:missing]
     yield np.pad(rest, (0, missing - len(rest)))  # soxr rounds the duration to the nearest
-
-
-def _file_too_short_error(path: str | os.PathLike, end: int) -> AudioError:
-    return AudioError(
-        f"{path}: ends before sample {end}; if the file changed after its preparation, delete the "
-        f"prepared folder and prepare again"
-    )
 
 
 def _check_rate(name: str | os.PathLike, rate: int) -> None:

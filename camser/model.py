@@ -8,9 +8,9 @@ from typing import Any, NamedTuple
 import torch
 from torch import Tensor, nn
 
-from camser import segments
 from camser.encoders.base import Encoder
 from camser.fusion.base import Fusion
+from camser.segments import mean_over_segments, split_into_segments
 
 
 class Intermediates(NamedTuple):
@@ -20,7 +20,6 @@ class Intermediates(NamedTuple):
     attention_weights: dict[str, Tensor]
     fused: Tensor
     embeddings: Tensor
-    owners: Tensor
 
 
 class UtteranceEncoder(nn.Module):
@@ -78,9 +77,15 @@ class UtteranceEncoder(nn.Module):
         self.embedding_size = size
 
     def forward(
-        self, wavs: Tensor, lens: Tensor, kept: Mapping[str, Tensor] | None = None
+        self,
+        wavs: Tensor | None,
+        lens: Tensor | None = None,
+        cached: Mapping[str, Tensor] | None = None,
     ) -> Tensor:
-        """Embed utterances.
+        """Embed utterances; without ``lens``, ``forward_segments(wavs, cached)``.
+
+        The second form is for wrappers, such as DistributedDataParallel and torch.compile, through
+        which only ``forward`` can be called.
 
         Arguments
         ---------
@@ -88,55 +93,74 @@ class UtteranceEncoder(nn.Module):
             [utterances, samples]
         lens : Tensor
             [utterances], relative to ``samples``.
-        kept : mapping of str to Tensor, optional
-            Cached features by modality, one row per segment, see ``training.feature_cache``.
 
         Returns
         -------
         Tensor
             [utterances, embedding_size]
         """
-        waveforms, utterance_index = segments.split_into_segments(wavs, lens, self.segment_samples)
-        fused = self.fusion(self.encode(waveforms, kept))
-        return segments.mean_over_segments(self.hidden(fused), utterance_index, wavs.shape[0])
+        if wavs is None or lens is None:
+            return self.forward_segments(wavs, cached)
+        cut, owners = split_into_segments(wavs, lens, self.segment_samples)
+        return mean_over_segments(self.forward_segments(cut), owners, wavs.shape[0])
 
-    def encode(self, waves: Tensor, kept: Mapping[str, Tensor] | None = None) -> dict[str, Tensor]:
-        """Segments [segments, samples] -> frames [segments, frames, channels] by modality."""
-        kept = kept or {}
+    def forward_segments(
+        self, segments: Tensor | None, cached: Mapping[str, Tensor] | None = None
+    ) -> Tensor:
+        """Embed segments.
+
+        Arguments
+        ---------
+        segments : Tensor or None
+            [segments, samples]; None if the features of all modalities are cached.
+        cached : mapping of str to Tensor, optional
+            Cached features by modality, one row per segment, see ``training.feature_cache``.
+
+        Returns
+        -------
+        Tensor
+            [segments, embedding_size]
+        """
+        return self.hidden(self.fusion(self.encode(segments, cached)))
+
+    def encode(
+        self, segments: Tensor | None, cached: Mapping[str, Tensor] | None = None
+    ) -> dict[str, Tensor]:
+        """Segments to frames [segments, frames, channels] by modality, see ``forward_segments``."""
+        cached = cached or {}
         return {
-            name: encoder.from_cache(kept[name]) if name in kept else encoder(waves)
+            name: encoder.from_cache(cached[name]) if name in cached else encoder(segments)
             for name, encoder in self.encoders.items()
         }
 
     @torch.no_grad()
     def intermediates(
-        self, wavs: Tensor, lens: Tensor, kept: Mapping[str, Tensor] | None = None
+        self, segments: Tensor | None, cached: Mapping[str, Tensor] | None = None
     ) -> Intermediates:
-        """The layers' results for each segment, in evaluation mode; arguments as ``forward``."""
+        """The layers' results in evaluation mode; arguments as for ``forward_segments``."""
         was_training = self.training
         self.eval()
         try:
-            waveforms, utterance_index = segments.split_into_segments(
-                wavs, lens, self.segment_samples
-            )
-            frames = self.encode(waveforms, kept)
-            projections = self.fusion.projections(frames)
-            attention_weights = self.fusion.attention_weights(frames)
+            frames = self.encode(segments, cached)
             fused = self.fusion(frames)
-            embeddings = self.hidden(fused)
-            return Intermediates(projections, attention_weights, fused, embeddings, utterance_index)
+            return Intermediates(
+                self.fusion.projections(frames),
+                self.fusion.attention_weights(frames),
+                fused,
+                self.hidden(fused),
+            )
         finally:
             self.train(was_training)
 
-    def max_segments(self, kept: Collection[str] = ()) -> int | None:
+    def max_segments(self, cached: Collection[str] = ()) -> int | None:
         """The largest number of segments in one batch, see ``Encoder.max_segments``.
 
         Arguments
         ---------
-        kept : collection of str
+        cached : collection of str
             The modalities whose features are cached.
         """
-        computed = [encoder for name, encoder in self.encoders.items() if name not in kept]
+        computed = [encoder for name, encoder in self.encoders.items() if name not in cached]
         limits = [encoder.max_segments(self.segment_samples) for encoder in computed]
         return min((limit for limit in limits if limit is not None), default=None)
 

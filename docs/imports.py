@@ -18,7 +18,8 @@ ROOT = Path(__file__).parents[1]
 PACKAGE = ROOT / "camser"
 # A line may import what stands on lines before it; neighbors on a line do not import each other.
 LINES = (
-    ("registry", "audio", "segments"),
+    ("registry", "segments"),
+    ("audio",),
     ("runtime",),
     ("config", "data"),
     ("encoders",),

@@ -88,34 +88,6 @@ def test_what_16_khz_cannot_hold_is_removed(tmp_path, rate):
     assert np.abs(loaded[1600:14400]).max() < 0.5e-4  # 80 dB down
 
 
-@pytest.mark.parametrize("name", ["a.wav", "a.flac", "a.ogg"])
-@pytest.mark.parametrize("rate", [SAMPLE_RATE, *RATES])
-def test_a_part_is_what_the_whole_holds_there(tmp_path, name, rate):
-    path = write(tmp_path / name, noise((rate, 2)), rate)
-    whole = load(path)
-    starts = [0, 1, 4095, len(whole) - 1, *np.random.default_rng(1).integers(0, len(whole), 5)]
-    for start in map(int, starts):
-        np.testing.assert_array_equal(load(path, start), whole[start:])
-        for count in {1, min(1000, len(whole) - start), len(whole) - start}:
-            np.testing.assert_array_equal(load(path, start, count), whole[start : start + count])
-
-
-@pytest.mark.parametrize("rate", [SAMPLE_RATE, 44100])
-@pytest.mark.parametrize(("start", "count"), [(0, 16001), (15999, 2), (16000, 1), (50000, 5)])
-def test_a_part_beyond_the_end_is_refused(tmp_path, rate, start, count):
-    path = write(tmp_path / "short.wav", noise(rate), rate)
-    expected = rf"short\.wav: ends before sample {start + count}; .*prepare again"
-    with pytest.raises(AudioError, match=expected):
-        load(path, start, count)
-
-
-@pytest.mark.parametrize("rate", [SAMPLE_RATE, 44100])
-def test_a_start_beyond_the_end_is_refused(tmp_path, rate):
-    path = write(tmp_path / "short.wav", noise(rate), rate)
-    with pytest.raises(AudioError, match=r"short\.wav"):
-        load(path, 16001)
-
-
 def test_a_missing_file_is_named(tmp_path):
     for path in (tmp_path / "gone.wav", tmp_path):
         with pytest.raises(AudioError, match=re.escape(f"{path}: there is no such file")):
@@ -152,12 +124,6 @@ def test_a_truncated_wav_is_refused_with_what_is_missing(tmp_path, subtype, rate
         path = cut(write(tmp_path / "a.wav", noise(1000), rate, subtype=subtype), num_bytes)
         with pytest.raises(AudioError, match=r"a\.wav: truncated; \d+ bytes declared, \d+ present"):
             load(path)
-
-
-def test_a_part_of_a_truncated_wav_is_refused(tmp_path):
-    path = cut(write(tmp_path / "a.wav", noise(1000)), 100)
-    with pytest.raises(AudioError, match=r"a\.wav: truncated"):
-        load(path, 0, 10)
 
 
 def test_a_truncated_flac_is_refused(tmp_path):

@@ -22,7 +22,7 @@ SUBSETS = [s for n in (1, 2, 3) for s in itertools.combinations(MODALITIES, n)]
 OUTPUTS = [("wav2vec2",), ("mfcc", "wav2vec2"), ("spectrogram", "wav2vec2"), MODALITIES]
 
 
-def tiny_model(fusion="co_attention", **more):
+def tiny_model(fusion="co_attention", modalities=MODALITIES, **more):
     encoders = {
         "mfcc": {"plugin": "mfcc_bilstm", "hidden_size": 4},
         "spectrogram": {"plugin": "spectrogram_alexnet", "weights": None},
@@ -36,7 +36,7 @@ def tiny_model(fusion="co_attention", **more):
             "target": "wav2vec2",
         },
     }
-    return build_model(MODALITIES, encoders, fusion, fusions, 1.0, **more)
+    return build_model(modalities, encoders, fusion, fusions, 1.0, **more)
 
 
 @pytest.fixture(scope="module")
@@ -125,22 +125,30 @@ def test_the_heads_decision_is_that_of_the_segments_mean_log_probability():
 def test_kept_frames_take_an_encoders_place():
     model = tiny_model().eval()
     waves = torch.randn(2, 16000) / 10
-    kept = model.encoders["mfcc"].cacheable_output(waves)
+    cached = {"mfcc": model.encoders["mfcc"].cacheable_output(waves)}
     model_output = model(waves, torch.ones(2))
     model.encoders["mfcc"].front_end = None  # must not be called
-    assert torch.equal(model(waves, torch.ones(2), {"mfcc": kept}), model_output)
+    assert torch.equal(model.forward_segments(waves, cached), model_output)
+    assert torch.equal(model(waves, cached=cached), model_output)  # as a wrapper calls it
+
+
+def test_without_a_segment_all_is_computed_from_the_cache():
+    model = tiny_model("concat", ["mfcc"]).eval()
+    waves = torch.randn(2, 16000) / 10
+    cached = {name: encoder.cacheable_output(waves) for name, encoder in model.encoders.items()}
+    assert torch.equal(model.forward_segments(None, cached), model.forward_segments(waves))
 
 
 def test_inspection_tells_of_the_same_pass_and_leaves_the_mode():
     model = tiny_model().train()
     waves = torch.randn(2, 30000) / 10
-    seen = model.intermediates(waves, torch.tensor([1.0, 0.5]))
+    cut, owners = segments.split_into_segments(waves, torch.tensor([1.0, 0.5]), 16000)
+    seen = model.intermediates(cut)
     assert model.training and model.encoders["mfcc"].training
     model.eval()
-    means = segments.mean_over_segments(seen.embeddings, seen.owners, 2)
+    means = segments.mean_over_segments(seen.embeddings, owners, 2)
     # Gradients are on in one of the two, and kernels may then add in another order.
     assert torch.allclose(means, model(waves, torch.tensor([1.0, 0.5])), atol=1e-5)
-    assert seen.owners.tolist() == [0, 0, 1]
     assert set(seen.projections) == set(MODALITIES) and seen.projections["mfcc"].shape == (3, 128)
     assert {k: v.shape for k, v in seen.attention_weights.items()} == {"wav2vec2": (3, 49)}
 

@@ -6,7 +6,12 @@ import random
 import pytest
 import torch
 
-from camser.segments import mean_over_segments, num_segments, split_into_segments
+from camser.segments import (
+    MeanOverSegments,
+    mean_over_segments,
+    num_segments,
+    split_into_segments,
+)
 
 SEGMENT = 48000
 LONGEST = 20 * 16000
@@ -150,3 +155,19 @@ def test_gradients_are_those_of_finite_differences():
         return mean_over_segments((segments * weights).tanh(), owners, 3)
 
     assert torch.autograd.gradcheck(through, wavs)
+
+
+def test_means_of_any_batches_are_those_of_one():
+    values, owners = torch.randn(50, 3), torch.randint(0, 7, (50,))
+    owners[:7] = torch.arange(7)
+    means = MeanOverSegments(7)
+    for at in torch.randperm(50).split(9):
+        means.add(values[at], owners[at])
+    assert torch.allclose(means.means(), mean_over_segments(values, owners, 7), atol=1e-6)
+
+
+def test_bf16_is_summed_in_float32():
+    means = MeanOverSegments(1)
+    for _ in range(1000):
+        means.add(torch.ones(1, 1, dtype=torch.bfloat16), torch.zeros(1, dtype=torch.long))
+    assert means.means().item() == 1.0 and means.counts.item() == 1000

@@ -130,11 +130,13 @@ def side_stream(model: UtteranceEncoder) -> Iterator[None]:
     on_gpu = next(lstm.parameters()).is_cuda
     stream = torch.cuda.Stream() if on_gpu else None
 
-    def encode(waves: Tensor, kept: Mapping[str, Tensor] | None = None) -> dict[str, Tensor]:
-        kept = kept or {}
+    def encode(
+        segments: Tensor | None, cached: Mapping[str, Tensor] | None = None
+    ) -> dict[str, Tensor]:
+        cached = cached or {}
 
         def one(name: str, encoder: Any) -> Tensor:
-            return encoder.from_cache(kept[name]) if name in kept else encoder(waves)
+            return encoder.from_cache(cached[name]) if name in cached else encoder(segments)
 
         if stream is None:
             return {name: one(name, encoder) for name, encoder in model.encoders.items()}

@@ -4,16 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import accumulate
 
 import numpy as np
 import torch
 from torch import Tensor
 from torch.utils.data import Dataset
 
+from camser.data.array_cache import MappedArray
 from camser.data.manifest import Utterance
-from camser.data.mapped_array import MappedArray
 from camser.data.packed_audio import PackedAudio, num_samples
-from camser.segments import num_segments
+from camser.segments import num_segments, segment_grid
 
 
 @dataclass
@@ -28,17 +29,17 @@ class Batch:
         [segments], the utterance index of each segment in its dataset.
     label : Tensor
         [segments], the class of each segment.
-    wav : Tensor or None
+    segments : Tensor or None
         [segments, samples]; None if all features are cached.
-    kept : dict of str to Tensor
+    cached : dict of str to Tensor
         [segments, …] by modality: cached features, see ``feature_cache.cache_features``.
     """
 
     id: list[str]
     owner: Tensor
     label: Tensor
-    wav: Tensor | None
-    kept: dict[str, Tensor]
+    segments: Tensor | None
+    cached: dict[str, Tensor]
 
     def __len__(self) -> int:
         return len(self.owner)
@@ -53,8 +54,8 @@ class Batch:
 
     def _move(self, move: Callable[[Tensor], Tensor]) -> Batch:
         self.owner, self.label = move(self.owner), move(self.label)
-        self.wav = None if self.wav is None else move(self.wav)
-        self.kept = {modality: move(features) for modality, features in self.kept.items()}
+        self.segments = None if self.segments is None else move(self.segments)
+        self.cached = {modality: move(features) for modality, features in self.cached.items()}
         return self
 
 
@@ -75,15 +76,10 @@ class SegmentIndex:
     """
 
     def __init__(self, utterances: Sequence[Utterance], segment_samples: int) -> None:
-        self.segment_samples = segment_samples
-        ends = self.counts(utterances).cumsum()
-        begins = [0, *ends[:-1].tolist()]
+        self.utterances, self.segment_samples = utterances, segment_samples
+        counts = [num_segments(num_samples(u), segment_samples) for u in utterances]
+        *begins, self.total = accumulate(counts, initial=0)
         self.first = {u.id: begin for u, begin in zip(utterances, begins, strict=True)}
-        self.total = int(ends[-1])
-
-    def counts(self, utterances: Sequence[Utterance]) -> np.ndarray:
-        """The number of segments of each utterance: [utterances]"""
-        return np.array([num_segments(num_samples(u), self.segment_samples) for u in utterances])
 
 
 class SegmentDataset(Dataset):
@@ -99,10 +95,10 @@ class SegmentDataset(Dataset):
         The classes in the model's order.
     audio : PackedAudio or None
         The samples of the manifest; None if all features are cached.
-    kept : mapping of str to MappedArray, optional
+    cached : mapping of str to MappedArray, optional
         Cached features by modality, one row per segment of the manifest.
     device : str or torch.device
-        The device of ``audio`` and ``kept``; batches are built there.
+        The device of ``audio`` and ``cached``; batches are built there.
 
     Attributes
     ----------
@@ -126,29 +122,25 @@ class SegmentDataset(Dataset):
         index: SegmentIndex,
         labels: Sequence[str],
         audio: PackedAudio | None = None,
-        kept: Mapping[str, MappedArray] | None = None,
+        cached: Mapping[str, MappedArray] | None = None,
         device: str | torch.device = "cpu",
     ) -> None:
         self.size, self.device = index.segment_samples, torch.device(device)
-        self.audio, self.kept = audio, dict(kept or {})
+        self.audio, self.cached = audio, dict(cached or {})
         self.ids = [u.id for u in utterances]
         self.labels = [labels.index(u.emotion) for u in utterances]
-        counts = index.counts(utterances)
-        utterance = np.repeat(np.arange(len(counts)), counts)
-        number = np.arange(len(utterance)) - np.repeat(counts.cumsum() - counts, counts)
-        lengths = np.array([num_samples(u) for u in utterances])
-        pairs = zip(utterance.tolist(), number.tolist(), strict=True)
+        lengths = [num_samples(u) for u in utterances]
+        most = num_segments(max(lengths), self.size)
+        grid = segment_grid(torch.tensor(lengths), self.size, most)
+        pairs = zip(grid.owners.tolist(), grid.numbers.tolist(), strict=True)
         self.names = np.array([f"{self.ids[n]}#{k}" for n, k in pairs])
-        self.owner = self._column(utterance)
-        self.label = self._column(np.array(self.labels)[utterance])
-        self.row = self._column(np.array([index.first[i] for i in self.ids])[utterance] + number)
-        self.length = self._column(np.minimum(self.size, lengths[utterance] - number * self.size))
+        self.owner, self.length = grid.owners.to(self.device), grid.lengths.to(self.device)
+        self.label = torch.tensor(self.labels)[grid.owners].to(self.device)
+        first_row = torch.tensor([index.first[i] for i in self.ids])
+        self.row = (first_row[grid.owners] + grid.numbers).to(self.device)
         if audio is not None:
-            first = np.array([audio.first[i] for i in self.ids])
-            self.start = self._column(first[utterance] + number * self.size)
-
-    def _column(self, values: np.ndarray) -> Tensor:
-        return torch.from_numpy(values.astype(np.int64)).to(self.device)
+            first = torch.tensor([audio.first[i] for i in self.ids])
+            self.start = (first[grid.owners] + grid.numbers * self.size).to(self.device)
 
     def __len__(self) -> int:
         return len(self.owner)
@@ -158,9 +150,10 @@ class SegmentDataset(Dataset):
         indices = torch.tensor(positions)
         if self.device.type == "cuda":  # from pinned memory, the copy does not block the CPU
             indices = indices.pin_memory().to(self.device, non_blocking=True)
-        wav, row = None, self.row[indices]
+        segments, row = None, self.row[indices]
         if self.audio is not None:
-            wav = self.audio.read_segments(self.start[indices], self.length[indices], self.size)
-        cached = {modality: array.gather(row) for modality, array in self.kept.items()}
+            start, length = self.start[indices], self.length[indices]
+            segments = self.audio.read_segments(start, length, self.size)
+        cached = {modality: array.gather(row) for modality, array in self.cached.items()}
         names = self.names[np.array(positions)].tolist()
-        return Batch(names, self.owner[indices], self.label[indices], wav, cached)
+        return Batch(names, self.owner[indices], self.label[indices], segments, cached)

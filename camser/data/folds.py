@@ -155,12 +155,14 @@ def _require(condition: bool, message: str) -> None:
         raise FoldError(message)
 
 
+def _require_three(speakers: Sequence[str], protocol: str) -> None:
+    _require(len(speakers) >= 3, f"{protocol} needs 3 speakers; there are {len(speakers)}")
+
+
 def _leave_one_speaker_out(utterances: Sequence[Utterance], options: dict) -> Iterable[Rule]:
     """Valid: the other speaker of the session, or the next in sorted order, cyclically."""
     speakers = _speakers(utterances)
-    _require(
-        len(speakers) >= 3, f"leave_one_speaker_out needs 3 speakers; there are {len(speakers)}"
-    )
+    _require_three(speakers, "leave_one_speaker_out")
     sessions = defaultdict(set)
     for u in utterances:
         sessions[u.speaker].add((u.corpus, u.session) if u.session else None)
@@ -194,8 +196,10 @@ def _stratified_dialogues(
     dialogues = [f"{u.session}/{u.dialogue}" for u in utterances]
     names, groups = np.unique(dialogues, return_inverse=True)
     emotions = [u.emotion for u in utterances]
-    num_splits = min(round(1 / fraction), len(names), max(Counter(emotions).values()))
-    _require(num_splits >= 2, "the other sessions hold one dialogue; valid needs one of its own")
+    most = max(Counter(emotions).values())
+    _require(len(names) >= 2, "the other sessions hold one dialogue; valid needs one of its own")
+    _require(most >= 2, "in the other sessions each emotion occurs once; one must occur twice")
+    num_splits = min(round(1 / fraction), len(names), most)
     # Shuffled here, because some versions of scikit-learn do not stratify when they shuffle.
     order = np.argsort(np.random.RandomState(seed).permutation(len(names)))
     _, chosen = next(StratifiedGroupKFold(num_splits).split(emotions, emotions, order[groups]))
@@ -206,6 +210,7 @@ def _speaker_k_fold(utterances: Sequence[Utterance], options: dict) -> Iterable[
     """Test: a group of speakers, balanced by gender; valid: the next group."""
     genders = {u.speaker: u.gender for u in utterances}
     speakers = sorted(genders, key=lambda s: (genders[s], s))
+    _require_three(speakers, "speaker_k_fold")
     k = options["num_folds"]
     _require(
         isinstance(k, int) and 3 <= k <= len(speakers),

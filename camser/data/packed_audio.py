@@ -3,29 +3,29 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterator, Sequence
+import os
+from bisect import bisect_right
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
+from functools import partial
+from itertools import accumulate
 from pathlib import Path
 from typing import Any
+from uuid import uuid4
 
 import numpy as np
 import torch
-from speechbrain.utils.distributed import ddp_barrier, if_main_process
 from torch import Tensor
 from tqdm import tqdm
 
 from camser import audio
+from camser.data.array_cache import MappedArray, fill, open_cached, write_index
 from camser.data.manifest import DataFolder, Utterance, audio_path, fingerprint
-from camser.data.mapped_array import (
-    MappedArray,
-    is_valid_array,
-    open_array,
-    write_array,
-    write_index,
-)
+from camser.data.sample_file import FULL_SCALE, SampleFile
+from camser.runtime.files import DAY, PART, atomic_write, remove_stale_temporaries
 
 logger = logging.getLogger(__name__)
-FORMAT = "camser packed audio, 2"
-FULL_SCALE = 32768  # of 16-bit samples
+FORMAT = "camser packed audio, 3"
 
 
 def num_samples(utterance: Utterance) -> int:
@@ -33,19 +33,13 @@ def num_samples(utterance: Utterance) -> int:
     return round(utterance.seconds * audio.SAMPLE_RATE)
 
 
-class _Inexact(Exception):
-    """16 bits cannot represent a sample exactly."""
-
-
 class PackedAudio:
-    """The samples of a manifest's utterances, concatenated.
+    """The samples of a manifest's utterances, one after another.
 
     They equal what ``audio.load`` returns. A corpus is stored as int16 if that is exact for every
-    sample, as it is for 16-bit mono files at 16 kHz; else as float32. ``<fingerprint of the
-    manifest>.npy`` holds the samples. The ``.json`` index beside it, written last, describes
-    them. If the two do not agree, the corpus is packed again.
-
-    With several processes, the main one packs, and all must construct the object.
+    sample, as it is for 16-bit mono files at 16 kHz; else as float32. Each corpus has an array of
+    its own, ``packed/<fingerprint of its rows>.npy``. Preparation writes it; where it is missing,
+    it is written here, by the main process. All processes must construct the object.
 
     Arguments
     ---------
@@ -54,7 +48,7 @@ class PackedAudio:
     data_folder : str, Path or mapping of str to those
         The base of the manifest's paths, as for ``manifest.audio_path``.
     folder : str or Path
-        The folder of the packed files.
+        The prepared folder. If ``data_folder`` is a mapping, each corpus has a folder in it.
     progress : bool
         Whether to show a progress bar.
 
@@ -65,10 +59,10 @@ class PackedAudio:
 
     Attributes
     ----------
-    samples : MappedArray
-        [samples of all utterances]
+    arrays : list of MappedArray
+        [samples of a corpus] each.
     first : dict of str to int
-        The first sample of each utterance, by its id.
+        The first sample of each utterance, by its id, counted over all arrays.
 
     Example
     -------
@@ -76,9 +70,9 @@ class PackedAudio:
     >>> row = Utterance("c/a", "c", "a.wav", 0.5, "c/1", "male")
     >>> with tempfile.TemporaryDirectory() as folder:
     ...     soundfile.write(f"{folder}/a.wav", np.full(8000, 0.25), 16000)
-    ...     packed = PackedAudio([row], folder, f"{folder}/packed")
+    ...     packed = PackedAudio([row], folder, folder)
     ...     start, length = torch.tensor([7999]), torch.tensor([1])
-    ...     packed.samples.host.dtype, packed.read_segments(start, length, 3)
+    ...     packed.arrays[0].host.dtype, packed.read_segments(start, length, 3)
     (dtype('int16'), tensor([[0.2500, 0.0000, 0.0000]]))
     """
 
@@ -89,18 +83,45 @@ class PackedAudio:
         folder: str | Path,
         progress: bool = False,
     ) -> None:
-        self.path = Path(folder) / f"{fingerprint(utterances)}.npy"
-        self.first, self.total = {}, 0
-        for u in utterances:
-            self.first[u.id] = self.total
-            self.total += num_samples(u)
-        if if_main_process() and not is_valid_array(self.path, self._index_record(utterances)):
-            self._pack(utterances, data_folder, progress)
-        ddp_barrier()
-        samples = self._open()
-        if samples is None:
-            raise OSError(f"{self.path} is missing or invalid; all processes must share {folder}")
-        self.samples: MappedArray = samples
+        self.copy: Tensor | None = None
+        self.arrays: list[MappedArray] = []
+        self.first: dict[str, int] = {}
+        total = 0
+        for corpus, rows in _by_corpus(utterances, data_folder).items():
+            path = Path(folder) / corpus / "packed" / f"{fingerprint(rows)}.npy"
+            write = partial(_pack, rows, data_folder, progress=progress)
+            self.arrays.append(open_cached(path, _about(rows), write))
+            for u in rows:
+                self.first[u.id] = total
+                total += num_samples(u)
+        self.ends = list(accumulate(len(array.host) for array in self.arrays))
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {**vars(self), "copy": None}
+
+    @property
+    def dtype(self) -> torch.dtype:
+        """Of a copy of all arrays."""
+        is_exact = all(array.host.dtype == np.int16 for array in self.arrays)
+        return torch.int16 if is_exact else torch.float32
+
+    @property
+    def nbytes(self) -> int:
+        """Size of a copy of all arrays."""
+        return self.ends[-1] * self.dtype.itemsize
+
+    @property
+    def device(self) -> torch.device:
+        """The samples' device."""
+        return torch.device("cpu") if self.copy is None else self.copy.device
+
+    def to(self, device: str | torch.device) -> PackedAudio:
+        """Copy all samples to a device; segments are then read from the copy."""
+        blocks: Iterator[Tensor] = (block for array in self.arrays for block in array.blocks())
+        if self.dtype == torch.float32:
+            blocks = map(_as_floats, blocks)
+        self.copy = fill(torch.empty(self.ends[-1], dtype=self.dtype, device=device), blocks)
+        return self
 
     def read_segments(self, start: Tensor, length: Tensor, width: int) -> Tensor:
         """Read segments of the samples, padded at their ends with silence.
@@ -118,17 +139,18 @@ class PackedAudio:
         Tensor
             [segments, width], float32, on the same device.
         """
-        scale = 1 / FULL_SCALE if self.samples.host.dtype == np.int16 else 1.0
-        if self.samples.copy is not None:
+        if self.copy is not None:
             columns = torch.arange(width, device=start.device)
             inside = columns < length.unsqueeze(1)
             indices = torch.where(inside, start.unsqueeze(1) + columns, 0)
-            return (self.samples.copy[indices] * scale).masked_fill_(~inside, 0.0)
-        segments = np.zeros((len(start), width), np.float32)
+            return _as_floats(self.copy[indices]).masked_fill_(~inside, 0.0)
+        segments = torch.zeros(len(start), width)
         for segment, begin, count in zip(segments, start.tolist(), length.tolist(), strict=True):
-            stored = self.samples.host[begin : begin + count]
-            np.multiply(stored, np.float32(scale), out=segment[:count])
-        return torch.from_numpy(segments)
+            number = bisect_right(self.ends, begin)
+            begin -= self.ends[number - 1] if number else 0
+            stored = np.array(self.arrays[number].host[begin : begin + count])
+            segment[:count] = _as_floats(torch.from_numpy(stored))
+        return segments
 
     def waveform(self, utterance: Utterance) -> Tensor:
         """An utterance's samples, float32 [samples]."""
@@ -136,47 +158,89 @@ class PackedAudio:
         begin, count = torch.tensor([[start], [length]], device=self.device)
         return self.read_segments(begin, count, length)[0]
 
-    @property
-    def device(self) -> torch.device:
-        """The samples' device."""
-        copy = self.samples.copy
-        return torch.device("cpu") if copy is None else copy.device
 
-    def _open(self) -> MappedArray | None:
-        return open_array(self.path, (self.total,), (np.int16, np.float32))
+def pack_corpus(
+    utterances: Sequence[Utterance], digests: Mapping[str, str], data_folder: Path, folder: Path
+) -> tuple[list[Utterance], dict[str, str]]:
+    """Decode the recordings of a corpus once: measure them, and keep their samples.
 
-    def _index_record(self, utterances: Sequence[Utterance]) -> dict[str, Any]:
-        """The content of the index, except the array's checksum."""
-        return {
-            "format": FORMAT,
-            "manifest": fingerprint(utterances),
-            "utterances": {u.id: [self.first[u.id], num_samples(u)] for u in utterances},
-        }
+    Arguments
+    ---------
+    utterances : sequence of Utterance
+        Of one corpus; ``seconds`` is not known yet.
+    digests : mapping of str to str
+        The checksum of each recording, by the utterance's id.
+    data_folder : Path
+        The corpus.
+    folder : Path
+        The prepared folder, where ``PackedAudio`` finds the samples.
 
-    def _pack(
-        self, utterances: Sequence[Utterance], data_folder: DataFolder, progress: bool
-    ) -> None:
-        logger.info("packing the audio of %d utterances into %s", len(utterances), self.path)
-        try:
-            decoded = map(_as_int16, _decode(utterances, data_folder, progress))
-            write_array(self.path, np.int16, (self.total,), decoded)
-        except _Inexact:
-            decoded = _decode(utterances, data_folder, progress)
-            write_array(self.path, np.float32, (self.total,), decoded)
-        write_index(self.path, self._index_record(utterances))
+    Returns
+    -------
+    utterances : list of Utterance
+        Those that can be read, with their ``seconds`` and ``digest``.
+    problems : dict of str to str
+        The errors of the others, by id.
+    """
+    rows = [replace(u, seconds=0.0, digest=digests[u.id]) for u in utterances]
+    # Renamed when the lengths are known. By its name, a stale one is removed like atomic_write's.
+    path = folder / "packed" / f".new.npy.{uuid4().hex}{PART}"
+    problems: dict[str, str] = {}
+    lengths = _pack(rows, data_folder, path, problems=problems)
+    valid = [replace(u, seconds=lengths[u.id] / audio.SAMPLE_RATE) for u in rows if u.id in lengths]
+    if valid:
+        packed = path.with_name(f"{fingerprint(valid)}.npy")
+        os.replace(path, packed)
+        write_index(packed, _about(valid))
+    else:
+        path.unlink()
+    return valid, problems
 
 
-def _decode(
-    utterances: Sequence[Utterance], data_folder: DataFolder, progress: bool
-) -> Iterator[np.ndarray]:
-    for u in tqdm(utterances, desc="packed audio", disable=not progress):
-        yield audio.load(audio_path(data_folder, u), 0, num_samples(u))
+def _by_corpus(
+    utterances: Sequence[Utterance], data_folder: DataFolder
+) -> dict[str, list[Utterance]]:
+    """The utterances by the folder of their packed samples, relative to the prepared folder."""
+    if not isinstance(data_folder, Mapping):
+        return {"": list(utterances)}
+    rows: dict[str, list[Utterance]] = {}
+    for u in utterances:
+        rows.setdefault(u.corpus, []).append(u)
+    return rows
 
 
-def _as_int16(samples: np.ndarray) -> np.ndarray:
-    """Convert samples to 16 bits, or raise ``_Inexact`` if that changes any."""
-    scaled = samples * FULL_SCALE  # a power of two: nothing is rounded
-    integers = scaled.clip(-FULL_SCALE, FULL_SCALE - 1).astype(np.int16)
-    if (integers != scaled).any():
-        raise _Inexact
-    return integers
+def _about(utterances: Sequence[Utterance]) -> dict[str, Any]:
+    return {"format": FORMAT, "samples": sum(map(num_samples, utterances))}
+
+
+def _pack(
+    utterances: Sequence[Utterance],
+    data_folder: DataFolder,
+    path: Path,
+    progress: bool = False,
+    problems: dict[str, str] | None = None,
+) -> dict[str, int]:
+    """Write the samples of utterances, and return their numbers by id.
+
+    With a dict of ``problems``, recordings are read to their ends, and those that cannot be read
+    are left out: the dict gets the reasons.
+    """
+    logger.info("packing the audio of %d utterances into %s", len(utterances), path.parent)
+    remove_stale_temporaries(path.parent, "*.npy", DAY)
+    lengths = {}
+    with atomic_write(path, "w+b") as file:
+        samples = SampleFile(file)
+        for u in tqdm(utterances, desc="packed audio", disable=not progress):
+            most = num_samples(u) if problems is None else None
+            try:
+                lengths[u.id] = samples.append_recording(audio_path(data_folder, u), most)
+            except audio.AudioError as error:
+                if problems is None:
+                    raise
+                problems[u.id] = str(error)
+        samples.finish()
+    return lengths
+
+
+def _as_floats(samples: Tensor) -> Tensor:
+    return samples.float() / FULL_SCALE if samples.dtype == torch.int16 else samples

@@ -9,10 +9,11 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from types import MappingProxyType
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from camser import audio
 from camser.data.manifest import DataFolder, ManifestError, Utterance, audio_path, write_manifest
+from camser.data.packed_audio import pack_corpus
 from camser.runtime.digests import add_digest, digest, read_json_with_digest
 from camser.runtime.files import atomic_write
 
@@ -58,8 +59,8 @@ def prepare(
 ) -> list[Utterance]:
     """Scan a corpus, or several, check every recording, and write ``manifest.csv``.
 
-    Every file is decoded once. ``audio.json`` caches its length and checksum, until the file's
-    size or modification time changes.
+    Every file is decoded once: its samples are kept, see ``PackedAudio``. ``audio.json`` caches
+    lengths and checksums, until a file's size or modification time changes.
 
     Arguments
     ---------
@@ -67,7 +68,8 @@ def prepare(
         The recipe's scanner, which reads a data folder into a ``CorpusScan``; or the scanners of
         several corpora, by name.
     data_folder : str, Path or mapping of str to those
-        The corpus; or as for ``prepare_several``.
+        The corpus; or the folder of each corpus to use, by name. A corpus without a folder is
+        left out.
     prepared_folder : str or Path
         The output folder.
     labels : sequence of str
@@ -80,25 +82,24 @@ def prepare(
     Returns
     -------
     list of Utterance
+        Corpus after corpus, in the order of ``scan``.
 
     Raises
     ------
     CorpusError
-        If anything is missing or invalid; lists all problems, with a table of found / expected.
+        If anything is missing or invalid; lists all problems of all corpora, with a table of found
+        / expected.
     """
     if isinstance(scan, Mapping):
-        return prepare_several(
-            scan, data_folder, prepared_folder, labels, merge_labels, allow_missing
-        )
+        options = labels, merge_labels, allow_missing
+        return _prepare_several(scan, data_folder, prepared_folder, *options)
     if not isinstance(data_folder, (str, Path)) or not Path(data_folder).is_dir():
         raise CorpusError(f"{data_folder} is not a folder; data_folder must hold the corpus")
     data_folder = Path(data_folder)
     corpus = scan(data_folder)
     merged = [replace(u, emotion=merge_labels.get(u.emotion, u.emotion)) for u in corpus.utterances]
     selected = [u for u in merged if u.emotion in labels]
-    utterances, invalid = _measure_audio(
-        selected, data_folder, Path(prepared_folder) / "audio.json"
-    )
+    utterances, invalid = _read_audio(selected, data_folder, Path(prepared_folder))
     problems = [*corpus.problems, *invalid]
     table, differs = _compare(utterances, _expected(corpus, merge_labels), labels)
     if problems or differs:
@@ -113,43 +114,15 @@ def prepare(
     return utterances
 
 
-def prepare_several(
-    scans: Mapping[str, CorpusScanner],
-    data_folder: DataFolder | Mapping[str, str | Path | None],
-    prepared_folder: str | Path,
-    labels: Sequence[str],
-    merge_labels: Mapping[str, str],
-    allow_missing: bool = False,
+def _prepare_several(
+    scans: Mapping[str, CorpusScanner], data_folder: Any, prepared_folder: str | Path, *options: Any
 ) -> list[Utterance]:
-    """Prepare several corpora, each in a folder of its name, and join them in ``manifest.csv``.
-
-    Arguments
-    ---------
-    scans : mapping of str to callable
-        The recipe's scanners, by corpus name.
-    data_folder : mapping of str to str, Path or None
-        The folder of each corpus to use; a corpus without a folder is left out.
-    prepared_folder, labels, merge_labels, allow_missing
-        As for ``prepare``. Every corpus must have every emotion of ``labels``.
-
-    Returns
-    -------
-    list of Utterance
-        Corpus after corpus, in the order of ``scans``.
-
-    Raises
-    ------
-    CorpusError
-        If a corpus is unknown, if none is selected, if a name does not begin with its corpus, or
-        if anything is missing or invalid. The message lists the problems of all corpora.
-    """
+    """Prepare each corpus in a folder of its name, and join them in ``manifest.csv``."""
     joined, problems = [], []
     for corpus, folder in _selected_folders(scans, data_folder).items():
         subfolder = Path(prepared_folder) / corpus
         try:
-            utterances = prepare(
-                scans[corpus], folder, subfolder, labels, merge_labels, allow_missing
-            )
+            utterances = prepare(scans[corpus], folder, subfolder, *options)
         except (CorpusError, ManifestError) as error:
             problems.append(f"{corpus}: {error}")
             continue
@@ -193,28 +166,40 @@ def _expected(corpus: CorpusScan, merge_labels: Mapping[str, str]) -> Counts:
     return corpus.expected if applied == dict(corpus.expected_merge) else {}
 
 
-def _measure_audio(
-    utterances: Sequence[Utterance], data_folder: Path, cache: Path
+def _read_audio(
+    utterances: Sequence[Utterance], data_folder: Path, prepared_folder: Path
 ) -> tuple[list[Utterance], list[str]]:
-    """The valid utterances with lengths and checksums, and the problems of the others."""
+    """The valid utterances with lengths and checksums, and the problems of the others.
+
+    Where a file is new or has changed, all are decoded into a new pack.
+    """
+    cache = prepared_folder / "audio.json"
     cached = (read_json_with_digest(cache) or {"files": {}})["files"]  # it only saves time
-    checked, valid, problems = {}, [], []
+    states: dict[str, list] = {}  # path, size and modification time, by utterance
+    problems: dict[str, str] = {}
     for u in utterances:
         try:
             path = audio_path(data_folder, u)
-            state = _size_and_mtime(path)
-            entry: list | None = cached.get(str(path))
-            if not entry or entry[:2] != state:
-                entry = [*state, audio.count_samples(path) / audio.SAMPLE_RATE, digest(path)]
+            state = [str(path), *_size_and_mtime(path)]
+            entry = cached.get(str(path), [])
+            if entry[:2] == state[1:] and entry[2] is None:  # it was unreadable; is it still?
+                audio.count_samples(path)
+            states[u.id] = state
         except (audio.AudioError, ManifestError) as error:
-            problems.append(str(error))
-            continue
-        checked[str(path)] = entry
-        valid.append(replace(u, seconds=entry[2], digest=entry[3]))
-    if not checked.items() <= cached.items():
+            problems[u.id] = str(error)
+    present = [u for u in utterances if u.id in states]
+    known = {name: cached.get(state[0], []) for name, state in states.items()}
+    if all(known[name][:2] == state[1:] and known[name][2] for name, state in states.items()):
+        valid = [replace(u, seconds=known[u.id][2], digest=known[u.id][3]) for u in present]
+    else:
+        digests = {name: digest(state[0]) for name, state in states.items()}
+        valid, unreadable = pack_corpus(present, digests, data_folder, prepared_folder)
+        problems |= unreadable
+        seconds = {u.id: u.seconds for u in valid}
+        new = {s[0]: [*s[1:], seconds.get(name), digests[name]] for name, s in states.items()}
         with atomic_write(cache) as file:
-            json.dump(add_digest({"files": {**cached, **checked}}), file)
-    return valid, problems
+            json.dump(add_digest({"files": {**cached, **new}}), file)
+    return valid, [problems[u.id] for u in utterances if u.id in problems]
 
 
 def _size_and_mtime(path: Path) -> list[int]:

@@ -54,11 +54,11 @@ class Encoder(nn.Module):
     expected_failures: Mapping[str, str] = MappingProxyType({})
     _frozen: tuple[nn.Module, ...] = ()
 
-    def forward(self, waves: Tensor) -> Tensor:
+    def forward(self, segments: Tensor) -> Tensor:
         """[segments, samples] -> [segments, frames, channels]"""
-        return self.back_end(self.front_end(waves))
+        return self.back_end(self.front_end(segments))
 
-    def front_end(self, waves: Tensor) -> Tensor:
+    def front_end(self, segments: Tensor) -> Tensor:
         """[segments, samples] -> [segments, …]; depends only on the audio and the constructor."""
         raise NotImplementedError
 
@@ -96,13 +96,13 @@ class Encoder(nn.Module):
         """Whether an output depends on the audio alone, so that it can be cached."""
         return self.is_frozen or type(self).front_end is not Encoder.front_end
 
-    def cacheable_output(self, waves: Tensor) -> Tensor:
+    def cacheable_output(self, segments: Tensor) -> Tensor:
         """The output that can be cached: [segments, samples] -> [segments, …]"""
-        return self(waves) if self.is_frozen else self.front_end(waves)
+        return self(segments) if self.is_frozen else self.front_end(segments)
 
-    def from_cache(self, kept: Tensor) -> Tensor:
+    def from_cache(self, cached: Tensor) -> Tensor:
         """From cached output to frames: [segments, …] -> [segments, frames, channels]"""
-        return kept if self.is_frozen else self.back_end(kept)
+        return cached if self.is_frozen else self.back_end(cached)
 
     def freeze(self, module: nn.Module) -> None:
         """Freeze a component of this encoder: no gradients, always in evaluation mode."""

@@ -13,32 +13,32 @@ MAX_FFT = 2**16  # samples: 4 s
 MAX_BANDS = 1024  # with the longest transform, their filters take 134 MB
 
 
-def preemphasize(waves: Tensor, coefficient: float) -> Tensor:
+def preemphasize(segments: Tensor, coefficient: float) -> Tensor:
     """y[n] = x[n] - coefficient * x[n-1], and y[0] = x[0].
 
     Arguments
     ---------
-    waves : Tensor
+    segments : Tensor
         [segments, samples]
     coefficient : float
         0.97 in the paper; 0 does not change the samples.
     """
     if not coefficient:
-        return waves
-    return torchaudio.functional.preemphasis(waves, coefficient)
+        return segments
+    return torchaudio.functional.preemphasis(segments, coefficient)
 
 
-def zero_mean_unit_variance(waves: Tensor) -> Tensor:
+def zero_mean_unit_variance(segments: Tensor) -> Tensor:
     """Zero mean and unit variance for each segment, as in wav2vec2's feature extractor.
 
     Arguments
     ---------
-    waves : Tensor
+    segments : Tensor
         [segments, samples]
     """
-    mean = waves.mean(dim=1, keepdim=True)
-    variance = waves.var(dim=1, keepdim=True, unbiased=False)
-    return (waves - mean) / (variance + 1e-7).sqrt()
+    mean = segments.mean(dim=1, keepdim=True)
+    variance = segments.var(dim=1, keepdim=True, unbiased=False)
+    return (segments - mean) / (variance + 1e-7).sqrt()
 
 
 def power_spectrum(spectrum: Tensor) -> Tensor:
@@ -54,8 +54,8 @@ def power_spectrum(spectrum: Tensor) -> Tensor:
     return torch.addcmul(spectrum.real.square(), spectrum.imag, spectrum.imag)
 
 
-def segment_by_segment_on_cpu(front_end: Callable[[Tensor], Tensor], waves: Tensor) -> Tensor:
-    """``front_end(waves)``; on a CPU, one segment at a time.
+def segment_by_segment_on_cpu(front_end: Callable[[Tensor], Tensor], segments: Tensor) -> Tensor:
+    """``front_end(segments)``; on a CPU, one segment at a time.
 
     The spectrum of one segment is a few megabytes and stays in the processor's caches. The
     spectra of a batch go to memory and back at every step of the front end. For 64 segments of
@@ -65,7 +65,7 @@ def segment_by_segment_on_cpu(front_end: Callable[[Tensor], Tensor], waves: Tens
     ---------
     front_end : callable
         [segments, samples] -> [segments, …], each segment independently.
-    waves : Tensor
+    segments : Tensor
         [segments, samples]
 
     Example
@@ -74,9 +74,9 @@ def segment_by_segment_on_cpu(front_end: Callable[[Tensor], Tensor], waves: Tens
     torch.Size([3, 2])
     """
     # A compiled or exported graph cannot loop over a batch of variable size.
-    if waves.device.type != "cpu" or torch.compiler.is_compiling() or len(waves) == 1:
-        return front_end(waves)
-    return torch.cat([front_end(segment) for segment in waves.split(1)])
+    if segments.device.type != "cpu" or torch.compiler.is_compiling() or len(segments) == 1:
+        return front_end(segments)
+    return torch.cat([front_end(segment) for segment in segments.split(1)])
 
 
 def check_int_ranges(**sizes: tuple[Any, int, int]) -> None:

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 
 from camser.encoders.base import Encoder
+from camser.encoders.regularization import LayerDrop, SpecAugment
 
 
 def num_layers_needed(layer: int | str | None, depth: int) -> int:
@@ -65,29 +66,61 @@ class WeightedLayerSum(nn.Module):
 class HiddenStateEncoder(Encoder):
     """An encoder whose frames are a hidden layer of its ``model``, or the mixture of all of them.
 
-    A subclass sets ``model`` and ``layer``, sets ``mixture`` if ``layer`` is "weighted_sum", and
-    defines ``hidden_states``. If the model is frozen and the mixture is learned, all layers are
-    cached.
+    A subclass sets the attributes below, calls ``add_noise`` and ``finish``, and defines
+    ``hidden_states``. If the model is frozen and the mixture is learned, all layers are cached.
+
+    Attributes
+    ----------
+    model : Module
+        transformers' model.
+    layer : int, "weighted_sum" or None
+        See ``num_layers_needed``.
+    depth : int
+        Number of layers of the checkpoint.
+    noise : dict
+        The settings of ``SpecAugment``, in its order, and "layer_drop".
     """
 
     model: Any  # transformers declares no types of its components
-    mixture: WeightedLayerSum
     layer: int | str | None
+    depth: int
+    noise: dict[str, Any]
 
-    def forward(self, waves: Tensor) -> Tensor:
+    def add_noise(self, blocks: Iterable[nn.Module]) -> None:
+        """Make ``augment``, which the subclass applies; drop transformer layers by hooks."""
+        *masks, layer_drop = self.noise.values()
+        self.augment = SpecAugment(*masks)
+        self.has_augmentation = self.augment.is_active
+        if layer_drop:
+            for block in blocks:
+                block.register_forward_hook(LayerDrop(layer_drop))
+
+    def finish(
+        self, freeze: str | None, convolutions: Iterable[nn.Module], gradient_checkpointing: bool
+    ) -> None:
+        """Freeze "all", the "convolutions" or nothing, and make the mixture."""
+        frozen = {"all": [self.model], "convolutions": convolutions, None: []}[freeze]
+        for module in frozen:
+            self.freeze(module)
+        if self.layer == "weighted_sum":
+            self.mixture = WeightedLayerSum(self.depth + 1)
+        if gradient_checkpointing:
+            self.model.gradient_checkpointing_enable({"use_reentrant": False})
+
+    def forward(self, segments: Tensor) -> Tensor:
         """[segments, samples] -> [segments, frames, channels]"""
         return (
-            self.mixture(self._stack(waves))
+            self.mixture(self._stack(segments))
             if self.layer == "weighted_sum"
-            else self.hidden_states(waves)[-1]
+            else self.hidden_states(segments)[-1]
         )
 
-    def hidden_states(self, waves: Tensor) -> Sequence[Tensor]:
+    def hidden_states(self, segments: Tensor) -> Sequence[Tensor]:
         """Hidden states in order, all for a mixture: [segments, frames, channels] each"""
         raise NotImplementedError
 
-    def _stack(self, waveforms: Tensor) -> Tensor:
-        return torch.stack(tuple(self.hidden_states(waveforms)), dim=1)
+    def _stack(self, segments: Tensor) -> Tensor:
+        return torch.stack(tuple(self.hidden_states(segments)), dim=1)
 
     @property
     def is_frozen_weighted_sum(self) -> bool:
@@ -100,12 +133,12 @@ class HiddenStateEncoder(Encoder):
         """Whether an output depends on the audio alone, so that it can be cached."""
         return self.is_frozen_weighted_sum or super().is_cacheable
 
-    def cacheable_output(self, waves: Tensor) -> Tensor:
+    def cacheable_output(self, segments: Tensor) -> Tensor:
         """Frames, or all layers: [segments, samples] -> [segments, …]"""
-        return (
-            self._stack(waves) if self.is_frozen_weighted_sum else super().cacheable_output(waves)
-        )
+        if self.is_frozen_weighted_sum:
+            return self._stack(segments)
+        return super().cacheable_output(segments)
 
-    def from_cache(self, kept: Tensor) -> Tensor:
+    def from_cache(self, cached: Tensor) -> Tensor:
         """From cached output to frames: [segments, …] -> [segments, frames, channels]"""
-        return self.mixture(kept) if self.is_frozen_weighted_sum else super().from_cache(kept)
+        return self.mixture(cached) if self.is_frozen_weighted_sum else super().from_cache(cached)

@@ -74,16 +74,16 @@ class MFCC(nn.Module):
         )
 
     @fwd_default_precision(cast_inputs=torch.float32)
-    def forward(self, waves: Tensor) -> Tensor:
+    def forward(self, segments: Tensor) -> Tensor:
         """[segments, samples] -> [segments, frames, coefficients], in float32."""
-        return segment_by_segment_on_cpu(self._coefficients, waves)[
-            :, : self.num_frames(waves.shape[1])
+        return segment_by_segment_on_cpu(self._coefficients, segments)[
+            :, : self.num_frames(segments.shape[1])
         ]
 
-    def _coefficients(self, waveforms: Tensor) -> Tensor:
+    def _coefficients(self, segments: Tensor) -> Tensor:
         transform, mel = self.transform, self.transform.MelSpectrogram
         # With a channel axis, the 80-dB floor is computed for each segment separately.
-        bands = mel.mel_scale(power_spectrum(mel.spectrogram(waveforms.unsqueeze(1))))
+        bands = mel.mel_scale(power_spectrum(mel.spectrogram(segments.unsqueeze(1))))
         decibels = transform.amplitude_to_DB(bands).squeeze(1)
         return decibels.transpose(1, 2) @ transform.dct_mat
 
@@ -158,9 +158,9 @@ class MFCCBiLSTM(Encoder):
         )
         self.out_channels = 2 * hidden_size
 
-    def front_end(self, waves: Tensor) -> Tensor:
+    def front_end(self, segments: Tensor) -> Tensor:
         """[segments, samples] -> [segments, frames, num_coefficients], frames of unit length"""
-        coefficients = self.mfcc(preemphasize(waves, self.preemphasis))
+        coefficients = self.mfcc(preemphasize(segments, self.preemphasis))
         return nn.functional.normalize(coefficients, dim=2)
 
     @fwd_default_precision(cast_inputs=torch.float32)

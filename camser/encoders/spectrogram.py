@@ -78,20 +78,20 @@ class SpectrogramImage(nn.Module):
         self.register_buffer("window", torch.hamming_window(window_samples), persistent=False)
 
     @fwd_default_precision(cast_inputs=torch.float32)
-    def forward(self, waves: Tensor) -> Tensor:
+    def forward(self, segments: Tensor) -> Tensor:
         """[segments, samples] -> [segments, bins, frames], in float32."""
-        return segment_by_segment_on_cpu(self._image, waves)
+        return segment_by_segment_on_cpu(self._image, segments)
 
-    def _image(self, waveforms: Tensor) -> Tensor:
+    def _image(self, segments: Tensor) -> Tensor:
         spectrum = torch.stft(
-            waveforms,
+            segments,
             n_fft=self.n_fft,
             hop_length=self.hop_samples,
             win_length=len(self.window),
             window=self.window,
             pad_mode="constant",
             return_complex=True,
-        )[:, : self.num_bins, : self.num_frames(waveforms.shape[1])]
+        )[:, : self.num_bins, : self.num_frames(segments.shape[1])]
         decibels = 10 * power_spectrum(spectrum).clamp_min(1e-10).log10()
         decibels = decibels - self._reference_level(decibels)
         return (decibels / 80 + 1).clamp(0, 1).flip(1)
@@ -192,9 +192,9 @@ class SpectrogramAlexNet(Encoder):
         if freeze:
             self.freeze(self.alexnet)
 
-    def forward(self, waves: Tensor) -> Tensor:
+    def forward(self, segments: Tensor) -> Tensor:
         """[segments, samples] -> [segments, 6, 1536]"""
-        maps = self.alexnet(self.image(preemphasize(waves, self.preemphasis)))
+        maps = self.alexnet(self.image(preemphasize(segments, self.preemphasis)))
         return maps.permute(0, 3, 1, 2).flatten(2)
 
     def num_frames(self, num_samples: int) -> int:

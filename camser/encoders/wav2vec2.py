@@ -11,8 +11,7 @@ from transformers import AutoFeatureExtractor, AutoModel
 
 from camser.encoders import pretrained
 from camser.encoders.front_end import preemphasize, zero_mean_unit_variance
-from camser.encoders.layers import HiddenStateEncoder, WeightedLayerSum, num_layers_needed
-from camser.encoders.regularization import LayerDrop, SpecAugment
+from camser.encoders.layers import HiddenStateEncoder, num_layers_needed
 
 MAX_VALUES = 2**31 - 1
 TYPES = ("wav2vec2", "hubert", "wavlm", "data2vec-audio")
@@ -99,31 +98,28 @@ class Wav2Vec2(HiddenStateEncoder):
             layer_drop=layer_drop,
         )
         self.model = self._build(source)
-        self._add_noise()
-        if freeze == "all":
-            self.freeze(self.model)
-        elif freeze == "convolutions":
-            self.freeze(self.model.feature_extractor)
-            self.model.feature_extractor._freeze_parameters()
+        self.add_noise(self.model.encoder.layers)
+        if self.has_augmentation:
+            self.model.feature_projection.register_forward_hook(self._mask)
+        self.finish(freeze, [self.model.feature_extractor], gradient_checkpointing)
         if layer == "weighted_sum":
-            self.mixture = WeightedLayerSum(self.depth + 1)
             # transformers collects the outputs of layers and attentions by hooks. These do not
             # compile.
             self.compiled_submodules = (
                 *self.compiled_submodules[:-1],
                 f"{self.compiled_submodules[-1]}.feed_forward",
             )
-        if gradient_checkpointing:
-            self.model.gradient_checkpointing_enable({"use_reentrant": False})
 
-    def hidden_states(self, waves: Tensor) -> list[Tensor]:
+    def hidden_states(self, segments: Tensor) -> list[Tensor]:
         """The selected hidden state, or all: [segments, frames, hidden_size] each"""
-        output = self.model(self._prepare(waves), output_hidden_states=self.layer == "weighted_sum")
+        output = self.model(
+            self._prepare(segments), output_hidden_states=self.layer == "weighted_sum"
+        )
         # If the last layer is normalized, ``hidden_states`` may contain it before normalization.
         return [*(output.hidden_states or ())[:-1], output.last_hidden_state]
 
     def num_frames(self, num_samples: int) -> int:
-        """The output length of the convolutions; at least 400 samples are needed."""
+        """The output length of the convolutions, which must be at least one frame."""
         frames = int(self.model._get_feat_extract_output_lengths(num_samples))
         if frames < 1:
             raise ValueError(
@@ -152,9 +148,9 @@ class Wav2Vec2(HiddenStateEncoder):
         }
 
     @fwd_default_precision(cast_inputs=torch.float32)
-    def _prepare(self, waveforms: Tensor) -> Tensor:
-        waveforms = preemphasize(waveforms, self.preemphasis)
-        return zero_mean_unit_variance(waveforms) if self.normalize else waveforms
+    def _prepare(self, segments: Tensor) -> Tensor:
+        segments = preemphasize(segments, self.preemphasis)
+        return zero_mean_unit_variance(segments) if self.normalize else segments
 
     def _noise(self, frozen: bool, **requested: Any) -> dict[str, Any]:
         """SpecAugment and layer drop: as requested, else as in the checkpoint, else none."""
@@ -186,22 +182,6 @@ class Wav2Vec2(HiddenStateEncoder):
         if num_layers < self.depth and getattr(self.config, "do_stable_layer_norm", False):
             model.encoder.layer_norm = nn.Identity()  # it belongs to the last layer only
         return model
-
-    def _add_noise(self) -> None:
-        """Add SpecAugment and layer drop, drawn on the device, as hooks of model components."""
-        noise = self.noise
-        self.augment = SpecAugment(
-            noise["mask_time_prob"],
-            noise["mask_time_length"],
-            noise["mask_feature_prob"],
-            noise["mask_feature_length"],
-        )
-        self.has_augmentation = self.augment.is_active
-        if self.has_augmentation:
-            self.model.feature_projection.register_forward_hook(self._mask)
-        if noise["layer_drop"]:
-            for block in self.model.encoder.layers:
-                block.register_forward_hook(LayerDrop(noise["layer_drop"]))
 
     def _mask(self, module: nn.Module, inputs: tuple, output: Any) -> Any:
         fill = getattr(self.model, "masked_spec_embed", None)

@@ -14,8 +14,7 @@ from transformers.models.whisper.modeling_whisper import WhisperEncoder
 
 from camser.encoders import pretrained
 from camser.encoders.front_end import preemphasize
-from camser.encoders.layers import HiddenStateEncoder, WeightedLayerSum, num_layers_needed
-from camser.encoders.regularization import LayerDrop, SpecAugment
+from camser.encoders.layers import HiddenStateEncoder, num_layers_needed
 
 N_FFT, HOP_SAMPLES, SAMPLE_RATE = 400, 160, 16000  # the same in every Whisper checkpoint
 
@@ -42,9 +41,9 @@ class LogMel(nn.Module):
         self.register_buffer("window", torch.hann_window(N_FFT), persistent=False)
 
     @fwd_default_precision(cast_inputs=torch.float32)
-    def forward(self, waves: Tensor) -> Tensor:
+    def forward(self, segments: Tensor) -> Tensor:
         """[segments, samples] -> [segments, mels, frames], in float32."""
-        spectrum = torch.stft(waves, N_FFT, HOP_SAMPLES, window=self.window, return_complex=True)
+        spectrum = torch.stft(segments, N_FFT, HOP_SAMPLES, window=self.window, return_complex=True)
         mels = self.filters @ spectrum[..., :-1].abs().square()
         logs = mels.clamp_min(1e-10).log10()
         floor = logs.amax(dim=(1, 2), keepdim=True) - 8.0
@@ -121,27 +120,13 @@ class Whisper(HiddenStateEncoder):
             "layer_drop": layer_drop,
         }
         self.mel = LogMel(self.config.num_mel_bins)
-        self.augment = SpecAugment(
-            mask_time_prob, mask_time_length, mask_feature_prob, mask_feature_length
-        )
-        self.has_augmentation = self.augment.is_active
         self.model = self._build(source)
-        if layer_drop:
-            for block in self.model.layers:
-                block.register_forward_hook(LayerDrop(layer_drop))
-        if freeze == "all":
-            self.freeze(self.model)
-        elif freeze == "convolutions":
-            self.freeze(self.model.conv1)
-            self.freeze(self.model.conv2)
-        if layer == "weighted_sum":
-            self.mixture = WeightedLayerSum(self.depth + 1)
-        if gradient_checkpointing:
-            self.model.gradient_checkpointing_enable({"use_reentrant": False})
+        self.add_noise(self.model.layers)
+        self.finish(freeze, [self.model.conv1, self.model.conv2], gradient_checkpointing)
 
-    def hidden_states(self, waves: Tensor) -> list[Tensor]:
+    def hidden_states(self, segments: Tensor) -> list[Tensor]:
         """All hidden states: [segments, frames, d_model] each"""
-        mels = self.mel(preemphasize(waves, self.preemphasis))
+        mels = self.mel(preemphasize(segments, self.preemphasis))
         mels = self.augment(mels.transpose(1, 2)).transpose(1, 2)
         # transformers' own forward accepts only 30 s.
         model = self.model

@@ -15,8 +15,8 @@ from camser.config.command_line import SettingsError
 from camser.data.manifest import Utterance
 from camser.data.packed_audio import PackedAudio
 from camser.encoders.spectrogram import SpectrogramImage
+from camser.segments import MeanOverSegments
 from camser.training.brain import EmotionBrain
-from camser.training.scoring import MeanOverSegments
 
 
 def embedding_arrays(brain: EmotionBrain, loader: DataLoader) -> dict[str, np.ndarray]:

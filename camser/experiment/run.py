@@ -133,7 +133,7 @@ class Run:
             self.hparams["loggers"].append(tensorboard_logger(self.output_folder / "tensorboard"))
         self.brain = self._build_brain()
         self.data = self._build_data()
-        self.brain.check_batches(self.data.kept)
+        self.brain.check_batches(self.data.cached)
 
     def _write_description(self) -> None:
         architecture = self.hparams["embedding_model"].architecture

@@ -4,14 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from torch import Tensor, nn
-
 from camser.encoders.base import FrameSpec
-from camser.fusion.base import Fusion
-from camser.fusion.pooling import PooledProjection
+from camser.fusion.pooling import PooledFusion
 
 
-class Concat(Fusion):
+class Concat(PooledFusion):
     """Pools and projects each modality, then concatenates all (Table 2, "w/o co-att").
 
     Arguments
@@ -34,8 +31,6 @@ class Concat(Fusion):
     torch.Size([2, 16])
     """
 
-    compiled_submodules = ("",)
-
     def __init__(
         self,
         specs: Mapping[str, FrameSpec],
@@ -43,13 +38,5 @@ class Concat(Fusion):
         dropout: float = 0.1,
         pooling: Mapping[str, str] | None = None,
     ) -> None:
-        super().__init__(specs)
-        specs = self.specs_with_pooling(pooling or {})
-        self.pooled = nn.ModuleDict(
-            {name: PooledProjection(spec, projection_size, dropout) for name, spec in specs.items()}
-        )
+        super().__init__(specs, projection_size, dropout, pooling)
         self.out_features = projection_size * len(specs)
-
-    def projections(self, frames: Mapping[str, Tensor]) -> dict[str, Tensor]:
-        """See ``Fusion.projections``."""
-        return {name: project(frames[name]) for name, project in self.pooled.items()}

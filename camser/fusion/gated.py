@@ -8,11 +8,10 @@ import torch
 from torch import Tensor, nn
 
 from camser.encoders.base import FrameSpec
-from camser.fusion.base import Fusion
-from camser.fusion.pooling import PooledProjection
+from camser.fusion.pooling import PooledFusion
 
 
-class Gated(Fusion):
+class Gated(PooledFusion):
     """The gated multimodal unit of Arevalo et al., 2017, for any number of modalities.
 
     A modality m with pooled frames x_m adds z_m * h_m to the fused vector, where
@@ -42,8 +41,6 @@ class Gated(Fusion):
     torch.Size([2, 8])
     """
 
-    compiled_submodules = ("",)
-
     def __init__(
         self,
         specs: Mapping[str, FrameSpec],
@@ -51,17 +48,9 @@ class Gated(Fusion):
         dropout: float = 0.1,
         pooling: Mapping[str, str] | None = None,
     ) -> None:
-        super().__init__(specs)
-        specs = self.specs_with_pooling(pooling or {})
-        self.pooled = nn.ModuleDict(
-            {
-                name: PooledProjection(spec, projection_size, dropout, nn.Tanh)
-                for name, spec in specs.items()
-            }
-        )
+        super().__init__(specs, projection_size, dropout, pooling, nn.Tanh)
         size = projection_size * len(specs)
         self.gates = nn.ModuleDict({name: nn.Linear(size, projection_size) for name in specs})
-        self.out_features = projection_size
 
     def forward(self, frames: Mapping[str, Tensor]) -> Tensor:
         """Frames [segments, frames, channels] by modality -> [segments, out_features]"""
@@ -69,6 +58,6 @@ class Gated(Fusion):
 
     def projections(self, frames: Mapping[str, Tensor]) -> dict[str, Tensor]:
         """See ``Fusion.projections``; the gated vector of each modality."""
-        hidden = {name: project(frames[name]) for name, project in self.pooled.items()}
+        hidden = super().projections(frames)
         joint = torch.cat(list(hidden.values()), dim=1)
         return {name: gate(joint).sigmoid() * hidden[name] for name, gate in self.gates.items()}

@@ -9,11 +9,10 @@ import torch
 from torch import Tensor, nn
 
 from camser.encoders.base import FrameSpec
-from camser.fusion.base import Fusion
-from camser.fusion.pooling import PooledProjection
+from camser.fusion.pooling import PooledFusion
 
 
-class LowRank(Fusion):
+class LowRank(PooledFusion):
     """Low-rank multimodal fusion (Liu et al., ACL 2018), for two modalities or more.
 
     A linear layer over the outer product of all modalities' vectors. A 1 is appended to each
@@ -53,8 +52,6 @@ class LowRank(Fusion):
     torch.Size([2, 8])
     """
 
-    compiled_submodules = ("",)
-
     def __init__(
         self,
         specs: Mapping[str, FrameSpec],
@@ -63,26 +60,19 @@ class LowRank(Fusion):
         dropout: float = 0.1,
         pooling: Mapping[str, str] | None = None,
     ) -> None:
-        super().__init__(specs)
         if len(specs) < 2:
             raise ValueError(
                 f"low-rank fusion needs at least two modalities; there is only "
                 f"{', '.join(specs)}; add another modality, or use another fusion, e.g. concat"
             )
-        if not isinstance(rank, int) or rank < 1:
+        if type(rank) is not int or rank < 1:
             raise ValueError(f"rank is {rank!r}; it must be a whole number, 1 or more")
-        specs = self.specs_with_pooling(pooling or {})
-        self.pooled = nn.ModuleDict(
-            {
-                name: PooledProjection(spec, projection_size, dropout, nn.Tanh)
-                for name, spec in specs.items()
-            }
-        )
+        super().__init__(specs, projection_size, dropout, pooling, nn.Tanh)
         factors = {name: nn.Linear(projection_size, rank * projection_size) for name in specs}
         for factor in factors.values():
             nn.init.ones_(factor.bias)
         self.factors = nn.ModuleDict(factors)
-        self.rank, self.out_features = rank, projection_size
+        self.rank = rank
 
     def forward(self, frames: Mapping[str, Tensor]) -> Tensor:
         """Frames [segments, frames, channels] by modality -> [segments, out_features]"""
@@ -90,7 +80,3 @@ class LowRank(Fusion):
         # Not Tensor.prod: its gradient searches for zeros, which waits for the device.
         product = reduce(torch.mul, factors)
         return product.unflatten(1, (self.rank, self.out_features)).mean(dim=1)
-
-    def projections(self, frames: Mapping[str, Tensor]) -> dict[str, Tensor]:
-        """See ``Fusion.projections``."""
-        return {name: project(frames[name]) for name, project in self.pooled.items()}

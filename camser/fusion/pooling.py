@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 import torch
 from torch import Tensor, nn
 
 from camser.encoders.base import FrameSpec
+from camser.fusion.base import Fusion
 from camser.registry import did_you_mean
 
 
@@ -54,7 +57,7 @@ class Projection(nn.Sequential):
     Raises
     ------
     ValueError
-        If ``out_features`` is less than 1.
+        If ``out_features`` is not a whole number, 1 or more.
     """
 
     def __init__(
@@ -65,8 +68,10 @@ class Projection(nn.Sequential):
         standardize: bool = False,
         activation: type[nn.Module] = nn.ReLU,
     ) -> None:
-        if out_features < 1:
-            raise ValueError(f"projection_size is {out_features}; it must be 1 or more")
+        if type(out_features) is not int or out_features < 1:
+            raise ValueError(
+                f"projection_size is {out_features!r}; it must be a whole number, 1 or more"
+            )
         scaling = [RunningStandardization(in_features)] if standardize else []
         super().__init__(
             *scaling, nn.Dropout(dropout), nn.Linear(in_features, out_features), activation()
@@ -120,6 +125,47 @@ class PooledProjection(nn.Module):
     def forward(self, frames: Tensor) -> Tensor:
         """[segments, frames, channels] -> [segments, out_features]"""
         return self.project(self.pool(frames))
+
+
+class PooledFusion(Fusion):
+    """A fusion that pools and projects each modality by itself.
+
+    Arguments
+    ---------
+    specs : mapping of str to FrameSpec
+        The frames of each encoder, by modality.
+    projection_size : int
+        Features of a modality's projection; also of the fused vector, unless a subclass sets
+        ``out_features``.
+    dropout : float
+        Dropout before each projection.
+    pooling : mapping of str to str, optional
+        By modality, replaces the encoder's own pooling.
+    activation : type of torch.nn.Module
+        See ``Projection``.
+    """
+
+    compiled_submodules = ("",)
+
+    def __init__(
+        self,
+        specs: Mapping[str, FrameSpec],
+        projection_size: int,
+        dropout: float,
+        pooling: Mapping[str, str] | None,
+        activation: type[nn.Module] = nn.ReLU,
+    ) -> None:
+        super().__init__(specs)
+        pooled = {
+            name: PooledProjection(spec, projection_size, dropout, activation)
+            for name, spec in self.specs_with_pooling(pooling or {}).items()
+        }
+        self.pooled = nn.ModuleDict(pooled)
+        self.out_features = projection_size
+
+    def projections(self, frames: Mapping[str, Tensor]) -> dict[str, Tensor]:
+        """See ``Fusion.projections``."""
+        return {name: project(frames[name]) for name, project in self.pooled.items()}
 
 
 class RunningStandardization(nn.Module):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -21,15 +22,14 @@ from camser.inference.pretrained import pretrained_arguments
 from camser.inference.recordings import (
     Recording,
     batched,
-    collate,
     iter_segments,
-    sliding_windows,
+    pad,
     source_name,
 )
-from camser.inference.streaming import OnError, RunningMean, stream_embeddings
+from camser.inference.streaming import EmbeddedRecording, OnError, stream_embeddings
 from camser.inference.timeline import Timeline, check_windows
 from camser.model import UtteranceEncoder
-from camser.segments import num_segments
+from camser.segments import iter_windows, num_segments
 
 
 class EmotionClassifier(EncoderClassifier):
@@ -157,15 +157,15 @@ class EmotionClassifier(EncoderClassifier):
             is then skipped. By default the error is raised.
         """
         check_threshold(threshold)
-        for mean in self._means(recordings, sample_rate, on_error):
-            scores = self._scores(mean.embedding.unsqueeze(0))
-            values, seconds = self.calibrate(scores)[0].tolist(), mean.samples / SAMPLE_RATE
-            yield make_prediction(mean.source, self.labels, values, threshold, seconds)
+        for recording in self._embed(recordings, sample_rate, on_error):
+            scores = self._scores(recording.embedding.unsqueeze(0))
+            values, seconds = self.calibrate(scores)[0].tolist(), recording.samples / SAMPLE_RATE
+            yield make_prediction(recording.source, self.labels, values, threshold, seconds)
 
     def embed(self, recordings: Iterable[Recording], sample_rate: int = SAMPLE_RATE) -> Tensor:
         """The embeddings of recordings, [recordings, embedding_size]."""
-        means = list(self._means(recordings, sample_rate))
-        return torch.stack([mean.embedding for mean in means])
+        embedded = list(self._embed(recordings, sample_rate))
+        return torch.stack([recording.embedding for recording in embedded])
 
     def log_probabilities(
         self, recordings: Iterable[Recording], sample_rate: int = SAMPLE_RATE
@@ -188,8 +188,8 @@ class EmotionClassifier(EncoderClassifier):
         size, batches = self.segment_samples, defaultdict(list)
         segments = iter_segments(recording, source_name(recording, 0), sample_rate, size)
         for batch in batched(segments, self.batch_size):
-            wavs, lens = (tensor.to(self.device) for tensor in collate(batch, size))
-            intermediates = self.mods.embedding_model.intermediates(wavs, lens)
+            padded, _ = pad(batch, size)
+            intermediates = self.mods.embedding_model.intermediates(padded.to(self.device))
             for name, weights in intermediates.attention_weights.items():
                 batches[name].append(weights.float().cpu().numpy())
         return {name: np.concatenate(weights) for name, weights in batches.items()}
@@ -233,7 +233,7 @@ class EmotionClassifier(EncoderClassifier):
         check_windows(window, hop, smoothing, smoothing_seconds)
         name, batches = source_name(recording, 0), []
         size, step = round(window * SAMPLE_RATE), round(hop * SAMPLE_RATE)
-        stream = sliding_windows(iter_segments(recording, name, sample_rate, step), size, step)
+        stream = iter_windows(iter_segments(recording, name, sample_rate, step), size, step)
         batch_size = max(1, self.batch_size // num_segments(size, self.segment_samples))
         for batch in batched(stream, batch_size):
             batches.append(self.calibrate(self._scores(self._encode(batch, size))).cpu().numpy())
@@ -244,21 +244,17 @@ class EmotionClassifier(EncoderClassifier):
 
     # The forward pass -------------------------------------------------------------------------
 
-    def _means(
+    def _embed(
         self, recordings: Iterable[Recording], sample_rate: int, on_error: OnError | None = None
-    ) -> Iterator[RunningMean]:
+    ) -> Iterator[EmbeddedRecording]:
         size = self.segment_samples
-        return stream_embeddings(
-            recordings, sample_rate, size, self._embed, self.batch_size, on_error
-        )
-
-    def _embed(self, segments: Sequence[np.ndarray]) -> Tensor:
-        return self._encode(segments, self.segment_samples)
+        encode = partial(self._encode, size=size)
+        return stream_embeddings(recordings, sample_rate, size, encode, self.batch_size, on_error)
 
     @torch.inference_mode()
     def _encode(self, waveforms: Sequence[np.ndarray], size: int) -> Tensor:
         """Waveforms of up to ``size`` samples -> [waveforms, embedding_size]"""
-        return self.encode_batch(*collate(waveforms, size))
+        return self.encode_batch(*pad(waveforms, size))
 
     @torch.inference_mode()
     def _scores(self, embeddings: Tensor) -> Tensor:

@@ -88,7 +88,7 @@ class OnnxEncoder(nn.Module):
                 f"utterances; {REEXPORT_HINT}"
             )
 
-    def intermediates(self, wavs: Tensor, lens: Tensor) -> NoReturn:
+    def intermediates(self, segments: Tensor) -> NoReturn:
         """Raise a ValueError, since a graph returns no intermediate results."""
         raise ValueError(
             f"{self.path.name} gives embeddings, but no intermediate results; load the model with "

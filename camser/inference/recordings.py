@@ -70,33 +70,6 @@ def _floats(recording: np.ndarray | torch.Tensor, name: str) -> np.ndarray:
     return ((recording - middle) / full_scale).astype(np.float32)
 
 
-def sliding_windows(blocks: Iterator[np.ndarray], window: int, hop: int) -> Iterator[np.ndarray]:
-    """Overlapping windows of a stream; the last may be shorter, and every sample is used.
-
-    Arguments
-    ---------
-    blocks : iterator of arrays
-        Segments of ``hop`` samples; the last may be shorter.
-    window, hop : int
-        Samples; ``hop`` is at most ``window``.
-
-    Example
-    -------
-    >>> stream = (np.arange(start, min(start + 2, 9)) for start in range(0, 9, 2))
-    >>> [w.astype(int).tolist() for w in sliding_windows(stream, 4, 2)]
-    [[0, 1, 2, 3], [2, 3, 4, 5], [4, 5, 6, 7], [6, 7, 8]]
-    """
-    buffer = np.zeros(0, np.float32)
-    covered = 0  # samples of ``buffer`` that are also in an earlier window
-    for segment in blocks:
-        buffer = np.concatenate([buffer, segment])
-        if len(buffer) >= window:
-            yield buffer[:window]
-            buffer, covered = buffer[hop:], window - hop
-    if len(buffer) > covered:
-        yield buffer
-
-
 def batched(items: Iterable, size: int) -> Iterator[list]:
     """Lists of ``size`` items; the last may be shorter."""
     items = iter(items)
@@ -104,17 +77,17 @@ def batched(items: Iterable, size: int) -> Iterator[list]:
         yield batch
 
 
-def collate(waves: Sequence[np.ndarray], size: int) -> tuple[torch.Tensor, torch.Tensor]:
-    """Pad waveforms of up to ``size`` samples with silence.
+def pad(segments: Sequence[np.ndarray], size: int) -> tuple[torch.Tensor, torch.Tensor]:
+    """Pad segments of up to ``size`` samples with silence.
 
     Returns
     -------
     padded : Tensor
-        [waveforms, size]
+        [segments, size]
     lens : Tensor
-        Relative lengths, [waveforms].
+        Relative lengths, [segments].
     """
-    padded = np.zeros((len(waves), size), np.float32)
-    for row, waveform in zip(padded, waves, strict=True):
-        row[: len(waveform)] = waveform
-    return torch.from_numpy(padded), torch.tensor([len(waveform) / size for waveform in waves])
+    padded = np.zeros((len(segments), size), np.float32)
+    for row, segment in zip(padded, segments, strict=True):
+        row[: len(segment)] = segment
+    return torch.from_numpy(padded), torch.tensor([len(segment) / size for segment in segments])

@@ -4,46 +4,34 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass
-from typing import Any
+from dataclasses import dataclass, field
+from functools import partial
 
 import numpy as np
+import torch
 from torch import Tensor
 
 from camser.audio import AudioError
 from camser.inference.recordings import Recording, iter_segments, source_name
+from camser.segments import MeanOverSegments
 
 OnError = Callable[[str, AudioError], None]
 Embed = Callable[[list[np.ndarray]], Tensor]
 
 
 @dataclass
-class RunningMean:
-    """The mean over the segments of a recording, updated segment by segment.
-
-    Attributes
-    ----------
-    source : str
-        The recording's name.
-    samples : int
-        Its length, at 16 kHz.
-    """
+class EmbeddedRecording:
+    """A recording's name, its number of samples at 16 kHz, and the mean over its segments."""
 
     source: str
     samples: int = 0
-    waiting: int = 0
-    count: int = 0
-    total: Any = 0.0  # a Tensor after the first ``add``
-
-    def add(self, embedding: Tensor) -> None:
-        """Add the embedding of a segment, [embedding_size]."""
-        self.total = self.total + embedding.double()  # a day has 28800 segments
-        self.count, self.waiting = self.count + 1, self.waiting - 1
+    waiting: int = 0  # segments that are not embedded yet
+    mean: MeanOverSegments = field(default_factory=partial(MeanOverSegments, 1))
 
     @property
     def embedding(self) -> Tensor:
         """[embedding_size]"""
-        return (self.total / self.count).float()
+        return self.mean.means()[0].float()
 
 
 def stream_embeddings(
@@ -53,7 +41,7 @@ def stream_embeddings(
     embed: Embed,
     batch_size: int,
     on_error: OnError | None = None,
-) -> Iterator[RunningMean]:
+) -> Iterator[EmbeddedRecording]:
     """Yield the mean embeddings of recordings, in their order, each when it is ready.
 
     Arguments
@@ -71,33 +59,36 @@ def stream_embeddings(
     on_error : callable, optional
         Called for a recording that cannot be read, which is skipped; by default, raise.
     """
-    batch: list[tuple[RunningMean, np.ndarray]] = []
-    queue: deque[RunningMean] = deque()
+    batch: list[tuple[EmbeddedRecording, np.ndarray]] = []
+    queue: deque[EmbeddedRecording] = deque()
     for number, recording in enumerate(recordings):
-        mean = RunningMean(source_name(recording, number))
+        embedded = EmbeddedRecording(source_name(recording, number))
         try:
-            for segment in iter_segments(recording, mean.source, sample_rate, segment_samples):
-                batch.append((mean, segment))
-                mean.waiting, mean.samples = mean.waiting + 1, mean.samples + len(segment)
+            for segment in iter_segments(recording, embedded.source, sample_rate, segment_samples):
+                batch.append((embedded, segment))
+                embedded.waiting += 1
+                embedded.samples += len(segment)
                 if len(batch) == batch_size:
-                    batch = _run(embed, batch)
+                    _run(embed, batch)
         except AudioError as error:
             if on_error is None:
                 raise
-            on_error(mean.source, error)
-            batch = [item for item in batch if item[0] is not mean]
+            on_error(embedded.source, error)
+            batch = [item for item in batch if item[0] is not embedded]
             continue
-        queue.append(mean)
+        queue.append(embedded)
         while queue and not queue[0].waiting:
             yield queue.popleft()
-    _run(embed, batch)
+    if batch:
+        _run(embed, batch)
     yield from queue
 
 
-def _run(embed: Embed, batch: list[tuple[RunningMean, np.ndarray]]) -> list:
-    """Add the embeddings of a batch to the means; returns the next batch, empty."""
-    if batch:
-        segments = [segment for _, segment in batch]
-        for (mean, _), embedding in zip(batch, embed(segments), strict=True):
-            mean.add(embedding)
-    return []
+def _run(embed: Embed, batch: list[tuple[EmbeddedRecording, np.ndarray]]) -> None:
+    """Add the embeddings of a batch to their recordings, and empty it."""
+    embeddings = embed([segment for _, segment in batch]).double()  # a day has 28800 segments
+    owner = torch.zeros(1, dtype=torch.long, device=embeddings.device)
+    for (recording, _), embedding in zip(batch, embeddings.split(1), strict=True):
+        recording.mean.add(embedding, owner)
+        recording.waiting -= 1
+    batch.clear()

@@ -29,9 +29,9 @@ class DummyEncoder(Encoder):
         self.frames, self.out_channels = num_frames, channels
         self.linear = nn.Linear(1, channels)
 
-    def forward(self, waves: Tensor) -> Tensor:
+    def forward(self, segments: Tensor) -> Tensor:
         """[segments, samples] -> [segments, num_frames, channels]"""
-        means = nn.functional.adaptive_avg_pool1d(waves.unsqueeze(1), self.frames)
+        means = nn.functional.adaptive_avg_pool1d(segments.unsqueeze(1), self.frames)
         return self.linear(means.transpose(1, 2))
 
     def num_frames(self, num_samples: int) -> int:

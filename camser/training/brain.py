@@ -16,12 +16,13 @@ from camser.data.folds import selection_note
 from camser.evaluation import metrics, results
 from camser.model import Intermediates
 from camser.runtime.resource_errors import smaller_batch
+from camser.segments import MeanOverSegments
 from camser.training import determinism, device, nonfinite
 from camser.training.checkpoints import AtomicCheckpointer
 from camser.training.compilation import compile_regions, eager_unless_full_batch
 from camser.training.optimizers import build_optimizers, learning_rates
 from camser.training.recoverables import EpochHistory, RandomState
-from camser.training.scoring import MeanOverSegments, score_utterances
+from camser.training.scoring import score_utterances
 from camser.training.trainer import ResumableBrain
 
 logger = logging.getLogger(__name__)
@@ -58,15 +59,15 @@ class EmotionBrain(ResumableBrain):
             # Under --debug SpeechBrain gives every process a temporary folder of its own.
             self.checkpointer.checkpoints_dir = ddp_broadcast(self.checkpointer.checkpoints_dir)
 
-    def check_batches(self, kept: Collection[str]) -> None:
+    def check_batches(self, cached: Collection[str]) -> None:
         """Raise a ValueError where batches are larger than the model takes.
 
         Arguments
         ---------
-        kept : collection of str
+        cached : collection of str
             The modalities whose features are cached.
         """
-        most = self._unwrapped("embedding_model").max_segments(kept)
+        most = self._unwrapped("embedding_model").max_segments(cached)
         size, factor = self.hparams.batch_size, self.grad_accumulation_factor
         if most is not None and size > most:
             smaller = smaller_batch(size, factor, most)
@@ -101,19 +102,14 @@ class EmotionBrain(ResumableBrain):
 
     def intermediates(self, batch: Batch) -> Intermediates:
         """The layers' outputs for a batch's segments, see ``UtteranceEncoder.intermediates``."""
+        batch.to(self.device)
         with self.evaluation_ctx, eager_unless_full_batch(False):
-            return self._unwrapped("embedding_model").intermediates(*self._model_inputs(batch))
+            model = self._unwrapped("embedding_model")
+            return model.intermediates(batch.segments, batch.cached)
 
     def _embed(self, batch: Batch) -> Tensor:
-        return self.modules.embedding_model(*self._model_inputs(batch))
-
-    def _model_inputs(self, batch: Batch) -> tuple[Tensor, Tensor, dict[str, Tensor]]:
         batch.to(self.device)
-        lens, wav = torch.ones(len(batch), device=self.device), batch.wav
-        if wav is None:  # all features are cached: silence, which takes no memory
-            samples = self._unwrapped("embedding_model").segment_samples
-            wav = torch.zeros((), device=self.device).expand(len(batch), samples)
-        return wav, lens, batch.kept
+        return self.modules.embedding_model(batch.segments, cached=batch.cached)
 
     def init_optimizers(self) -> None:
         """See ``optimizers.build_optimizers``."""

@@ -1,10 +1,9 @@
 """A cache on disk of features that depend on the audio alone, computed once for a corpus.
 
 These are the frames of frozen encoders and the features of front ends without trainable weights.
-A file holds a row for every segment of a manifest under one encoder. Its name is a hash of the
-encoder's fixed weights, settings and versions and of the manifest's fingerprint, which covers the
-audio. So runs that share both share the file, and an outdated file is never read. As for packed
-audio, the complete file is read at a start, to verify its checksum in the index beside it.
+An array has a row for every segment of a manifest. Its name is a hash of the encoder's fixed
+weights, settings and versions and of the manifest's fingerprint, which covers the audio. So runs
+that share both share the array, and an outdated one is never read.
 """
 
 from __future__ import annotations
@@ -15,38 +14,31 @@ import logging
 import math
 import shutil
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from functools import partial
 from importlib import metadata
 from pathlib import Path
 
 import numpy as np
 import torch
 from packaging.requirements import Requirement
-from speechbrain.utils.distributed import ddp_barrier, if_main_process
 from torch import Tensor
 from tqdm import tqdm
 
+from camser.data.array_cache import MappedArray, open_cached, write_array
 from camser.data.dataset import SegmentDataset, SegmentIndex
-from camser.data.manifest import Utterance, fingerprint
-from camser.data.mapped_array import (
-    MappedArray,
-    is_valid_array,
-    open_array,
-    write_array,
-    write_index,
-)
+from camser.data.manifest import fingerprint
 from camser.data.packed_audio import PackedAudio
 from camser.encoders.base import Encoder
 from camser.training.determinism import full_precision
 
 logger = logging.getLogger(__name__)
-FORMAT = "camser kept features, 1"
+FORMAT = "camser cached features, 2"
 CACHE_BATCH = 32  # segments at a time: enough for a GPU, and 2 GB for a large transformer on a CPU
 MAX_ROW_BYTES = 1 << 20  # of a segment; on a GPU, computing more is faster than reading it
 
 
 def cache_features(
     encoders: Mapping[str, Encoder],
-    utterances: Sequence[Utterance],
     index: SegmentIndex,
     packed: PackedAudio,
     folder: str | Path,
@@ -63,10 +55,8 @@ def cache_features(
     ---------
     encoders : mapping of str to Encoder
         A model's; those that are not cacheable are skipped.
-    utterances : sequence of Utterance
-        The complete manifest.
     index : SegmentIndex
-        Of the manifest.
+        Of the complete manifest.
     packed : PackedAudio
         Of the manifest.
     folder : str or Path
@@ -89,7 +79,6 @@ def cache_features(
         If the disk has too little space.
     """
     arrays: dict[str, MappedArray] = {}
-    plugins = plugins or {}
     for name, encoder in encoders.items():
         if not encoder.is_cacheable:
             continue
@@ -98,21 +87,23 @@ def cache_features(
         if torch.device(device).type == "cuda" and row_size > MAX_ROW_BYTES:
             logger.info("%s is not cached: %.1f MB a segment", name, row_size / 1e6)
             continue
-        path = Path(folder) / f"{_cache_key(encoder, plugins.get(name, {}), index, utterances)}.npy"
+        path = Path(folder) / f"{_cache_key(encoder, (plugins or {}).get(name, {}), index)}.npy"
         about = {"format": FORMAT, "shape": list(shape)}
-        if if_main_process() and not is_valid_array(path, about):
-            size = row_size * index.total
-            logger.info("caching the features of %s, %.2f GB, in %s", name, size / 1e9, path)
-            _check_room(path, size)
-            waveforms = _waveforms(utterances, index, packed, progress)
-            write_array(path, np.float32, shape, _compute(encoder.to(device), waveforms, device))
-            write_index(path, about)
-        ddp_barrier()
-        array = open_array(path, shape, [np.float32])
-        if array is None:
-            raise OSError(f"{path} is not there; all processes must share {folder}")
-        arrays[name] = array
+        features = _compute(encoder, _segments(index, packed, progress), device)
+        arrays[name] = open_cached(path, about, partial(_write, name, shape, features))
     return arrays
+
+
+def _write(name: str, shape: Sequence[int], features: Iterable[np.ndarray], path: Path) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    size, free = 4 * math.prod(shape), shutil.disk_usage(path.parent).free
+    logger.info("caching the features of %s, %.2f GB, in %s", name, size / 1e9, path)
+    if size > free:
+        raise ValueError(
+            f"{path.parent}: {size / 1e9:.1f} GB are to be cached, {free / 1e9:.1f} GB are free; "
+            f"make room, give another prepared_folder, or set cache_features: false"
+        )
+    write_array(path, shape, features)
 
 
 @torch.no_grad()
@@ -121,12 +112,7 @@ def _row_shape(encoder: Encoder, segment_samples: int) -> tuple[int, ...]:
     return tuple(encoder.cacheable_output(torch.zeros(1, segment_samples, device=device)).shape[1:])
 
 
-def _cache_key(
-    encoder: Encoder,
-    origin: Mapping[str, str],
-    index: SegmentIndex,
-    utterances: Sequence[Utterance],
-) -> str:
+def _cache_key(encoder: Encoder, origin: Mapping[str, str], index: SegmentIndex) -> str:
     sha = hashlib.sha256()
     kind = type(encoder)
     # A base class may come from another package; a package's name is not always its module's.
@@ -138,7 +124,7 @@ def _cache_key(
         "plugin": [origin.get("distribution"), origin.get("version")],
         "parameters": encoder.init_config(),
         "segment_samples": index.segment_samples,
-        "manifest": fingerprint(utterances),
+        "manifest": fingerprint(index.utterances),
         "versions": {name: _version(name) for name in packages},
     }
     sha.update(json.dumps(settings, sort_keys=True).encode())
@@ -168,35 +154,23 @@ def _version(package: str) -> str | None:
         return None
 
 
-def _check_room(path: Path, size: int) -> None:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    free = shutil.disk_usage(path.parent).free
-    if size > free:
-        raise ValueError(
-            f"{path.parent}: {size / 1e9:.1f} GB are to be cached, {free / 1e9:.1f} GB are free; "
-            f"make room, give another prepared_folder, or set cache_features: false"
-        )
-
-
-def _waveforms(
-    utterances: Sequence[Utterance], index: SegmentIndex, packed: PackedAudio, progress: bool
-) -> Iterator[Tensor]:
+def _segments(index: SegmentIndex, packed: PackedAudio, progress: bool) -> Iterator[Tensor]:
     """The segments of all utterances, [segments, samples] at a time."""
-    dataset = SegmentDataset(utterances, index, [u.emotion for u in utterances], packed)
-    for start in tqdm(
-        range(0, index.total, CACHE_BATCH), desc="cached features", disable=not progress
-    ):
+    labels = [u.emotion for u in index.utterances]
+    dataset = SegmentDataset(index.utterances, index, labels, packed)
+    starts = range(0, index.total, CACHE_BATCH)
+    for start in tqdm(starts, desc="cached features", disable=not progress):
         batch = dataset.__getitems__(range(start, min(start + CACHE_BATCH, index.total)))
-        assert batch.wav is not None, "its dataset has the packed audio"
-        yield batch.wav
+        assert batch.segments is not None, "its dataset has the packed audio"
+        yield batch.segments
 
 
 @torch.no_grad()
-def _compute(encoder: Encoder, waveforms: Iterable[Tensor], device: str) -> Iterator[np.ndarray]:
+def _compute(encoder: Encoder, segments: Iterable[Tensor], device: str) -> Iterator[np.ndarray]:
     was_training = encoder.training
-    encoder.eval()
+    encoder.to(device).eval()
     try:
-        for batch in waveforms:
+        for batch in segments:
             with full_precision():
                 features = encoder.cacheable_output(batch.to(device))
             yield features.float().cpu().numpy()

@@ -8,9 +8,9 @@ from typing import Any
 
 import torch
 
+from camser.data.array_cache import MappedArray, copy_to_device_if_fits
 from camser.data.dataset import SegmentDataset, SegmentIndex, identity_collate
 from camser.data.manifest import DataFolder, Utterance
-from camser.data.mapped_array import MappedArray, copy_to_device_if_fits
 from camser.data.packed_audio import PackedAudio
 from camser.model import UtteranceEncoder
 from camser.training.feature_cache import cache_features
@@ -29,10 +29,10 @@ class RunData:
     model : UtteranceEncoder
         Whose encoders compute the features.
     data_folder : str, Path or mapping of str to those
-        What the manifest's paths are relative to, as for ``corpus.locate``.
+        What the manifest's paths are relative to, as for ``manifest.audio_path``.
     folder : str or Path
         The prepared folder.
-    keep : bool
+    use_cache : bool
         Whether features that depend on the audio alone are cached.
     device : str
         The model's.
@@ -43,9 +43,9 @@ class RunData:
     ----------
     audio : PackedAudio
         Of the manifest.
-    kept : dict of str to MappedArray
+    cached : dict of str to MappedArray
         The cached features, by modality.
-    place : torch.device
+    batch_device : torch.device
         The device on which batches are made.
     """
 
@@ -55,30 +55,30 @@ class RunData:
         model: UtteranceEncoder,
         data_folder: DataFolder,
         folder: str | Path,
-        keep: bool,
+        use_cache: bool,
         device: str,
         progress: bool = False,
     ) -> None:
-        packed, frames = Path(folder) / "packed", Path(folder) / "frames"
         self.index = SegmentIndex(utterances, model.segment_samples)
-        self.audio = PackedAudio(utterances, data_folder, packed, progress)
-        self.kept: dict[str, MappedArray] = {}
-        if keep:
-            arguments = self.index, self.audio, frames, device, progress
-            self.kept = cache_features(model.encoders, utterances, *arguments, model.plugins)
-        self.needs_audio = self.kept.keys() != set(model.encoders)
-        needed = [*self.kept.values(), *([self.audio.samples] if self.needs_audio else [])]
+        self.audio = PackedAudio(utterances, data_folder, folder, progress)
+        self.cached: dict[str, MappedArray] = {}
+        if use_cache:
+            arguments = self.index, self.audio, Path(folder) / "frames", device, progress
+            self.cached = cache_features(model.encoders, *arguments, model.plugins)
+        self.needs_audio = self.cached.keys() != set(model.encoders)
+        needed = [*self.cached.values(), *([self.audio] if self.needs_audio else [])]
         self.device = torch.device(device)
-        self.place = copy_to_device_if_fits(needed, self.device)
+        self.batch_device = copy_to_device_if_fits(needed, self.device)
 
-    def dataset(self, part: Sequence[Utterance], labels: Sequence[str]) -> SegmentDataset:
+    def dataset(self, utterances: Sequence[Utterance], labels: Sequence[str]) -> SegmentDataset:
         """The segments of some utterances; their samples only if not all features are cached."""
         audio = self.audio if self.needs_audio else None
-        return SegmentDataset(part, self.index, labels, audio, self.kept, self.place)
+        arguments = audio, self.cached, self.batch_device
+        return SegmentDataset(utterances, self.index, labels, *arguments)
 
     def loader_kwargs(self, batch_size: int, num_workers: int) -> dict[str, Any]:
         """The arguments of a loader; data on a GPU needs neither workers nor pinned memory."""
-        on_host = self.place.type == "cpu"
+        on_host = self.batch_device.type == "cpu"
         workers = num_workers if on_host else 0
         return {
             "batch_size": batch_size,

@@ -125,8 +125,8 @@ def not_finite_of_step(run: Run, samples: np.ndarray) -> str:
     wave = np.zeros(size, np.float32)
     wave[: min(size, len(samples))] = samples[:size]
     waves = torch.from_numpy(wave).repeat(4, 1)
-    kept = {n: model.encoders[n].cacheable_output(waves) for n in run.data.kept}
-    batch = Batch(["x"] * 4, torch.zeros(4, dtype=torch.long), torch.arange(4), waves, kept)
+    cached = {n: model.encoders[n].cacheable_output(waves) for n in run.data.cached}
+    batch = Batch(["x"] * 4, torch.zeros(4, dtype=torch.long), torch.arange(4), waves, cached)
     brain.modules.train()
     brain.modules.zero_grad()
     loss = brain.compute_objectives(brain.compute_forward(batch, Stage.TRAIN), batch, Stage.TRAIN)

@@ -13,9 +13,9 @@ from speechbrain.dataio.sampler import DistributedSamplerWrapper, ReproducibleRa
 from speechbrain.utils.checkpoints import Checkpointer
 
 from camser import audio
+from camser.data.array_cache import MappedArray, write_array
 from camser.data.dataset import SegmentDataset, SegmentIndex, identity_collate
 from camser.data.manifest import Utterance, audio_path
-from camser.data.mapped_array import MappedArray, write_array
 from camser.data.packed_audio import PackedAudio, num_samples
 from camser.segments import num_segments
 
@@ -42,11 +42,11 @@ def utterances(folder):
 
 @pytest.fixture(scope="module")
 def packed(utterances, folder):
-    return PackedAudio(utterances, folder, folder / "packed")
+    return PackedAudio(utterances, folder, folder)
 
 
 def read(path, start, length):
-    samples = torch.from_numpy(audio.load(path, start, length))
+    samples = torch.from_numpy(audio.load(path)[start : start + length])
     return torch.nn.functional.pad(samples, (0, SIZE - length))
 
 
@@ -93,7 +93,7 @@ def assert_same_batches(ours, dataset, plain):
     for batch, wanted in zip(ours, plain, strict=True):
         assert batch.id == wanted.id
         assert [dataset.ids[owner] for owner in batch.owner] == wanted.utterance
-        assert torch.equal(batch.wav, wanted.wav.data)
+        assert torch.equal(batch.segments, wanted.wav.data)
         assert torch.equal(batch.label, wanted.label)
 
 
@@ -127,46 +127,47 @@ def test_cut_off_in_mid_epoch_they_go_on_with_the_batches_that_are_left(
 def test_where_all_lies_on_a_device_batches_are_the_same(utterances, folder):
     index = SegmentIndex(utterances, SIZE)
     rows = np.random.default_rng(0).normal(size=(index.total, 3, 2)).astype(np.float32)
-    write_array(folder / "kept.npy", np.float32, rows.shape, [rows[:5], rows[5:]])
+    write_array(folder / "kept.npy", rows.shape, [rows[:5], rows[5:]])
     made = []
     for there in (False, True):
-        packed = PackedAudio(utterances, folder, folder / "packed")
+        packed = PackedAudio(utterances, folder, folder)
         kept = MappedArray(folder / "kept.npy")
         if there:
-            packed.samples.to("cpu")
+            packed.to("cpu")
             kept.to("cpu")
         dataset = SegmentDataset(utterances[2:], index, LABELS, packed, {"a": kept})
         made.append([dataset.__getitems__([5, 0, 7, 7]), dataset.__getitems__(range(3))])
     for host, device in zip(*made, strict=True):
-        assert torch.equal(host.wav, device.wav) and torch.equal(host.owner, device.owner)
-        assert torch.equal(host.kept["a"], device.kept["a"])
+        assert torch.equal(host.segments, device.segments) and torch.equal(host.owner, device.owner)
+        assert torch.equal(host.cached["a"], device.cached["a"])
     first = index.first["2"]
-    assert np.array_equal(made[0][0].kept["a"], rows[[first + 5, first, first + 7, first + 7]])
+    assert np.array_equal(made[0][0].cached["a"], rows[[first + 5, first, first + 7, first + 7]])
 
 
 def test_a_dataset_goes_to_another_process_by_its_files(utterances, folder, packed):
     dataset = SegmentDataset(utterances, SegmentIndex(utterances, SIZE), LABELS, packed)
     again = pickle.loads(pickle.dumps(dataset))
-    assert torch.equal(again.__getitems__([3, 9]).wav, dataset.__getitems__([3, 9]).wav)
+    assert torch.equal(again.__getitems__([3, 9]).segments, dataset.__getitems__([3, 9]).segments)
 
 
 def test_what_is_not_heard_is_not_there(utterances):
     dataset = SegmentDataset(utterances, SegmentIndex(utterances, SIZE), LABELS)
     batch = dataset.__getitems__([0, 1])
-    assert batch.wav is None and batch.kept == {} and len(batch) == 2
+    assert batch.segments is None and batch.cached == {} and len(batch) == 2
 
 
 def test_a_batch_moves_as_a_whole_and_in_place(utterances, packed, folder):
     index = SegmentIndex(utterances, SIZE)
-    write_array(folder / "row.npy", np.float32, (index.total, 1), [np.ones((index.total, 1))])
+    write_array(folder / "row.npy", (index.total, 1), [np.ones((index.total, 1))])
     kept = {"a": MappedArray(folder / "row.npy")}
     batch = SegmentDataset(utterances, index, LABELS, packed, kept).__getitems__([0, 1])
     assert batch.to("meta") is batch
-    moved = [batch.owner, batch.label, batch.wav, batch.kept["a"]]
+    moved = [batch.owner, batch.label, batch.segments, batch.cached["a"]]
     assert {tensor.device.type for tensor in moved} == {"meta"}
 
 
 def test_the_numbers_of_segments_are_those_of_their_definition(utterances):
     index = SegmentIndex(utterances, SIZE)
     counts = [num_segments(length, SIZE) for length in LENGTHS]
-    assert index.counts(utterances).tolist() == counts and index.total == sum(counts)
+    assert index.total == sum(counts)
+    assert list(index.first.values()) == [sum(counts[:n]) for n in range(len(counts))]

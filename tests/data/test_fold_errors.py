@@ -23,6 +23,7 @@ from tests.helpers.fake_utterances import emodb, ravdess, utterance
             {"protocol": "leave_one_session_out"},
             r"needs a corpus with sessions; there are: \['', 'S1'\]",
         ),
+        (emodb(2), {"protocol": "speaker_k_fold", "num_folds": 3}, "speaker_k_fold needs 3 sp"),
         (emodb(), {"protocol": "speaker_k_fold"}, "num_folds is None; allowed: 3 to 10"),
         (emodb(), {"protocol": "speaker_k_fold", "num_folds": 2}, "num_folds is 2; allowed"),
         (emodb(), {"protocol": "speaker_k_fold", "num_folds": 11}, "num_folds is 11; allowed"),
@@ -67,6 +68,16 @@ def sessions(num_sessions, dialogues, **fields):
 def test_a_session_of_one_dialogue_leaves_nothing_to_validate_on():
     with pytest.raises(FoldError, match=r"hold one dialogue; valid needs one of its own$"):
         make_folds(sessions(2, 1), "leave_one_session_out")
+
+
+def test_emotions_that_occur_once_cannot_be_stratified():
+    rows = [
+        utterance(f"{s}{d}", f"small/{s}", "male", emotion, session=f"S{s}", dialogue=f"D{d}")
+        for s in range(2)
+        for d, emotion in enumerate(("angry", "sad"))
+    ]
+    with pytest.raises(FoldError, match="each emotion occurs once; one must occur twice"):
+        make_folds(rows, "leave_one_session_out")
 
 
 def test_selection_on_the_test_fold_needs_no_second_dialogue():

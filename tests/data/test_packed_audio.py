@@ -13,8 +13,8 @@ import torch
 
 from camser import audio
 from camser.audio import AudioError
+from camser.data.array_cache import copy_to_device_if_fits
 from camser.data.manifest import Utterance, audio_path
-from camser.data.mapped_array import copy_to_device_if_fits
 from camser.data.packed_audio import PackedAudio, num_samples
 
 LENGTHS = (5000, 16000, 40001)
@@ -35,14 +35,14 @@ def utterances(tmp_path):
 
 @pytest.fixture
 def pack(utterances, tmp_path):
-    return lambda rows=utterances: PackedAudio(rows, tmp_path, tmp_path / "packed")
+    return lambda rows=utterances: PackedAudio(rows, tmp_path, tmp_path)
 
 
 @pytest.fixture
 def decoded(monkeypatch):
     """The paths that were decoded."""
-    paths, load = [], audio.load
-    monkeypatch.setattr(audio, "load", lambda path, *more: paths.append(path) or load(path, *more))
+    paths, read = [], audio.iter_chunks
+    monkeypatch.setattr(audio, "iter_chunks", lambda path, n: paths.append(path) or read(path, n))
     return paths
 
 
@@ -54,7 +54,7 @@ def assert_equal_to_the_files(packed, utterances, folder):
 
 def test_16_bit_files_are_held_exactly_in_16_bits(pack, utterances, tmp_path):
     packed = pack()
-    assert packed.samples.host.dtype == np.int16 and len(packed.samples.host) == sum(LENGTHS)
+    assert packed.arrays[0].host.dtype == np.int16 and len(packed.arrays[0].host) == sum(LENGTHS)
     assert_equal_to_the_files(packed, utterances, tmp_path)
 
 
@@ -64,7 +64,7 @@ def test_16_bit_files_are_held_exactly_in_16_bits(pack, utterances, tmp_path):
 def test_one_file_that_16_bits_cannot_hold_makes_all_float32(pack, utterances, tmp_path, how):
     utterances = [*utterances, write(tmp_path, 3, 9000, **how)]
     packed = pack(utterances)
-    assert packed.samples.host.dtype == np.float32
+    assert packed.arrays[0].host.dtype == np.float32
     assert_equal_to_the_files(packed, utterances, tmp_path)
 
 
@@ -72,8 +72,8 @@ def test_full_scale_is_exact(tmp_path):
     extremes = np.array([-32768, -1, 0, 1, 32767] * 1000, np.int16)
     soundfile.write(tmp_path / "x.wav", extremes, 16000)
     row = Utterance("x", "c", "x.wav", len(extremes) / 16000, "s", "male")
-    packed = PackedAudio([row], tmp_path, tmp_path / "packed")
-    assert (packed.samples.host == extremes).all()
+    packed = PackedAudio([row], tmp_path, tmp_path)
+    assert (packed.arrays[0].host == extremes).all()
     assert_equal_to_the_files(packed, [row], tmp_path)
 
 
@@ -85,7 +85,7 @@ def test_a_devices_gather_is_the_hosts_to_the_last_bit(pack, utterances, tmp_pat
     start = torch.tensor([first[2] + 32000, first[0], first[3] + 8999, first[1]])
     length = torch.tensor([8001, 5000, 1, 16000])
     host = packed.read_segments(start, length, 16000)
-    packed.samples.to("cpu")
+    packed.to("cpu")
     device = packed.read_segments(start, length, 16000)
     assert device.dtype == host.dtype == torch.float32 and torch.equal(device, host)
     assert not host[2, 1:].any() and host[2, 0] != 0
@@ -119,7 +119,7 @@ def retype(path):
 def change_the_index(path):
     index = path.with_suffix(".json")
     told = json.loads(index.read_text())
-    index.write_text(json.dumps(told | {"format": "another"}))
+    index.write_text(json.dumps(told | {"samples": 1}))
 
 
 def garble_the_index(path):
@@ -138,7 +138,7 @@ DAMAGE = (
 
 @pytest.mark.parametrize("damage", DAMAGE)
 def test_damage_is_told_by_name_and_mended(pack, utterances, tmp_path, damage, caplog, decoded):
-    path = pack().path
+    path = pack().arrays[0].path
     damage(path)
     decoded.clear()
     packed = pack()
@@ -147,11 +147,39 @@ def test_damage_is_told_by_name_and_mended(pack, utterances, tmp_path, damage, c
     assert_equal_to_the_files(packed, utterances, tmp_path)
 
 
+def test_another_format_is_not_called_damage(pack, caplog, decoded):
+    index = pack().arrays[0].path.with_suffix(".json")
+    index.write_text(json.dumps(json.loads(index.read_text()) | {"format": "an earlier one"}))
+    decoded.clear()
+    pack()
+    assert len(decoded) == len(LENGTHS) and "damaged" not in caplog.text
+
+
+def test_a_part_of_a_recording_ends_where_the_manifest_says(pack, utterances):
+    utterances[1] = replace(utterances[1], seconds=0.5)
+    packed = pack()
+    assert len(packed.waveform(utterances[1])) == 8000
+    assert len(packed.arrays[0].host) == sum(LENGTHS) - 8000
+
+
+def test_samples_that_do_not_fit_into_16_bits_change_no_earlier_ones(tmp_path, monkeypatch):
+    monkeypatch.setattr("camser.data.sample_file.STEP", 1000)
+    exact = [write(tmp_path, number, 2500 + number) for number in range(3)]
+    long = write(tmp_path, 3, 40000)
+    samples = audio.load(tmp_path / "3.wav")
+    samples[30000] = 1e-7  # in its second chunk
+    soundfile.write(tmp_path / "3.wav", samples, 16000, subtype="FLOAT")
+    rows = [*exact, long, write(tmp_path, 4, 700)]
+    packed = PackedAudio(rows, tmp_path, tmp_path)
+    assert packed.arrays[0].host.dtype == np.float32
+    assert_equal_to_the_files(packed, rows, tmp_path)
+
+
 def test_a_changed_corpus_is_packed_anew(pack, utterances, tmp_path, caplog):
-    first = pack().path
+    first = pack().arrays[0].path
     utterances[1] = replace(write(tmp_path, 1, 7000), digest="other")
     packed = pack()
-    assert packed.path != first and len(list((tmp_path / "packed").iterdir())) == 4
+    assert packed.arrays[0].path != first and len(list((tmp_path / "packed").iterdir())) == 4
     assert_equal_to_the_files(packed, utterances, tmp_path)
     assert "damaged" not in caplog.text
 
@@ -168,11 +196,11 @@ def test_a_killed_packing_leaves_nothing_that_is_taken_for_whole(
 
     with monkeypatch.context() as patched, pytest.raises(Killed):
         if at == "index":
-            patched.setattr("camser.data.mapped_array.json.dump", kill)
+            patched.setattr("camser.data.array_cache.json.dump", kill)
         else:
-            load = audio.load
+            read = audio.iter_chunks
             patched.setattr(
-                audio, "load", lambda path, *m: kill() if "2" in path.stem else load(path, *m)
+                audio, "iter_chunks", lambda path, n: kill() if "2" in path.stem else read(path, n)
             )
         pack()
     assert not list((tmp_path / "packed").glob("*.json"))
@@ -190,28 +218,26 @@ def test_a_file_that_is_shorter_than_the_manifest_says_is_an_error(pack, utteran
 
 def test_to_another_process_goes_its_path(pack, utterances, tmp_path):
     packed = pack()
-    packed.samples.to("cpu")
+    packed.to("cpu")
     sent = pickle.dumps(packed)
     assert len(sent) < 1000
     again = pickle.loads(sent)
-    assert again.samples.copy is None
+    assert again.copy is None
     assert_equal_to_the_files(again, utterances, tmp_path)
 
 
 def test_data_goes_to_a_gpu_where_it_fits_into_half_of_what_is_free(pack, monkeypatch, caplog):
     packed, size, sent = pack(), 2 * sum(LENGTHS), []
-    assert packed.samples.nbytes == size
-    monkeypatch.setattr(type(packed.samples), "to", lambda self, device: sent.append(device))
+    assert packed.nbytes == size
+    monkeypatch.setattr(type(packed), "to", lambda self, device: sent.append(device))
     for free, goes in ((2 * size, True), (2 * size - 1, False)):
         sent.clear()
         caplog.clear()
         monkeypatch.setattr(torch.cuda, "mem_get_info", lambda device, free=free: (free, free))
         with caplog.at_level("INFO"):
-            assert copy_to_device_if_fits([packed.samples], "cuda").type == (
-                "cuda" if goes else "cpu"
-            )
+            assert copy_to_device_if_fits([packed], "cuda").type == ("cuda" if goes else "cpu")
         assert bool(sent) == goes and ("read from disk" in caplog.text) != goes
-    assert copy_to_device_if_fits([packed.samples], "cpu") == torch.device("cpu")
+    assert copy_to_device_if_fits([packed], "cpu") == torch.device("cpu")
 
 
 PEAK = """
@@ -219,7 +245,7 @@ import resource, sys
 from camser.data.manifest import Utterance
 from camser.data.packed_audio import PackedAudio
 rows = [Utterance(str(i), "c", "0.wav", 10.0, "s", "male") for i in range(int(sys.argv[2]))]
-PackedAudio(rows, sys.argv[1], sys.argv[1] + "/packed")
+PackedAudio(rows, sys.argv[1], sys.argv[1])
 print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss)
 """
 

@@ -7,10 +7,13 @@ from collections import Counter
 import numpy as np
 import pytest
 import soundfile
+import torch
 
+from camser import audio
 from camser.data.manifest import read_manifest
+from camser.data.packed_audio import PackedAudio
 from camser.data.prepare import CorpusError, CorpusScan, prepare
-from tests.helpers.recipe_runs import load_module
+from tests.helpers.recipe_runs import close_logs, load_module, start_run
 
 LABELS = ["angry", "sad", "happy", "neutral"]
 
@@ -163,23 +166,80 @@ def test_malformed_annotation_lines_are_named_with_their_number(copy, go):
         go(copy)
 
 
-def test_a_changed_recording_changes_its_digest_and_an_unchanged_one_is_not_read_again(
-    copy, go, monkeypatch
-):
-    before = go(copy)
-    from camser import audio
+@pytest.fixture
+def decoded(monkeypatch):
+    """The paths that were decoded."""
+    paths, read = [], audio.iter_chunks
+    monkeypatch.setattr(audio, "iter_chunks", lambda path, n: paths.append(path) or read(path, n))
+    return paths
 
-    read = []
-    count = audio.count_samples
-    monkeypatch.setattr(audio, "count_samples", lambda path: read.append(path) or count(path))
-    assert go(copy) == before and read == []
-    victim = copy / before[3].path
-    write(victim, NOISE)
+
+def test_preparing_and_training_decode_every_recording_once(iemocap, corpus, decoded, tmp_path):
+    where = iemocap.scan, corpus, tmp_path / "prepared"
+    job = start_run(*where, tmp_path / "run")
+    job.train()
+    job.test()
+    assert sorted(decoded) == sorted(corpus / u.path for u in job.utterances)
+    decoded.clear()
+    again = start_run(*where, tmp_path / "again")
+    close_logs()
+    assert again.utterances == job.utterances and not decoded
+
+
+def test_a_changed_recording_changes_its_digest(copy, go, decoded, tmp_path):
+    before = go(copy)
+    decoded.clear()
+    assert go(copy) == before and not decoded
+    victim = before[3]
+    write(copy / victim.path, NOISE)
     after = go(copy)
-    assert read == [victim]
-    assert [b.id for b, a in zip(before, after, strict=True) if b.digest != a.digest] == [
-        before[3].id
-    ]
+    assert len(decoded) == len(before)  # into a new pack
+    changed = [b.id for b, a in zip(before, after, strict=True) if b.digest != a.digest]
+    assert changed == [victim.id]
+    decoded.clear()
+    packed = PackedAudio(after, copy, tmp_path / "prepared")
+    assert torch.equal(packed.waveform(after[3]), torch.from_numpy(audio.load(copy / victim.path)))
+    assert not decoded
+
+
+def test_unreadable_recordings_leave_nothing_among_the_samples(copy, go, decoded, tmp_path):
+    utterances = go(copy)
+    cut, spoilt = (copy / utterances[n].path for n in (2, 5))
+    cut.write_bytes(cut.read_bytes()[:-1000])
+    samples = audio.load(spoilt)
+    samples[-1] = np.nan
+    write(spoilt, samples, subtype="FLOAT")
+    with pytest.raises(CorpusError, match=f"(?s){cut}: truncated.*{spoilt}: holds NaN"):
+        go(copy)
+    decoded.clear()
+    left = go(copy, allow_missing=True)
+    assert sorted(decoded) == sorted([cut, spoilt])  # are they readable now?
+    assert [u.id for u in left] == [u.id for u in utterances if copy / u.path not in (cut, spoilt)]
+    packed = PackedAudio(left, copy, tmp_path / "prepared")
+    for u in left:
+        assert torch.equal(packed.waveform(u), torch.from_numpy(audio.load(copy / u.path)))
+    assert len(decoded) == 2
+
+
+def test_a_killed_preparation_starts_again(copy, go, decoded, tmp_path, monkeypatch):
+    class Killed(BaseException):
+        pass
+
+    def kill(*args, **kwargs):
+        raise Killed
+
+    for name in ("packed_audio.write_index", "packed_audio.os.replace", "prepare.json.dump"):
+        with monkeypatch.context() as patched, pytest.raises(Killed):
+            patched.setattr(f"camser.data.{name}", kill)
+            go(copy)
+    decoded.clear()
+    utterances = go(copy)
+    assert len(decoded) == len(utterances)
+    packed = PackedAudio(utterances, copy, tmp_path / "prepared")
+    assert len(decoded) == len(utterances)
+    assert len(list((tmp_path / "prepared/packed").glob("[!.]*"))) == 2
+    waveform = torch.from_numpy(audio.load(copy / utterances[7].path))
+    assert torch.equal(packed.waveform(utterances[7]), waveform)
 
 
 def test_nothing_is_left_that_a_later_run_would_trust(copy, corpus, go, tmp_path):

@@ -13,7 +13,7 @@ from camser.data.dataset import SegmentDataset, SegmentIndex
 from camser.data.folds import make_folds
 from camser.data.manifest import ManifestError, Utterance, audio_path, read_manifest
 from camser.data.packed_audio import PackedAudio
-from camser.data.prepare import CorpusError, CorpusScan, prepare, prepare_several
+from camser.data.prepare import CorpusError, CorpusScan, prepare
 from camser.encoders.mfcc import MFCCBiLSTM
 from camser.runtime.digests import digest
 from camser.training.feature_cache import cache_features
@@ -69,9 +69,27 @@ def test_an_unchanged_recording_is_not_read_again_whichever_corpora_take_part(
     join, folders, monkeypatch
 ):
     join()
-    monkeypatch.setattr(audio, "load", None)  # would fail
+    monkeypatch.setattr(audio, "iter_chunks", None)  # would fail
     join({"emodb": folders["emodb"]})
     join()
+
+
+def test_a_joint_run_reads_the_samples_that_each_corpus_preparation_kept(
+    join, folders, tmp_path, monkeypatch
+):
+    joined = join()
+    monkeypatch.setattr(audio, "iter_chunks", None)  # would fail
+    packed = PackedAudio(joined, folders, tmp_path / "prepared")
+    assert [array.path.parent.parent.name for array in packed.arrays] == ["emodb", "ravdess"]
+    index = SegmentIndex(joined, 2000)
+    dataset = SegmentDataset(joined, index, LABELS, packed)
+    host = dataset.__getitems__(range(index.total)).segments
+    packed.to("cpu")
+    device = dataset.__getitems__(range(index.total)).segments
+    assert torch.equal(host, device)
+    for u in joined:
+        own = torch.from_numpy(audio.load(audio_path(folders, u)))
+        assert torch.equal(packed.waveform(u), own)
 
 
 def test_a_corpus_without_a_folder_is_left_out(join, folders):
@@ -107,13 +125,13 @@ def test_recordings_of_one_name_in_two_corpora_are_two(tmp_path):
             Utterance(name, corpus, "wav/01.wav", seconds, name, "male", emotion="sad", digest=name)
         )
     index = SegmentIndex(utterances, 8000)
-    packed = PackedAudio(utterances, folders, tmp_path / "packed")
-    waves = SegmentDataset(utterances, index, ["sad"], packed).__getitems__([0, 1]).wav
+    packed = PackedAudio(utterances, folders, tmp_path)
+    waves = SegmentDataset(utterances, index, ["sad"], packed).__getitems__([0, 1]).segments
     for wave, u in zip(waves, utterances, strict=True):
         own = torch.from_numpy(audio.load(folders[u.corpus] / "wav/01.wav"))
         assert torch.equal(wave[: len(own)], own) and not wave[len(own) :].any()
     encoder = MFCCBiLSTM(4)
-    kept = cache_features({"mfcc": encoder}, utterances, index, packed, tmp_path)["mfcc"].host
+    kept = cache_features({"mfcc": encoder}, index, packed, tmp_path)["mfcc"].host
     assert np.allclose(kept, encoder.cacheable_output(waves).numpy(), atol=1e-5)
     assert not np.allclose(kept[0], kept[1], atol=1e-2)
 
@@ -168,12 +186,6 @@ def test_names_that_could_be_another_corpuss_are_refused(join, scans, field):
         CorpusError, match=r"ravdess: the name 'emodb/.*' must begin with 'ravdess/"
     ):
         join(scans={**scans, "ravdess": scan})
-
-
-def test_several_corpora_are_prepared_by_either_name(join, scans, folders, tmp_path):
-    merge_labels = {"excited": "happy"}
-    found = prepare_several(scans, folders, tmp_path, LABELS, merge_labels, allow_missing=True)
-    assert found == join()
 
 
 @pytest.mark.parametrize(("target", "source"), [("emodb", "ravdess"), ("ravdess", "emodb")])

@@ -49,7 +49,7 @@ def brain_scores(trained, recordings):
     ]
     samples, labels = trained.hparams["embedding_model"].segment_samples, trained.hparams["labels"]
     folder = recordings[0].parent
-    packed = PackedAudio(utterances, folder, folder / "packed")
+    packed = PackedAudio(utterances, folder, folder)
     dataset = SegmentDataset(utterances, SegmentIndex(utterances, samples), labels, packed)
     loader = {"batch_size": 64, "collate_fn": identity_collate}
     best = AtomicCheckpointer.best_key

@@ -10,7 +10,7 @@ import pytest
 import torch
 
 from camser.inference import Timeline, timeline_formats
-from camser.inference.recordings import sliding_windows
+from camser.segments import iter_windows
 
 
 def close(a, b, tolerance=1e-6):
@@ -34,9 +34,11 @@ def test_each_window_is_what_its_samples_alone_would_be(classifier, wave, wave_p
 
 @pytest.mark.parametrize("length", [1, 3, 4, 5, 7, 8, 9, 40])
 @pytest.mark.parametrize(("window", "hop"), [(4, 1), (4, 2), (4, 3), (4, 4)])
-def test_windows_cover_every_sample(length, window, hop):
+@pytest.mark.parametrize("chunk", [1, 2, 5, 40])
+def test_windows_cover_every_sample(length, window, hop, chunk):
     stream = np.arange(1, length + 1, dtype=np.float32)
-    found = list(sliding_windows((stream[i : i + hop] for i in range(0, length, hop)), window, hop))
+    chunks = (stream[i : i + chunk] for i in range(0, length, chunk))
+    found = list(iter_windows(chunks, window, hop))
     for number, part in enumerate(found):
         assert (part == stream[number * hop : number * hop + window]).all()
     assert found[-1][-1] == length

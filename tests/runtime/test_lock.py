@@ -75,8 +75,8 @@ def test_two_runs_prepare_the_same_folder_at_once(corpus, iemocap, tmp_path):
     (tmp_path / "prepared").rename(tmp_path / "before")
     alone = prepare("third")
     for job in (one, other):
-        assert (job.data.audio.samples.host == alone.data.audio.samples.host).all()
-        assert (job.data.kept["mfcc"].host == alone.data.kept["mfcc"].host).all()
+        assert (job.data.audio.arrays[0].host == alone.data.audio.arrays[0].host).all()
+        assert (job.data.cached["mfcc"].host == alone.data.cached["mfcc"].host).all()
     close_logs()
     names = {p.name for p in (tmp_path / "prepared").rglob("*")}
     assert not [name for name in names if name.startswith(".")]

@@ -42,8 +42,8 @@ def encoder():
 
 def keep(encoders, utterances, folder, segment_samples=16000, **more):
     index = SegmentIndex(utterances, segment_samples)
-    packed = PackedAudio(utterances, folder, folder / "packed")
-    kept = cache_features(encoders, utterances, index, packed, folder / "frames", **more)
+    packed = PackedAudio(utterances, folder, folder)
+    kept = cache_features(encoders, index, packed, folder / "frames", **more)
     return kept, index, packed
 
 
@@ -56,7 +56,8 @@ def test_each_segments_frames_are_those_that_the_encoder_gives(utterances, encod
         for positions in (range(len(dataset)), [3, 0]):
             batch = dataset.__getitems__(positions)
             # In a batch of another size products add in another order.
-            assert torch.allclose(batch.kept["whisper"], encoder.eval()(batch.wav), atol=1e-5)
+            expected = encoder.eval()(batch.segments)
+            assert torch.allclose(batch.cached["whisper"], expected, atol=1e-5)
 
 
 def test_what_is_kept_is_computed_some_segments_at_a_time(
@@ -70,8 +71,8 @@ def test_what_is_kept_is_computed_some_segments_at_a_time(
 
 
 def test_the_audio_is_not_decoded_again(utterances, encoder, tmp_path, monkeypatch):
-    PackedAudio(utterances, tmp_path, tmp_path / "packed")
-    monkeypatch.setattr("camser.audio.load", None)
+    PackedAudio(utterances, tmp_path, tmp_path)
+    monkeypatch.setattr("camser.audio.iter_chunks", None)
     keep({"whisper": encoder}, utterances, tmp_path)
 
 
@@ -142,7 +143,8 @@ def test_what_a_front_end_gives_is_kept_whatever_the_layers_behind_it_learn(utte
     again, index, packed = keep({"mfcc": encoder}, utterances, tmp_path)
     assert len(list((tmp_path / "frames").glob("*.npy"))) == 1
     batch = SegmentDataset(utterances, index, LABELS, packed, again).__getitems__(range(5))
-    assert torch.allclose(encoder.from_cache(batch.kept["mfcc"]), encoder(batch.wav), atol=1e-5)
+    frames = encoder.from_cache(batch.cached["mfcc"])
+    assert torch.allclose(frames, encoder(batch.segments), atol=1e-5)
     keep({"mfcc": MFCCBiLSTM(4, num_mels=64)}, utterances, tmp_path)
     assert len(list((tmp_path / "frames").glob("*.npy"))) == 2
 
@@ -158,8 +160,9 @@ def test_of_a_frozen_mixture_all_layers_are_kept(utterances, tmp_path, cls, conf
     assert len(list((tmp_path / "frames").glob("*.npy"))) == 1
     assert kept["it"].host.shape[:2] == (5, 4)
     batch = SegmentDataset(utterances, index, LABELS, packed, kept).__getitems__(range(5))
-    assert torch.allclose(encoder.from_cache(batch.kept["it"]), encoder(batch.wav), atol=1e-5)
-    encoder.from_cache(batch.kept["it"]).sum().backward()
+    frames = encoder.from_cache(batch.cached["it"])
+    assert torch.allclose(frames, encoder(batch.segments), atol=1e-5)
+    frames.sum().backward()
     assert encoder.mixture.logits.grad.any()
 
 
@@ -236,7 +239,7 @@ def test_what_is_damaged_is_computed_again(utterances, encoder, tmp_path, caplog
 
 def test_frozen_frames_change_nothing_but_the_time(run, prepared):
     kept, recomputed = run(folder="kept"), run("--cache_features=false", folder="recomputed")
-    assert kept.data.kept.keys() == {"mfcc", "spectrogram"} and not recomputed.data.kept
+    assert kept.data.cached.keys() == {"mfcc", "spectrogram"} and not recomputed.data.cached
     one = results.read_predictions(kept.output_folder / "predictions.csv")
     other = results.read_predictions(recomputed.output_folder / "predictions.csv")
     for a, b in zip(one, other, strict=True):
@@ -250,8 +253,8 @@ def test_where_all_is_kept_no_sample_is_read_and_nothing_else_changes(run, monke
     heard = run(*asked, "--cache_features=false", folder="heard")
     run(*asked, folder="first")
     reads = []
-    load = audio.load
-    monkeypatch.setattr(audio, "load", lambda *a: reads.append(a) or load(*a))
+    read = audio.iter_chunks
+    monkeypatch.setattr(audio, "iter_chunks", lambda *a: reads.append(a) or read(*a))
     kept = run(*asked, folder="kept")
     assert not reads and not kept.data.needs_audio
     one, other = (

@@ -35,9 +35,9 @@ class LogMel(nn.Module):
         )
 
     @fwd_default_precision(cast_inputs=torch.float32)
-    def forward(self, waves: Tensor) -> Tensor:
+    def forward(self, segments: Tensor) -> Tensor:
         """[segments, samples] -> [segments, frames, mels], in float32."""
-        powers = self.mel(waves).transpose(1, 2)
+        powers = self.mel(segments).transpose(1, 2)
         return powers.clamp_min(QUIETEST).log10() / 2 + 1
 
 
@@ -123,9 +123,9 @@ class Conformer(Encoder):
             attention_type="regularMHA",  # SpeechBrain's relative one knows float32 alone
         )
 
-    def front_end(self, waves: Tensor) -> Tensor:
+    def front_end(self, segments: Tensor) -> Tensor:
         """[segments, samples] -> [segments, mel frames, mels]"""
-        return self.log_mel(waves)
+        return self.log_mel(segments)
 
     def back_end(self, features: Tensor) -> Tensor:
         """[segments, mel frames, mels] -> [segments, frames, hidden_size]"""

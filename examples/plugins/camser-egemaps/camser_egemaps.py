@@ -63,12 +63,12 @@ class EGeMAPS(Encoder):
         self.out_channels = extractor(level).num_features
 
     @torch.compiler.disable
-    def forward(self, waves: Tensor) -> Tensor:
+    def forward(self, segments: Tensor) -> Tensor:
         """[segments, samples] -> [segments, frames, 88 or 25], in float32."""
-        self.num_frames(waves.shape[1])
-        samples = waves.detach().float().cpu().numpy().clip(-1, LOUDEST)
+        self.num_frames(segments.shape[1])
+        samples = segments.detach().float().cpu().numpy().clip(-1, LOUDEST)
         frames = np.stack([self._describe(segment) for segment in samples])
-        return torch.from_numpy(frames).to(waves.device)
+        return torch.from_numpy(frames).to(segments.device)
 
     def _describe(self, segment: np.ndarray) -> np.ndarray:
         """[samples] -> [frames, features]"""

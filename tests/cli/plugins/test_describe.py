@@ -107,7 +107,7 @@ def test_the_numbers_are_those_of_the_model():
     waves = torch.zeros(1, found["segment_samples"])
     frames = {name: list(value.shape[1:]) for name, value in model.eval().encode(waves).items()}
     assert {name: part["frames"] for name, part in found["encoders"].items()} == frames
-    seen = model.intermediates(waves, torch.ones(1))
+    seen = model.intermediates(waves)
     parts = {name: part["features"] for name, part in found["fusion"]["parts"].items()}
     assert parts == {name: part.shape[1] for name, part in seen.projections.items()}
     assert found["fusion"]["out_features"] == seen.fused.shape[1]
