@@ -3,6 +3,7 @@
 import ast
 import configparser
 import re
+import subprocess
 import sys
 from importlib import metadata
 
@@ -16,21 +17,15 @@ from camser.experiment.outputs import tensorboard_logger
 from camser.export.onnx import quantize
 from camser.inference import onnx_encoder as engine
 from tests.helpers.recipe_runs import ROOT
+from tests.helpers.tiny_export import LABELS, write_export
 
 # Declared, and imported by no module of camser.
 ONLY_NAMED = {
     "tensorboard",  # SpeechBrain's logger imports it
     *("opensmile", "librosa"),  # of bench and tests
-    *(
-        "hypothesis",
-        "pytest-timeout",
-        "pytest-xdist",
-        "pytest-cov",
-        "mypy",
-        "playwright",
-        "ruff",
-        "setuptools",
-    ),  # tools
+    "sentencepiece",  # SpeechBrain's inference imports it
+    *("hypothesis", "mypy", "playwright", "pytest-cov", "pytest-timeout", "pytest-xdist"),  # tools
+    *("ruff", "setuptools"),
 }
 # These need an extra when they are imported; so they are imported inside functions.
 NEED_AN_EXTRA = {
@@ -126,6 +121,22 @@ def test_what_is_optional_is_imported_where_it_is_used():
                 if re.search(rf"\b(export|demo)\b.*\b{stem}\b", named)
             }
             assert not used or path.stem in NEED_AN_EXTRA, path
+
+
+def test_neither_import_camser_nor_building_and_classifying_imports_librosa(tmp_path, wave_path):
+    code = """if True:
+        import sys
+        import camser
+        assert "speechbrain" not in sys.modules  # which imports sentencepiece
+        sys.modules["librosa"] = None  # an import of it fails
+        from camser.inference import EmotionClassifier
+        classifier = EmotionClassifier.from_pretrained(sys.argv[1], device="cpu")
+        print(classifier.classify(sys.argv[2]).emotion)
+    """
+    export = write_export(tmp_path / "export", fusion="concat")
+    command = [sys.executable, "-c", code, export, wave_path]
+    ended = subprocess.run(command, cwd=ROOT, check=True, capture_output=True, text=True)
+    assert ended.stdout.strip() in LABELS
 
 
 def locked():
