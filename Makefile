@@ -54,7 +54,8 @@ audit:  ## known vulnerabilities of what constraints.txt names; asks PyPI, and f
 	.venv-audit/bin/pip-audit --strict --disable-pip --no-deps --requirement constraints.txt
 
 mutants: $(INSTALLED)  ## whether the tests of folds, metrics and segments notice any small change
-	OMP_NUM_THREADS=1 $(BIN)/python -m robustness.mutation_testing.run --output robustness/results/mutants.json
+	$(BIN)/python -m pip install --quiet mutmut
+	OMP_NUM_THREADS=1 $(BIN)/python -m robustness.mutants --output robustness/results/mutants.json
 	$(BIN)/python -m robustness.harness.write_tables docs/robustness.md
 
 bench: $(INSTALLED)  ## speed and memory on the CPU, into docs/speed.md; wants an idle machine

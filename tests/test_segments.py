@@ -171,3 +171,8 @@ def test_bf16_is_summed_in_float32():
     for _ in range(1000):
         means.add(torch.ones(1, 1, dtype=torch.bfloat16), torch.zeros(1, dtype=torch.long))
     assert means.means().item() == 1.0 and means.counts.item() == 1000
+
+
+def test_a_length_that_rounds_to_no_sample_is_one_sample():
+    segments, _ = split_into_segments(torch.ones(1, 10), torch.tensor([1e-9]), 7)
+    assert segments.tolist() == [[1.0, *[0.0] * 6]]

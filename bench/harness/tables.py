@@ -16,6 +16,8 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from camser.runtime.files import atomic_write
+
 RESULTS = Path(__file__).parents[1] / "results"
 BLOCK = re.compile(r"(<!-- ([\w-]+): ([^>]+?) -->\n).*?(<!-- end -->)", re.DOTALL)
 
@@ -68,6 +70,13 @@ def _block(folder: Path, name: str, table: str) -> str:
     if table not in found["tables"]:  # of a profile whose part was cut off, or failed
         return f"Not measured: {found['tables']['end'][0]['ended']}."
     return markdown(found["tables"][table])
+
+
+def write_json(path: Path, value: Any) -> None:
+    """Write a file of figures, whole or not at all."""
+    with atomic_write(path) as file:
+        json.dump(value, file, indent=1)
+        file.write("\n")
 
 
 def fill_page(filled: Callable[[str], str], usage: str) -> None:

@@ -7,7 +7,6 @@ happen counts as lost too: a run that went on from other weights, a hang, a trac
 from __future__ import annotations
 
 import argparse
-import json
 import signal
 import sys
 from collections import Counter
@@ -16,8 +15,6 @@ from pathlib import Path
 from typing import Any
 
 from harness import measurement, tables
-
-from camser.runtime.files import atomic_write
 
 ROOT = Path(__file__).parents[2]
 
@@ -62,17 +59,19 @@ class Tally:
         ]
 
 
-def _options(asked: argparse.Namespace) -> str:
+def _command(run: Callable, asked: argparse.Namespace) -> str:
     """What makes the same campaign again."""
-    told = {name: value for name, value in vars(asked).items() if name != "output" and value}
-    told |= {"number": asked.number, "seed": asked.seed}
-    lists = {n: " ".join(map(str, v)) if isinstance(v, list) else v for n, v in told.items()}
-    return " ".join(f"--{name} {value}" for name, value in lists.items())
+    script = Path(sys.modules[run.__module__].__file__ or "").relative_to(ROOT).with_suffix("")
+    words = ["python", "-m", ".".join(script.parts)]
+    for name, value in vars(asked).items():
+        if name != "output" and value not in (None, ""):
+            words += [f"--{name}", *(map(str, value) if isinstance(value, list) else [str(value)])]
+    return " ".join(words)
 
 
 def main(
     run: Callable[[argparse.Namespace, Tally], None],
-    number: int,
+    number: int | None,
     argv: Sequence[str] | None = None,
     parser: argparse.ArgumentParser | None = None,
 ) -> None:
@@ -83,7 +82,7 @@ def main(
     run : callable
         Fills the tally; it reads ``number`` and ``seed`` of the arguments.
     number : int
-        How many trials of each kind, by default.
+        How many trials of each kind, by default; None where nothing is drawn.
     argv : sequence of str, optional
         In place of the process's arguments.
     parser : ArgumentParser, optional
@@ -92,19 +91,16 @@ def main(
     # What is started in the background ignores Ctrl-C, and so would all that it starts.
     signal.signal(signal.SIGINT, signal.default_int_handler)
     parser = parser or argparse.ArgumentParser(description=sys.modules[run.__module__].__doc__)
-    parser.add_argument("--number", type=int, default=number, help=f"of trials; {number}")
-    parser.add_argument("--seed", type=int, default=0, help="what is drawn; 0")
+    if number is not None:
+        parser.add_argument("--number", type=int, default=number, help=f"of trials; {number}")
+        parser.add_argument("--seed", type=int, default=0, help="what is drawn; 0")
     parser.add_argument("--output", type=Path, help="a JSON file")
     asked = parser.parse_args(argv)
     tally = Tally()
     run(asked, tally)
     print(f"\n{tables.markdown(tally.rows())}")
     if asked.output:
-        script = Path(sys.modules[run.__module__].__file__ or "").relative_to(ROOT).with_suffix("")
-        command = f"python -m {'.'.join(script.parts)} {_options(asked)}"
-        told = {"command": command, "machine": measurement.machine(), "rows": tally.rows()}
-        with atomic_write(asked.output) as file:
-            json.dump(told, file, indent=1)
-            file.write("\n")
+        told = {"command": _command(run, asked), "machine": measurement.machine()}
+        tables.write_json(asked.output, {**told, "rows": tally.rows()})
     if tally.losses:
         sys.exit(f"{len(tally.losses)} lost")
