@@ -23,7 +23,6 @@ from typing import Any
 
 import numpy as np
 import speechbrain as sb
-import torch
 from harness import camser_model, measurement, noise_corpus
 from harness.training_epoch import Stopwatch
 
@@ -138,7 +137,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     results = Path(__file__).parent / "results"
     parser.add_argument("--training", type=Path, default=results / "training-cpu.json")
     asked = measurement.read_arguments(parser, argv, rounds=1)
-    gpu = torch.device(asked.device).type == "cuda"
+    gpu = measurement.is_gpu(asked.device)
     asked.size = "paper" if gpu else "small"
     if asked.quick:
         asked.size, asked.utterances = "small", 80

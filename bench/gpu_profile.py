@@ -27,8 +27,6 @@ from typing import NamedTuple
 from harness import tables
 from harness.subprocess_memory import environment
 
-from camser.runtime.files import atomic_write
-
 HERE = Path(__file__).parent
 PARTS = "harness.profile_parts"
 # What each part may take, in shares of the whole; what one does not need is left to the others.
@@ -71,9 +69,7 @@ def _last_line(text: str) -> str:
 def _note(output: Path, part: Part) -> None:
     found = json.loads(output.read_text(encoding="utf-8")) if output.is_file() else {"tables": {}}
     found["tables"]["end"] = [part._asdict()]
-    with atomic_write(output) as file:
-        json.dump(found, file, indent=1)
-        file.write("\n")
+    tables.write_json(output, found)
 
 
 def main(argv: Sequence[str] | None = None) -> list[Part]:

@@ -25,7 +25,7 @@ from typing import Any
 import numpy as np
 import soundfile
 import torch
-from harness import camser_model, engines, measurement, noise_corpus, plain_pytorch
+from harness import camser_model, measurement, noise_corpus, plain_pytorch
 from speechbrain.integrations.huggingface.wav2vec2 import Wav2Vec2
 from speechbrain.nnet.pooling import StatisticsPooling
 from torch import nn
@@ -37,8 +37,34 @@ from transformers import (
     pipeline,
 )
 
+from camser.inference import EmotionClassifier
+
 SECONDS = 3.0
 Decide = Callable[[list[Path]], Any]
+
+
+# The file that an engine runs, and what from_pretrained is told.
+ENGINES: dict[str, tuple[str, dict[str, Any]]] = {
+    "camser, torch": ("model.safetensors", {"engine": "torch"}),
+    "camser, torch, compiled": ("model.safetensors", {"engine": "torch", "compile": True}),
+    "camser, onnx": ("model.onnx", {"engine": "onnx"}),
+    "camser, onnx, int8": ("model.int8.onnx", {"engine": "onnx-int8"}),
+}
+
+
+def camsers(folder: Path, asked: argparse.Namespace) -> dict[str, Decide]:
+    """camser's inference by each engine that is here; ``folder`` gets an export.
+
+    Left out are ONNX Runtime on a GPU, for which its usual package is not made, and, unless it is
+    asked for, what takes minutes to compile.
+    """
+    on_gpu = measurement.is_gpu(asked.device)
+    camser_model.write_export(folder, asked.size, onnx=not on_gpu)
+    return {
+        name: EmotionClassifier.from_pretrained(folder, device=asked.device, **options).classify
+        for name, (file, options) in ENGINES.items()
+        if (folder / file).is_file() and options.get("compile", False) <= asked.compiled
+    }
 
 
 def plain_way(size: str, device: str) -> Decide:
@@ -88,7 +114,7 @@ def candidates(folder: Path, asked: argparse.Namespace) -> dict[str, Decide]:
     """By name, what takes paths and gives decisions."""
     config = Wav2Vec2Config(num_labels=4, **camser_model.plain_sizes(asked.size)["wav2vec2"])
     return {
-        **engines.available(folder / "export", asked.size, asked.device, asked.compiled),
+        **camsers(folder / "export", asked),
         "plain": plain_way(asked.size, asked.device),
         "transformers pipeline": transformers_pipeline(config, asked.device),
         "SpeechBrain": speechbrains(folder / "speechbrain", config, asked.device),

@@ -48,7 +48,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     """Measure each product in each precision."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     asked = measurement.read_arguments(parser, argv, rounds=9)
-    gpu = torch.device(asked.device).type == "cuda"
+    gpu = measurement.is_gpu(asked.device)
     size = "small" if asked.quick else "paper"
     forward = forward_flops(*camser_model.modules(size).values())
     rows = []

@@ -14,12 +14,15 @@ import argparse
 import json
 import sys
 import tempfile
-import time
 from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
+import soundfile
+from harness import camser_model, measurement
 from harness.subprocess_memory import MEGABYTE, in_a_process, peak_megabytes
+
+from camser.inference import EmotionClassifier
 
 LIMIT = 200  # MB that the longest may need above the shortest
 
@@ -32,41 +35,29 @@ def main(argv: Sequence[str] | None = None) -> None:
     parser.add_argument("--rate", type=int, default=44100)
     parser.add_argument("--channels", type=int, default=2)
     parser.add_argument("--hop", type=float, default=1.0)
-    parser.add_argument("--output", help="a JSON file")
     parser.add_argument("--measure", help=argparse.SUPPRESS)
-    arguments = parser.parse_args(argv)
-    if arguments.measure:
-        return measure(arguments.model, arguments.measure, arguments.hop)
-    from harness.camser_model import write_export
-
+    asked = measurement.read_arguments(parser, argv, rounds=1)
+    if asked.measure:
+        return measure(asked.model, asked.measure, asked.hop)
     with tempfile.TemporaryDirectory() as folder:
-        model = arguments.model or write_export(Path(folder) / "model", "small")
+        model = asked.model or camser_model.write_export(Path(folder) / "model", "small")
         rows = []
-        for seconds in arguments.seconds:
+        for seconds in (1, 10) if asked.quick else asked.seconds:
             path = Path(folder) / f"{seconds:g}.flac"
-            write_recording(path, seconds, arguments.rate, arguments.channels)
-            rows.append({"file_megabytes": path.stat().st_size / MEGABYTE})
-            rows[-1] |= in_a_process(
-                "timeline_memory", "--measure", path, "--model", model, f"--hop={arguments.hop}"
-            )
-            print_row(rows[-1])
-    grown = rows[-1]["peak_megabytes"] - rows[0]["peak_megabytes"]
+            write_recording(path, seconds, asked.rate, asked.channels)
+            given = ("--measure", path, "--model", model, "--hop", asked.hop)
+            found = in_a_process("timeline_memory", *given)
+            rows.append({"file MB": path.stat().st_size / MEGABYTE, **found})
+    grown = rows[-1]["peak MB"] - rows[0]["peak MB"]
+    settings = {name: getattr(asked, name) for name in ("rate", "channels", "hop")}
+    measurement.report(asked, {"timeline": rows}, **settings, grown_megabytes=grown)
     print(f"the longest needs {grown:.0f} MB more than the shortest; allowed: {LIMIT}")
-    if arguments.output:
-        from camser.runtime.files import atomic_write
-
-        settings = {name: getattr(arguments, name) for name in ("rate", "channels", "hop")}
-        with atomic_write(arguments.output) as file:
-            json.dump({**settings, "grown_megabytes": grown, "recordings": rows}, file, indent=2)
-            file.write("\n")
     if grown > LIMIT:
         sys.exit("too much")
 
 
 def write_recording(path: Path, seconds: float, rate: int, channels: int) -> None:
     """Noise whose loudness comes and goes, written a second at a time."""
-    import soundfile
-
     rng, left = np.random.default_rng(0), round(seconds * rate)
     with soundfile.SoundFile(path, "w", rate, channels, subtype="PCM_16") as file:
         while left > 0:
@@ -77,27 +68,10 @@ def write_recording(path: Path, seconds: float, rate: int, channels: int) -> Non
 
 def measure(model: str, path: str, hop: float) -> None:
     """Print the length, the windows, the seconds and the peak memory of one timeline."""
-    from camser.inference import EmotionClassifier
-
     classifier = EmotionClassifier.from_pretrained(model, device="cpu")
-    start = time.perf_counter()
-    timeline = classifier.timeline(path, hop=hop)
-    found = {
-        "seconds": timeline.seconds,
-        "windows": len(timeline.probabilities),
-        "took_seconds": time.perf_counter() - start,
-        "peak_megabytes": peak_megabytes(),
-    }
-    print(json.dumps(found))
-
-
-def print_row(row: dict) -> None:
-    """A line of the table."""
-    print(
-        f"{row['seconds']:>8.0f} s  {row['windows']:>6} windows  "
-        f"file {row['file_megabytes']:>7.1f} MB  peak {row['peak_megabytes']:>6.0f} MB  "
-        f"took {row['took_seconds']:>6.1f} s"
-    )
+    timeline, took = measurement.timed(lambda: classifier.timeline(path, hop=hop))
+    told = {"seconds": timeline.seconds, "windows": len(timeline.probabilities)}
+    print(json.dumps({**told, "took seconds": took, "peak MB": peak_megabytes()}))
 
 
 if __name__ == "__main__":

@@ -127,7 +127,7 @@ def candidates(folder: Path, asked: argparse.Namespace) -> dict[str, Callable]:
         found[name] = Epochs(run, asked.skip)
     segments = plain_segments(run, audio)
     found["plain"] = PlainEpochs(asked.size, segments, asked)
-    if torch.device(asked.device).type == "cuda":
+    if measurement.is_gpu(asked.device):
         found["plain, TF32"] = PlainEpochs(asked.size, segments, asked, "high")
     modules = run.brain.modules
     plain_pytorch.check_same_size(found["plain"].model, modules.embedding_model, modules.classifier)
@@ -158,7 +158,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     workers = torch.get_num_threads()  # one a core, the most that helps
     parser.add_argument("--workers", type=int, default=workers, help="of the plain way's loader")
     asked = measurement.read_arguments(parser, argv, rounds=3)
-    gpu, asked.size = torch.device(asked.device).type == "cuda", "paper"
+    gpu, asked.size = measurement.is_gpu(asked.device), "paper"
     usual = {"batch_size": (8, 64), "steps": (3, 40), "skip": (1, 5)}
     for name, values in usual.items():
         if getattr(asked, name) is None:

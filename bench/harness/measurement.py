@@ -8,7 +8,6 @@ the ratios within a round, which is steadier than the ratio of the medians.
 from __future__ import annotations
 
 import argparse
-import json
 import os
 import platform
 import shutil
@@ -22,8 +21,6 @@ from typing import Any
 
 import torch
 from harness import tables
-
-from camser.runtime.files import atomic_write
 
 Times = Mapping[str, Sequence[float]]
 Candidate = Callable[[], Any]
@@ -45,9 +42,14 @@ def read_arguments(
     return parser.parse_args(argv)
 
 
+def is_gpu(device: str) -> bool:
+    """Whether a device is one of NVIDIA's."""
+    return torch.device(device).type == "cuda"
+
+
 def synchronize(device: str) -> None:
     """Wait until the device has done what it was given."""
-    if torch.device(device).type == "cuda":
+    if is_gpu(device):
         torch.cuda.synchronize(device)
 
 
@@ -116,7 +118,7 @@ def machine(device: str = "cpu") -> dict[str, Any]:
         "threads": torch.get_num_threads(),
         "memory GB": round(os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / GIGABYTE),
     }
-    if torch.device(device).type == "cuda":
+    if is_gpu(device):
         properties = torch.cuda.get_device_properties(device)
         found["GPU"] = properties.name
         found["GPU memory GB"] = round(properties.total_memory / GIGABYTE)
@@ -172,6 +174,4 @@ def write(
     """Write the tables where ``--output`` says; arguments as ``report``'s."""
     settings = {"device": asked.device, "rounds": asked.rounds, **settings}
     told = {"machine": machine(asked.device), "settings": settings, "tables": found}
-    with atomic_write(asked.output) as file:
-        json.dump(told, file, indent=1)
-        file.write("\n")
+    tables.write_json(asked.output, told)

@@ -80,7 +80,7 @@ def take(brain: EmotionBrain, batch: Any, steps: int) -> None:
 
 def milliseconds(brain: EmotionBrain, batch: Any, steps: int) -> float:
     """Of one step, by the device's own clock where it has one."""
-    if torch.device(brain.device).type != "cuda":
+    if not measurement.is_gpu(brain.device):
         return 1000 * measurement.timed(lambda: take(brain, batch, steps))[1] / steps
     begin, end = (torch.cuda.Event(enable_timing=True) for _ in range(2))
     begin.record()
@@ -94,7 +94,7 @@ def step(folder: Path, asked: argparse.Namespace) -> Rows:
     """Where the device's time goes in a step, kernel by kernel."""
     brain, batch = started(folder, asked)
     take(brain, batch, asked.skipped)
-    on_gpu = torch.device(asked.device).type == "cuda"
+    on_gpu = measurement.is_gpu(asked.device)
     kinds = [ProfilerActivity.CPU, *([ProfilerActivity.CUDA] if on_gpu else [])]
     plain = milliseconds(brain, batch, asked.counted)
     with profile(activities=kinds) as profiler:
@@ -234,7 +234,7 @@ def memory(folder: Path, asked: argparse.Namespace) -> Rows:
         try:
             brain, batch = started(folder / str(batch_size), asked)
             take(brain, batch, 2)
-            if torch.device(asked.device).type == "cuda":
+            if measurement.is_gpu(asked.device):
                 row["peak GB"] = torch.cuda.max_memory_allocated() / measurement.GIGABYTE
                 torch.cuda.reset_peak_memory_stats()
             yield {**row, "fits": "yes"}

@@ -35,8 +35,9 @@ def test_the_snippet_runs(export, corpus, tmp_path, monkeypatch):
 
 def test_the_memory_of_a_timeline_is_what_was_measured():
     found = json.loads((ROOT / "bench/results/timeline_memory.json").read_text())
-    assert [row["seconds"] for row in found["recordings"]] == [10, 7200]
-    assert f"two hours need {found['grown_megabytes']:.0f} MB more memory" in README
+    assert [row["seconds"] for row in found["tables"]["timeline"]] == [10, 7200]
+    grown = found["settings"]["grown_megabytes"]
+    assert f"two hours need {grown:.0f} MB more memory" in README
 
 
 def test_the_plugins_are_those_that_are_listed(tmp_path):
