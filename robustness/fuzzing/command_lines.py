@@ -16,7 +16,6 @@ from camser.data.synthetic import synthesize_corpus
 from camser.evaluation import results
 from camser.experiment import run
 from camser.inference import engines, export_files
-from camser.runtime.digests import file_record
 from robustness.fuzzing import malicious_exports, model_readers, mutations, readers
 from robustness.fuzzing.readers import Target
 from robustness.harness.report import ROOT
@@ -83,11 +82,9 @@ def graph(random: Random, place: Path) -> Path:
     path = place / export_files.ONNX
     outside = random.choice(("", "", "", "../secret", "/etc/hostname", "model.safetensors"))
     if outside:
-        malicious_exports._write_graph(place, export_files.ONNX, weights=outside)
+        malicious_exports.write_graph(place, export_files.ONNX, weights=outside)
     path.write_bytes(mutations.bytes_of(random, path.read_bytes()))
-    told = json.loads((place / export_files.CONFIG).read_text())
-    told["onnx"] = {export_files.ONNX: file_record(path)}
-    (place / export_files.CONFIG).write_bytes(mutations.forged(json.dumps(told).encode()))
+    malicious_exports.describe_graphs(place)
     return place
 
 

@@ -58,7 +58,7 @@ def good(folder: Path) -> Path:
     """A small export with both ONNX files, which are not its model's but run as one."""
     write_export(folder)
     for name in (ONNX, INT8):
-        _write_graph(folder, name)
+        write_graph(folder, name)
     return folder
 
 
@@ -92,13 +92,15 @@ def _yaml(sprung: Path) -> str:
 # Built into an export ------------------------------------------------------------------------
 
 
-def _config(change: Callable[[dict[str, Any]], Any]) -> Callable[[Path, Path], None]:
-    def build(folder: Path, sprung: Path) -> None:
-        config = json.loads((folder / "config.json").read_text())
-        change(config)
-        write_config(folder, config)  # a forger gives it the right digest
+def _change(folder: Path, change: Callable[[dict[str, Any]], Any]) -> None:
+    """Another config.json, with the right digest, as a forger gives it."""
+    config = json.loads((folder / "config.json").read_text())
+    change(config)
+    write_config(folder, config)
 
-    return build
+
+def _config(change: Callable[[dict[str, Any]], Any]) -> Callable[[Path, Path], None]:
+    return lambda folder, sprung: _change(folder, change)
 
 
 def _plugin(**said: str) -> Callable[[Path, Path], None]:
@@ -120,25 +122,25 @@ def _encoder(**values: Any) -> Callable[[Path, Path], None]:
 
 def _weights_are_a_pickle(folder: Path, sprung: Path) -> None:
     (folder / WEIGHTS).write_bytes(pickle.dumps(Sprung(sprung, WEIGHTS)))
-    _config(lambda c: c.update(weights=file_record(folder / WEIGHTS)))(folder, sprung)
+    _change(folder, lambda c: c.update(weights=file_record(folder / WEIGHTS)))
 
 
 def _graph_is_a_pickle(folder: Path, sprung: Path) -> None:
     for name in (ONNX, INT8):
         (folder / name).write_bytes(pickle.dumps(Sprung(sprung, name)))
-    _describe_graphs(folder)
+    describe_graphs(folder)
 
 
 def _graph(**options: str) -> Callable[[Path, Path], None]:
     def build(folder: Path, sprung: Path) -> None:
         (folder.parent / "secret").write_bytes(bytes(4096))
         for name in (ONNX, INT8):
-            _write_graph(folder, name, **options)
+            write_graph(folder, name, **options)
 
     return build
 
 
-def _write_graph(folder: Path, name: str, operator: str = "MatMul", weights: str = "") -> None:
+def write_graph(folder: Path, name: str, operator: str = "MatMul", weights: str = "") -> None:
     """``embeddings`` = the mean of ``wavs`` times weights, which may lie in another file."""
     from onnx import TensorProto, helper
 
@@ -169,12 +171,13 @@ def _write_graph(folder: Path, name: str, operator: str = "MatMul", weights: str
     model = helper.make_model(graph, opset_imports=opsets, ir_version=8)
     model.metadata_props.add(key="ort_config", value='{"session_options": {}}')
     (folder / name).write_bytes(model.SerializeToString())
-    _describe_graphs(folder)
+    describe_graphs(folder)
 
 
-def _describe_graphs(folder: Path) -> None:
+def describe_graphs(folder: Path) -> None:
+    """Have config.json hold the digests of the ONNX files that are there."""
     there = {name: file_record(folder / name) for name in (ONNX, INT8) if (folder / name).is_file()}
-    _config(lambda c: c.update(onnx=there))(folder, folder)
+    _change(folder, lambda c: c.update(onnx=there))
 
 
 def _embedding_size(folder: Path) -> int:

@@ -13,7 +13,7 @@ from safetensors.torch import load_file
 
 from camser.config import settings
 from camser.inference import engines, export_files
-from camser.runtime.digests import digest
+from camser.runtime.digests import file_record
 from robustness.fuzzing import mutations
 from robustness.fuzzing.readers import ROOT, Target
 from tests.helpers import tiny_export
@@ -31,16 +31,14 @@ def export(hurt: str) -> Callable[[Random, Path], Path]:
     weights = (EXPORT / export_files.WEIGHTS).read_bytes()
 
     def write(random: Random, place: Path) -> Path:
-        path = place / export_files.WEIGHTS
-        path.write_bytes(
-            mutations.safetensors_of(random, weights) if hurt == export_files.WEIGHTS else weights
-        )
-        told = {**config, "weights": {"bytes": path.stat().st_size, "digest": digest(path)}}
-        data = json.dumps(told).encode()
+        path, data = place / export_files.WEIGHTS, weights
+        if hurt == export_files.WEIGHTS:
+            data = mutations.safetensors_of(random, weights)
+        path.write_bytes(data)
+        told = json.dumps({**config, "weights": file_record(path)}).encode()
         if hurt == export_files.CONFIG:
-            data = mutations.tree_of(random, told)
-        data = mutations.forged(data)
-        (place / export_files.CONFIG).write_bytes(data)
+            told = mutations.tree_of(random, config)
+        (place / export_files.CONFIG).write_bytes(mutations.forged(told))
         return place
 
     return write

@@ -2,21 +2,21 @@
 
 from __future__ import annotations
 
-import json
+import multiprocessing
 import os
 import resource
-import select
 import signal
 import traceback
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
+from multiprocessing.connection import Connection
 from pathlib import Path
-from typing import NoReturn
 
 from robustness.harness.report import LOST
 
 SECONDS = 30.0  # of one trial, before it counts as a hang
 MEMORY = 2**30  # bytes that the trials may take, all together
+FORK = multiprocessing.get_context("fork")  # a child has all that is imported
 Drive = Callable[[Callable[[int], None], Iterable[int]], None]
 
 
@@ -60,55 +60,39 @@ class Watch:
         """
         done = 0
         while done < number:
-            for index, happened, told in self._child(range(done, number)):
-                yield index, happened, told
-                done = index + 1
+            for answer in self._child(range(done, number)):
+                yield done, *answer
+                done += 1
 
-    def _child(self, indices: Iterable[int]) -> Iterator[tuple[int, str, str]]:
-        reading, writing = os.pipe()
-        child = os.fork()
-        if child == 0:
-            os.close(reading)
-            self._work(indices, writing)
-        os.close(writing)
-        lines = _lines(reading, self.seconds)
+    def _child(self, indices: Iterable[int]) -> Iterator[tuple[str, str]]:
+        """The answers of one child; the last one says how it died, if it did."""
+        reading, writing = FORK.Pipe(duplex=False)
+        child = FORK.Process(target=self._work, args=(indices, writing))
+        child.start()
+        writing.close()
         try:
-            for index in indices:
-                line = next(lines)
-                if line:
-                    yield tuple(json.loads(line))
-                    continue
-                if line is None:
-                    os.kill(child, signal.SIGKILL)
-                status = os.waitpid(child, 0)[1]
-                child = 0
-                died = signal.Signals(status & 127).name if status & 127 else f"exit {status >> 8}"
-                yield index, f"{LOST}a hang" if line is None else f"{LOST}killed by {died}", ""
-                return
+            for _ in indices:
+                if not reading.poll(self.seconds):
+                    yield f"{LOST}a hang", ""
+                    return
+                yield reading.recv()
+        except EOFError:
+            child.join()
+            code = child.exitcode
+            died = f"exit {code}" if code >= 0 else f"killed by {signal.Signals(-code).name}"
+            yield f"{LOST}{died}", ""
         finally:
-            os.close(reading)
-            if child:
-                os.kill(child, signal.SIGKILL)
-                os.waitpid(child, 0)
+            child.kill()
+            child.join()
 
-    def _work(self, indices: Iterable[int], writing: int) -> NoReturn:
-        """The child: each trial's answer a line, which waits for nobody to read it."""
-        status = 1
-
-        def one(index: int) -> None:
-            answer = json.dumps([index, *self._try(index)]) + "\n"
-            os.write(writing, answer.encode())
-
-        try:
-            limit_memory(self.memory)
-            resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
-            quiet = os.open(os.devnull, os.O_RDWR)
-            for stream in (0, 1, 2):
-                os.dup2(quiet, stream)
-            self.drive(one, indices)
-            status = 0
-        finally:
-            os._exit(status)
+    def _work(self, indices: Iterable[int], writing: Connection) -> None:
+        """In the child: send what came of each trial."""
+        limit_memory(self.memory)
+        resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+        quiet = os.open(os.devnull, os.O_RDWR)
+        for stream in (0, 1, 2):
+            os.dup2(quiet, stream)
+        self.drive(lambda index: writing.send(self._try(index)), indices)
 
     def _try(self, index: int) -> tuple[str, str]:
         try:
@@ -123,19 +107,3 @@ def limit_memory(more: int) -> None:
     pages = int(Path("/proc/self/statm").read_text().split()[0])
     most = pages * resource.getpagesize() + more
     resource.setrlimit(resource.RLIMIT_AS, (most, most))
-
-
-def _lines(reading: int, seconds: float) -> Iterator[bytes | None]:
-    """A child's answers; nothing at their end, None where none comes in time."""
-    left = b""
-    while True:
-        while b"\n" not in left:
-            piece = None
-            if select.select([reading], [], [], seconds)[0]:
-                piece = os.read(reading, 65536)
-            if not piece:
-                yield piece
-                return
-            left += piece
-        line, left = left.split(b"\n", 1)
-        yield line
