@@ -17,6 +17,7 @@ import numpy as np
 import pytest
 import soundfile
 import torch
+from filelock import FileLock
 from speechbrain.utils.importutils import LazyModule
 
 from camser.data.synthetic import synthesize_corpus
@@ -62,16 +63,38 @@ def scans():
 
 
 @pytest.fixture(scope="session")
-def wheel(tmp_path_factory):
+def once(tmp_path_factory):
+    """``once(name, make)``: a folder that ``make`` fills for all of pytest-xdist's workers."""
+    place = tmp_path_factory.getbasetemp()
+    if "PYTEST_XDIST_WORKER" in os.environ:
+        place = place.parent
+
+    def get(name, make):
+        folder, is_made = place / name, place / f"{name}.made"
+        with FileLock(place / f"{name}.lock"):
+            if not is_made.exists():
+                shutil.rmtree(folder, ignore_errors=True)
+                folder.mkdir()
+                make(folder)
+                is_made.touch()
+        return folder
+
+    return get
+
+
+@pytest.fixture(scope="session")
+def wheel(once):
     """camser's wheel, built from a copy: pip leaves files where it builds, and wheels hold them."""
-    folder = tmp_path_factory.mktemp("wheel")
-    source = folder / "source"
-    shutil.copytree(ROOT / "camser", source / "camser")
-    for name in ("setup.cfg", "pyproject.toml", "README.md", "LICENSE"):
-        shutil.copy(ROOT / name, source)
-    pip = [sys.executable, "-m", "pip", "--quiet", "wheel", "--no-deps", "--no-build-isolation"]
-    subprocess.run([*pip, "-w", folder, source], check=True)
-    (built,) = folder.glob("camser-*.whl")
+
+    def build(folder):
+        source = folder / "source"
+        shutil.copytree(ROOT / "camser", source / "camser")
+        for name in ("setup.cfg", "pyproject.toml", "README.md", "LICENSE"):
+            shutil.copy(ROOT / name, source)
+        pip = [sys.executable, "-m", "pip", "--quiet", "wheel", "--no-deps", "--no-build-isolation"]
+        subprocess.run([*pip, "-w", folder, source], check=True)
+
+    (built,) = once("wheel", build).glob("camser-*.whl")
     return built
 
 
@@ -120,12 +143,14 @@ def export(trained):
 
 
 @pytest.fixture(scope="session")
-def graphs(trained, tmp_path_factory):
+def graphs(trained, once):
     """The export of ``trained`` with both ONNX files: never to be changed, copy it."""
     from camser.export.export_run import export_run
 
-    place = tmp_path_factory.mktemp("graphs") / "export"
-    return export_run(trained.output_folder, place, verified=False, int8=True)
+    def build(folder):
+        export_run(trained.output_folder, folder / "export", verified=False, int8=True)
+
+    return once("graphs", build) / "export"
 
 
 @pytest.fixture(scope="session")

@@ -83,6 +83,7 @@ def test_every_example_is_tried_here():
     assert {path.parent.name for path in EXAMPLES.glob("*/setup.cfg")} == set(OFFERS)
 
 
+@pytest.mark.slow
 def test_they_are_listed_with_their_distributions(binaries, tmp_path):
     command = [binaries / "camser", "plugins", "list"]
     listed = subprocess.run(command, check=True, capture_output=True, text=True, cwd=tmp_path)
