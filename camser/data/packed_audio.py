@@ -186,7 +186,7 @@ def pack_corpus(
     # Renamed when the lengths are known. By its name, a stale one is removed like atomic_write's.
     path = folder / "packed" / f".new.npy.{uuid4().hex}{PART}"
     problems: dict[str, str] = {}
-    lengths = _pack(rows, data_folder, path, problems=problems)
+    lengths = _pack(rows, data_folder, path, progress=True, problems=problems)
     valid = [replace(u, seconds=lengths[u.id] / audio.SAMPLE_RATE) for u in rows if u.id in lengths]
     if valid:
         packed = path.with_name(f"{fingerprint(valid)}.npy")
@@ -220,7 +220,7 @@ def _pack(
     progress: bool = False,
     problems: dict[str, str] | None = None,
 ) -> dict[str, int]:
-    """Write the samples of utterances, and return their numbers by id.
+    """Write the samples of utterances, and return their numbers by id; a bar shows on a terminal.
 
     With a dict of ``problems``, recordings are read to their ends, and those that cannot be read
     are left out: the dict gets the reasons.
@@ -230,7 +230,7 @@ def _pack(
     lengths = {}
     with atomic_write(path, "w+b") as file:
         samples = SampleFile(file)
-        for u in tqdm(utterances, desc="packed audio", disable=not progress):
+        for u in tqdm(utterances, desc="packed audio", disable=None if progress else True):
             most = num_samples(u) if problems is None else None
             try:
                 lengths[u.id] = samples.append_recording(audio_path(data_folder, u), most)
