@@ -28,7 +28,7 @@ from camser.inference.export_folder import ExportError
 from camser.model import count_parameters
 from camser.runtime.distributed import is_single_process, run_on_main
 from camser.runtime.exit import exit_with_message, tolerate_broken_pipe
-from camser.runtime.lock import FolderInUseError, FolderLock
+from camser.runtime.lock import FolderInUseError, lock_folder
 from camser.runtime.resource_errors import BatchOutOfMemoryError, raise_on_log_failure
 from camser.runtime.signals import SIGNALS
 from camser.training import determinism, device
@@ -65,7 +65,7 @@ def main(scan: CorpusScanner | Mapping[str, CorpusScanner], recipe_folder: str |
         with SIGNALS.default_handlers():
             ddp_init_group(settings.run_opts)
     folder = Path(settings.values["output_folder"])
-    with exit_with_message(FolderInUseError, folder=folder), FolderLock(folder):
+    with exit_with_message(FolderInUseError, folder=folder), lock_folder(folder):
         with exit_with_message(ValueError, folder=folder, note=_where_it_stopped):
             run = Run(settings, scan)
         with (

@@ -1,20 +1,21 @@
 """One run at a time has a folder; several may prepare the same one."""
 
+import errno
 import os
-import shutil
+import signal
 import subprocess
 import sys
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from camser.runtime.lock import FolderInUseError, FolderLock
+from camser.runtime.lock import FolderInUseError, lock_folder
 from tests.helpers.recipe_runs import close_logs, start_run
 
 HOLD = """
-import sys, time
-from camser.runtime.lock import FolderLock
-with FolderLock(sys.argv[1]):
+import os, sys, time
+from camser.runtime.lock import lock_folder
+with lock_folder(sys.argv[1]):
     print(1, flush=True)
     time.sleep(99)
 """
@@ -28,41 +29,43 @@ def test_a_second_run_is_refused_until_the_first_has_ended_or_was_killed(tmp_pat
         with pytest.raises(
             FolderInUseError, match=rf"process {first.pid} on .* another output_folder"
         ):
-            FolderLock(folder).__enter__()
+            lock_folder(folder).__enter__()
     finally:
         first.kill()
         first.communicate()
-    with FolderLock(folder):
+    with lock_folder(folder):
         assert f"process {os.getpid()} " in (folder / ".lock").read_text()
     assert not list(folder.iterdir())
 
 
 def test_a_lock_leaves_no_empty_folder(tmp_path):
-    with FolderLock(tmp_path / "a/b"):
+    with lock_folder(tmp_path / "a/b"):
         pass
     assert not list(tmp_path.iterdir())
 
 
-def test_a_lock_removes_no_file_but_its_own(tmp_path):
-    folder = tmp_path / "run"
-    with FolderLock(folder):
-        shutil.rmtree(folder)
-        folder.mkdir()
-        (folder / ".lock").write_text("another run's")
-    assert (folder / ".lock").read_text() == "another run's"
+FORKS = HOLD.replace("print(1, ", "pid = os.fork()\n    print(pid, ")
 
 
-def test_a_lock_that_is_removed_while_it_is_taken_is_taken_again(tmp_path, monkeypatch):
-    lock, taken = FolderLock(tmp_path), []
+def test_a_fork_does_not_hold_the_lock_of_a_killed_run_on(tmp_path):
+    with subprocess.Popen([sys.executable, "-c", FORKS, tmp_path], stdout=subprocess.PIPE) as first:
+        fork = max(int(first.stdout.readline()) for _ in range(2))  # the fork prints 0
+        first.kill()
+        first.wait()
+        try:
+            with lock_folder(tmp_path):
+                os.kill(fork, 0)
+        finally:
+            os.kill(fork, signal.SIGKILL)
 
-    def lockf(handle, flags):
-        if not taken:
-            (tmp_path / ".lock").unlink()  # as the run before does at its end
-        taken.append(handle)
 
-    monkeypatch.setattr("camser.runtime.lock.fcntl.lockf", lockf)
-    with lock:
-        assert len(taken) == 2 and os.path.samestat(os.fstat(lock.handle), os.stat(lock.path))
+def test_a_file_system_without_locks_is_a_warning(tmp_path, monkeypatch, caplog):
+    def flock(handle, flags):
+        raise OSError(errno.ENOLCK, "No locks available")
+
+    monkeypatch.setattr("fcntl.flock", flock)
+    with lock_folder(tmp_path):
+        assert "cannot be locked" in caplog.text
 
 
 def test_two_runs_prepare_the_same_folder_at_once(corpus, iemocap, tmp_path):
