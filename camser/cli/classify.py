@@ -10,7 +10,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from camser.runtime.exit import escape_control_characters
+from camser.runtime.messages import escape_control_characters
 
 if TYPE_CHECKING:
     from camser.inference import EmotionClassifier, Prediction, Timeline

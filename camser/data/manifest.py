@@ -11,7 +11,7 @@ from dataclasses import astuple, dataclass, fields
 from pathlib import Path, PurePosixPath, PureWindowsPath
 from typing import Any
 
-from camser.runtime.files import atomic_write
+from camser.runtime.files import write_csv
 from camser.runtime.safe_io import read_text
 
 STYLES = ("improvised", "scripted", "acted")
@@ -183,10 +183,7 @@ def _problems(row: Utterance) -> Iterable[str]:
 def write_manifest(path: str | Path, utterances: Sequence[Utterance]) -> None:
     """Write the rows as CSV, after validating them."""
     validate_manifest(utterances, str(path))
-    with atomic_write(path) as file:
-        writer = csv.writer(file)
-        writer.writerow(COLUMNS)
-        writer.writerows(astuple(row) for row in utterances)
+    write_csv(path, COLUMNS, map(astuple, utterances))
 
 
 def read_manifest(path: str | Path) -> list[Utterance]:

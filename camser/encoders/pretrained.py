@@ -10,6 +10,8 @@ from typing import Any
 import torch
 from transformers import CONFIG_MAPPING, AutoConfig, PretrainedConfig
 
+from camser.runtime.messages import one_line
+
 FREEZES = (None, "convolutions", "all")
 
 
@@ -58,7 +60,7 @@ def resolve_config(
         try:
             return AutoConfig.for_model(model_type, **values)
         except Exception as error:  # transformers and huggingface_hub raise many types
-            raise ValueError(f"config: {' '.join(str(error).split())}") from error
+            raise ValueError(f"config: {one_line(error)}") from error
     assert source is not None
     _check_folder(source)
     try:
@@ -77,8 +79,9 @@ def init_from_config(make: Callable[[PretrainedConfig], Any], config: Pretrained
     try:
         return make(config)
     except Exception as error:  # transformers and torch raise many types
-        reason = " ".join(str(error).split())
-        raise ValueError(f"config: transformers cannot build a model from it: {reason}") from error
+        raise ValueError(
+            f"config: transformers cannot build a model from it: {one_line(error)}"
+        ) from error
 
 
 def load_weights(cls: Any, source: str, config: PretrainedConfig) -> Any:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import csv
 import json
 import platform
 import re
@@ -21,7 +20,7 @@ from camser.runtime.digests import (
     digest_matches,
     file_record,
 )
-from camser.runtime.files import atomic_write
+from camser.runtime.files import atomic_write, write_csv
 from camser.runtime.safe_io import matches_type, parse_csv, read_json, read_npz, read_text
 
 FORMAT = 4
@@ -162,19 +161,18 @@ def write_predictions(
     name : str
         The file name; the validation split has its own file.
     """
-    path = Path(folder) / name
     train_texts = {_words(text) for text in heard}
-    with atomic_write(path) as file:
-        writer = csv.writer(file)
-        writer.writerow([*DESCRIPTION, "label", "prediction", *labels])
-        for row, scores in zip(utterances, log_probabilities, strict=True):
-            if len(scores) != len(labels):
-                raise ValueError(f"{row.id}: {len(scores)} scores for {len(labels)} labels")
-            prediction = labels[max(range(len(labels)), key=scores.__getitem__)]
-            description = [getattr(row, name) for name in DESCRIPTION[:-1]]
-            words = _words(row.text)
-            description.append(("yes" if words in train_texts else "no") if words else "")
-            writer.writerow([*description, row.emotion, prediction, *scores])
+    rows = []
+    for row, scores in zip(utterances, log_probabilities, strict=True):
+        if len(scores) != len(labels):
+            raise ValueError(f"{row.id}: {len(scores)} scores for {len(labels)} labels")
+        prediction = labels[max(range(len(labels)), key=scores.__getitem__)]
+        description = [getattr(row, name) for name in DESCRIPTION[:-1]]
+        words = _words(row.text)
+        description.append(("yes" if words in train_texts else "no") if words else "")
+        rows.append([*description, row.emotion, prediction, *scores])
+    path = Path(folder) / name
+    write_csv(path, [*DESCRIPTION, "label", "prediction", *labels], rows)
     return path
 
 
@@ -223,10 +221,10 @@ def read_arrays(path: Path) -> dict[str, np.ndarray]:
 
 def write_history(folder: str | Path, rows: Sequence[Mapping[str, Any]]) -> None:
     """Write ``history.csv``: one row per epoch."""
-    with atomic_write(Path(folder) / HISTORY) as file:
-        writer = csv.DictWriter(file, dict.fromkeys(name for row in rows for name in row))
-        writer.writeheader()
-        writer.writerows(rows)
+    columns = dict.fromkeys(name for row in rows for name in row)
+    write_csv(
+        Path(folder) / HISTORY, columns, [[row.get(name, "") for name in columns] for row in rows]
+    )
 
 
 def read_history(folder: str | Path) -> list[dict[str, str]]:

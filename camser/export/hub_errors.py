@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from camser.inference.hub import exception_chain, one_line, status_of
+from camser.inference.hub import exception_chain, status_of
+from camser.runtime.messages import name_and_message, one_line
 
 LOG_IN = "`hf auth login`, or set HF_TOKEN to a token that may write"
 
@@ -30,7 +31,7 @@ def explain_upload_error(error: Exception, repo: str) -> str:
     from huggingface_hub.errors import HTTPError
 
     if isinstance(error, ValueError):  # about the model card, or a file
-        return f"the hub does not accept the folder: {' '.join(str(error).split())}"
+        return f"the hub does not accept the folder: {one_line(error)}"
     status = status_of(error)
     remedies = {
         401: f"it does not accept your token; give {LOG_IN}",
@@ -47,13 +48,13 @@ def explain_upload_error(error: Exception, repo: str) -> str:
         if isinstance(cause, (HTTPError, OSError)):
             return (
                 f"the hub ({constants.ENDPOINT}) cannot be reached, or stopped answering "
-                f"({one_line(cause)}): check the network, HTTPS_PROXY and HF_ENDPOINT, and run "
-                f"the command again; complete files are not sent again"
+                f"({name_and_message(cause)}): check the network, HTTPS_PROXY and HF_ENDPOINT, and "
+                f"run the command again; complete files are not sent again"
             )
-    return f"the hub does not accept the folder: {one_line(error)}"
+    return f"the hub does not accept the folder: {name_and_message(error)}"
 
 
 def _server_message(error: Exception) -> str:
     # Not the complete message: it may have a signed URL, which gives access to the storage.
     texts = (getattr(cause, "server_message", None) for cause in exception_chain(error))
-    return next((f", {' '.join(text.split())}" for text in texts if text), "")
+    return next((f", {one_line(text)}" for text in texts if text), "")

@@ -12,8 +12,10 @@ from torch import nn
 
 from camser.build import build_model
 from camser.evaluation import results
+from camser.evaluation.results import RERUN_HINT
 from camser.inference.skip_init import SkipWeightInit
 from camser.model import EmotionHead, UtteranceEncoder
+from camser.runtime.messages import one_line
 from camser.runtime.plugin_versions import check_installed, warn_version_differences
 from camser.runtime.resource_errors import is_out_of_memory
 from camser.runtime.safe_io import read_json
@@ -89,9 +91,9 @@ def _read_architecture(folder: Path) -> dict[str, Any]:
     try:
         architecture = read_json(path)
     except (OSError, ValueError) as error:
-        raise results.ResultsError(f"{path} cannot be read ({error}). {RERUN_HINT}") from error
+        raise results.ResultsError(f"{path} cannot be read ({error}); {RERUN_HINT}") from error
     if not isinstance(architecture, dict):
-        raise results.ResultsError(f"{path} is not a table: {architecture!r:.80}. {RERUN_HINT}")
+        raise results.ResultsError(f"{path} is not a table: {architecture!r:.80}; {RERUN_HINT}")
     return architecture
 
 
@@ -103,10 +105,9 @@ def _build(architecture: dict[str, Any], folder: Path) -> UtteranceEncoder:
     except Exception as error:  # plugins and their packages raise any error
         if is_out_of_memory(error):
             raise
-        reason = " ".join(str(error).split())[:500]
         path = folder / results.ARCHITECTURE
         raise results.ResultsError(
-            f"{path}: the model cannot be built: {reason}. {RERUN_HINT}"
+            f"{path}: the model cannot be built: {one_line(error)}; {RERUN_HINT}"
         ) from error
 
 
@@ -115,7 +116,7 @@ def _read_validated(folder: Path) -> list[dict[str, str]]:
     try:
         return results.read_predictions(path)
     except (OSError, ValueError) as error:
-        raise results.ResultsError(f"{path} cannot be read ({error}). {RERUN_HINT}") from error
+        raise results.ResultsError(f"{path} cannot be read ({error}); {RERUN_HINT}") from error
 
 
 def _best(folder: Path, run_results: dict[str, Any]) -> Checkpoint:
@@ -124,7 +125,7 @@ def _best(folder: Path, run_results: dict[str, Any]) -> Checkpoint:
     epoch = run_results["best_epoch"]
     if best is None or best.meta["epoch"] != epoch:
         raise CheckpointError(
-            f"{folder} has no checkpoint of the best epoch, {epoch}. {RERUN_HINT}"
+            f"{folder} has no checkpoint of the best epoch, {epoch}; {RERUN_HINT}"
         )
     return best
 
@@ -136,11 +137,5 @@ def _load(best: Checkpoint, modules: dict[str, nn.Module]) -> None:
             module.load_state_dict(torch.load(path, map_location="cpu", weights_only=True))
         except (OSError, EOFError, RuntimeError, pickle.UnpicklingError) as error:
             raise CheckpointError(
-                f"{path} cannot be loaded into the model ({error}). {RERUN_HINT}"
+                f"{path} cannot be loaded into the model ({error}); {RERUN_HINT}"
             ) from error
-
-
-RERUN_HINT = (
-    "Repeat the command of this run (train.py with its hyperparams.yaml): it resumes the run, and "
-    "writes the missing files"
-)

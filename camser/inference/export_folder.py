@@ -25,6 +25,7 @@ from camser.inference.skip_init import ParameterLimit, SkipWeightInit
 from camser.inference.weights import load_weights, named_weights, weights_digest
 from camser.model import EmotionHead
 from camser.runtime.digests import DIGEST_KEY, add_digest, digest_matches, file_record
+from camser.runtime.messages import one_line
 from camser.runtime.plugin_versions import check_installed
 from camser.runtime.safe_io import matches_type, read_json
 
@@ -161,9 +162,8 @@ def build(config: Mapping[str, Any], where: str) -> dict[str, nn.Module]:
             model = build_model(**config["architecture"])
             head = EmotionHead(model.embedding_size, len(config["labels"]))
     except Exception as error:  # plugins and their packages raise any error
-        reason = " ".join(str(error).split())[:500]  # some messages have several lines
         raise ExportError(
-            f"{where}: the model cannot be built: {reason}; {REEXPORT_HINT}"
+            f"{where}: the model cannot be built: {one_line(error)}; {REEXPORT_HINT}"
         ) from error
     return {"embedding_model": model, "classifier": head}
 

@@ -10,6 +10,7 @@ from typing import Any
 
 from camser.inference.export_files import CONFIG, WEIGHTS, ExportError, graph_files
 from camser.inference.export_folder import read_config
+from camser.runtime.messages import name_and_message
 
 HUB_ID = re.compile(r"[A-Za-z0-9][\w.-]*/[A-Za-z0-9][\w.-]*")
 logger = logging.getLogger(__name__)
@@ -55,7 +56,7 @@ def locate_model(source: str | Path, revision: str | None = None, graph: str | N
     except _hub_exceptions() as error:
         raise ExportError(_explain(refusal or error, source, revision)) from (refusal or error)
     if refusal is not None and not _offline(refusal):
-        logger.warning("%s is taken from the hub's cache: %s", source, one_line(refusal))
+        logger.warning("%s is taken from the hub's cache: %s", source, name_and_message(refusal))
     return folder
 
 
@@ -112,7 +113,7 @@ def _explain(error: Exception, source: str, revision: str | None) -> str:
             f"HF_HUB_OFFLINE forbids a download: unset it once, or give a folder"
         )
     if isinstance(error, errors.HFValidationError):
-        return f"{source} is neither a folder nor a hub id: {one_line(error)}"
+        return f"{source} is neither a folder nor a hub id: {name_and_message(error)}"
     if isinstance(error, errors.RevisionNotFoundError):
         return f"{source} has no revision {revision!r}; give one of its branches, tags or commits"
     if isinstance(error, errors.RemoteEntryNotFoundError):
@@ -133,7 +134,7 @@ def _explain(error: Exception, source: str, revision: str | None) -> str:
         return f"{source}: the hub ({constants.ENDPOINT}) answers with HTTP {status}; {remedy}"
     return (
         f"{source}: there is no such folder, the hub's cache does not have it, and the hub "
-        f"({constants.ENDPOINT}) cannot be reached: {one_line(error)}; check the network, "
+        f"({constants.ENDPOINT}) cannot be reached: {name_and_message(error)}; check the network, "
         f"HTTPS_PROXY and HF_ENDPOINT"
     )
 
@@ -149,14 +150,3 @@ def status_of(error: BaseException) -> int | None:
     """The HTTP status of an error of huggingface_hub, if it has one."""
     responses = (getattr(cause, "response", None) for cause in exception_chain(error))
     return next((response.status_code for response in responses if response is not None), None)
-
-
-def one_line(error: BaseException) -> str:
-    """The type and the message of an error, on one line.
-
-    Example
-    -------
-    >>> one_line(ValueError("no such\\n\\n  thing"))
-    'ValueError: no such thing'
-    """
-    return f"{type(error).__name__}: {' '.join(str(error).split())}".removesuffix(": ")

@@ -12,6 +12,7 @@ from packaging.version import Version
 from torch import Tensor, nn
 
 from camser.inference.export_files import REEXPORT_HINT, ExportError
+from camser.runtime.messages import one_line
 from camser.runtime.resource_errors import is_out_of_memory
 
 TAKES, GIVES = {"wavs", "lens"}, "embeddings"
@@ -72,7 +73,7 @@ class OnnxEncoder(nn.Module):
             if is_out_of_memory(error):
                 raise
             raise ExportError(
-                f"onnxruntime cannot compute {self.path}: {_message(error)}; give a smaller "
+                f"onnxruntime cannot compute {self.path}: {one_line(error)}; give a smaller "
                 f"batch_size, which needs less memory, or engine='torch', which does not use it"
             ) from error
         self._check(embeddings, len(wavs))
@@ -110,10 +111,5 @@ def _session(path: Path, threads: int) -> Any:
     try:
         return onnxruntime.InferenceSession(path, options, providers=["CPUExecutionProvider"])
     except Exception as error:  # its own errors have no common class
-        message = f"{path} is not a model that onnxruntime can run: {_message(error)}"
+        message = f"{path} is not a model that onnxruntime can run: {one_line(error)}"
         raise ExportError(f"{message}; {REEXPORT_HINT}") from error
-
-
-def _message(error: Exception) -> str:
-    """The message on one line; those of onnxruntime have several."""
-    return " ".join(str(error).split())[:500]

@@ -11,19 +11,9 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+from camser.runtime.messages import escape_control_characters
 from camser.runtime.resource_errors import NO_ROOM, explain, is_shutdown_error
 from camser.runtime.signals import SIGNALS, exit_status
-
-
-def escape_control_characters(text: str) -> str:
-    """A text that is safe to show in a terminal: control characters are written as escapes.
-
-    Example
-    -------
-    >>> escape_control_characters("a\\x1b[2Jä.wav")
-    'a\\\\x1b[2Jä.wav'
-    """
-    return "".join(c if c.isprintable() else ascii(c)[1:-1] for c in text)
 
 
 def _printable(message: object) -> str:

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import contextlib
+import csv
 import os
 import shutil
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import IO, Any
 
@@ -49,6 +50,14 @@ def atomic_write(path: str | os.PathLike, mode: str = "w") -> Iterator[IO]:
         raise
 
 
+def write_csv(path: str | os.PathLike, columns: Iterable[str], rows: Iterable[Iterable]) -> None:
+    """Write a table as CSV, as ``atomic_write`` does: first its columns, then its rows."""
+    with atomic_write(path) as file:
+        writer = csv.writer(file)
+        writer.writerow(columns)
+        writer.writerows(rows)
+
+
 @contextlib.contextmanager
 def atomic_folder(path: str | os.PathLike, replace: bool = False) -> Iterator[Path]:
     """Yield a new folder that is moved to ``path`` when the block ends without an error.
@@ -79,15 +88,12 @@ def atomic_folder(path: str | os.PathLike, replace: bool = False) -> Iterator[Pa
         for file in [*sorted(temporary.rglob("*")), temporary]:
             os.chmod(file, (0o777 if file.is_dir() else 0o666) & ~_umask())
             fsync_path(file)
+        replaced = Path(tempfile.mkdtemp(PART, f".{path.name}.", path.parent))
         if path.exists():
-            old_folder = Path(tempfile.mkdtemp(PART, f".{path.name}.", path.parent))
-            os.rename(path, old_folder / path.name)
-            os.rename(temporary, path)
-            fsync_path(path.parent)
-            shutil.rmtree(old_folder)
-        else:
-            os.rename(temporary, path)
-            fsync_path(path.parent)
+            os.rename(path, replaced / path.name)
+        os.rename(temporary, path)
+        fsync_path(path.parent)
+        shutil.rmtree(replaced)
     except BaseException:
         shutil.rmtree(temporary, ignore_errors=True)
         raise

@@ -23,6 +23,7 @@ from typing import Any
 
 from packaging.requirements import Requirement
 
+from camser.runtime.messages import name_and_message
 from camser.runtime.subprocesses import python_command
 
 # The order matters: each is imported once, and the later ones import the earlier ones.
@@ -157,7 +158,7 @@ def child(steps: Sequence[str]) -> None:
             answer = _answer(step)
         except (Exception, SystemExit) as error:
             cause = error.__cause__ if " " in step and error.__cause__ else error
-            answer = {"error": " ".join(f"{type(cause).__name__}: {cause}".split())}
+            answer = {"error": name_and_message(cause)}
         print(json.dumps(answer), file=answers, flush=True)
 
 

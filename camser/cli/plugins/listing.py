@@ -8,6 +8,7 @@ from contextlib import redirect_stdout
 from typing import NamedTuple
 
 from camser import registry
+from camser.runtime.messages import name_and_message
 
 
 class Listed(NamedTuple):
@@ -89,4 +90,4 @@ def load_error(kind: str, name: str) -> str:
 
 
 def _not_imported(error: BaseException) -> str:
-    return f"cannot be imported: {type(error).__name__}: {' '.join(str(error).split())}"
+    return f"cannot be imported: {name_and_message(error)}"

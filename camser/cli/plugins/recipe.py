@@ -17,6 +17,7 @@ from camser import registry
 from camser.build import MODEL_KEYS, validate_model_config
 from camser.config.settings import Settings, SettingsError, explain_build_errors, read_arguments
 from camser.model import EmotionHead, UtteranceEncoder
+from camser.runtime.messages import one_line
 
 
 def read_params(text: str | None) -> dict[str, Any]:
@@ -40,7 +41,7 @@ def read_params(text: str | None) -> dict[str, Any]:
     try:
         params = YAML(typ="safe").load(text or "{}")
     except YAMLError as error:
-        raise ValueError(f"{text!r} is not YAML: {' '.join(str(error).split())}") from error
+        raise ValueError(f"{text!r} is not YAML: {one_line(error)}") from error
     if not isinstance(params, dict) or not all(isinstance(name, str) for name in params):
         raise ValueError(
             f"the parameters are {text!r}; write them as in a recipe: "

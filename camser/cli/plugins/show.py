@@ -17,6 +17,7 @@ from camser.cli.plugins.model_summary import summarize_fusion
 from camser.cli.plugins.text_table import format_columns
 from camser.encoders.base import Encoder, FrameSpec
 from camser.fusion.base import Fusion
+from camser.runtime.messages import name_and_message, one_line
 
 INDENT = "    "
 
@@ -109,9 +110,8 @@ def of(kind: str, name: str, params: Mapping[str, Any]) -> tuple[str, list[list[
             plugin = registry.build(kind, name, paper_specs(), **params)
             rows = _of_fusion(plugin)
     except Exception as error:  # any error of the plugin
-        known = isinstance(error, ValueError)
-        message = str(error) if known else f"{type(error).__name__}: {error}"
-        return f"it cannot be {built}", [[" ".join(message.split())]]
+        message = (one_line if isinstance(error, ValueError) else name_and_message)(error)
+        return f"it cannot be {built}", [[message]]
     return f"{built}: {_num_parameters(plugin)}", rows
 
 
