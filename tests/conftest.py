@@ -3,14 +3,12 @@
 import atexit
 import contextlib
 import itertools
-import multiprocessing
 import os
 import shutil
 import signal
 import subprocess
 import sys
 import tempfile
-import time
 from pathlib import Path
 
 import numpy as np
@@ -219,24 +217,11 @@ def seeded():
 
 
 @pytest.fixture
-def lost_worker():
-    """A worker process that a signal has ended, and that nobody has waited for."""
-    worker = multiprocessing.get_context("fork").Process(target=time.sleep, args=(600,))
-    worker.start()
-    os.kill(worker.pid, signal.SIGKILL)
-    yield worker
-    worker.join()
-
-
-@pytest.fixture
 def listening():
     """Our handlers, for the length of a test."""
-    numbers = (*HANDLED, signal.SIGCHLD)
-    before = {number: signal.getsignal(number) for number in numbers}
-    ignored = sys.unraisablehook
+    before = {number: signal.getsignal(number) for number in HANDLED}
     SIGNALS.install()
     yield
-    sys.unraisablehook = ignored
     for number, handler in before.items():
         signal.signal(number, handler)
     SIGNALS.forget()

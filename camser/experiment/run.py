@@ -62,8 +62,9 @@ def main(scan: CorpusScanner | Mapping[str, CorpusScanner], recipe_folder: str |
     with exit_with_message(ValueError):
         settings = read_arguments(sys.argv[1:], recipe_folder)
         settings = settings._replace(run_opts=device.local_rank_device(settings.run_opts))
-        with SIGNALS.default_handlers():
-            ddp_init_group(settings.run_opts)
+        SIGNALS.uninstall()
+        ddp_init_group(settings.run_opts)
+        SIGNALS.install()
     folder = Path(settings.values["output_folder"])
     with exit_with_message(FolderInUseError, folder=folder), lock_folder(folder):
         with exit_with_message(ValueError, folder=folder, note=_where_it_stopped):

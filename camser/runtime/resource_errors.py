@@ -8,11 +8,12 @@ import os
 import shutil
 import signal
 import time
-import traceback
 from collections.abc import Callable, Collection, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
+
+from camser.runtime.messages import one_line
 
 if TYPE_CHECKING:
     from multiprocessing.process import BaseProcess
@@ -23,7 +24,6 @@ NOT_WRITABLE = {errno.EROFS, errno.EACCES, errno.EPERM}
 MEMORY = {"MemoryError", "OutOfMemoryError"}
 NETWORK = {"DistNetworkError", "DistStoreError"}
 PIPE_ERRORS = (EOFError, ConnectionError, FileNotFoundError)  # of a closed pipe or socket
-WORKER_WATCH = "torch.utils.data._utils.signal_handling"
 SHARED_MEMORY = Path("/dev/shm")
 RESUME_HINT = "then run the same command again to resume"
 
@@ -82,12 +82,6 @@ def is_shutdown_error(error: BaseException) -> bool:
     return of_others or isinstance(error, (LostWorkerError, *PIPE_ERRORS))
 
 
-def is_raised_by_worker_watch(error: BaseException) -> bool:
-    """Whether PyTorch's signal handler raised the error because a worker is gone."""
-    frames = (frame for frame, _ in traceback.walk_tb(error.__traceback__))
-    return any(frame.f_globals.get("__name__") == WORKER_WATCH for frame in frames)
-
-
 def worker_exits(workers: Collection[BaseProcess]) -> list[str]:
     """The endings of workers that failed, e.g. ["SIGKILL"] or ["exit status 1"].
 
@@ -99,11 +93,8 @@ def worker_exits(workers: Collection[BaseProcess]) -> list[str]:
     deadline = time.monotonic() + 1
     while workers and all(w.exitcode is None for w in workers) and time.monotonic() < deadline:
         time.sleep(0.005)
-    return [_ending(worker.exitcode) for worker in workers if worker.exitcode]
-
-
-def _ending(status: int) -> str:
-    return signal.Signals(-status).name if status < 0 else f"exit status {status}"
+    statuses = [worker.exitcode for worker in workers if worker.exitcode]
+    return [signal.Signals(-n).name if n < 0 else f"exit status {n}" for n in statuses]
 
 
 def _is_a(error: BaseException, names: set[str]) -> bool:
@@ -140,35 +131,31 @@ def explain(error: BaseException, folder: str | Path = ".") -> str | None:
     folder : str or Path
         The path to report if the error names no file.
     """
+    reason = _without_stack(error)
     if is_out_of_memory(error):
-        return f"no memory is left ({_first_line(error)}); provide more, {RESUME_HINT}"
-    if isinstance(error, LostWorkerError):
-        return str(error)
-    if isinstance(error, OSError):
-        return _of_file(error, folder)
+        return f"no memory is left ({reason}); provide more, {RESUME_HINT}"
     if _is_a(error, NETWORK):
         return (
-            f"this process cannot reach the others of its run ({_first_line(error)}); their "
-            f"own messages may show the reason. Fix the cause, {RESUME_HINT}"
+            f"this process cannot reach the others of its run ({reason}); their own messages may "
+            f"show the reason. Fix the cause, {RESUME_HINT}"
         )
-    return None
-
-
-def _of_file(error: OSError, folder: str | Path) -> str:
-    name = error.filename2 or error.filename or folder  # of a copy, the second is written
+    if not isinstance(error, OSError):
+        return str(error) if isinstance(error, LostWorkerError) else None
+    path = error.filename2 or error.filename or folder  # of a copy, the second is written
     if error.errno in NO_ROOM:
-        return _no_room(name, f"could not be written ({error.strerror})")
+        return (
+            f"{path} could not be written ({error.strerror}); {free_space(path) / 1e6:.1f} MB are "
+            f"free there. Finished files are complete: free some space, {RESUME_HINT}"
+        )
     if error.errno in NOT_WRITABLE:
-        return f"{name} may not be read or written ({error.strerror}); fix this, {RESUME_HINT}"
+        return f"{path} may not be read or written ({error.strerror}); fix this, {RESUME_HINT}"
     return str(error)
 
 
-def _no_room(path: str | Path, problem: str) -> str:
-    free = free_space(path)
-    return (
-        f"{path} {problem}; {free / 1e6:.1f} MB are free there. Finished files are complete: "
-        f"free some space, {RESUME_HINT}"
-    )
+def _without_stack(error: BaseException) -> str:
+    """The message without PyTorch's additions: the source location and a stack."""
+    first_line = (str(error) or type(error).__name__).partition("\n")[0]
+    return one_line(first_line.split("] ", 1)[-1], most=200)
 
 
 def free_space(path: str | Path) -> int:
@@ -183,12 +170,6 @@ def free_space(path: str | Path) -> int:
     return shutil.disk_usage(folder).free
 
 
-def _first_line(error: BaseException) -> str:
-    """The message without PyTorch's additions: the source location and a stack."""
-    lines = (str(error) or type(error).__name__).splitlines()
-    return lines[0].split("] ", 1)[-1][:200] if lines else type(error).__name__
-
-
 def raise_on_log_failure() -> None:
     """From now on, a log file that cannot be written is an error, like any other file."""
     for handler in logging.getLogger().handlers:
@@ -199,14 +180,3 @@ def raise_on_log_failure() -> None:
 
 def _raise(record: logging.LogRecord) -> None:
     raise  # the exception that is being handled
-
-
-@contextmanager
-def add_file_name(path: str | os.PathLike) -> Iterator[None]:
-    """Add a file's name to system errors that lack it, such as those of a write."""
-    try:
-        yield
-    except OSError as error:
-        if error.filename is None:
-            error.filename = os.fspath(path)
-        raise

@@ -2,18 +2,15 @@
 
 from __future__ import annotations
 
-import contextlib
 import os
 import signal
 import sys
 import threading
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
-from types import FrameType, TracebackType
+from contextlib import contextmanager, suppress
+from types import FrameType
 from typing import Any
-
-from camser.runtime.resource_errors import is_raised_by_worker_watch
 
 HANDLED = (signal.SIGINT, signal.SIGTERM)
 SAME_WITHIN = 1.0  # seconds; a terminal, a launcher and a scheduler may send the same signal
@@ -40,14 +37,15 @@ class SignalState:
 
     def install(self) -> None:
         """Install the handlers. Ignored signals, e.g. in a shell's background, stay ignored."""
-        if threading.current_thread() is not threading.main_thread():
-            return  # only that one may; a program that runs camser in another has its own handlers
         self.forget()
-        for number in HANDLED:
-            if signal.getsignal(number) is not signal.SIG_IGN:
-                signal.signal(number, self._receive)
-        if sys.unraisablehook != self._resend_lost_signal:
-            self._told, sys.unraisablehook = sys.unraisablehook, self._resend_lost_signal
+        _set_handlers(self._receive)
+
+    def uninstall(self) -> None:
+        """From now on, a signal ends the process at once, by the system's default.
+
+        While C++ code waits for other processes, Python would see the signal only afterwards.
+        """
+        _set_handlers(signal.SIG_DFL)
 
     @contextmanager
     def defer(self) -> Iterator[None]:
@@ -58,21 +56,6 @@ class SignalState:
         finally:
             self._deferring = False
 
-    @contextmanager
-    def default_handlers(self) -> Iterator[None]:
-        """In this context, a signal ends the process at once, by the system's default.
-
-        While C++ code waits for other processes, Python would see the signal only afterwards.
-        """
-        replaced = [number for number in HANDLED if signal.getsignal(number) == self._receive]
-        for number in replaced:
-            signal.signal(number, signal.SIG_DFL)
-        try:
-            yield
-        finally:
-            for number in replaced:
-                signal.signal(number, self._receive)
-
     def _receive(self, number: int, frame: FrameType | None) -> None:
         now = time.monotonic()
         if self.received and now - self._at < SAME_WITHIN:
@@ -81,27 +64,23 @@ class SignalState:
             signal.signal(number, signal.SIG_DFL)
             os.kill(os.getpid(), number)
         self.received, self._at = number, now
-        ignore_child_exits()  # a loader's workers may have received it too
         if not self._deferring:
             sys.exit(exit_status(number))
         message = "stopping after the next checkpoint; send it again, after a second, to stop now"
-        with contextlib.suppress(OSError):  # the same signal may have ended the reader
+        with suppress(OSError):  # the same signal may have ended the reader
             # The signal may have interrupted a print.
             os.write(2, f"\n{signal.Signals(number).name}: {message}\n".encode())
 
-    def _resend_lost_signal(self, ignored: Any) -> None:
-        """Send a signal again if Python ignored its exception, as it does around a fork.
-
-        A lost worker is not reported here: the code that waits for its batch detects it.
-        """
-        if self.received and isinstance(ignored.exc_value, SystemExit):
-            number, self.received = self.received, 0
-            threading.Timer(0.01, os.kill, (os.getpid(), number)).start()
-        elif not is_raised_by_worker_watch(ignored.exc_value):
-            self._told(ignored)
-
 
 SIGNALS = SignalState()  # signals are a process's
+
+
+def _set_handlers(handler: Any) -> None:
+    if threading.current_thread() is not threading.main_thread():
+        return  # only that one may; a program that runs camser in another has its own handlers
+    for number in HANDLED:
+        if signal.getsignal(number) is not signal.SIG_IGN:
+            signal.signal(number, handler)
 
 
 def exit_status(number: int) -> int:
@@ -115,25 +94,11 @@ def exit_status(number: int) -> int:
     return 128 + number
 
 
-def ignore_child_exits() -> None:
-    """From now on, ignore children that end: PyTorch's handler could raise at any line."""
-    if hasattr(signal, "SIGCHLD") and threading.current_thread() is threading.main_thread():
-        signal.signal(signal.SIGCHLD, lambda *args: None)
+def leave_messages_to_main_process(worker: int) -> None:
+    """The ``worker_init_fn`` of a loader: a worker ignores Ctrl-C, and prints no errors itself.
 
-
-def ignore_sigint_in_worker(worker: int) -> None:
-    """The ``worker_init_fn`` of a loader: only the main process handles Ctrl-C and reports it.
-
-    A terminal sends Ctrl-C to all its processes, so a worker ignores it. If the main process is
-    gone, a worker does not report the broken connection to it.
+    A terminal sends Ctrl-C to all its processes. A worker's errors are raised in the main process;
+    if that is gone, a thread of the worker would print that the connection is broken.
     """
     signal.signal(signal.SIGINT, signal.SIG_IGN)
-    previous_hook = sys.excepthook
-
-    def report(
-        kind: type[BaseException], error: BaseException, trace: TracebackType | None
-    ) -> None:
-        if not issubclass(kind, (ConnectionError, EOFError)):
-            previous_hook(kind, error, trace)
-
-    sys.excepthook = report
+    sys.excepthook = lambda *error: None

@@ -22,11 +22,12 @@ from speechbrain.dataio.sampler import ReproducibleRandomSampler
 from speechbrain.utils.checkpoints import mark_as_loader, mark_as_saver, register_checkpoint_hooks
 from speechbrain.utils.distributed import get_rank, if_main_process, is_distributed_initialized
 from torch import Tensor
+from torch.utils.data._utils import signal_handling
 
 from camser.data.dataset import SegmentDataset
 from camser.runtime import resource_errors
 from camser.runtime.distributed import all_reduce_max, is_single_process
-from camser.runtime.signals import SIGNALS, exit_status, ignore_child_exits, ignore_sigint_in_worker
+from camser.runtime.signals import SIGNALS, exit_status, leave_messages_to_main_process
 from camser.training import nonfinite
 from camser.training.checkpoints import CheckpointError, remove_unfinished
 from camser.training.compilation import eager_unless_full_batch
@@ -53,7 +54,7 @@ class ResumableBrain(sb.Brain):
         self.datasets: dict[Stage, SegmentDataset] = {}
         scaled = self.scaler.is_enabled()
         self.losses = nonfinite.LossTracker(self.nonfinite_patience, scaled, is_single_process())
-        self.last_complete_step = 0  # the last one that this process completed
+        self._complete_step = 0  # the last one that this process completed
         self._began, self._seconds_before = time.monotonic(), 0.0
         self._loaders: weakref.WeakSet = weakref.WeakSet()
         if self.max_grad_norm <= 0:  # SpeechBrain would then climb the gradient
@@ -64,7 +65,10 @@ class ResumableBrain(sb.Brain):
         self.datasets[stage] = dataset
         kwargs["generator"] = torch.Generator().manual_seed(self.hparams.seed)
         if kwargs.get("num_workers"):
-            kwargs["worker_init_fn"] = ignore_sigint_in_worker
+            kwargs["worker_init_fn"] = leave_messages_to_main_process
+            # PyTorch's handler of SIGCHLD would raise at any line. Without it, the loader raises
+            # where it waits for a batch of a worker that is gone, after seconds.
+            signal_handling._SIGCHLD_handler_set = True
         if stage == Stage.TRAIN:
             self.train_sampler = ReproducibleRandomSampler(dataset, seed=self.hparams.seed)
             kwargs["sampler"] = self.train_sampler
@@ -78,15 +82,12 @@ class ResumableBrain(sb.Brain):
     def watching_workers(self) -> Iterator[None]:
         """Raise a LostWorkerError instead of an error that a loader's dead worker caused.
 
-        PyTorch raises a RuntimeError anywhere, or the pipe to the worker breaks first. Only the
-        worker's exit status shows the cause.
+        PyTorch raises a RuntimeError, or the pipe to the worker breaks first. Only the worker's
+        exit status shows the cause.
         """
         try:
             yield
-        except resource_errors.LostWorkerError:
-            raise
         except (RuntimeError, *resource_errors.PIPE_ERRORS) as error:
-            ignore_child_exits()  # else PyTorch may raise in here too, when it notices an exit
             if lost := self._lost_workers():
                 raise resource_errors.LostWorkerError(lost) from error
             raise
@@ -143,7 +144,7 @@ class ResumableBrain(sb.Brain):
         self.losses.add(self.step, batch.id, loss.detach(), skipped)
         if self.losses.should_fetch:
             self.avg_train_loss: float = self.losses.fetch(self.avg_train_loss)
-        self.last_complete_step = self.step
+        self._complete_step = self.step
         return self.avg_train_loss
 
     @property
@@ -167,13 +168,13 @@ class ResumableBrain(sb.Brain):
         """See ``AtomicCheckpointer.save_and_keep_only``; ends here after a signal."""
         folder = Path(self.checkpointer.checkpoints_dir)
         try:
-            with resource_errors.add_file_name(folder):
-                self.checkpointer.save_and_keep_only(**kwargs)
-        except OSError:
+            self.checkpointer.save_and_keep_only(**kwargs)
+        except (OSError, RuntimeError) as error:
             remove_unfinished(folder)  # it takes disk space that is needed
-            raise
-        except RuntimeError as error:  # torch.save's, which has no errno
-            remove_unfinished(folder)
+            if isinstance(error, OSError):
+                error.filename = error.filename or str(folder)
+                raise
+            # torch.save's, which has no errno
             free = resource_errors.free_space(folder) / 1e6
             raise CheckpointError(
                 f"{folder} could not be written ({error}); {free:.1f} MB are free there. Earlier "
@@ -194,19 +195,16 @@ class ResumableBrain(sb.Brain):
         sys.exit(exit_status(number))
 
     def _should_save_intra_epoch_ckpt(self, *args: Any) -> bool:
-        # Between two optimizer steps there are gradients that no checkpoint stores.
-        factor = self.grad_accumulation_factor
-        if self.step % factor:
+        if not self._has_no_gradients:
             return False
         # To agree, processes wait for each other, so they do it where they have waited anyway.
-        unfetched = len(self.losses.pending) >= factor
-        if not (unfetched and is_distributed_initialized()) and all_reduce_max(
-            SIGNALS.received, self.device
-        ):
+        unfetched = len(self.losses.pending) >= self.grad_accumulation_factor
+        may_wait = not (unfetched and is_distributed_initialized())
+        if may_wait and all_reduce_max(SIGNALS.received, self.device):
             if self.checkpointer is None:
                 self._stop_if_signalled()
             return True
-        if self.checkpointer is None or (unfetched and self.ckpt_interval_minutes > 0):
+        if unfetched and self.ckpt_interval_minutes > 0:
             return False
         return super()._should_save_intra_epoch_ckpt(*args)
 
@@ -216,33 +214,23 @@ class ResumableBrain(sb.Brain):
         self.save_checkpoint(meta=meta, end_of_epoch=False, verbosity=logging.DEBUG)
 
     def _fit_train(self, train_set: Any, epoch: int, enable: bool) -> None:
-        self.last_complete_step = 0  # of this epoch; a resumed one has a checkpoint already
+        self._complete_step = 0  # of this epoch; a resumed one has a checkpoint already
         self._began, self._seconds_before = time.monotonic() - self._seconds_before, 0.0
         try:
             super()._fit_train(train_set, epoch, enable)
-        except (RuntimeError, EOFError, OSError) as error:
+        except (RuntimeError, *resource_errors.PIPE_ERRORS):
             # A signal to all of a job's processes stops the loader's workers too.
-            is_signalled = SIGNALS.received and is_single_process()
-            if not is_signalled or not (
-                resource_errors.is_shutdown_error(error) or self._lost_workers()
-            ):
+            if not (SIGNALS.received and is_single_process() and self._lost_workers()):
                 raise
-            if not self._at_step_boundary(train_set):
-                sys.exit(exit_status(SIGNALS.received))
-            self._save_intra_epoch_ckpt()
+            is_between_batches = self.step and self.step == self._complete_step
+            if self.checkpointer and is_between_batches and self._has_no_gradients:
+                self._save_intra_epoch_ckpt()
+            sys.exit(exit_status(SIGNALS.received))
 
-    def _at_step_boundary(self, train_set: Any) -> bool:
-        """Whether training was interrupted at the end of a step, and can be saved there.
-
-        PyTorch raises for a lost worker from a signal's handler, anywhere, until a signal stops
-        this process too.
-        """
-        if self.checkpointer is None or not self.step or self.step % self.grad_accumulation_factor:
-            return False
-        iterator = train_set._speechbrain_iterator  # its position is saved too
-        return (
-            iterator is not None and self.step == self.last_complete_step == iterator._num_yielded
-        )
+    @property
+    def _has_no_gradients(self) -> bool:
+        """Whether the step is at the end of an optimizer step: no checkpoint stores gradients."""
+        return self.step % self.grad_accumulation_factor == 0
 
     @mark_as_saver
     def _save(self, path: str | Path) -> None:
@@ -270,17 +258,15 @@ class ResumableBrain(sb.Brain):
         )
 
     def _advice(self) -> str:
-        factor = self.grad_accumulation_factor
-        smaller = resource_errors.smaller_batch(self.hparams.batch_size, factor)
+        size, factor = self.hparams.batch_size, self.grad_accumulation_factor
+        smaller = resource_errors.smaller_batch(size, factor)
         if smaller is None:
             return "give --precision=bf16, freeze more encoders, or take fewer of them"
-        folder = self.checkpointer and Path(self.checkpointer.checkpoints_dir)
         # Not the checkpointer, which waits for the other processes: they may not have failed.
-        has_checkpoints = folder and any(folder.glob("CKPT*"))
+        begun = self.checkpointer and any(self.checkpointer.checkpoints_dir.glob("CKPT*"))
         return (
             f"give --batch_size={smaller[0]} --grad_accumulation_factor={smaller[1]}, the same "
-            f"{self.hparams.batch_size * factor} segments a step"
-            f"{', and another output_folder' if has_checkpoints else ''}"
+            f"{size * factor} segments a step{', and another output_folder' if begun else ''}"
         )
 
     def memory_to_evaluate(self, size: int) -> AbstractContextManager[None]:

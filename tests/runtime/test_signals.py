@@ -3,11 +3,9 @@
 import os
 import re
 import signal
-import sys
-import time
 
 import pytest
-from torch.utils.data._utils import signal_handling
+from torch.utils.data.dataloader import _SingleProcessDataLoaderIter
 
 from camser.evaluation import results
 from camser.runtime import signals
@@ -27,58 +25,11 @@ def test_outside_of_training_a_signal_ends_at_once(listening, number, status):
 
 def test_while_others_are_waited_for_the_system_ends_a_process(listening):
     signal.signal(signal.SIGINT, signal.SIG_IGN)
-    with SIGNALS.default_handlers():
-        assert signal.getsignal(signal.SIGTERM) is signal.SIG_DFL
-        assert signal.getsignal(signal.SIGINT) is signal.SIG_IGN
-    assert signal.getsignal(signal.SIGTERM) == SIGNALS._receive
-
-
-def test_a_signal_whose_end_python_ignores_comes_once_more(listening):
-    class Dying:
-        def __del__(self):
-            os.kill(os.getpid(), signal.SIGTERM)
-
-    SIGNALS.install()  # pytest may have come between
-    with pytest.raises(SystemExit) as ended:
-        Dying()
-        time.sleep(30)
-    assert ended.value.code == 143
-
-
-def test_of_what_python_ignores_a_lost_worker_is_not_told(listening, lost_worker, monkeypatch):
-    class Dying:
-        def __init__(self, act):
-            self.act = act
-
-        def __del__(self):
-            self.act()
-
-    def learn():
-        raised.append(True)
-        signal.raise_signal(signal.SIGCHLD)
-        raised.append(False)
-
-    told, raised = [], []
-    SIGNALS.install()  # pytest may have come between
-    monkeypatch.setattr(SIGNALS, "_told", lambda ignored: told.append(ignored.exc_type))
-    monkeypatch.setattr(signal_handling, "_SIGCHLD_handler_set", False)
-    signal_handling._set_SIGCHLD_handler()
-    os.waitid(os.P_PID, lost_worker.pid, os.WEXITED | os.WNOWAIT)
-    signal_handling._set_worker_pids(1, (lost_worker.pid,))
-    Dying(learn)  # PyTorch's own handler raises there
-    signal_handling._remove_worker_pids(1)
-    Dying(lambda: {}["a mistake of ours"])
-    assert told == [KeyError] and raised == [True]
-
-
-def test_a_worker_leaves_it_to_the_main_process_to_tell_how_all_ends(listening, monkeypatch):
-    told = []
-    monkeypatch.setattr(sys, "excepthook", lambda kind, *rest: told.append(kind))
-    signals.ignore_sigint_in_worker(0)
+    SIGNALS.uninstall()
+    assert signal.getsignal(signal.SIGTERM) is signal.SIG_DFL
     assert signal.getsignal(signal.SIGINT) is signal.SIG_IGN
-    for error in (ConnectionResetError(), EOFError(), KeyError()):
-        sys.excepthook(type(error), error, None)
-    assert told == [KeyError]
+    SIGNALS.install()
+    assert signal.getsignal(signal.SIGTERM) == SIGNALS._receive
 
 
 def test_one_ctrl_c_that_arrives_twice_is_one(listening, monkeypatch):
@@ -138,42 +89,40 @@ def test_an_interrupted_run_goes_on_to_the_same_weights(
     )
 
 
-GONE = RuntimeError("whatever PyTorch calls it")
+def lose_worker(job, monkeypatch, step, epoch, error):
+    """After a step, the main process and the loader's worker are told to end."""
+    brain, next_data = job.brain, _SingleProcessDataLoaderIter._next_data
 
+    def wait_for_batch(loader):
+        place = brain.step, brain.hparams.epoch_counter.current
+        if place != (step, epoch) or not brain.modules.training:
+            return next_data(loader)
+        SIGNALS.received = signal.SIGTERM
+        brain._lost_workers = lambda: ["SIGTERM"]
+        raise error
 
-def lose_worker(job, method, step, epoch, error):
-    """Be told, in a method of the brain, to end, and that the loader's worker has ended."""
-    inner = getattr(job.brain, method)
-
-    def call(*args, **kwargs):
-        if (job.brain.step, job.brain.hparams.epoch_counter.current) == (step, epoch):
-            SIGNALS.received = signal.SIGTERM
-            job.brain._lost_workers = lambda: ["SIGTERM"]
-            raise error
-        return inner(*args, **kwargs)
-
-    setattr(job.brain, method, call)
+    monkeypatch.setattr(_SingleProcessDataLoaderIter, "_next_data", wait_for_batch)
 
 
 @pytest.mark.parametrize(
-    "method, step, epoch, error, saved",
+    "factor, step, epoch, error, saved",
     [
-        ("compute_objectives", 3, 1, GONE, None),
-        ("optimizers_step", 3, 2, GONE, "epoch 1, its end"),
-        ("on_stage_start", 0, 2, GONE, "epoch 1, its end"),
-        ("update_average", 3, 1, GONE, "epoch 1, step 3 of 7"),
-        ("update_average", 3, 1, EOFError(), "epoch 1, step 3 of 7"),
+        (1, 0, 1, RuntimeError("a worker exited"), None),
+        (1, 0, 2, RuntimeError("a worker exited"), "epoch 1, its end"),
+        (1, 3, 1, EOFError(), "epoch 1, step 3 of 7"),
+        (2, 3, 1, EOFError(), None),
     ],
 )
-def test_a_run_that_is_cut_off_anywhere_in_a_step_saves_no_half_of_it(
-    start, run, listening, capsys, method, step, epoch, error, saved
+def test_a_run_whose_workers_end_too_saves_the_last_complete_step(
+    start, run, listening, capsys, monkeypatch, factor, step, epoch, error, saved
 ):
-    settings = [*CHEAP, "--number_of_epochs=2"]
+    settings = [*CHEAP, "--number_of_epochs=2", f"--grad_accumulation_factor={factor}"]
     undisturbed = weights(run(*settings, folder="undisturbed"))
     job = start(*settings)
-    lose_worker(job, method, step, epoch, error)
+    lose_worker(job, monkeypatch, step, epoch, error)
     with pytest.raises(SystemExit) as ended:
         job.train()
+    monkeypatch.undo()
     SIGNALS.forget()
     assert ended.value.code == 128 + signal.SIGTERM
     there = [path.name for path in (job.output_folder / "save").iterdir()]
