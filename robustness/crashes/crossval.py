@@ -20,7 +20,7 @@ import time
 from pathlib import Path
 
 from camser.evaluation import results
-from camser.experiment.crossval import launch_local, main
+from camser.experiment.crossval import launch, main
 from robustness.crashes.damaged_files import HARM
 from robustness.harness import report, tiny_recipe
 from robustness.harness.forked_run import Run
@@ -39,7 +39,7 @@ def sweep(place: tiny_recipe.Place) -> None:
     place.output.mkdir(exist_ok=True)
     os.chdir(place.output)  # jobs write below it, in folders of their own
     # Jobs are forked from here, where all is imported, and not from a server that imports it.
-    launch_local.multiprocessing = _Forking()
+    launch.multiprocessing = _Forking()
     main.main(tiny_recipe.scan, tiny_recipe.RECIPE)
 
 

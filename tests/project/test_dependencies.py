@@ -12,7 +12,7 @@ from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
 from camser.config.command_line import SettingsError
-from camser.experiment.crossval import launch_ray
+from camser.experiment.crossval.launch import run_on_ray
 from camser.experiment.outputs import tensorboard_logger
 from camser.export.onnx import quantize
 from camser.inference import onnx_encoder as engine
@@ -193,7 +193,7 @@ def test_a_graph_without_onnxruntime_says_what_to_install(monkeypatch, tmp_path)
 def test_the_launcher_without_ray_says_what_to_install(monkeypatch):
     monkeypatch.setitem(sys.modules, "ray", None)
     with pytest.raises(SettingsError, match=r"needs Ray; run: pip install camser\[ray\]"):
-        next(launch_ray.launch([], None, 0))
+        next(run_on_ray([], None, 0))
 
 
 def test_curves_without_tensorboard_say_what_to_install(monkeypatch, tmp_path):

@@ -8,6 +8,7 @@ import time
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import closing
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -17,14 +18,13 @@ from camser.config.settings import SettingsError, read_arguments
 from camser.data.folds import selection_note
 from camser.data.prepare import CorpusScanner
 from camser.evaluation.results import ResultsError
-from camser.experiment.crossval import launch_local, launch_ray
+from camser.experiment.crossval.launch import LOG, last_line, run_locally, run_on_ray
 from camser.experiment.crossval.options import read_options, resources
 from camser.experiment.crossval.plan import Job, plan_jobs
-from camser.experiment.crossval.process import LOG, last_line
 from camser.runtime.exit import exit_with_message, tolerate_broken_pipe
 from camser.runtime.signals import SIGNALS
 
-LAUNCH = {"local": launch_local.launch, "ray": launch_ray.launch}
+LAUNCH = {"local": run_locally, "ray": run_on_ray}
 
 
 def main(scan: CorpusScanner | Mapping[str, CorpusScanner], recipe_folder: str | Path) -> None:
@@ -82,7 +82,7 @@ def _finished_results(job: Job) -> dict[str, Any] | None:
         return None
 
 
-def _wait(todo: Sequence[Job], ended: Iterable[tuple[Job, int]]) -> list[Job]:
+def _wait(todo: Sequence[Job], ended: Iterable[tuple[Job, int | None]]) -> list[Job]:
     """Wait for the jobs and print one line per job; return the failed ones."""
     start, failed = time.monotonic(), []
     for number, (job, status) in enumerate(ended, start=1):
@@ -94,14 +94,10 @@ def _wait(todo: Sequence[Job], ended: Iterable[tuple[Job, int]]) -> list[Job]:
             outcome = f"WA {results['WA']:.4f}, UA {results['UA']:.4f}"
         elapsed = time.monotonic() - start
         left = elapsed / number * (len(todo) - number)
-        clock = f"{_clock(elapsed)} elapsed, {_clock(left)} left"
+        times = [timedelta(seconds=round(seconds)) for seconds in (elapsed, left)]
+        clock = "{} elapsed, {} left".format(*times)
         print(f"[{number}/{len(todo)}, {clock}] {job.name}: {outcome}", flush=True)
     return failed
-
-
-def _clock(seconds: float) -> str:
-    hours, rest = divmod(round(seconds), 3600)
-    return f"{hours}:{rest // 60:02}:{rest % 60:02}"
 
 
 def _summary(jobs: Sequence[Job]) -> str:

@@ -9,7 +9,6 @@ from typing import NamedTuple
 
 from camser.config.command_line import SettingsError
 
-LAUNCHERS = ("local", "ray")
 CHOSEN = {"variant": "variants", "fold": "folds", "seed": "seeds", "selection": "selections"}
 
 
@@ -47,7 +46,7 @@ def read_options(argv: Sequence[str]) -> tuple[argparse.Namespace, list[str]]:
     parser.add_argument(
         "--selections", nargs="+", metavar="S", help="held_out, test_fold; the recipe's by default"
     )
-    parser.add_argument("--launcher", choices=LAUNCHERS, default="local")
+    parser.add_argument("--launcher", choices=["local", "ray"], default="local")
     parser.add_argument("--workers", type=int, help="jobs at once; one per GPU, or one, by default")
     parser.add_argument("--cpus_per_job", type=int, help="by default the machine's / workers")
     parser.add_argument("--gpus_per_job", type=float, help="by default the machine's / workers")
@@ -84,5 +83,5 @@ def resources(options: argparse.Namespace, num_gpus: int) -> Resources:
     if (options.gpus_per_job or 0) < 0:
         raise SettingsError(f"--gpus_per_job is {options.gpus_per_job}; it must be 0 or more")
     cpus = options.cpus_per_job or max(1, num_cpus // workers)
-    gpus = num_gpus / workers if options.gpus_per_job is None else options.gpus_per_job
-    return Resources(workers, cpus, min(gpus, 1.0) if options.gpus_per_job is None else gpus)
+    gpus = options.gpus_per_job
+    return Resources(workers, cpus, min(num_gpus / workers, 1.0) if gpus is None else gpus)

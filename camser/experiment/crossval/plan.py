@@ -5,19 +5,19 @@ from __future__ import annotations
 import argparse
 import itertools
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from camser.build import MODEL_KEYS, validate_model_config
-from camser.config.settings import SettingsError, read_arguments
+from camser.config.settings import Settings, SettingsError, read_arguments
 from camser.data import prepare
 from camser.data.folds import FOLD_KEYS, make_folds, selection_note
 from camser.data.manifest import Utterance, fingerprint
 from camser.data.prepare import CorpusError, CorpusScanner
-from camser.evaluation.results import ResultsError, read_results
+from camser.evaluation.results import RESULTS, ResultsError, read_results
 from camser.experiment.resume import check_same_corpus, check_same_run, result_settings
 
 
@@ -52,79 +52,25 @@ class Job:
         SettingsError
             If the file belongs to another run.
         """
-        if not (self.folder / "results.json").exists():
+        path = self.folder / RESULTS
+        if not path.exists():
             return None
-        results = read_results(self.folder / "results.json")
+        results = read_results(path)
         for name, value in self.expected.items():
             if results[name] != value:
-                path, reason = self.folder / "results.json", _difference(name, results, value)
                 raise SettingsError(
-                    f"{path} belongs to another run: {reason}; give another output_folder, "
-                    f"or delete the file"
+                    f"{path} belongs to another run: {_difference(name, results[name], value)}; "
+                    f"give another output_folder, or delete the file"
                 )
         return results
 
 
-def _difference(name: str, results: Mapping[str, Any], value: Any) -> str:
-    """How the results of a run differ from the expected value; for tables, the differing keys."""
-    if not isinstance(value, Mapping):
-        return f"its {name} is {results[name]!r}, here {value!r}"
-    keys = sorted(k for k in {*results[name], *value} if results[name].get(k) != value.get(k))
+def _difference(name: str, found: Any, expected: Any) -> str:
+    """How a result differs from the expected value; for tables, the differing keys."""
+    if not isinstance(expected, Mapping):
+        return f"its {name} is {found!r}, here {expected!r}"
+    keys = sorted(k for k in {*found, *expected} if found.get(k) != expected.get(k))
     return f"its {name} differs in {', '.join(keys)}"
-
-
-class PlannedVariant:
-    """A variant with one selection: its settings, its data and its folds.
-
-    Arguments
-    ---------
-    arguments : sequence of str
-        The recipe and its overrides, with the variant's name and the selection.
-    recipe_folder : Path
-        The folder of the recipe.
-    """
-
-    def __init__(self, arguments: Sequence[str], recipe_folder: Path) -> None:
-        self.script, self.arguments = str(recipe_folder / "train.py"), list(arguments)
-        self.settings = read_arguments(self.arguments, recipe_folder)
-        values = self.settings.values
-        validate_model_config(*(values[name] for name in MODEL_KEYS))
-
-    def jobs(
-        self, utterances: list[Utterance], seeds: Sequence[int], chosen: Sequence[int] | None
-    ) -> list[Job]:
-        """One job per seed and fold."""
-        values = self.settings.values
-        num_folds = len(make_folds(utterances, **{name: values[name] for name in FOLD_KEYS}))
-        folds = range(num_folds) if chosen is None else chosen
-        unknown = sorted(set(folds) - set(range(num_folds)))
-        if unknown:
-            raise SettingsError(f"--folds: {unknown}; {values['protocol']} has 0 … {num_folds - 1}")
-        pairs = itertools.product(dict.fromkeys(seeds or [values["seed"]]), dict.fromkeys(folds))
-        manifest = fingerprint(utterances)
-        jobs = [self._job(manifest, seed, fold) for seed, fold in pairs]
-        for job in jobs:
-            check_same_corpus(job.folder, utterances)
-        return jobs
-
-    def _job(self, manifest: str, seed: int, fold: int) -> Job:
-        values = self.settings.with_values(seed=seed, fold=fold)
-        folder = Path(values["output_folder"])
-        check_same_run(folder, values)
-        optimistic = selection_note(values["selection"], ", ")
-        job = Job(
-            name=f"{values['variant']}, fold {fold}, seed {seed}{optimistic}",
-            command=(self.script, *self.arguments, f"--seed={seed}", f"--fold={fold}"),
-            folder=folder,
-            expected={
-                **{k: values[k] for k in ("corpus", "variant", "selection", "fold", "seed")},
-                "settings": json.loads(json.dumps(result_settings(values))),
-                "manifest": manifest,
-            },
-        )
-        with suppress(ResultsError):  # a run with damaged results is repeated
-            job.results()
-        return job
 
 
 def plan_jobs(
@@ -156,15 +102,17 @@ def plan_jobs(
         raise SettingsError(f"--variants is {options.variants}, but the recipe lists no variants")
     names = dict.fromkeys(options.variants or base.variants or [base.values["variant"]])
     selections = dict.fromkeys(options.selections or [base.values["selection"]])
-    jobs, problems = [], []
+    jobs: list[Job] = []
+    problems = []
     corpora: dict[str, list[Utterance]] = {}
     for name, selection in itertools.product(names, selections):
+        command = [*arguments, f"--variant={name}", f"--selection={selection}"]
         try:
-            extra = [f"--variant={name}", f"--selection={selection}"]
-            variant = PlannedVariant([*arguments, *extra], recipe_folder)
-            utterances = _prepared(scan, variant.settings.values, corpora)
-            if utterances:
-                jobs += variant.jobs(utterances, options.seeds, options.folds)
+            settings = read_arguments(command, recipe_folder)
+            validate_model_config(*(settings.values[name] for name in MODEL_KEYS))
+            if utterances := _prepare_once(scan, settings.values, corpora):
+                command = [str(recipe_folder / "train.py"), *command]
+                jobs += _jobs_of_variant(options, settings, command, utterances)
         except CorpusError as error:
             problems.append(str(error))
         except ValueError as error:
@@ -175,7 +123,7 @@ def plan_jobs(
     return jobs
 
 
-def _prepared(scan: Any, values: dict[str, Any], corpora: dict) -> list[Utterance]:
+def _prepare_once(scan: Any, values: dict[str, Any], corpora: dict) -> list[Utterance]:
     """The utterances. Variants with the same corpus prepare it once; none after an error."""
     prepare_settings = {name: values[name] for name in prepare.PREPARE_KEYS}
     key = json.dumps(prepare_settings)
@@ -183,6 +131,40 @@ def _prepared(scan: Any, values: dict[str, Any], corpora: dict) -> list[Utteranc
         corpora[key] = []
         corpora[key] = prepare.prepare(scan, **prepare_settings)
     return corpora[key]
+
+
+def _jobs_of_variant(
+    options: argparse.Namespace,
+    settings: Settings,
+    command: Sequence[str],
+    utterances: list[Utterance],
+) -> Iterator[Job]:
+    """One job per seed and fold of a variant with one selection."""
+    values = settings.values
+    num_folds = len(make_folds(utterances, **{name: values[name] for name in FOLD_KEYS}))
+    folds = range(num_folds) if options.folds is None else options.folds
+    if unknown := sorted(set(folds) - set(range(num_folds))):
+        raise SettingsError(f"--folds: {unknown}; {values['protocol']} has 0 … {num_folds - 1}")
+    seeds, manifest = options.seeds or [values["seed"]], fingerprint(utterances)
+    for seed, fold in itertools.product(dict.fromkeys(seeds), dict.fromkeys(folds)):
+        values = settings.with_values(seed=seed, fold=fold)
+        identity = {k: values[k] for k in ("corpus", "variant", "selection", "fold", "seed")}
+        job = Job(
+            f"{values['variant']}, fold {fold}, seed {seed}"
+            + selection_note(values["selection"], ", "),
+            (*command, f"--seed={seed}", f"--fold={fold}"),
+            Path(values["output_folder"]),
+            {
+                **identity,
+                "settings": json.loads(json.dumps(result_settings(values))),
+                "manifest": manifest,
+            },
+        )
+        check_same_run(job.folder, values)
+        check_same_corpus(job.folder, utterances)
+        with suppress(ResultsError):  # a run with damaged results is repeated
+            job.results()
+        yield job
 
 
 def _folder_conflicts(jobs: Sequence[Job]) -> list[str]:

@@ -13,7 +13,7 @@ from camser.evaluation.report import published
 from camser.evaluation.report.collect import collect
 from camser.evaluation.report.write import write_report
 from camser.experiment.crossval import main as crossval
-from camser.experiment.crossval.process import LOG
+from camser.experiment.crossval.launch import LOG
 from camser.runtime.digests import add_digest
 from tests.helpers.recipe_runs import ROOT, TINY
 

@@ -11,10 +11,9 @@ import pytest
 
 from camser.config.command_line import SettingsError
 from camser.evaluation.results import read_results
-from camser.experiment.crossval import launch_local
+from camser.experiment.crossval.launch import LOG, last_line, run_child, run_locally
 from camser.experiment.crossval.options import Resources, read_options, resources
 from camser.experiment.crossval.plan import Job
-from camser.experiment.crossval.process import LOG, last_line, run_process
 from tests.experiment.crossval.test_crossval import ABLATION, RECIPE
 
 
@@ -35,7 +34,7 @@ def test_jobs_run_some_at_once_each_with_its_own_log_and_its_share(tmp_path, mon
     jobs = [stand_in(tmp_path / str(i), text.format(status=i)) for i in range(4)]
     for job in jobs:
         (job.folder / "beside.py").touch()
-    ended = list(launch_local.launch(jobs, Resources(2, 3, 0.5), num_gpus=2))
+    ended = list(run_locally(jobs, Resources(2, 3, 0.5), num_gpus=2))
     assert {job.name: status for job, status in ended} == {str(i): i for i in range(4)}
     logs = [(job.folder / LOG).read_text() for job in jobs]
     assert all(log.startswith("$ python /") for log in logs)
@@ -52,22 +51,19 @@ def test_shares_follow_from_the_machine_and_can_be_given():
         resources(read_options(["x", "--workers", "0"])[0], 0)
 
 
-def test_a_log_keeps_what_was_there_before(tmp_path):
-    for text in ("print('one')", "print('two')"):
-        assert run_process(["-c", text], "run", {}, str(tmp_path)) == 0
+def test_a_log_keeps_what_was_there_before_and_the_job_has_its_folder_and_environment(tmp_path):
+    script = tmp_path / "train.py"
+    script.write_text("import os, sys; print(os.getcwd(), os.environ['X']); sys.exit(3)")
+    for x in ("one", "two"):
+        assert run_child([str(script)], Path("run"), str(tmp_path), {"X": x}) == 3
     lines = (tmp_path / "run" / LOG).read_text().splitlines()
-    assert lines == ["$ python -c print('one')", "one", "$ python -c print('two')", "two"]
-
-
-def test_a_job_imports_nothing_from_the_working_folder(tmp_path):
-    (tmp_path / "ctypes.py").write_text("open('strange', 'w')")
-    assert run_process(["-c", "pass"], "run", {}, str(tmp_path)) == 0
-    assert not (tmp_path / "strange").exists()
+    command = f"$ python {script}"
+    assert lines == [command, f"{tmp_path} one", command, f"{tmp_path} two"]
 
 
 STARTERS = {
-    "process": "run_process(['train.py'], '.', {}, '.')",
-    "fork": "list(launch([Job('a', ('train.py',), Path('.'), {})], Resources(1, 1, 0), 0))",
+    "spawn": "run_child(['train.py'], Path('.'), '.', {})",
+    "fork": "list(run_locally([Job('a', ('train.py',), Path('.'), {})], Resources(1, 1, 0), 0))",
 }
 
 
@@ -79,8 +75,7 @@ def test_jobs_end_when_their_sweep_is_killed(tmp_path, way):
     )
     (tmp_path / "sweep.py").write_text(
         "from pathlib import Path\n"
-        "from camser.experiment.crossval.launch_local import Job, Resources, launch\n"
-        "from camser.experiment.crossval.process import run_process\n"
+        "from camser.experiment.crossval.launch import Job, Resources, run_child, run_locally\n"
         f"if __name__ == '__main__':\n    {STARTERS[way]}"
     )
     process = subprocess.Popen([sys.executable, "sweep.py"], cwd=tmp_path)
@@ -105,15 +100,8 @@ def is_running(number):
 @pytest.mark.slow
 def test_a_killed_sweep_goes_on_and_ends_as_an_undisturbed_one(corpus, tmp_path):
     script = [sys.executable, str(RECIPE / "crossval.py"), ABLATION, "--folds", "0", "1"]
-    script += [
-        "--variants",
-        "mfcc",
-        "all_coatt",
-        "--device=cpu",
-        "--noprogressbar",
-        "--workers",
-        "2",
-    ]
+    script += ["--variants", "mfcc", "all_coatt", "--device=cpu", "--noprogressbar"]
+    script += ["--workers", "2"]
     script += [f"--data_folder={corpus}"]
     environment = os.environ | {"OMP_NUM_THREADS": "1"}
     folders = tmp_path / "whole", tmp_path / "killed"
@@ -138,15 +126,8 @@ def test_a_killed_sweep_goes_on_and_ends_as_an_undisturbed_one(corpus, tmp_path)
 def test_ray_gives_the_results_of_the_local_launcher(corpus, tmp_path):
     pytest.importorskip("ray")
     script = [sys.executable, str(RECIPE / "crossval.py"), ABLATION, "--folds", "0"]
-    script += [
-        "--variants",
-        "mfcc",
-        "all_coatt",
-        "--device=cpu",
-        "--noprogressbar",
-        "--workers",
-        "2",
-    ]
+    script += ["--variants", "mfcc", "all_coatt", "--device=cpu", "--noprogressbar"]
+    script += ["--workers", "2"]
     script += ["--cpus_per_job", "1", f"--data_folder={corpus}"]
     folders = tmp_path / "local", tmp_path / "ray"
     for folder in folders:
