@@ -92,7 +92,7 @@ def test_wrong_plugins_stop_no_other(broken):
 ENCODER = "--encoders={energy: {plugin: energy}}"
 ASKED = (ENCODER, "--modalities=[mfcc, energy]", "--fusion=concat")
 ACME = "acme-ser", ["energy = fake_acme:Energy"]
-TOLD = "energy: plugin 'energy' of acme-ser 2.0 is installed; this model was trained with 1.4"
+TOLD = "energy: plugin 'energy' of acme-ser 2.0 is installed; trained with 'energy' of acme-ser 1.4"
 MISSING = "needs the encoder 'energy' of the package acme-ser, {}: pip install acme-ser==1.4"
 GONE = MISSING.format("which is not installed")
 WITHOUT = MISSING.format("whose installed version, 2.0, has no plugin of that name")
@@ -245,7 +245,7 @@ def test_another_distribution_is_another_plugin_and_another_spelling_is_not():
         == []
     )
     assert version_differences({"m": fake}, {"m": {**fake, "distribution": "rival"}}) == [
-        "m: plugin 'e' of rival 1 is installed; this model was trained with 'e' of my_fake 1"
+        "m: plugin 'e' of rival 1 is installed; trained with 'e' of my-fake 1"
     ]
 
 
@@ -263,5 +263,5 @@ def test_a_checkpointer_warns_once_of_each_difference(tmp_path, caplog):
     for _ in range(2):
         best = checkpointer.recover_if_possible(max_key="best_score")
         assert best.meta["plugins"] == origins("1")
-    told = "m: plugin 'e' of fake 2 is installed; this model was trained with 1"
+    told = "m: plugin 'e' of fake 2 is installed; trained with 'e' of fake 1"
     assert [r.message for r in caplog.records if r.levelname == "WARNING"] == [told]

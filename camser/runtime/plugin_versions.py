@@ -51,7 +51,7 @@ def _state(package: str) -> str:
 
 
 def version_differences(trained: Plugins, built: Plugins) -> list[str]:
-    """A sentence for each component whose plugin has another version than in training.
+    """A sentence for each component whose plugin is another one, or version, than in training.
 
     Arguments
     ---------
@@ -62,25 +62,21 @@ def version_differences(trained: Plugins, built: Plugins) -> list[str]:
 
     Example
     -------
-    >>> mfcc = {"plugin": "mfcc_bilstm", "distribution": "camser", "version": "0.1.0"}
-    >>> version_differences({"mfcc": mfcc}, {"mfcc": {**mfcc, "version": "0.2.0"}})
-    ["mfcc: plugin 'mfcc_bilstm' of camser 0.2.0 is installed; this model was trained with 0.1.0"]
+    >>> mfcc = {"plugin": "mfcc", "distribution": "camser", "version": "0.1.0"}
+    >>> version_differences({"a": mfcc}, {"a": {**mfcc, "version": "0.2.0"}})
+    ["a: plugin 'mfcc' of camser 0.2.0 is installed; trained with 'mfcc' of camser 0.1.0"]
     """
-    differences = []
-    for name, now in built.items():
-        then = trained.get(name, now)
-        is_other = _identity(then) != _identity(now)
-        if is_other or then["version"] != now["version"]:
-            trained_plugin = f"{then['plugin']!r} of {then['distribution']} " if is_other else ""
-            differences.append(
-                f"{name}: plugin {now['plugin']!r} of {now['distribution']} {now['version']} is "
-                f"installed; this model was trained with {trained_plugin}{then['version']}"
-            )
-    return differences
+    pairs = {name: (trained.get(name, now), now) for name, now in built.items()}
+    return [
+        f"{name}: plugin {_describe(now)} is installed; trained with {_describe(then)}"
+        for name, (then, now) in pairs.items()
+        if _describe(then) != _describe(now)
+    ]
 
 
-def _identity(origin: Mapping[str, str]) -> tuple[str, str]:
-    return normalize_name(origin["distribution"]), origin["plugin"]
+def _describe(origin: Mapping[str, str]) -> str:
+    distribution = normalize_name(origin["distribution"])
+    return f"{origin['plugin']!r} of {distribution} {origin['version']}"
 
 
 def warn_version_differences(trained: Plugins, built: Plugins) -> None:

@@ -46,8 +46,6 @@ class EmotionBrain(ResumableBrain):
     def __init__(self, modules: dict, **kwargs: Any) -> None:
         auto = device.resolve_auto(kwargs["hparams"], kwargs.get("run_opts"))
         super().__init__(modules=modules, **{**kwargs, "hparams": {**kwargs["hparams"], **auto}})
-        for module in modules.values():
-            determinism.check_modules(module, self.device)
         self.history = EpochHistory()
         self.rates = learning_rates(
             self._components(), self.hparams.learning_rate, self.hparams.learning_rates

@@ -8,15 +8,8 @@ from contextlib import contextmanager
 from typing import Any
 
 import torch
-from torch import nn
 
 WORKSPACE = "CUBLAS_WORKSPACE_CONFIG"
-# PyTorch sums their gradients on a GPU in any order: from torch.use_deterministic_algorithms.
-WITHOUT_ORDER = (
-    nn.AdaptiveAvgPool2d, nn.AdaptiveAvgPool3d, nn.AdaptiveMaxPool2d, nn.AvgPool3d, nn.MaxPool3d,
-    nn.FractionalMaxPool2d, nn.FractionalMaxPool3d, nn.MaxUnpool1d, nn.MaxUnpool2d, nn.MaxUnpool3d,
-    nn.ReflectionPad1d, nn.ReflectionPad2d, nn.ReflectionPad3d, nn.CTCLoss,
-)  # fmt: skip
 
 
 def set_deterministic(asked: bool) -> None:
@@ -24,60 +17,12 @@ def set_deterministic(asked: bool) -> None:
 
     An operation that cannot then raises an error that names it. Call this before a GPU is used:
     cuBLAS sums in a fixed order only if its workspace was fixed from the beginning.
-
-    Raises
-    ------
-    ValueError
-        If it is neither true nor false.
     """
-    if not isinstance(asked, bool):
-        raise ValueError(f"deterministic is {asked!r}; allowed: true, false")
     if not asked:
         return
     os.environ.setdefault(WORKSPACE, ":4096:8")
     torch.use_deterministic_algorithms(True)
     torch.backends.cudnn.benchmark = False
-
-
-def check_modules(model: nn.Module, device: str | torch.device) -> None:
-    """Raise a ValueError if determinism is required of a model that has none on a GPU.
-
-    PyTorch itself names a function called without a module, such as ``torch.cumsum``, when it runs.
-
-    Arguments
-    ---------
-    model : Module
-        To be trained.
-    device : str or torch.device
-        To train on.
-    """
-    on_gpu = torch.device(device).type == "cuda"
-    if on_gpu and torch.are_deterministic_algorithms_enabled() and (names := unordered(model)):
-        raise ValueError(
-            f"deterministic is true, and the gradients of {', '.join(names)} have no fixed order "
-            f"on a GPU; take another encoder or fusion, or give --deterministic=false"
-        )
-
-
-def unordered(model: nn.Module) -> list[str]:
-    """The modules whose gradients a GPU sums in any order, those of frozen encoders left out.
-
-    Example
-    -------
-    >>> unordered(nn.Sequential(nn.Conv2d(1, 2, 3), nn.AdaptiveAvgPool2d(1)))
-    ['1 (AdaptiveAvgPool2d)']
-    """
-    frozen = {
-        id(module)
-        for encoder in model.modules()
-        for submodule in getattr(encoder, "_frozen", ())
-        for module in submodule.modules()
-    }
-    return [
-        f"{name} ({type(module).__name__})"
-        for name, module in model.named_modules()
-        if isinstance(module, WITHOUT_ORDER) and id(module) not in frozen
-    ]
 
 
 @contextmanager
