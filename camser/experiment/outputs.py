@@ -1,9 +1,9 @@
-"""Arrays for figures: what a trained model computes from test utterances before its decision."""
+"""The files that a run writes at its end, from the best epoch."""
 
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -12,90 +12,120 @@ from speechbrain.utils.train_logger import TensorboardLogger
 from torch.utils.data import DataLoader
 
 from camser.config.command_line import SettingsError
-from camser.data.manifest import Utterance
+from camser.data import folds
+from camser.data.manifest import Utterance, fingerprint
 from camser.data.packed_audio import PackedAudio
 from camser.encoders.spectrogram import SpectrogramImage
+from camser.evaluation import results
+from camser.experiment.resume import result_settings
 from camser.segments import MeanOverSegments
 from camser.training.brain import EmotionBrain
 
 
-def embedding_arrays(brain: EmotionBrain, loader: DataLoader) -> dict[str, np.ndarray]:
-    """The vectors of utterances: means over their segments.
+def write_predictions(
+    folder: Path,
+    name: str,
+    split: Sequence[Utterance],
+    scored: Mapping[str, Sequence[float]],
+    labels: Sequence[str],
+    heard: Collection[str],
+) -> None:
+    """Write a split's predictions. ``scored``: log-probabilities by utterance id."""
+    by_id = {u.id: u for u in split}
+    utterances, scores = [by_id[i] for i in scored], list(scored.values())
+    results.write_predictions(folder, utterances, scores, labels, heard, name)
 
-    Arguments
-    ---------
-    brain : EmotionBrain
-        A trained model.
-    loader : DataLoader
-        Batches of a ``SegmentDataset``.
 
-    Returns
-    -------
-    dict of str to array
-        ``ids`` [utterances]. ``part.<modality>`` (the projection of a modality), ``fused`` and
-        ``embedding`` are [utterances, features] each.
+def write_results(
+    folder: Path,
+    values: dict[str, Any],
+    brain: EmotionBrain,
+    fold: folds.Fold,
+    utterances: Sequence[Utterance],
+) -> Path:
+    """Write ``results.json`` of a run whose best epoch was just tested; returns its path."""
+    history = results.read_history(folder)
+    copied_keys = ("corpus", "protocol", "selection", "fold", "seed", "variant", "labels")
+    is_optimistic = folds.selection_note(values["selection"])
+    return results.write_results(
+        folder,
+        {
+            **{name: values[name] for name in copied_keys},
+            "fold_name": fold.name,
+            **({"note": folds.OPTIMISTIC} if is_optimistic else {}),
+            "settings": result_settings(values),
+            "parts": {split: len(getattr(fold, split)) for split in ("train", "valid", "test")},
+            **brain.scores,
+            "best_epoch": brain.best_epoch,
+            "epochs": len(history),
+            "seconds": sum(float(row["seconds"]) for row in history),
+            "skipped_steps": sum(int(row.get("skipped_steps") or 0) for row in history),
+            **brain.trained,
+            "versions": results.versions(),
+            "plugins": brain.plugins,
+            "manifest": fingerprint(utterances),
+        },
+    )
+
+
+def write_embeddings(
+    folder: Path, values: Mapping[str, Any], brain: EmotionBrain, loader: DataLoader
+) -> None:
+    """Write the vectors of utterances, means over their segments, if ``save_embeddings`` is set.
+
+    ``ids`` [utterances]. ``part.<modality>`` (the projection of a modality), ``fused`` and
+    ``embedding`` are [utterances, features] each. An earlier run's file is deleted if it is not.
     """
-    dataset: Any = loader.dataset
-    ids = dataset.ids
-    means: dict[str, MeanOverSegments] = defaultdict(lambda: MeanOverSegments(len(ids)))
-    for batch in loader:
-        outputs = brain.intermediates(batch)
-        vectors = {f"part.{name}": vector for name, vector in outputs.projections.items()}
-        vectors |= {"fused": outputs.fused, "embedding": outputs.embeddings}
-        for name, value in vectors.items():
-            means[name].add(value, batch.owner)
-    return {"ids": np.array(ids), **{n: m.means().cpu().numpy() for n, m in means.items()}}
+    arrays: dict[str, np.ndarray] = {}
+    if values["save_embeddings"]:
+        dataset: Any = loader.dataset
+        ids = dataset.ids
+        means: dict[str, MeanOverSegments] = defaultdict(lambda: MeanOverSegments(len(ids)))
+        for batch in loader:
+            outputs = brain.intermediates(batch)
+            vectors = {f"part.{name}": vector for name, vector in outputs.projections.items()}
+            vectors |= {"fused": outputs.fused, "embedding": outputs.embeddings}
+            for name, value in vectors.items():
+                means[name].add(value, batch.owner)
+        arrays = {"ids": np.array(ids), **{n: m.means().cpu().numpy() for n, m in means.items()}}
+    results.write_arrays(folder / results.EMBEDDINGS, arrays)
 
 
-def select_examples(
-    utterances: Sequence[Utterance], labels: Sequence[str], count: int
-) -> tuple[Utterance, ...]:
-    """The first ``count`` utterances of each emotion, in the order of ``labels``."""
-    chosen = []
-    for label in labels:
-        chosen += [u for u in utterances if u.emotion == label][: max(0, count)]
-    return tuple(chosen)
+def write_attention(
+    folder: Path,
+    values: Mapping[str, Any],
+    brain: EmotionBrain,
+    make_loader: Callable[[tuple[Utterance, ...]], DataLoader],
+    utterances: Sequence[Utterance],
+    audio: PackedAudio,
+) -> None:
+    """Write attention weights of ``num_attention_examples`` utterances of each emotion.
 
-
-def attention_arrays(
-    brain: EmotionBrain, loader: DataLoader, utterances: Sequence[Utterance], audio: PackedAudio
-) -> dict[str, np.ndarray]:
-    """The attention weights of utterances, and the spectrogram to draw them on.
-
-    Arguments
-    ---------
-    brain : EmotionBrain
-        A trained model.
-    loader : DataLoader
-        Batches of a ``SegmentDataset``.
-    utterances : sequence of Utterance
-        The utterances of the dataset; a few.
-    audio : PackedAudio
-        The audio of the manifest.
-
-    Returns
-    -------
-    dict of str to array
-        ``ids`` [utterances]. For the n-th utterance: ``n.spectrogram`` [bins, frames of 10 ms], in
-        [0, 1], low frequencies last; ``n.samples`` (their number at 16 kHz); and for each attended
-        modality ``n.weights.<modality>`` [segments, frames]. Empty if the fusion has no weights.
+    ``ids`` [utterances]. For the n-th utterance: ``n.spectrogram`` [bins, frames of 10 ms], in
+    [0, 1], low frequencies last; ``n.samples`` (their number at 16 kHz); and for each attended
+    modality ``n.weights.<modality>`` [segments, frames]. Without utterances, or if the fusion has
+    no weights, an earlier run's file is deleted.
     """
-    weights, utterance_indices, image = defaultdict(list), [], SpectrogramImage()
-    for batch in loader:
-        for modality, values in brain.intermediates(batch).attention_weights.items():
-            weights[modality].append(values.float().cpu().numpy())
+    chosen: list[Utterance] = []
+    for label in values["labels"]:
+        of_label = [u for u in utterances if u.emotion == label]
+        chosen += of_label[: max(0, values["num_attention_examples"])]
+    weights, utterance_indices = defaultdict(list), []
+    for batch in make_loader(tuple(chosen)) if chosen else ():
+        for modality, attention in brain.intermediates(batch).attention_weights.items():
+            weights[modality].append(attention.float().cpu().numpy())
         utterance_indices.append(batch.owner.cpu().numpy())
-    if not weights:
-        return {}
-    arrays = {"ids": np.array([u.id for u in utterances])}
-    for number, utterance in enumerate(utterances):
+    arrays, image = {}, SpectrogramImage()
+    if weights:
+        arrays["ids"] = np.array([u.id for u in chosen])
+    for number, utterance in enumerate(chosen if weights else ()):
         waveform = audio.waveform(utterance).cpu()
         is_own_segment = np.concatenate(utterance_indices) == number
         arrays[f"{number}.spectrogram"] = image(waveform.unsqueeze(0))[0].numpy().astype(np.float16)
         arrays[f"{number}.samples"] = np.array(len(waveform))
-        for modality, values in weights.items():
-            arrays[f"{number}.weights.{modality}"] = np.concatenate(values)[is_own_segment]
-    return arrays
+        for modality, attention in weights.items():
+            arrays[f"{number}.weights.{modality}"] = np.concatenate(attention)[is_own_segment]
+    results.write_arrays(folder / results.ATTENTION, arrays)
 
 
 def tensorboard_logger(folder: Path) -> TensorboardLogger:

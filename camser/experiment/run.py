@@ -18,7 +18,7 @@ from camser.build import MODEL_KEYS, validate_model_config
 from camser.config.settings import Settings, explain_build_errors, read_arguments
 from camser.data import folds
 from camser.data.dataset import SegmentDataset
-from camser.data.manifest import Utterance, fingerprint
+from camser.data.manifest import Utterance
 from camser.data.prepare import PREPARE_KEYS, CorpusScanner, prepare
 from camser.evaluation import results
 from camser.experiment import outputs, resume
@@ -126,14 +126,31 @@ class Run:
 
     def _build(self) -> None:
         """Build the model, its Brain and the data of both."""
-        self.hparams = _build_objects(self.settings.text)
+        self.hparams = hparams = _build_objects(self.settings.text)
         sb.create_experiment_directory(str(self.output_folder), save_env_desc=False)
         raise_on_log_failure()
-        self.hparams["loggers"] = [self.hparams["train_logger"]]
-        if self.hparams["tensorboard"]:
-            self.hparams["loggers"].append(tensorboard_logger(self.output_folder / "tensorboard"))
-        self.brain = self._build_brain()
-        self.data = self._build_data()
+        hparams["loggers"] = [hparams["train_logger"]]
+        if hparams["tensorboard"]:
+            hparams["loggers"].append(tensorboard_logger(self.output_folder / "tensorboard"))
+        model = hparams["embedding_model"]
+        for name, (total, trainable) in count_parameters(model, hparams["classifier"]).items():
+            logger.info("parameters: %-12s %11d, %11d trained", name, total, trainable)
+        self.brain = EmotionBrain(
+            modules={"embedding_model": model, "classifier": hparams["classifier"]},
+            opt_class=hparams["opt_class"],
+            hparams=hparams,
+            run_opts=self.settings.run_opts,
+            checkpointer=hparams["checkpointer"],
+        )
+        self.data = RunData(
+            self.utterances,
+            model,
+            hparams["data_folder"],
+            hparams["prepared_folder"],
+            hparams["cache_features"],
+            self.brain.device,
+            progress=not self.brain.noprogressbar,
+        )
         self.brain.check_batches(self.data.cached)
 
     def _write_description(self) -> None:
@@ -141,31 +158,6 @@ class Run:
         text, utterances = self.settings.text, self.utterances
         run_on_main(
             resume.write_run_description, self.output_folder, text, utterances, architecture
-        )
-
-    def _build_brain(self) -> EmotionBrain:
-        hparams, model = self.hparams, self.hparams["embedding_model"]
-        for name, (total, trainable) in count_parameters(model, hparams["classifier"]).items():
-            logger.info("parameters: %-12s %11d, %11d trained", name, total, trainable)
-        brain = EmotionBrain(
-            modules={"embedding_model": model, "classifier": hparams["classifier"]},
-            opt_class=hparams["opt_class"],
-            hparams=hparams,
-            run_opts=self.settings.run_opts,
-            checkpointer=hparams["checkpointer"],
-        )
-        return brain
-
-    def _build_data(self) -> RunData:
-        hparams, brain = self.hparams, self.brain
-        return RunData(
-            self.utterances,
-            hparams["embedding_model"],
-            hparams["data_folder"],
-            hparams["prepared_folder"],
-            hparams["cache_features"],
-            brain.device,
-            progress=not brain.noprogressbar,
         )
 
     def train(self) -> None:
@@ -188,11 +180,7 @@ class Run:
         scored = {name: self._score(split) for name, split in splits.items()}  # the test split last
         ddp_barrier()  # the first process to end deletes the folder of --debug
         if if_main_process() and not self.brain.debug:
-            self._inspect()
-            for name, split in splits.items():
-                self._write_predictions(name, split, scored[name])
-            self._write()
-            self._export()
+            self._write(splits, scored)
 
     def _score(self, split: tuple[Utterance, ...]) -> dict[str, list[float]]:
         """The log-probabilities of the best epoch, by utterance id."""
@@ -203,24 +191,6 @@ class Run:
         )
         scored = self.brain.scored
         return dict(zip(scored.ids, scored.log_probabilities.tolist(), strict=True))
-
-    def _inspect(self) -> None:
-        """Write embeddings and attention weights of the test split, from the best epoch.
-
-        The file of an earlier run is deleted if its option is now off.
-        """
-        values, folder = self.settings.values, self.output_folder
-        chosen = outputs.select_examples(
-            self.fold.test, values["labels"], values["num_attention_examples"]
-        )
-        embeddings, attention = {}, {}
-        if values["save_embeddings"]:
-            embeddings = outputs.embedding_arrays(self.brain, self._batches(self.fold.test))
-        if chosen:
-            batches = self._batches(chosen)
-            attention = outputs.attention_arrays(self.brain, batches, chosen, self.data.audio)
-        results.write_arrays(folder / results.EMBEDDINGS, embeddings)
-        results.write_arrays(folder / results.ATTENTION, attention)
 
     def _batches(self, split: tuple[Utterance, ...]) -> Any:
         loader = self._loader("eval_batch_size")
@@ -233,47 +203,22 @@ class Run:
     def _loader(self, batch_size: str) -> dict[str, Any]:
         return self.data.loader_kwargs(self.hparams[batch_size], self.hparams["num_workers"])
 
-    def _write_predictions(
-        self, name: str, split: tuple[Utterance, ...], scored: dict[str, list[float]]
-    ) -> None:
-        by_id, labels = {u.id: u for u in split}, self.settings.values["labels"]
-        utterances, seen = [by_id[i] for i in scored], {u.text for u in self.fold.train}
-        scores = list(scored.values())
-        results.write_predictions(self.output_folder, utterances, scores, labels, seen, name)
-
-    def _export(self) -> None:
-        """Export the model to ``export_folder``, if set: a model folder that loads anywhere."""
-        folder = self.settings.values["export_folder"]
-        if folder:
-            print(export_run(self.output_folder, folder, replace=True))
-
-    def _write(self) -> None:
-        brain, values = self.brain, self.settings.values
-        history = results.read_history(self.output_folder)
+    def _write(self, splits: dict[str, tuple[Utterance, ...]], scored: dict[str, dict]) -> None:
+        """Write the arrays for figures, the predictions and the results; export the model."""
+        values, folder, brain = self.settings.values, self.output_folder, self.brain
+        test, audio = self.fold.test, self.data.audio
+        outputs.write_embeddings(folder, values, brain, self._batches(test))
+        outputs.write_attention(folder, values, brain, self._batches, test, audio)
+        heard = {u.text for u in self.fold.train}
+        for name, split in splits.items():
+            outputs.write_predictions(folder, name, split, scored[name], values["labels"], heard)
+        written = outputs.write_results(folder, values, brain, self.fold, self.utterances)
         caution = folds.selection_note(values["selection"], ", ")
-        copied_keys = ("corpus", "protocol", "selection", "fold", "seed", "variant", "labels")
-        written = results.write_results(
-            self.output_folder,
-            {
-                **{name: values[name] for name in copied_keys},
-                "fold_name": self.fold.name,
-                **({"note": folds.OPTIMISTIC} if caution else {}),
-                "settings": resume.result_settings(values),
-                "parts": {s: len(getattr(self.fold, s)) for s in ("train", "valid", "test")},
-                **brain.scores,
-                "best_epoch": brain.best_epoch,
-                "epochs": len(history),
-                "seconds": sum(float(row["seconds"]) for row in history),
-                "skipped_steps": sum(int(row.get("skipped_steps") or 0) for row in history),
-                **brain.trained,
-                "versions": results.versions(),
-                "plugins": brain.plugins,
-                "manifest": fingerprint(self.utterances),
-            },
-        )
         scores = ", ".join(f"{name} {brain.scores[name]:.4f}" for name in ("WA", "UA", "macro_F1"))
         print(f"test {self.fold.name}{caution}: {scores} (epoch {brain.best_epoch})")
-        print(f"{written}\n{self.output_folder / results.PREDICTIONS}")
+        print(f"{written}\n{folder / results.PREDICTIONS}")
+        if values["export_folder"]:
+            print(export_run(folder, values["export_folder"], replace=True))
 
 
 def choose_fold(utterances: list[Utterance], values: dict[str, Any]) -> folds.Fold:

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from camser.runtime.messages import escape_control_characters
-from camser.runtime.resource_errors import NO_ROOM, explain, is_shutdown_error
+from camser.runtime.resource_errors import NO_ROOM, PIPE_ERRORS, explain
 from camser.runtime.signals import SIGNALS, exit_status
 
 
@@ -51,8 +51,9 @@ def exit_with_message(
     except mistakes as error:
         sys.exit(f"{before}: {_printable(error)}")
     except Exception as error:
-        if SIGNALS.received and is_shutdown_error(error):
-            sys.exit(exit_status(SIGNALS.received))  # all processes of a job get the signal
+        if SIGNALS.received and isinstance(error, (RuntimeError, *PIPE_ERRORS)):
+            # All processes of a job get the signal: workers, and others of a distributed run.
+            sys.exit(exit_status(SIGNALS.received))
         explanation = explain(error, folder)
         if explanation is None:
             if note is not None:

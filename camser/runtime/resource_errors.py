@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import errno
 import logging
-import os
 import shutil
 import signal
 import time
@@ -69,17 +68,6 @@ def is_out_of_memory(error: BaseException) -> bool:
     PyTorch's CPU allocator and oneDNN have no such type: their errors are not recognized.
     """
     return _is_a(error, MEMORY) or getattr(error, "errno", None) == errno.ENOMEM
-
-
-def is_shutdown_error(error: BaseException) -> bool:
-    """Whether an error can come from other processes that were stopped together with this one.
-
-    These are a loader's workers, or the other processes of a distributed run, whose launcher sets
-    WORLD_SIZE. If one of these ends, PyTorch raises a RuntimeError.
-    """
-    is_distributed = os.environ.get("WORLD_SIZE", "1") != "1"
-    of_others = is_distributed and isinstance(error, RuntimeError)
-    return of_others or isinstance(error, (LostWorkerError, *PIPE_ERRORS))
 
 
 def worker_exits(workers: Collection[BaseProcess]) -> list[str]:

@@ -59,7 +59,7 @@ def read_checkpoints(folder: str | Path) -> list[Checkpoint]:
             logger.warning("%s; this checkpoint is not used", reasons[-1])
         else:
             complete.append(path)
-    newest_first = _by_recency(Checkpointer._construct_checkpoint_objects(complete))
+    newest_first = _newest_first(complete)
     for number, one in enumerate(newest_first):
         if best_checkpoint_at(one, newest_first) or not one.meta[BEST_EPOCH]:
             return newest_first[number:]
@@ -105,7 +105,7 @@ def find_damage(folder: Path, names: Sequence[str] = ()) -> str | None:
 def check_plugins(folder: str | Path) -> None:
     """Raise a PluginError if a plugin of the newest checkpoint, if any, is not installed."""
     complete = [path for path in Path(folder).glob("CKPT*") if not find_damage(path, [METAFNAME])]
-    for newest in _by_recency(Checkpointer._construct_checkpoint_objects(complete))[:1]:
+    for newest in _newest_first(complete)[:1]:
         check_installed(newest.meta.get("plugins", {}), str(newest.path))
 
 
@@ -137,16 +137,16 @@ class AtomicCheckpointer(Checkpointer):
         self.trained: Mapping[str, Any] = {}
         self._reported: set[str] = set()
         remove_unfinished(self.checkpoints_dir)
-        self._known: dict[Path, list[Checkpoint]] = {}  # the main process's, by folder
+        self._known: list[Checkpoint] | None = None  # the main process's
 
     def list_checkpoints(self) -> list[Checkpoint]:
         """See ``read_checkpoints``; all processes must call it together."""
         return list(run_on_main(self._read_once))
 
     def _read_once(self) -> list[Checkpoint]:
-        if self.checkpoints_dir not in self._known:
-            self._known[self.checkpoints_dir] = read_checkpoints(self.checkpoints_dir)
-        return self._known[self.checkpoints_dir]
+        if self._known is None:
+            self._known = read_checkpoints(self.checkpoints_dir)
+        return self._known
 
     def check_world_size(self) -> None:
         """Raise a CheckpointError if another number of processes saved the newest one."""
@@ -172,7 +172,7 @@ class AtomicCheckpointer(Checkpointer):
         ddp_barrier()  # every process has written its files
         if saved is not None:
             saved = _publish(saved)
-            self._known[self.checkpoints_dir] = [saved, *before]
+            self._known = [saved, *before]
             logger.log(level, "saved %s", saved.path)
         ddp_barrier()
         return saved
@@ -207,14 +207,16 @@ class AtomicCheckpointer(Checkpointer):
         """
         self.save_checkpoint(meta, end_of_epoch, verbosity=verbosity)
         if if_main_process():
-            known = self._known[self.checkpoints_dir]
+            known = self._read_once()
             newest = known[:NUM_NEWEST]
-            needed = [*newest, *filter(None, (best_checkpoint_at(c, known) for c in newest))]
-            remaining = [c for c in known if any(c is one for one in needed)]
-            self._known[self.checkpoints_dir] = remaining
+            needed = {
+                c.path for c in [*newest, *(best_checkpoint_at(c, known) for c in newest)] if c
+            }
+            self._known = [c for c in known if c.path in needed]
             for path in self.checkpoints_dir.glob("CKPT*"):
-                if path not in [c.path for c in remaining]:
-                    _delete(path)
+                if path not in needed:
+                    renamed = path.rename(path.with_name(UNFINISHED_PREFIX + path.name))
+                    shutil.rmtree(renamed)
         ddp_barrier()
 
     def _new_checkpoint_dirpath(self) -> Path:
@@ -229,7 +231,8 @@ def remove_unfinished(folder: Path) -> None:
             shutil.rmtree(path, ignore_errors=True)
 
 
-def _by_recency(checkpoints: Sequence[Checkpoint]) -> list[Checkpoint]:
+def _newest_first(paths: Sequence[Path]) -> list[Checkpoint]:
+    checkpoints = Checkpointer._construct_checkpoint_objects(paths)
     return sorted(checkpoints, key=ckpt_recency, reverse=True)
 
 
@@ -247,9 +250,3 @@ def _publish(saved: Checkpoint) -> Checkpoint:
     os.rename(saved.path, final)
     fsync_path(final.parent)
     return Checkpoint(final, saved.meta, {n: final / f.name for n, f in saved.paramfiles.items()})
-
-
-def _delete(folder: Path) -> None:
-    renamed = folder.with_name(UNFINISHED_PREFIX + folder.name)
-    os.rename(folder, renamed)
-    shutil.rmtree(renamed)
