@@ -10,7 +10,7 @@ from __future__ import annotations
 import logging
 import math
 from collections.abc import Iterable, Sequence
-from typing import Any, NamedTuple
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -22,6 +22,7 @@ STEPS_BETWEEN_FETCHES = 20  # so that the bar moves, and errors are known within
 # How often in a row a GradScaler may halve its scale before that is an error: at first from 2**16
 # down to 1; later once because it doubled it, and once for a batch of larger gradients.
 FIRST_HALVINGS, LATER_HALVINGS = 16, 2
+ACCUMULATED = -1.0  # in place of a step's flag: gradients are still being accumulated
 OTHER_RANK_HINT = (
     "the losses of this process are finite: another process logs its batch, or gradients are "
     "not finite"
@@ -100,15 +101,6 @@ def _step_unless(skipped: Tensor, optimizer: Any) -> None:
         optimizer.step()
 
 
-class _Pending(NamedTuple):
-    """A batch whose loss is not fetched yet."""
-
-    number: int
-    ids: Sequence[str]
-    loss: Tensor
-    skipped: Tensor | None
-
-
 class LossTracker:
     """Losses that stay on the device until they are fetched, all at once.
 
@@ -139,7 +131,7 @@ class LossTracker:
         self.patience, self.scaled, self.alone = patience, scaled, alone
         self.skipped = 0
         self._halvings = FIRST_HALVINGS if scaled else 0  # that are left
-        self.pending: list[_Pending] = []
+        self.pending: list[tuple[int, Sequence[str], Tensor]] = []
         self._unstepped: list[tuple[Sequence[str], bool]] = []
         self._in_a_row: list[list[str]] = []
 
@@ -157,12 +149,13 @@ class LossTracker:
         skipped : Tensor or None
             What ``clip_and_step`` returned; None where gradients are still being accumulated.
         """
-        self.pending.append(_Pending(number, ids, loss.float(), skipped))
+        flag = torch.full_like(loss, ACCUMULATED).float() if skipped is None else skipped
+        self.pending.append((number, ids, torch.stack([loss.float(), flag])))
 
     @property
     def should_fetch(self) -> bool:
         """Whether it is time to fetch; on a CPU always, where there is nothing to wait for."""
-        on_host = bool(self.pending) and self.pending[-1].loss.device.type == "cpu"
+        on_host = any(values.device.type == "cpu" for *_, values in self.pending)
         return on_host or len(self.pending) >= STEPS_BETWEEN_FETCHES
 
     def fetch(self, mean: float) -> float:
@@ -181,16 +174,14 @@ class LossTracker:
         pending, self.pending = self.pending, []
         if not pending:
             return mean
-        flags = [entry.skipped for entry in pending if entry.skipped is not None]
-        fetched = torch.stack([*(entry.loss for entry in pending), *flags]).tolist()
-        flags = iter(fetched[len(pending) :])
-        for entry, loss in zip(pending, fetched, strict=False):
+        fetched = torch.stack([values for *_, values in pending]).tolist()
+        for (number, ids, _), (loss, flag) in zip(pending, fetched, strict=True):
             is_finite = math.isfinite(loss)
             if is_finite:
-                mean += (loss - mean) / entry.number
-            self._unstepped.append((entry.ids, is_finite))
-            if entry.skipped is not None:
-                self._count_skipped_step(bool(next(flags)))
+                mean += (loss - mean) / number
+            self._unstepped.append((ids, is_finite))
+            if flag != ACCUMULATED:
+                self._count_skipped_step(bool(flag))
         return mean
 
     def _count_skipped_step(self, skipped: bool) -> None:
