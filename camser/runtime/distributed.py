@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable
-from typing import Any, NamedTuple
+from typing import Any
 
 import torch
 from speechbrain.utils.distributed import (
@@ -12,12 +12,6 @@ from speechbrain.utils.distributed import (
     is_distributed_initialized,
     main_process_only,
 )
-
-
-class _MainProcessError(NamedTuple):
-    """An error that the main process raised."""
-
-    error: Exception
 
 
 def run_on_main(function: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
@@ -38,19 +32,19 @@ def run_on_main(function: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
     >>> run_on_main(max, 1, 2)
     2
     """
-    result = main_process_only(_attempt)(function, args, kwargs)  # every process gets it
-    if not isinstance(result, _MainProcessError):
+
+    def attempt() -> tuple[Any, Exception | None]:
+        try:
+            return function(*args, **kwargs), None
+        except (ValueError, OSError) as error:
+            return None, error
+
+    result, error = main_process_only(attempt)()  # every process gets them
+    if error is None:
         return result
     if if_main_process():
-        raise result.error
+        raise error
     sys.exit(1)
-
-
-def _attempt(function: Callable[..., Any], args: tuple, kwargs: dict) -> Any:
-    try:
-        return function(*args, **kwargs)
-    except (ValueError, OSError) as error:
-        return _MainProcessError(error)
 
 
 def is_single_process() -> bool:

@@ -132,7 +132,9 @@ class ResumableBrain(sb.Brain):
         should_step = full or self.step == self.num_train_batches
         # Around the backward pass too: with gradient checkpointing, layers run again there.
         fixed_size = eager_unless_full_batch(len(batch) == self.hparams.batch_size)
-        with self._explain_out_of_memory(len(batch)):
+        with resource_errors.raise_with_memory_advice(
+            lambda: f"a batch of {len(batch)} segments to train on; {self._advice()}"
+        ):
             with self.no_sync(not should_step), fixed_size:
                 with self.training_ctx:
                     outputs = self.compute_forward(batch, Stage.TRAIN)
@@ -251,11 +253,6 @@ class ResumableBrain(sb.Brain):
         self._seconds_before = state["seconds"]
 
     # Memory ------------------------------------------------------------------------------------
-
-    def _explain_out_of_memory(self, size: int) -> AbstractContextManager[None]:
-        return resource_errors.raise_with_memory_advice(
-            lambda: f"a batch of {size} segments to train on; {self._advice()}"
-        )
 
     def _advice(self) -> str:
         size, factor = self.hparams.batch_size, self.grad_accumulation_factor
