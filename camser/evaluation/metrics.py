@@ -8,8 +8,10 @@ is left out of its UA and listed in ``absent``.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
+from numpy.typing import ArrayLike
 
 
 def scores(labels: Sequence[int], predictions: Sequence[int], classes: Sequence[str]) -> dict:
@@ -40,38 +42,33 @@ def scores(labels: Sequence[int], predictions: Sequence[int], classes: Sequence[
     >>> round(result["WA"], 3), round(result["UA"], 3)
     (0.75, 0.833)
     """
-    from sklearn.metrics import (
-        accuracy_score,
-        confusion_matrix,
-        f1_score,
-        precision_score,
-        recall_score,
-    )
+    from sklearn.metrics import confusion_matrix, precision_recall_fscore_support
 
-    labels, predictions = np.asarray(labels, dtype=int), np.asarray(predictions, dtype=int)
-    _validate(labels, predictions, len(classes))
+    labels, predictions = check_indices(labels, predictions, len(classes))
     present = np.unique(labels)
-    indices = np.arange(len(classes))
-    recall = recall_score(labels, predictions, labels=indices, average=None, zero_division=0)
-    precision = precision_score(labels, predictions, labels=indices, average=None, zero_division=0)
-    macro_f1 = f1_score(labels, predictions, labels=present, average="macro", zero_division=0)
+    options: dict[str, Any] = {"labels": np.arange(len(classes)), "zero_division": 0}
+    precision, recall, f1, _ = precision_recall_fscore_support(labels, predictions, **options)
 
     def by_class(values: np.ndarray) -> dict[str, float | None]:
         return {name: float(values[i]) if i in present else None for i, name in enumerate(classes)}
 
     return {
-        "WA": float(accuracy_score(labels, predictions)),
+        "WA": float(np.mean(labels == predictions)),
         "UA": float(recall[present].mean()),
-        "macro_F1": float(macro_f1),
+        "macro_F1": float(f1[present].mean()),
         "recall": by_class(recall),
         "precision": by_class(precision),
-        "confusion": confusion_matrix(labels, predictions, labels=indices).tolist(),
+        "confusion": confusion_matrix(labels, predictions, labels=options["labels"]).tolist(),
         "absent": [name for i, name in enumerate(classes) if i not in present],
         "num_utterances": len(labels),
     }
 
 
-def _validate(labels: np.ndarray, predictions: np.ndarray, num_classes: int) -> None:
+def check_indices(
+    labels: ArrayLike, predictions: ArrayLike, num_classes: int
+) -> tuple[np.ndarray, np.ndarray]:
+    """Both as arrays; raise a ValueError unless they are class indices, one per utterance."""
+    labels, predictions = np.asarray(labels, dtype=int), np.asarray(predictions, dtype=int)
     if labels.shape != predictions.shape or labels.ndim != 1:
         raise ValueError(
             f"{labels.shape} labels but {predictions.shape} predictions; give one per utterance"
@@ -83,3 +80,4 @@ def _validate(labels: np.ndarray, predictions: np.ndarray, num_classes: int) -> 
             raise ValueError(
                 f"a {name} is {values.min()} … {values.max()}; allowed: 0 … {num_classes - 1}"
             )
+    return labels, predictions
