@@ -60,13 +60,13 @@ ROWS = {
     LONG: {"folds": [0.5, 0.6, 0.6], "pooled": 0.58, "interval": (0.5, 0.7)},
     "w/o $x$ and $y": {"folds": [0.4], "pooled": 0.4, "interval": None},
 }
-HISTORIES = {"fold 0": history(4), "fold 1": history(6), "fold 2": history(10, 0.5)}
+HISTORIES = [(history(4), 2), (history(6), 3), (history(10, 0.5), 10)]
 MAKERS = {
     "confusion": lambda: confusion({LONG: COUNTS, "without": COUNTS, "b": COUNTS}, LABELS, LONG),
     "tsne": lambda: tsne({LONG: vectors(), "with": vectors(1)}, EMOTIONS, LABELS, title=LONG),
-    "curves": lambda: curves(HISTORIES, {"fold 1": 3}, LONG),
+    "curves": lambda: curves(HISTORIES, LONG),
     "attention": lambda: attention([item(4.0, title=LONG), item(9.0, 50)], LONG),
     "reliability": lambda: reliability({LONG: bins(), "b": bins()}, LONG),
-    "groups": lambda: groups(GROUPS, {"gender": {LONG: {"WA": (0.5, 0.9)}}}, LONG),
+    "groups": lambda: groups(GROUPS, LONG),
     "compare": lambda: compare(ROWS, 0.25, "macro-F1", LONG),
 }

@@ -5,8 +5,8 @@ import re
 
 import pytest
 
-from camser.evaluation.report.document import Table, table_to_markdown
-from camser.evaluation.report.write import MARKS
+from camser.evaluation.report.tables import Table
+from camser.evaluation.report.write import MARKS, tables_to_markdown
 from tests.helpers.recipe_runs import ROOT
 
 REPORTS = sorted(ROOT.glob("recipes/*/results/report.json"))
@@ -15,10 +15,9 @@ REPORTS = sorted(ROOT.glob("recipes/*/results/report.json"))
 @pytest.mark.parametrize("path", REPORTS, ids=lambda p: p.parts[-3])
 def test_a_readmes_table_is_that_of_its_results(path):
     found = json.loads(path.read_text(encoding="utf-8"))["sections"]
-    tables = [Table(**section["table"]) for section in found]
-    expected = "\n\n".join(f"{t.caption}\n\n{table_to_markdown(t)}" for t in tables)
+    expected = tables_to_markdown([Table(**section["table"]) for section in found])
     readme = (path.parent.parent / "README.md").read_text(encoding="utf-8")
-    assert MARKS.search(readme)[0] == f"<!-- table -->\n{expected}\n<!-- end -->"
+    assert MARKS.search(readme)[0] == f"<!-- table -->\n{expected}<!-- end -->"
 
 
 def test_a_readme_with_a_place_for_a_table_has_the_results_for_it():

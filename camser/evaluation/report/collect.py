@@ -4,16 +4,16 @@ from __future__ import annotations
 
 import math
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
 from camser.evaluation.report.published import TABLE_2, row_name
 from camser.evaluation.report.runs import ProtocolResults, RunRecord, VariantResults
 from camser.evaluation.results import ResultsError, read_predictions, read_results
-from camser.runtime.safe_io import matches_type
 
 DIVIDING = ("num_folds", "valid_fraction", "target_corpus")  # settings that define the folds
+Variants = dict[str, list[RunRecord]]
 
 
 class ReportError(ValueError):
@@ -31,36 +31,31 @@ def collect(folders: Iterable[str | Path]) -> list[ProtocolResults]:
     ResultsError
         If a file is damaged.
     """
-    paths = dict.fromkeys(p.resolve() for f in folders for p in Path(f).rglob("results.json"))
-    runs = [_read(path) for path in sorted(paths)]
-    if not runs:
+    paths = {path.resolve() for f in folders for path in Path(f).rglob("results.json")}
+    if not paths:
         raise ReportError(f"no results.json below {', '.join(str(f) for f in folders)}")
-    sections: dict[tuple, ProtocolResults] = {}
-    by_variant = defaultdict(list)
-    for run in runs:
-        where = tuple(run.results[name] for name in ("corpus", "protocol", "selection"))
-        target = (
-            run.results["settings"].get("target_corpus") if where[1] == "cross_corpus" else None
-        )
-        by_variant[(*where, target), run.results["variant"]].append(run)
-    problems = []
-    for (where, name), group in by_variant.items():
-        *names, target = where
-        first = group[0]
-        if where not in sections:
-            protocol = f"{names[1]} to {target}" if target else names[1]
-            sections[where] = ProtocolResults(names[0], protocol, names[2], first.results["labels"])
-        section = sections[where]
-        problems += _row_differences(first, group)
-        problems += _table_differences((section.all_runs or [first])[0], group)
-        section.variants[name] = VariantResults(
-            name, section.labels, sorted(group, key=lambda r: r.key)
-        )
-    for section in sections.values():
-        section.variants = dict(sorted(section.variants.items(), key=lambda v: _order(v[1])))
+    sections: dict[tuple[str, ...], Variants] = defaultdict(lambda: defaultdict(list))
+    for run in map(_read, sorted(paths)):
+        names = [run.results[name] for name in ("corpus", "protocol", "selection")]
+        target = run.results["settings"].get("target_corpus") or ""
+        where = *names, target if names[1] == "cross_corpus" else ""
+        sections[where][run.results["variant"]].append(run)
+    problems = dict.fromkeys(p for variants in sections.values() for p in _problems(variants))
     if problems:
         raise ReportError("these results cannot share one table:\n  " + "\n  ".join(problems))
-    return [sections[where] for where in sorted(sections, key=str)]
+    return [_section(where, sections[where]) for where in sorted(sections)]
+
+
+def _section(where: tuple[str, ...], runs: Variants) -> ProtocolResults:
+    corpus, protocol, selection, target = where
+    labels = next(iter(runs.values()))[0].results["labels"]
+    variants = [
+        VariantResults(name, labels, sorted(mine, key=lambda run: run.key))
+        for name, mine in runs.items()
+    ]
+    by_name = {variant.name: variant for variant in sorted(variants, key=_order)}
+    protocol = f"{protocol} to {target}" if target else protocol
+    return ProtocolResults(corpus, protocol, selection, labels, by_name)
 
 
 def _order(variant: VariantResults) -> tuple:
@@ -72,20 +67,49 @@ def _order(variant: VariantResults) -> tuple:
     return int("w/ co-att" in row), row.count("+"), known, variant.name
 
 
+def _problems(variants: Variants) -> Iterator[str]:
+    """Why the runs cannot share a table, or those of a variant a row."""
+    first_of_all = next(iter(variants.values()))[0]
+    for runs in variants.values():
+        seen: dict[tuple, RunRecord] = {}
+        for run in runs:
+            both = comparable(first_of_all).keys() & comparable(run).keys()
+            table = {"labels", "manifest", *(both & {*DIVIDING})}
+            yield from _differences(first_of_all, run, table)
+            yield from _differences(runs[0], run, {*comparable(runs[0]), *comparable(run)})
+            if seen.setdefault(run.key, run) is not run:
+                yield f"{seen[run.key].folder} and {run.folder} are the same fold and seed"
+
+
+def _differences(one: RunRecord, other: RunRecord, names: Collection[str]) -> Iterator[str]:
+    first, second = comparable(one), comparable(other)
+    for name in sorted(names):
+        a, b = first.get(name), second.get(name)
+        if a != b:
+            yield f"{one.folder} and {other.folder} differ in {name}: {a!r}, {b!r}"
+
+
+def comparable(run: RunRecord) -> dict[str, Any]:
+    """What is equal in all runs of a variant: the settings, the labels and the manifest."""
+    results = run.results
+    shared = {k: v for k, v in results["settings"].items() if k not in ("fold", "seed")}
+    return {**shared, "labels": results["labels"], "manifest": results["manifest"]}
+
+
 def _read(path: Path) -> RunRecord:
     results = read_results(path)
-    _check_settings(results["settings"], path)
+    _check_model(results["settings"], path)
     table = path.with_name("predictions.csv")
     try:
         predictions = read_predictions(table)
         for row in predictions:
-            numbers = [float(row[name]) for name in ("seconds", *results["labels"])]
-            if not all(map(math.isfinite, numbers)):
-                raise ValueError(f"a number of {row['id']} is not finite")
-            if abs(sum(map(math.exp, numbers[1:])) - 1) > 1e-3:
-                raise ValueError(f"the probabilities of {row['id']} do not sum to 1")
             results["labels"].index(row["label"]), results["labels"].index(row["prediction"])
-    except (OSError, ValueError, KeyError, TypeError, OverflowError) as error:
+            logs = [float(row[name]) for name in results["labels"]]
+            if not math.isfinite(float(row["seconds"])) or not all(map(math.isfinite, logs)):
+                raise ValueError(f"a number of {row['id']} is not finite")
+            if abs(sum(map(math.exp, logs)) - 1) > 1e-3:
+                raise ValueError(f"the probabilities of {row['id']} do not sum to 1")
+    except (OSError, ValueError, KeyError, OverflowError) as error:
         raise ResultsError(f"{table} is damaged ({error}); delete it and run again") from error
     if len(predictions) != results["num_utterances"]:
         raise ResultsError(
@@ -95,61 +119,21 @@ def _read(path: Path) -> RunRecord:
     return RunRecord(path.parent, results, predictions)
 
 
-def _check_settings(settings: Mapping[str, Any], path: Path) -> None:
-    """Settings must define each name they refer to; other systems may have none of these."""
-    for plural, names in (
-        ("encoders", settings.get("modalities", [])),
-        ("fusions", [settings["fusion"]] if "fusion" in settings else []),
-    ):
-        tables = settings.get(plural, {})
-        for name in [*names, *tables] if plural in settings else ():
-            if not isinstance(tables.get(name, {}).get("plugin"), str):
-                raise ResultsError(
-                    f"{path}: of the {plural}, {name!r} has no plugin; delete it and run again"
-                )
-    if ("fusions" in settings) != ("fusion" in settings and "modalities" in settings):
-        raise ResultsError(f"{path}: settings describe the model incompletely; run again")
-    modalities = (
-        settings.get("fusions", {}).get(settings.get("fusion"), {}).get("output_modalities") or []
-    )
-    if not matches_type(modalities, [str]):
+def _check_model(settings: Mapping[str, Any], path: Path) -> None:
+    """Settings that describe a model must describe all of it; other systems have none."""
+    if not {"modalities", "encoders", "fusion", "fusions"} & settings.keys():
+        return
+    encoders, fusions = settings.get("encoders", {}), settings.get("fusions", {})
+    parts = [encoders.get(name, {}) for name in settings.get("modalities", [])]
+    parts += [*encoders.values(), fusions.get(settings.get("fusion"), {}), *fusions.values()]
+    if not all(isinstance(part.get("plugin"), str) for part in parts):
         raise ResultsError(
-            f"{path}: output_modalities is {modalities!r:.80}; it must be a list of names"
+            f"{path}: a modality or the fusion has no plugin in the settings; "
+            f"delete it and run again"
         )
-
-
-def _table_differences(first: RunRecord, runs: Sequence[RunRecord]) -> list[str]:
-    """Why runs cannot share a table with a section's first run."""
-    problems = []
-    for run in runs:
-        for name in ("labels", "manifest"):
-            problems += _difference(first, run, name, first.results[name], run.results[name])
-        one, other = (r.results["settings"] for r in (first, run))
-        for name in DIVIDING:
-            if name in one and name in other:
-                problems += _difference(first, run, name, one[name], other[name])
-    return problems
-
-
-def _row_differences(first: RunRecord, runs: Sequence[RunRecord]) -> list[str]:
-    """Why runs of one variant cannot share a row."""
-    problems: list[str] = []
-    seen: dict[tuple, RunRecord] = {}
-    for run in runs:
-        one, other = (shared_settings(r.results["settings"]) for r in (first, run))
-        for name in sorted({*one, *other}):
-            problems += _difference(first, run, name, one.get(name), other.get(name))
-        if seen.setdefault(run.key, run) is not run:
-            problems.append(f"{seen[run.key].folder} and {run.folder} are the same fold and seed")
-    return problems
-
-
-def _difference(one: RunRecord, other: RunRecord, name: str, first: Any, second: Any) -> list[str]:
-    if first == second:
-        return []
-    return [f"{one.folder} and {other.folder} differ in {name}: {first!r}, {second!r}"]
-
-
-def shared_settings(settings: Mapping[str, Any]) -> dict[str, Any]:
-    """The settings that are equal in all runs of a variant."""
-    return {name: value for name, value in settings.items() if name not in ("fold", "seed")}
+    for fusion in fusions.values():
+        kept = fusion.get("output_modalities")
+        if kept is not None and not (
+            isinstance(kept, list) and all(isinstance(name, str) for name in kept)
+        ):
+            raise ResultsError(f"{path}: output_modalities is {kept!r:.80}; allowed: names")

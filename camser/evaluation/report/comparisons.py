@@ -4,23 +4,26 @@ from __future__ import annotations
 
 import itertools
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from statistics import mean
 
 from camser.data.folds import OPTIMISTIC
 from camser.evaluation import statistics
 from camser.evaluation.report import published
-from camser.evaluation.report.collect import ReportError, shared_settings
-from camser.evaluation.report.document import Table
-from camser.evaluation.report.format import (
-    difference,
-    over_folds,
-    p_value,
-    percent,
-    selection,
-    title,
-)
+from camser.evaluation.report.collect import ReportError, comparable
+from camser.evaluation.report.format import difference, p_value, percent
 from camser.evaluation.report.runs import ProtocolResults, VariantResults
+from camser.evaluation.report.tables import Table
+
+
+def comparison_tables(sections: Sequence[ProtocolResults]) -> Iterator[Table]:
+    """The tables over several sections."""
+    if any(section.corpus == published.CORPUS for section in sections):
+        yield table_1(sections)
+    for honest, biased in itertools.permutations(sections, 2):
+        same = (honest.corpus, honest.protocol) == (biased.corpus, biased.protocol)
+        if same and (honest.selection, biased.selection) == ("held_out", "test_fold"):
+            yield selection_bias_table(honest, biased)
 
 
 def pairwise_tests_table(section: ProtocolResults) -> Table:
@@ -32,45 +35,38 @@ def pairwise_tests_table(section: ProtocolResults) -> Table:
             continue
         row = [f"{one.name} – {other.name}"]
         for score in ("WA", "UA"):
-            test_result = statistics.paired_folds(
-                [one.folds[n][score] for n in shared], [other.folds[n][score] for n in shared]
-            )
-            row += [difference(test_result), p_value(test_result["p_value"])]
-        pairs = _paired(one, other)
-        test = statistics.mcnemar(*pairs) if pairs else None
-        row += [f"{test['only_one']} / {test['only_other']}" if test else "–"]
-        row += [p_value(test["p_value"] if test else None)]
-        rows.append(row)
-    header = ["pair", "ΔWA", "p (t)", "ΔUA", "p (t)", "only one right", "p (McNemar)"]
+            folds = ([variant.folds[n][score] for n in shared] for variant in (one, other))
+            found = statistics.paired_folds(*folds)
+            row += [difference(found), p_value(found["p_value"])]
+        rows.append([*row, *_mcnemar(one, other)])
     return Table(
-        f"{title(section)}. Differences in points, mean ± standard deviation over shared folds, "
+        f"{section.title}. Differences in points, mean ± standard deviation over shared folds, "
         f"with the paired t-test (folds share training data: its p is too small); and, of one "
         f"seed, the utterances that only one of the two gets right, with McNemar's exact test. "
         f"No p is corrected for the number of pairs.",
-        header,
+        ["pair", "ΔWA", "p (t)", "ΔUA", "p (t)", "only one right", "p (McNemar)"],
         rows,
     )
 
 
-def _paired(
-    one: VariantResults, other: VariantResults
-) -> tuple[list[int], list[int], list[int]] | None:
-    """Labels and both predictions of the shared utterances, for the seed with most shared runs."""
-    first_runs, second_runs = ({run.key: run for run in v.runs} for v in (one, other))
-    seeds = Counter(seed for _, seed in first_runs.keys() & second_runs.keys())
-    if not seeds:
-        return None
-    chosen = max(seeds, key=lambda seed: (seeds[seed], -seed))
-    keys = sorted(k for k in first_runs.keys() & second_runs.keys() if k[1] == chosen)
-    both = first_runs, second_runs
-    rows = [[{r["id"]: r for r in runs[k].predictions} for runs in both] for k in keys]
-    pairs = [(a[i], b[i]) for a, b in rows for i in a if i in b]
-    labels = one.labels
-    return (
-        [labels.index(a["label"]) for a, _ in pairs],
-        [labels.index(a["prediction"]) for a, _ in pairs],
-        [labels.index(b["prediction"]) for _, b in pairs],
+def _mcnemar(one: VariantResults, other: VariantResults) -> list[str]:
+    """McNemar's test on the shared utterances, for the seed with most shared runs."""
+    runs = [{run.key: run for run in variant.runs} for variant in (one, other)]
+    shared = runs[0].keys() & runs[1].keys()
+    if not shared:
+        return ["–", "–"]
+    seed = Counter(sorted(seed for _, seed in shared)).most_common(1)[0][0]
+    rows = [
+        {row["id"]: row for key in shared if key[1] == seed for row in mine[key].predictions}
+        for mine in runs
+    ]
+    both = [(row, rows[1][name]) for name, row in rows[0].items() if name in rows[1]]
+    found = statistics.mcnemar(
+        [a["label"] for a, _ in both],
+        [a["prediction"] for a, _ in both],
+        [b["prediction"] for _, b in both],
     )
+    return [f"{found['only_one']} / {found['only_other']}", p_value(found["p_value"])]
 
 
 def selection_bias_table(honest: ProtocolResults, biased: ProtocolResults) -> Table:
@@ -82,42 +78,35 @@ def selection_bias_table(honest: ProtocolResults, biased: ProtocolResults) -> Ta
         If a variant differs between the two in anything but the selection.
     """
     rows = []
-    for name in honest.variants:
+    for name, one in honest.variants.items():
         if name not in biased.variants:
             continue
-        one, other = honest.variants[name], biased.variants[name]
+        other = biased.variants[name]
         _check_alike(one, other)
-        runs = [{run.key: run.results for run in v.runs} for v in (one, other)]
-        keys = runs[0].keys() & runs[1].keys()
-        if not keys:
-            continue
-        means = [[mean([r[k][s] for k in keys]) for s in ("WA", "UA")] for r in runs]
-        gap = [f"{100 * (b - a):+.1f}" for a, b in zip(*means, strict=True)]
-        rows.append([name, str(len(keys)), *(percent(v) for pair in means for v in pair), *gap])
-    rule = selection(honest)
-    header = ["model", "runs", f"WA, {rule}", f"UA, {rule}", f"WA, {OPTIMISTIC}"]
+        runs = [{run.key: run.results for run in variant.runs} for variant in (one, other)]
+        if keys := runs[0].keys() & runs[1].keys():
+            means = [mean(results[k][s] for k in keys) for results in runs for s in ("WA", "UA")]
+            gap = [f"{100 * (means[i + 2] - means[i]):+.1f}" for i in (0, 1)]
+            rows.append([name, str(len(keys)), *map(percent, means), *gap])
+    rules = (honest.selection_rule, OPTIMISTIC)
     return Table(
         f"What selection on the test fold is worth: {honest.corpus}, "
         f"{honest.protocol.replace('_', ' ')}; means in % over the folds and seeds that both have, "
         f"the gap in points.",
-        [*header, f"UA, {OPTIMISTIC}", "gap WA", "gap UA"],
+        ["model", "runs", *(f"{s}, {rule}" for rule in rules for s in ("WA", "UA")),
+         "gap WA", "gap UA"],
         rows,
-    )
+    )  # fmt: skip
 
 
 def _check_alike(one: VariantResults, other: VariantResults) -> None:
     """Raise a ReportError unless two variants differ in their selection alone."""
-    settings = []
-    for variant in (one, other):
-        results = variant.runs[0].results
-        settings.append({**shared_settings(variant.settings), "manifest": results["manifest"]})
-    first, second = settings
-    different = {n for n in {*first, *second} if first.get(n) != second.get(n)}
-    names = ", ".join(sorted(different - {"selection"}))
-    if names:
+    first, second = (comparable(variant.runs[0]) for variant in (one, other))
+    different = {n for n in {*first, *second} if first.get(n) != second.get(n)} - {"selection"}
+    if different:
         raise ReportError(
             f"{one.runs[0].folder} and {other.runs[0].folder} differ in more than the selection: "
-            f"{names}; compare runs that differ in the selection only"
+            f"{', '.join(sorted(different))}; compare runs that differ in the selection only"
         )
 
 
@@ -126,17 +115,17 @@ def table_1(sections: Sequence[ProtocolResults]) -> Table:
     rows = []
     for protocol, systems in published.TABLE_1.items():
         words = protocol.replace("_", " ")
-        for name, pair in systems.items():
+        for name, scores in systems.items():
             model = f"{name}, {OPTIMISTIC}" if published.SOURCE in name else name
-            rows.append([model, words, *("–" if v is None else f"{v:.2f}" for v in pair)])
+            rows.append([model, words, *("–" if v is None else f"{v:.2f}" for v in scores)])
         for section in sections:
             if (section.corpus, section.protocol) != (published.CORPUS, protocol):
                 continue
             for variant in section.variants.values():
-                is_complete = published.row_name(variant.settings) == published.WHOLE
-                if is_complete and published.is_pretrained(variant.settings):
-                    scores = [percent(over_folds(variant, s), 2) for s in ("WA", "UA")]
-                    rows.append([f"{variant.name}, {selection(section)}", words, *scores])
+                if published.is_whole(variant.settings):
+                    means = [mean(f[s] for f in variant.folds.values()) for s in ("WA", "UA")]
+                    texts = (percent(value, 2) for value in means)
+                    rows.append([f"{variant.name}, {section.selection_rule}", words, *texts])
     return Table(
         f"Table 1 of {published.SOURCE}, as printed, beside this evaluation; in %.",
         ["model", "protocol", "WA", "UA"],

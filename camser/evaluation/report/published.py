@@ -61,16 +61,13 @@ def row_name(settings: Mapping[str, Any]) -> str | None:
     ...           "fusions": {"concat": {"plugin": "concat"}}})
     'MFCC+W2E (w/o co-att)'
     """
-    if not {"modalities", "encoders", "fusion", "fusions"} <= set(settings):
+    if not {"modalities", "encoders", "fusion", "fusions"} <= settings.keys():
         return None
-    fusion = settings["fusions"][settings["fusion"]]
+    fusion, encoders = settings["fusions"][settings["fusion"]], settings["encoders"]
+    kept = fusion.get("output_modalities") or settings["modalities"]
+    modalities = [name for name in settings["modalities"] if name in kept]
+    joined = "+".join(_name(name, encoders[name]) for name in modalities)
     plugin = fusion["plugin"].rpartition(":")[2]
-    modalities = [
-        n
-        for n in settings["modalities"]
-        if n in (fusion.get("output_modalities") or settings["modalities"])
-    ]
-    joined = "+".join(_name(n, settings["encoders"][n]) for n in modalities)
     if plugin == "co_attention":
         softmax = ", softmax" if fusion.get("activation") == "softmax" else ""
         return f"{joined} (w/ co-att{softmax})"
@@ -97,10 +94,15 @@ def published_scores(
     """
     if (corpus, protocol) != (CORPUS, "leave_one_speaker_out") or {*labels} != LABELS:
         return None
-    return TABLE_2.get(row_name(settings) or "") if is_pretrained(settings) else None
+    return TABLE_2.get(row_name(settings) or "") if _is_pretrained(settings) else None
 
 
-def is_pretrained(settings: Mapping[str, Any]) -> bool:
-    """Whether every encoder that can be pretrained is pretrained, as in the paper."""
+def is_whole(settings: Mapping[str, Any]) -> bool:
+    """Whether this is the paper's complete model, pretrained as there."""
+    return row_name(settings) == WHOLE and _is_pretrained(settings)
+
+
+def _is_pretrained(settings: Mapping[str, Any]) -> bool:
+    """Whether every encoder that can be pretrained is pretrained."""
     encoders = settings.get("encoders", {}).values()
     return all(e.get("source", e.get("weights", "none needed")) is not None for e in encoders)

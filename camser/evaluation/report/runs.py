@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from camser.data.folds import selection_note
 from camser.evaluation import statistics
 from camser.evaluation.metrics import scores
 
@@ -18,17 +19,7 @@ SCORES = ("WA", "UA", "macro_F1")
 
 @dataclass(frozen=True)
 class RunRecord:
-    """One run's files.
-
-    Arguments
-    ---------
-    folder : Path
-        The folder of the run.
-    results : dict
-        The content of ``results.json``.
-    predictions : list of dict
-        The rows of ``predictions.csv``.
-    """
+    """One run: its folder, the content of ``results.json``, the rows of ``predictions.csv``."""
 
     folder: Path
     results: dict[str, Any]
@@ -42,17 +33,7 @@ class RunRecord:
 
 @dataclass
 class VariantResults:
-    """All runs of a variant: folds x seeds, with equal settings otherwise.
-
-    Arguments
-    ---------
-    name : str
-        The name of the variant.
-    labels : list of str
-        The classes in order.
-    runs : list of RunRecord
-        Sorted by fold and seed.
-    """
+    """All runs of a variant, sorted by fold and seed; their settings are equal otherwise."""
 
     name: str
     labels: list[str]
@@ -77,12 +58,12 @@ class VariantResults:
     @cached_property
     def truths(self) -> list[int]:
         """The true class indices, one per row."""
-        return [self.labels.index(row["label"]) for row in self.rows]
+        return [self.labels.index(label) for label in self.column("label")]
 
     @cached_property
     def guesses(self) -> list[int]:
         """The predicted class indices, one per row."""
-        return [self.labels.index(row["prediction"]) for row in self.rows]
+        return [self.labels.index(label) for label in self.column("prediction")]
 
     @cached_property
     def log_probabilities(self) -> np.ndarray:
@@ -109,26 +90,31 @@ class VariantResults:
         """The settings of the variant; fold and seed are those of its first run."""
         return self.runs[0].results["settings"]
 
+    @property
+    def fusion(self) -> dict[str, Any]:
+        """The settings of the fusion; empty for other systems."""
+        return self.settings.get("fusions", {}).get(self.settings.get("fusion"), {})
+
 
 @dataclass
 class ProtocolResults:
-    """The variants of one corpus, protocol and selection; they may share one table.
-
-    Arguments
-    ---------
-    corpus, protocol, selection : str
-        Equal in all runs.
-    labels : list of str
-        The classes in order.
-    variants : dict of str to VariantResults
-        By name, in order.
-    """
+    """The variants, by name, of one corpus, protocol and selection; they may share one table."""
 
     corpus: str
     protocol: str
     selection: str
     labels: list[str]
-    variants: dict[str, VariantResults] = field(default_factory=dict)
+    variants: dict[str, VariantResults]
+
+    @property
+    def title(self) -> str:
+        """The corpus, the protocol, and how the epoch was selected."""
+        return f"{self.corpus}, {self.protocol.replace('_', ' ')}, {self.selection_rule}"
+
+    @property
+    def selection_rule(self) -> str:
+        """How the epoch was selected."""
+        return selection_note(self.selection) or "epoch chosen on held-out data"
 
     @property
     def fold_names(self) -> list[str]:
@@ -138,14 +124,9 @@ class ProtocolResults:
 
     @property
     def main(self) -> VariantResults:
-        """The main variant: the last with ``target`` and no ``keep``, else the last of camser."""
-        ours = [v for v in self.variants.values() if "fusions" in v.settings]
-        fusions = {v.name: v.settings["fusions"][v.settings["fusion"]] for v in ours}
-        full = [
-            v
-            for v in ours
-            if "target" in fusions[v.name] and not fusions[v.name].get("output_modalities")
-        ]
+        """The last variant with a ``target`` that puts out all, else the last of camser's."""
+        ours = [v for v in self.variants.values() if v.fusion]
+        full = [v for v in ours if "target" in v.fusion and not v.fusion.get("output_modalities")]
         return (full or ours or list(self.variants.values()))[-1]
 
     @property

@@ -4,46 +4,69 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 from camser.data.folds import OPTIMISTIC
 from camser.evaluation import statistics
 from camser.evaluation.report import published
-from camser.evaluation.report.document import Table
-from camser.evaluation.report.format import interval, label, pair, percent, spread, title
+from camser.evaluation.report.format import pair, percent, spread
 from camser.evaluation.report.runs import SCORES, ProtocolResults, VariantResults
 
-LENGTHS = statistics.length_groups((0, 2, 4, 8))
-HEARD = {"yes": "text occurs in training", "no": "new text", "": ""}
+TEXTS = {"yes": "text occurs in training", "no": "new text", "": ""}
+
+
+class Table(NamedTuple):
+    """Rows of texts under a header; the first column is the name of the row."""
+
+    caption: str
+    header: Sequence[str]
+    rows: Sequence[Sequence[str]]
 
 
 def main_table(section: ProtocolResults) -> Table:
     """Scores per variant: mean and deviation over folds, pooled with intervals (as in Table 2)."""
-    known = {
-        name: published.published_scores(
-            v.settings, section.corpus, section.protocol, section.labels
-        )
-        for name, v in section.variants.items()
-    }
-    shows = any(known.values())
+    protocol = section.corpus, section.protocol, section.labels
+    known = [published.published_scores(v.settings, *protocol) for v in section.variants.values()]
     header = ["model", "runs", "WA", "UA", "macro-F1", "pooled WA [95 %]", "pooled UA [95 %]"]
-    header += ["published WA", "published UA"] if shows else []
-    rows = []
-    for variant in section.variants.values():
-        row = [label(variant), _runs(variant, section)]
-        row += [spread([fold[s] for fold in variant.folds.values()]) for s in SCORES]
-        limits = variant.intervals
-        row += [f"{percent(variant.pooled[s])} {interval(limits[s])}" for s in ("WA", "UA")]
-        if shows:
-            row += [f"{value:.2f}" for value in known[variant.name] or ()] or ["", ""]
-        rows.append(row)
     caption = (
-        f"{title(section)}. In %: mean ± standard deviation over folds; pooled over all tested "
+        f"{section.title}. In %: mean ± standard deviation over folds; pooled over all tested "
         f"utterances, with 95 % bootstrap intervals in which whole speakers are drawn."
     )
-    if shows:
+    rows = [
+        [
+            _model(variant),
+            _runs(variant, section),
+            *(spread([fold[s] for fold in variant.folds.values()]) for s in SCORES),
+            *(_pooled(variant, s) for s in ("WA", "UA")),
+        ]
+        for variant in section.variants.values()
+    ]
+    if any(known):
+        header += ["published WA", "published UA"]
         caption += f" Published: Table 2 of {published.SOURCE}, {OPTIMISTIC}, over 10 speakers."
+        for row, scores in zip(rows, known, strict=True):
+            row += [f"{value:.2f}" for value in scores] if scores else ["", ""]
     return Table(caption, header, rows)
+
+
+def _model(variant: VariantResults) -> str:
+    """The name of the variant, and its row of Table 2 if that has another name."""
+    row = published.row_name(variant.settings)
+    return variant.name if row in (None, variant.name) else f"{variant.name}: {row}"
+
+
+def _runs(variant: VariantResults, section: ProtocolResults) -> str:
+    folds = f"{len(variant.folds)} of {len(section.fold_names)} folds"
+    seeds = sorted({*Counter(run.results["fold"] for run in variant.runs).values()})
+    if seeds == [1]:
+        return folds
+    return f"{folds}, {'–'.join(str(n) for n in dict.fromkeys((seeds[0], seeds[-1])))} seeds"
+
+
+def _pooled(variant: VariantResults, score: str) -> str:
+    limits = variant.intervals[score]
+    interval = f"[{percent(limits[0])}, {percent(limits[1])}]" if limits else ""
+    return f"{percent(variant.pooled[score])} {interval}"
 
 
 def fold_table(section: ProtocolResults) -> Table:
@@ -52,14 +75,10 @@ def fold_table(section: ProtocolResults) -> Table:
     rows = []
     for name in section.fold_names:
         mark = f" †({', '.join(absent[name])})" if absent[name] else ""
-        cells = [pair(v.folds.get(name)) for v in section.variants.values()]
-        rows.append([f"{name}{mark}", *cells])
-    note = "" if not any(absent.values()) else " † without this class: UA is over the others."
-    return Table(
-        f"{title(section)}. WA / UA in % by tested fold.{note}",
-        ["fold", *section.variants],
-        rows,
-    )
+        rows.append([name + mark, *(pair(v.folds.get(name)) for v in section.variants.values())])
+    note = " † without this class: UA is over the others." if any(absent.values()) else ""
+    caption = f"{section.title}. WA / UA in % by tested fold.{note}"
+    return Table(caption, ["fold", *section.variants], rows)
 
 
 def class_table(section: ProtocolResults) -> Table:
@@ -69,20 +88,36 @@ def class_table(section: ProtocolResults) -> Table:
         recall, precision = variant.pooled["recall"], variant.pooled["precision"]
         cells = [f"{percent(recall[c])} / {percent(precision[c])}" for c in section.labels]
         rows.append([variant.name, *cells])
-    return Table(
-        f"{title(section)}. Recall / precision in %, pooled.", ["model", *section.labels], rows
-    )
+    caption = f"{section.title}. Recall / precision in %, pooled."
+    return Table(caption, ["model", *section.labels], rows)
+
+
+def group_table(section: ProtocolResults) -> Table:
+    """WA / UA by corpus, gender, style, length, and whether the text occurs in training."""
+    found = {
+        variant.name: {
+            (kind, name): scores
+            for kind, names in groupings(variant).items()
+            for name, scores in by_groups(variant, names).items()
+        }
+        for variant in section.variants.values()
+    }
+    groups = {group for scores in found.values() for group in scores}
+    rows = []
+    for kind, name in sorted(groups, key=_order):
+        scores = [of_variant.get((kind, name)) for of_variant in found.values()]
+        count = max(one["num_utterances"] for one in scores if one)
+        rows.append([f"{kind}: {name} (n = {count})", *map(pair, scores)])
+    caption = f"{section.title}. WA / UA in %, pooled, by group."
+    return Table(caption, ["group", *section.variants], rows)
 
 
 def groupings(variant: VariantResults) -> dict[str, list[str]]:
     """The groupings of utterances by kind, each with one group name per row."""
-    seconds = [float(value) for value in variant.column("seconds")]
     kinds = {
-        "corpus": variant.column("corpus"),
-        "gender": variant.column("gender"),
-        "style": variant.column("style"),
-        "length": statistics.length_groups(seconds),
-        "text": [HEARD[value] for value in variant.column("text_in_train")],
+        **{kind: variant.column(kind) for kind in ("corpus", "gender", "style")},
+        "length": statistics.length_groups([float(value) for value in variant.column("seconds")]),
+        "text": [TEXTS[value] for value in variant.column("text_in_train")],
     }
     return {kind: names for kind, names in kinds.items() if len({*names} - {""}) > 1}
 
@@ -93,33 +128,17 @@ def by_groups(variant: VariantResults, names: Sequence[str]) -> dict[str, dict[s
     ``num_utterances`` counts an utterance once, for any number of seeds.
     """
     groups = statistics.by_group(variant.truths, variant.guesses, names, variant.labels)
-    pairs = {*zip(names, variant.column("id"), strict=True)}
-    for name, scores in groups.items():
-        scores["num_utterances"] = sum(group == name for group, _ in pairs)
-    return dict(sorted(groups.items(), key=lambda group: _sort_key("", group[0])))
+    counts = Counter(name for name, _ in {*zip(names, variant.column("id"), strict=True)})
+    return {
+        name: {**groups[name], "num_utterances": counts[name]}
+        for name in sorted(groups, key=lambda name: _order(("", name)))
+    }
 
 
-def group_table(section: ProtocolResults) -> Table:
-    """WA / UA by gender, style, length, and whether the text occurs in training."""
-    cells: dict[tuple[str, str], dict[str, str]] = {}
-    counts: Counter = Counter()
-    for variant in section.variants.values():
-        for kind, names in groupings(variant).items():
-            for name, scores in by_groups(variant, names).items():
-                cells.setdefault((kind, name), {})[variant.name] = pair(scores)
-                counts[kind, name] = max(counts[kind, name], scores["num_utterances"])
-    rows = [
-        [f"{kind}: {name} (n = {counts[kind, name]})"]
-        + [values.get(variant, "–") for variant in section.variants]
-        for (kind, name), values in sorted(cells.items(), key=lambda cell: _sort_key(*cell[0]))
-    ]
-    return Table(
-        f"{title(section)}. WA / UA in %, pooled, by group.", ["group", *section.variants], rows
-    )
-
-
-def _sort_key(kind: str, name: str) -> tuple:
-    return kind, LENGTHS.index(name) if name in LENGTHS else 0, name
+def _order(group: tuple[str, str]) -> tuple:
+    kind, name = group
+    lengths = statistics.LENGTHS
+    return kind, lengths.index(name) if name in lengths else 0, name
 
 
 def text_note(section: ProtocolResults) -> str:
@@ -128,17 +147,8 @@ def text_note(section: ProtocolResults) -> str:
     known = [value for value in rows.values() if value]
     if not known:
         return ""
-    share = known.count("yes") / len(known)
+    heard = known.count("yes")
     return (
-        f"{known.count('yes')} of {len(known)} tested utterances ({100 * share:.1f} %) say words "
+        f"{heard} of {len(known)} tested utterances ({100 * heard / len(known):.1f} %) say words "
         f"that also occur in their fold's training part."
     )
-
-
-def _runs(variant: VariantResults, section: ProtocolResults) -> str:
-    folds = f"{len(variant.folds)} of {len(section.fold_names)} folds"
-    counts = Counter(run.results["fold"] for run in variant.runs).values()
-    if max(counts) == 1:
-        return folds
-    seeds = f"{max(counts)}" if min(counts) == max(counts) else f"{min(counts)}–{max(counts)}"
-    return f"{folds}, {seeds} seeds"

@@ -2,31 +2,39 @@
 
 from __future__ import annotations
 
+import base64
 import json
 import re
 from collections.abc import Sequence
 from importlib import metadata
 from pathlib import Path
+from typing import Any
 
-from camser.evaluation.report import published, tables
+from jinja2 import Environment, PackageLoader, StrictUndefined
+
+from camser.evaluation.report import tables
 from camser.evaluation.report.collect import ReportError
-from camser.evaluation.report.comparisons import pairwise_tests_table, selection_bias_table, table_1
-from camser.evaluation.report.document import (
-    Block,
-    Heading,
-    Paragraph,
-    Table,
-    table_to_markdown,
-    to_html,
-    to_markdown,
-)
+from camser.evaluation.report.comparisons import comparison_tables, pairwise_tests_table
 from camser.evaluation.report.figures.style import own_settings
-from camser.evaluation.report.format import title
 from camser.evaluation.report.plots import draw_figures
 from camser.evaluation.report.runs import ProtocolResults
 from camser.runtime.files import atomic_write
 
+IDENTITY = ("title", "corpus", "protocol", "selection", "labels")
 MARKS = re.compile(r"(<!-- table -->\n).*?(<!-- end -->)", flags=re.S)
+
+
+def _escape_markdown(value: object) -> str:
+    """Text on one line, with Markdown's special characters escaped."""
+    return re.sub(r"([\\`*<>|]|\](?=[(\[]))", r"\\\1", " ".join(str(value).split()))
+
+
+HTML = Environment(
+    loader=PackageLoader("camser.evaluation.report"), undefined=StrictUndefined,
+    autoescape=True, trim_blocks=True, lstrip_blocks=True,
+)  # fmt: skip
+HTML.filters["base64"] = lambda path: base64.b64encode(path.read_bytes()).decode()
+MARKDOWN = HTML.overlay(autoescape=False, finalize=_escape_markdown)
 
 
 @own_settings()
@@ -53,13 +61,13 @@ def write_report(sections: Sequence[ProtocolResults], output: str | Path) -> Pat
         If a file is damaged.
     """
     output = Path(output)
-    blocks: list[Block] = [Heading("Evaluation", 1), *_comparisons(sections)]
-    for section in sections:
-        blocks += [Heading(_first_up(title(section))), *_section(section), *_provenance(section)]
-        blocks += draw_figures(section, output)
+    shown: dict[str, Any] = {
+        "comparisons": list(comparison_tables(sections)),
+        "sections": [_section(section, output) for section in sections],
+    }
     _write(output / "report.json", json.dumps(_numbers(sections), indent=1) + "\n")
-    _write(output / "report.md", to_markdown(blocks))
-    _write(output / "report.html", to_html(blocks, "Evaluation"))
+    _write(output / "report.md", MARKDOWN.get_template("report.md.jinja").render(shown))
+    _write(output / "report.html", HTML.get_template("report.html.jinja").render(shown))
     return output / "report.html"
 
 
@@ -74,50 +82,43 @@ def update_readme_table(sections: Sequence[ProtocolResults], readme: str | Path)
     old = Path(readme).read_text(encoding="utf-8")
     if not MARKS.search(old):
         raise ReportError(f"{readme} has no lines <!-- table --> and <!-- end -->; add both to it")
-    main_tables = [tables.main_table(section) for section in sections]
-    text = "\n\n".join(f"{table.caption}\n\n{table_to_markdown(table)}" for table in main_tables)
-    _write(Path(readme), MARKS.sub(lambda match: f"{match[1]}{text}\n{match[2]}", old))
+    text = tables_to_markdown([tables.main_table(section) for section in sections])
+    _write(Path(readme), MARKS.sub(lambda match: f"{match[1]}{text}{match[2]}", old))
 
 
-def _comparisons(sections: Sequence[ProtocolResults]) -> list[Block]:
-    """The tables over several sections."""
-    blocks: list[Block] = []
-    if any(section.corpus == published.CORPUS for section in sections):
-        blocks.append(table_1(sections))
-    for honest in sections:
-        for biased in sections:
-            same = (honest.corpus, honest.protocol) == (biased.corpus, biased.protocol)
-            if same and (honest.selection, biased.selection) == ("held_out", "test_fold"):
-                blocks.append(selection_bias_table(honest, biased))
-    return blocks
+def tables_to_markdown(shown: Sequence[tables.Table]) -> str:
+    """Tables, each below its caption."""
+    return MARKDOWN.get_template("tables.md.jinja").render(tables=shown).lstrip()
 
 
-def _section(section: ProtocolResults) -> list[Block]:
-    blocks: list[Block] = [tables.main_table(section), tables.fold_table(section)]
+def _section(section: ProtocolResults, output: Path) -> dict[str, Any]:
+    """The parts of a section, by the names that the templates use; draws its figures."""
+    kinds = [tables.main_table, tables.fold_table, tables.class_table, tables.group_table]
     if len(section.variants) > 1:
-        blocks.append(pairwise_tests_table(section))
-    blocks += [tables.class_table(section), tables.group_table(section)]
-    note = tables.text_note(section)
-    return [*blocks, Paragraph(note)] if note else blocks
-
-
-def _provenance(section: ProtocolResults) -> list[Block]:
-    versions = {json.dumps(r.results["versions"], sort_keys=True) for r in section.all_runs}
-    plugins = {
-        f"{name}: {p['distribution']} {p['version']}"
-        for run in section.all_runs
-        for name, p in run.results["plugins"].items()
+        kinds.insert(2, pairwise_tests_table)
+    return {
+        "title": section.title[:1].upper() + section.title[1:],
+        "tables": [make(section) for make in kinds],
+        "notes": [note for note in (tables.text_note(section), _provenance(section)) if note],
+        "figures": draw_figures(section, output),
     }
-    devices = sorted({run.results["device"] for run in section.all_runs})
-    hours = sum(run.results["seconds"] for run in section.all_runs) / 3600
-    lines = [", ".join(f"{k} {v}" for k, v in json.loads(one).items()) for one in sorted(versions)]
-    return [
-        Paragraph(
-            f"{len(section.all_runs)} runs, {hours:.1f} h of training, on {', '.join(devices)}; "
-            f"{'; or '.join(lines)}. Plugins: {', '.join(sorted(plugins)) or 'none'}. "
-            f"Manifest {section.all_runs[0].results['manifest']}."
-        )
-    ]
+
+
+def _provenance(section: ProtocolResults) -> str:
+    results = [run.results for run in section.all_runs]
+    versions = {", ".join(f"{k} {v}" for k, v in sorted(r["versions"].items())) for r in results}
+    plugins = {
+        f"{name}: {plugin['distribution']} {plugin['version']}"
+        for one in results
+        for name, plugin in one["plugins"].items()
+    }
+    devices = sorted({one["device"] for one in results})
+    hours = sum(one["seconds"] for one in results) / 3600
+    return (
+        f"{len(results)} runs, {hours:.1f} h of training, on {', '.join(devices)}; "
+        f"{'; or '.join(sorted(versions))}. Plugins: {', '.join(sorted(plugins)) or 'none'}. "
+        f"Manifest {results[0]['manifest']}."
+    )
 
 
 def _numbers(sections: Sequence[ProtocolResults]) -> dict:
@@ -126,13 +127,9 @@ def _numbers(sections: Sequence[ProtocolResults]) -> dict:
         "camser": metadata.version("camser"),
         "sections": [
             {
-                "title": title(section),
-                "corpus": section.corpus,
-                "protocol": section.protocol,
-                "selection": section.selection,
-                "labels": section.labels,
+                **{name: getattr(section, name) for name in IDENTITY},
                 "manifest": section.all_runs[0].results["manifest"],
-                "table": _table(tables.main_table(section)),
+                "table": tables.main_table(section)._asdict(),
                 "variants": {
                     name: {
                         "folds": variant.folds,
@@ -146,14 +143,6 @@ def _numbers(sections: Sequence[ProtocolResults]) -> dict:
             for section in sections
         ],
     }
-
-
-def _table(table: Table) -> dict:
-    return {"caption": table.caption, "header": table.header, "rows": table.rows}
-
-
-def _first_up(text: str) -> str:
-    return text[:1].upper() + text[1:]
 
 
 def _write(path: Path, text: str) -> None:

@@ -8,13 +8,4 @@ from camser.evaluation.report.figures.reliability import reliability
 from camser.evaluation.report.figures.style import save
 from camser.evaluation.report.figures.tsne import tsne
 
-__all__ = [
-    "attention",
-    "compare",
-    "confusion",
-    "curves",
-    "groups",
-    "reliability",
-    "save",
-    "tsne",
-]
+__all__ = ["attention", "compare", "confusion", "curves", "groups", "reliability", "save", "tsne"]

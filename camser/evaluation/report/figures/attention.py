@@ -6,20 +6,10 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
-from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from matplotlib.lines import Line2D
 from matplotlib.ticker import MaxNLocator
 
-from camser.evaluation.report.figures import style
-from camser.evaluation.report.figures.layout import (
-    check_some,
-    finalize_figure,
-    inches_of,
-    legend_below,
-    panel_axes,
-    wrap_text,
-)
+from camser.evaluation.report.figures import layout, style
 
 SAMPLE_RATE, FRAME_SECONDS, KILOHERTZ = 16000, 0.01, 4.0
 FEW = 30  # frames per segment; up to this many have markers: a line between frames is no weight
@@ -44,48 +34,46 @@ def attention(
     width : float
         Width of the figure, in inches.
 
-    Returns
-    -------
-    Figure
-
     Raises
     ------
     ValueError
-        If there are no items, or a spectrogram or weights are not two-dimensional.
+        If a spectrogram or weights are not two-dimensional.
     """
-    check_some(items=items)
-    columns = min(2, len(items))
-    titles = [wrap_text(item["title"], width / columns - 0.6) for item in items]
-    rows = -(-len(items) // columns)
-    figure = style.new_figure(width, rows * (1.55 + inches_of(titles)) + 0.3)
-    grid = panel_axes(figure, len(items), columns, heights=(1, 2))
     modalities = list(dict.fromkeys(name for item in items for name in item["weights"]))
-    looks = {name: style.series_style(number) for number, name in enumerate(modalities)}
-    for name, look in looks.items():
-        if any(np.shape(item["weights"].get(name, [[]]))[-1] > FEW for item in items):
-            look["marker"] = "none"
-    for (upper, lower), text, item in zip(grid, titles, items, strict=True):
-        seconds = item["samples"] / SAMPLE_RATE
+    titles = [item["title"] for item in items]
+    figure, grid = layout.panel_figure(titles, min(2, len(items)), 1.55, width, heights=(1, 2))
+    for (upper, lower), item in zip(grid, items, strict=True):
+        seconds, segment_seconds = item["samples"] / SAMPLE_RATE, item["segment_seconds"]
+        for name, array in {"the spectrogram": item["spectrogram"], **item["weights"]}.items():
+            if np.ndim(array) != 2:
+                shape = np.shape(array)
+                raise ValueError(f"{item['title']}: {name} has shape {shape}; allowed: 2 sizes")
         for name, weights in item["weights"].items():
-            weights = np.asarray(weights, dtype=np.float64)
-            if len(modalities) > 1:
-                weights = weights * weights.shape[-1]
-            _line(upper, name, weights, item["segment_seconds"], seconds, looks[name])
-        _picture(lower, np.asarray(item["spectrogram"], dtype=np.float32))
+            num_frames = np.shape(weights)[1]
+            look = style.series_style(modalities.index(name))
+            if num_frames > FEW:
+                look["marker"] = "none"
+            scale = num_frames if len(modalities) > 1 else 1
+            label = layout.wrap_text(f"weights of {name}", style.WIDTH)
+            line = _line(scale * np.asarray(weights, dtype=float), segment_seconds, seconds)
+            upper.plot(*line, label=label, linewidth=0.9, markersize=2.5, **look)
+        extent = (0, np.shape(item["spectrogram"])[1] * FRAME_SECONDS, 0, KILOHERTZ)
+        shades: dict[str, Any] = {"cmap": style.SEQUENTIAL, "vmin": 0, "vmax": 1, "aspect": "auto"}
+        lower.imshow(item["spectrogram"], extent=extent, origin="upper", **shades)
         for axes in (upper, lower):
-            for border in np.arange(item["segment_seconds"], seconds, item["segment_seconds"]):
+            for border in np.arange(segment_seconds, seconds, segment_seconds):
                 axes.axvline(border, color=style.GREY, linewidth=0.6, linestyle=(0, (3, 2)))
-        style.style_axes(upper, text, "", "weight\n× frames" if len(modalities) > 1 else "weight")
-        style.style_axes(lower, "", "time (s)", "frequency (kHz)")
+        upper.set_ylabel("weight\n× frames" if len(modalities) > 1 else "weight")
         upper.margins(y=0.15)
         upper.set_ylim(bottom=0)
         upper.yaxis.set_major_locator(MaxNLocator(2))
         upper.yaxis.get_offset_text().set_fontsize(style.SMALL)
+        lower.set(xlabel="time (s)", ylabel="frequency (kHz)")
         lower.set(xlim=(0, seconds), ylim=(0, KILOHERTZ), yticks=[0, 2, 4])
     figure.align_ylabels(list(grid.ravel()))
     if modalities:
-        legend_below(figure, [_entry(name, look) for name, look in looks.items()])
-    return finalize_figure(figure, title)
+        layout.legend_below(figure)
+    return layout.finalize_figure(figure, title)
 
 
 def moments(shape: tuple[int, int], segment_seconds: float) -> np.ndarray:
@@ -102,30 +90,13 @@ def moments(shape: tuple[int, int], segment_seconds: float) -> np.ndarray:
 
 
 def _line(
-    axes: Axes, name: str, weights: np.ndarray, segment_seconds: float, seconds: float, look: dict
-) -> None:
-    if weights.ndim != 2:
-        raise ValueError(
-            f"weights of {name!r} have shape {weights.shape}; allowed: [segments, frames]"
-        )
+    weights: np.ndarray, segment_seconds: float, seconds: float
+) -> tuple[np.ndarray, np.ndarray]:
+    """Times and weights of all segments in a row."""
     times = moments(weights.shape, segment_seconds)
     # After the end there is only padding, which belongs to no frame.
     weights = np.where(times < seconds, weights, np.nan)
     # Each segment has its own attention weights, so no line joins segments.
     gap = ((0, 0), (0, 1))
-    times = np.pad(times, gap, mode="edge").ravel()
-    weights = np.pad(weights, gap, constant_values=np.nan).ravel()
-    axes.plot(times, weights, label=name, linewidth=0.9, markersize=2.5, **look)
-
-
-def _picture(axes: Axes, spectrogram: np.ndarray) -> None:
-    if spectrogram.ndim != 2:
-        raise ValueError(f"a spectrogram has shape {spectrogram.shape}; allowed: [bins, frames]")
-    extent = (0, spectrogram.shape[1] * FRAME_SECONDS, 0, KILOHERTZ)
-    shades: dict[str, Any] = {"cmap": style.SEQUENTIAL, "vmin": 0, "vmax": 1}
-    axes.imshow(spectrogram, extent=extent, origin="upper", aspect="auto", **shades)
-
-
-def _entry(name: str, look: dict) -> Line2D:
-    label = wrap_text(f"weights of {name}", style.WIDTH)
-    return Line2D([], [], label=label, linewidth=0.9, markersize=3, **look)
+    weights = np.pad(weights, gap, constant_values=np.nan)
+    return np.pad(times, gap, mode="edge").ravel(), weights.ravel()

@@ -1,24 +1,28 @@
-"""Layout of figures: wrapped texts, grids of panels, a legend below, and the final arrangement."""
+"""Layout of figures: wrapped texts, grids of panels, one legend below them.
+
+The places of axes and texts are matplotlib's constrained layout; here are only the sizes.
+"""
 
 from __future__ import annotations
 
 import textwrap
-from collections.abc import Sequence, Sized
+from collections.abc import Sequence
+from itertools import chain
 
 import numpy as np
 from matplotlib.artist import Artist
 from matplotlib.figure import Figure
 from matplotlib.legend import Legend
 
-from camser.evaluation.report.figures.style import LARGE, NORMAL, SMALL
+from camser.evaluation.report.figures import style
 
 LETTER = 0.6  # mean width of a letter, relative to the font size
 LINE = 1.3  # height of a line, relative to the font size
 POINTS = 72  # per inch
 
 
-def wrap_text(text: str, inches: float, size: float = NORMAL) -> str:
-    """Wrap text into lines of similar length that fit into ``inches``, at a size in points.
+def wrap_text(text: str, inches: float, size: float = style.NORMAL) -> str:
+    """Wrap text into lines that fit into ``inches``, at a size in points.
 
     Dollar signs are escaped, because in a name they do not mark math.
 
@@ -28,37 +32,47 @@ def wrap_text(text: str, inches: float, size: float = NORMAL) -> str:
     'weighted and\\nunweighted\\naccuracy'
     """
     letters = max(8, int(inches * POINTS / (size * LETTER)))
-    lines = [line for paragraph in str(text).split("\n") for line in _balanced(paragraph, letters)]
+    lines = (textwrap.fill(line, letters, break_on_hyphens=False) for line in text.split("\n"))
     return "\n".join(lines).replace("$", r"\$")
 
 
-def _balanced(text: str, letters: int) -> list[str]:
-    """As few lines as possible, of similar length."""
-    lines = textwrap.wrap(text, letters, break_on_hyphens=False)
-    least = max((len(word) for word in text.split()), default=letters)
-    for narrower in range(max(least, len(text) // max(1, len(lines))), letters):
-        narrow_lines = textwrap.wrap(text, narrower, break_on_hyphens=False)
-        if len(narrow_lines) == len(lines):
-            return narrow_lines
-    return lines
-
-
-def inches_of(texts: Sequence[str], size: float = NORMAL) -> float:
+def inches_of(texts: Sequence[str], size: float = style.NORMAL) -> float:
     """The height of the tallest wrapped text, in inches."""
-    lines = max((text.count("\n") + 1 for text in texts if text), default=0)
+    lines = max(text.count("\n") + 1 if text else 0 for text in texts)
     return lines * size * LINE / POINTS
 
 
-def letters_inches(texts: Sequence[str], size: float = SMALL) -> float:
+def letters_inches(texts: Sequence[str], size: float = style.SMALL) -> float:
     """The width of the longest one-line text, in inches."""
-    return max(map(len, texts), default=0) * size * LETTER / POINTS
+    return max(map(len, texts)) * size * LETTER / POINTS
 
 
-def check_some(**given: Sized) -> None:
-    """Raise a ValueError that names the empty argument."""
-    for name, values in given.items():
-        if not len(values):
-            raise ValueError(f"{name} is empty: there is nothing to draw; give at least one")
+def panel_figure(
+    titles: Sequence[str], columns: int, height: float, width: float = style.WIDTH,
+    heights: Sequence[float] = (1.0,), margin: float = 0.6,
+) -> tuple[Figure, np.ndarray]:  # fmt: skip
+    """A figure with a panel per title, and its axes (see ``panel_axes``).
+
+    Arguments
+    ---------
+    titles : sequence of str
+        Above each panel.
+    columns : int
+        Panels per row.
+    height, width : float
+        The height of a panel without its title and the width of the figure, in inches.
+    heights : sequence of float
+        Relative heights of the axes of a panel.
+    margin : float
+        The width beside the axes of a panel, which its title must not use, in inches.
+    """
+    titles = [wrap_text(title, width / columns - margin) for title in titles]
+    rows = -(-len(titles) // columns)
+    figure = style.new_figure(width, rows * (height + inches_of(titles)) + 0.1)
+    grid = panel_axes(figure, len(titles), columns, heights)
+    for axes, title in zip(grid[:, 0], titles, strict=True):
+        axes.set_title(title, fontsize=style.NORMAL)
+    return figure, grid
 
 
 def panel_axes(
@@ -78,7 +92,7 @@ def panel_axes(
     Returns
     -------
     array of Axes
-        [count, len(heights)]
+        [count, len(heights)], in the common style.
     """
     rows, per_panel = -(-count // columns), len(heights)
     ratios = [*heights] * rows
@@ -87,21 +101,26 @@ def panel_axes(
     for spare in grid[count:].ravel():
         spare.remove()
     for panel in grid[:count]:
+        for axes in panel:
+            style.style_axes(axes)
         for axes in panel[:-1]:
             axes.sharex(panel[-1])
             axes.tick_params(labelbottom=False)
     return grid[:count]
 
 
-def legend_below(figure: Figure, handles: Sequence[Artist]) -> Legend:
-    """One legend below all panels, in as few rows as the figure's width allows."""
-    names = [str(handle.get_label()) for handle in handles]
+def legend_below(figure: Figure, handles: Sequence[Artist] = ()) -> Legend:
+    """One legend below all panels: of these artists, else of all that have a label, each once."""
+    if not handles:
+        labeled = chain.from_iterable(axes.get_legend_handles_labels()[0] for axes in figure.axes)
+        handles = list({str(artist.get_label()): artist for artist in labeled}.values())
+    names, width = [str(handle.get_label()) for handle in handles], figure.get_figwidth()
     for rows in range(1, len(names) + 1):
         columns = [names[i : i + rows] for i in range(0, len(names), rows)]
-        widths = [letters_inches(column) + 6 * SMALL / POINTS for column in columns]
-        if sum(widths) < figure.get_figwidth():
+        if sum(letters_inches(column) + 6 * style.SMALL / POINTS for column in columns) < width:
             break
-    shape = {"ncols": len(columns), "handlelength": 2.8, "frameon": False, "fontsize": SMALL}
+    figure.set_figheight(figure.get_figheight() + rows * style.SMALL * LINE / POINTS + 0.1)
+    shape = {"ncols": len(columns), "handlelength": 2.8, "frameon": False, "fontsize": style.SMALL}
     return figure.legend(handles=handles, loc="outside lower center", **shape)
 
 
@@ -111,9 +130,9 @@ def finalize_figure(figure: Figure, title: str = "") -> Figure:
     The layout is fixed because each drawing would change it slightly, and with it the bytes.
     """
     if title:
-        text = wrap_text(title, figure.get_figwidth() - 0.3, LARGE)
-        figure.set_figheight(figure.get_figheight() + inches_of([text], LARGE) + 0.05)
-        figure.suptitle(text, fontsize=LARGE)
+        text = wrap_text(title, figure.get_figwidth() - 0.3, style.LARGE)
+        figure.set_figheight(figure.get_figheight() + inches_of([text], style.LARGE) + 0.05)
+        figure.suptitle(text, fontsize=style.LARGE)
     engine = figure.get_layout_engine()
     assert engine is not None, "figures are made by style.new_figure"
     for _ in range(2):  # axes of a fixed shape need a second pass after the first
