@@ -13,6 +13,7 @@ from camser.evaluation.report.runs import ProtocolResults, RunRecord, VariantRes
 from camser.evaluation.results import ResultsError, read_predictions, read_results
 
 DIVIDING = ("num_folds", "valid_fraction", "target_corpus")  # settings that define the folds
+MODEL = {"modalities", "encoders", "fusion", "fusions"}  # settings that describe the model
 Variants = dict[str, list[RunRecord]]
 
 
@@ -104,6 +105,7 @@ def _read(path: Path) -> RunRecord:
         predictions = read_predictions(table)
         for row in predictions:
             results["labels"].index(row["label"]), results["labels"].index(row["prediction"])
+            ("yes", "no", "").index(row["text_in_train"])
             logs = [float(row[name]) for name in results["labels"]]
             if not math.isfinite(float(row["seconds"])) or not all(map(math.isfinite, logs)):
                 raise ValueError(f"a number of {row['id']} is not finite")
@@ -121,19 +123,17 @@ def _read(path: Path) -> RunRecord:
 
 def _check_model(settings: Mapping[str, Any], path: Path) -> None:
     """Settings that describe a model must describe all of it; other systems have none."""
-    if not {"modalities", "encoders", "fusion", "fusions"} & settings.keys():
+    if not MODEL & settings.keys():
         return
     encoders, fusions = settings.get("encoders", {}), settings.get("fusions", {})
     parts = [encoders.get(name, {}) for name in settings.get("modalities", [])]
     parts += [*encoders.values(), fusions.get(settings.get("fusion"), {}), *fusions.values()]
-    if not all(isinstance(part.get("plugin"), str) for part in parts):
+    if not settings.keys() >= MODEL or not all(
+        isinstance(part.get("plugin"), str)
+        and isinstance(part.get("output_modalities"), list | None)
+        for part in parts
+    ):
         raise ResultsError(
-            f"{path}: a modality or the fusion has no plugin in the settings; "
-            f"delete it and run again"
+            f"{path}: the settings describe the model incompletely: a modality or the fusion has "
+            f"no plugin, or output_modalities is no list; delete it and run again"
         )
-    for fusion in fusions.values():
-        kept = fusion.get("output_modalities")
-        if kept is not None and not (
-            isinstance(kept, list) and all(isinstance(name, str) for name in kept)
-        ):
-            raise ResultsError(f"{path}: output_modalities is {kept!r:.80}; allowed: names")

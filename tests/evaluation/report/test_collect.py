@@ -62,6 +62,20 @@ def test_variants_on_other_data_or_labels_are_refused_too(tmp_path):
         collect([tmp_path])
 
 
+@pytest.mark.parametrize(
+    "change",
+    [{"encoders": {}}, {"fusions": {"co_attention": {}}}, {"fusion": "other"},
+     {"fusions": {"co_attention": {"plugin": "co_attention", "output_modalities": "mfcc"}}}],
+)  # fmt: skip
+def test_a_model_that_is_described_in_part_is_refused(tmp_path, change):
+    place = make(tmp_path, "a")
+    found = json.loads((place / "results.json").read_text())
+    found["settings"] |= change
+    (place / "results.json").write_text(json.dumps(add_digest(found)))
+    with pytest.raises(results.ResultsError, match="describe the model incompletely"):
+        collect([tmp_path])
+
+
 def test_the_same_run_twice_is_refused(tmp_path):
     make(tmp_path / "x", "a", 0), make(tmp_path / "y", "a", 0)
     with pytest.raises(ReportError, match="are the same fold and seed"):
