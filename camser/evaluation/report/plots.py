@@ -106,9 +106,9 @@ def _with_arrays(variant: VariantResults, name: str) -> RunRecord | None:
 
 
 def _is_concat_of(variant: VariantResults, main: VariantResults) -> bool:
-    names = [published.row_name(v.settings) or "" for v in (variant, main)]
-    with_co_attention = names[1].replace(", softmax)", ")")
-    return bool(names[0]) and names[0].replace("w/o co-att", "w/ co-att") == with_co_attention
+    plain, attending = (published.row_name(v.settings) or "" for v in (variant, main))
+    with_co_attention = attending.replace(", softmax)", ")")
+    return plain != with_co_attention == plain.replace("w/o co-att", "w/ co-att")
 
 
 def _is_drawable(vectors: np.ndarray) -> bool:

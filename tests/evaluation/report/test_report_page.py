@@ -66,12 +66,13 @@ def test_all_that_is_selected_on_the_test_fold_says_so(runs, page):
     assert {OPTIMISTIC in caption for caption, name in pictures if "test_fold" in name} == {True}
 
 
-def test_a_concatenation_alone_is_not_said_to_attend(tmp_path):
-    add_arrays(make(tmp_path, "all_concat", fusion="concat"))
+@pytest.mark.parametrize("fusion", ["concat", "co_attention"])
+def test_one_variant_alone_is_not_compared_with_itself(tmp_path, fusion):
+    add_arrays(make(tmp_path, "alone", fusion=fusion))
     page = write_report(collect([tmp_path]), tmp_path / "report")
     assert "tsne" in page.with_suffix(".md").read_text()
     svg = next(page.parent.glob("*tsne.svg")).read_text()
-    assert "with co-attention" not in svg and "all_concat" in svg
+    assert "co-attention" not in svg and "alone" in svg
 
 
 def test_frame_weights_are_shown_whichever_variant_has_them(tmp_path):
