@@ -12,13 +12,10 @@ from camser.audio import SAMPLE_RATE
 from camser.encoders.base import Encoder
 from camser.fusion.base import Fusion
 from camser.model import UtteranceEncoder
+from camser.runtime.safe_io import mismatch
 
-MODEL_KEYS = (
-    "modalities",
-    "encoders",
-    "fusion",
-    "fusions",
-)  # the arguments of ``validate_model_config``, in order
+# The arguments of ``validate_model_config``, in order.
+MODEL_KEYS = ("modalities", "encoders", "fusion", "fusions")
 BASES = {"encoder": Encoder, "fusion": Fusion}
 # Parameters that were renamed: exported models of format 1 have the former names.
 FORMER_NAMES = {
@@ -27,13 +24,24 @@ FORMER_NAMES = {
 FUSION_KEYS = ("pooling", "standardize")  # keys of an encoder's table that the fusion uses
 
 
-class _ResolvedPlugin(NamedTuple):
+class Component(NamedTuple):
     """The plugin and the parameters that a name of a recipe stands for."""
 
     plugin: type
     origin: dict[str, str]
     params: dict[str, Any]
     pooled: dict[str, Any]
+
+    def build(self, name: str, *args: Any) -> Any:
+        """An instance of the plugin."""
+        try:
+            return self.plugin(*args, **self.params)
+        except ValueError as error:
+            raise ValueError(f"{self.origin['kind']} {name!r}: {error}") from error
+
+    def table(self, params: Mapping[str, Any]) -> dict[str, Any]:
+        """The table that builds it again, even if others offer a plugin of its name."""
+        return {"plugin": registry.qualified_name(self.origin), **params, **self.pooled}
 
 
 def build_model(
@@ -82,24 +90,24 @@ def build_model(
     >>> model(torch.randn(2, 40000), torch.tensor([1.0, 0.5])).shape
     torch.Size([2, 128])
     """
-    resolved = _resolve_plugins(modalities, encoders, fusion, fusions)
+    resolved = validate_model_config(modalities, encoders, fusion, fusions)
     segment_samples = round(segment_seconds * SAMPLE_RATE)
     built, specs, tables = {}, {}, {}
     for name in modalities:
         component = resolved[name]
-        built[name] = _build(name, component)
+        built[name] = component.build(name)
         specs[name] = built[name].frame_spec(segment_samples)._replace(**component.pooled)
-        tables[name] = _rebuild_config(component, built[name].init_config())
-    built_fusion = _build(fusion, resolved[fusion], specs)
+        tables[name] = component.table(built[name].init_config())
+    component = resolved[fusion]
+    built_fusion = component.build(fusion, specs)
     model_params = _with_defaults(UtteranceEncoder, model_params)
     model = UtteranceEncoder(built, built_fusion, segment_samples, **model_params)
     model.plugins = {name: component.origin for name, component in resolved.items()}
-    fusion_params = _with_defaults(resolved[fusion].plugin, resolved[fusion].params)
     model.architecture = {
         "modalities": list(modalities),
         "encoders": tables,
         "fusion": fusion,
-        "fusions": {fusion: _rebuild_config(resolved[fusion], fusion_params)},
+        "fusions": {fusion: component.table(_with_defaults(component.plugin, component.params))},
         "segment_seconds": segment_seconds,
         **model_params,
     }
@@ -111,13 +119,27 @@ def validate_model_config(
     encoders: Mapping[str, Mapping[str, Any]],
     fusion: str,
     fusions: Mapping[str, Mapping[str, Any]],
-) -> None:
-    """Raise a ValueError unless every name has a table with parameters that its plugin takes.
+) -> dict[str, Component]:
+    """The plugins of a model and their parameters: the modalities in order, then the fusion.
 
     Nothing is built, so mistakes are found before anything expensive begins. Arguments as for
     ``build_model``.
+
+    Raises
+    ------
+    ValueError
+        If a name has no table, or its plugin is unknown or does not take a parameter.
     """
-    _resolve_plugins(modalities, encoders, fusion, fusions)
+    if not modalities or mismatch(modalities, list[str]):
+        raise ValueError(
+            f'modalities is {modalities!r}; give a list of names, e.g. --modalities="[mfcc]"'
+        )
+    if len(set(modalities)) != len(modalities):
+        raise ValueError(f"modalities {list(modalities)} names a modality twice; give each once")
+    if fusion in modalities:
+        raise ValueError(f"{fusion!r} is both a modality and the fusion; rename one of them")
+    resolved = {name: _component("encoder", name, encoders) for name in modalities}
+    return {**resolved, fusion: _component("fusion", fusion, fusions, {})}
 
 
 def load_plugin_class(kind: str, name: str) -> type:
@@ -139,55 +161,27 @@ def load_plugin_class(kind: str, name: str) -> type:
     return plugin
 
 
-def _resolve_plugins(
-    modalities: Sequence[str],
-    encoders: Mapping[str, Mapping[str, Any]],
-    fusion: str,
-    fusions: Mapping[str, Mapping[str, Any]],
-) -> dict[str, _ResolvedPlugin]:
-    """The encoders by modality, in order, and the fusion by its name."""
-    is_list = bool(modalities) and not isinstance(modalities, str)
-    if not is_list or not all(isinstance(name, str) for name in modalities):
+def _component(kind: str, name: str, tables: Mapping[str, Any], *args: Any) -> Component:
+    """Look up a name's plugin, and check that it takes ``args`` and the table's parameters."""
+    if name not in tables:
         raise ValueError(
-            f'modalities is {modalities!r}; give a list of names, e.g. --modalities="[mfcc]"'
+            f"{name!r} is not among the {kind}s: {', '.join(tables)}."
+            f"{registry.did_you_mean(name, tables)}"
         )
-    if len(set(modalities)) != len(modalities):
-        raise ValueError(f"modalities {list(modalities)} names a modality twice; give each once")
-    if fusion in modalities:
-        raise ValueError(f"{fusion!r} is both a modality and the fusion; rename one of them")
-    resolved = {}
-    for name in modalities:
-        _check_table("modality", name, "encoders", encoders)
-        resolved[name] = _resolve_plugin("encoder", encoders[name])
-    _check_table("fusion", fusion, "fusions", fusions)
-    resolved[fusion] = _resolve_plugin("fusion", fusions[fusion], {})
-    return resolved
-
-
-def _check_table(role: str, name: str, table_name: str, table: Mapping[str, Any]) -> None:
-    if name not in table:
+    if not isinstance(tables[name], Mapping) or "plugin" not in tables[name]:
         raise ValueError(
-            f"{role} {name!r} is not among the {table_name}: {', '.join(table)}."
-            f"{registry.did_you_mean(name, table)}"
-        )
-    if not isinstance(table[name], Mapping) or "plugin" not in table[name]:
-        raise ValueError(
-            f"{table_name}: {name!r} is {table[name]!r}; it must name a plugin: "
+            f"{kind}s: {name!r} is {tables[name]!r}; it must name a plugin: "
             f"{{plugin: …, <its parameters>}}"
         )
-
-
-def _resolve_plugin(kind: str, table: Mapping[str, Any], *args: Any) -> _ResolvedPlugin:
-    """Look up a table's plugin, and check that it takes ``args`` and the table's parameters."""
-    params = _with_current_names(table)
-    name = params.pop("plugin")
-    fusion_keys = FUSION_KEYS if kind == "encoder" else ()
-    pooled = {key: params.pop(key) for key in fusion_keys if key in params}
+    params = _with_current_names(tables[name])
+    plugin_name = params.pop("plugin")
+    keys = FUSION_KEYS if kind == "encoder" else ()
+    pooled = {key: params.pop(key) for key in keys if key in params}
     if not isinstance(pooled.get("standardize", False), bool):
         raise ValueError(f"standardize is {pooled['standardize']!r}; allowed: true, false")
-    plugin = load_plugin_class(kind, name)
-    registry.check_parameters(plugin, name, *args, **params)
-    return _ResolvedPlugin(plugin, registry.origin_of(kind, name), params, pooled)
+    plugin = load_plugin_class(kind, plugin_name)
+    registry.check_parameters(plugin, plugin_name, *args, **params)
+    return Component(plugin, registry.origin_of(kind, plugin_name), params, pooled)
 
 
 def _with_current_names(table: Mapping[str, Any]) -> dict[str, Any]:
@@ -203,18 +197,6 @@ def _with_current_names(table: Mapping[str, Any]) -> dict[str, Any]:
     if distribution == "camser" and current.get("layer") == "mixture":
         current["layer"] = "weighted_sum"
     return current
-
-
-def _build(name: str, component: _ResolvedPlugin, *args: Any) -> Any:
-    try:
-        return component.plugin(*args, **component.params)
-    except ValueError as error:
-        raise ValueError(f"{component.origin['kind']} {name!r}: {error}") from error
-
-
-def _rebuild_config(component: _ResolvedPlugin, params: Mapping[str, Any]) -> dict[str, Any]:
-    """The table that builds the component again, even if others offer a plugin of its name."""
-    return {"plugin": registry.qualified_name(component.origin), **params, **component.pooled}
 
 
 def _with_defaults(cls: type, arguments: Mapping[str, Any]) -> dict[str, Any]:

@@ -119,14 +119,12 @@ def find(kind: str, name: str) -> EntryPoint:
     if not matches:
         distribution, _, short = str(name).rpartition(":")
         names = sorted({p.name for p in _entry_points_of(kind, distribution)})
-        of_source, advice = "", "To use another package's plugin, install that package"
-        if distribution:
-            of_source = f" of {distribution}"
-            advice = f"To use this plugin, install a version of {distribution} that has it"
+        of_source = f" of {distribution}" if distribution else ""
+        package = f"a version of {distribution} that has it" if distribution else "its package"
         raise PluginError(
             f"{GROUPS[kind]}: no plugin {name!r}; installed{of_source}: "
             f"{', '.join(names) or 'none'}.{did_you_mean(short, names)} "
-            f"{advice} with pip into this environment."
+            f"To use another plugin, install {package} with pip into this environment."
         )
     return matches[0]
 
@@ -153,19 +151,6 @@ def load(kind: str, name: str) -> type:
     return plugin
 
 
-def check_plugin_parameters(kind: str, name: str, /, *args: Any, **params: Any) -> type:
-    """The plugin's class, after checking that it takes these arguments and parameters.
-
-    Raises
-    ------
-    PluginError
-        As ``load``, or if the class does not take them.
-    """
-    plugin = load(kind, name)
-    check_parameters(plugin, name, *args, **params)
-    return plugin
-
-
 def check_parameters(plugin: type, name: str, /, *args: Any, **params: Any) -> None:
     """Raise a PluginError unless the class called ``name`` takes these arguments."""
     signature = inspect.signature(plugin)
@@ -187,15 +172,16 @@ def build(kind: str, name: str, /, *args: Any, **params: Any) -> Any:
     >>> build("encoder", "mfcc_bilstm", hidden_size=8).out_channels
     16
     """
-    return check_plugin_parameters(kind, name, *args, **params)(*args, **params)
+    plugin = load(kind, name)
+    check_parameters(plugin, name, *args, **params)
+    return plugin(*args, **params)
 
 
 def origin_of(kind: str, name: str) -> dict[str, str]:
     """The origin of a plugin, as a run stores it: kind, plugin, distribution and version."""
     point = find(kind, name)
     dist = distribution_of(point)
-    package = {"distribution": dist.name, "version": dist.version}
-    return {"kind": kind, "plugin": point.name, **package}
+    return {"kind": kind, "plugin": point.name, "distribution": dist.name, "version": dist.version}
 
 
 def qualified_name(origin: Mapping[str, str]) -> str:

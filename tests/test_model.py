@@ -174,11 +174,11 @@ FUSIONS = {
 @pytest.mark.parametrize(
     "modalities, encoders, fusion, message",
     [
-        (["mfc"], ENCODERS, "concat", "modality 'mfc' is not among the encoders.*'mfcc'"),
+        (["mfc"], ENCODERS, "concat", "'mfc' is not among the encoders.*'mfcc'"),
         (["mfcc", "mfcc"], ENCODERS, "concat", "names a modality twice"),
         ([], ENCODERS, "concat", "give a list of names"),
         ("mfcc", ENCODERS, "concat", "give a list of names"),
-        (["mfcc"], ENCODERS, "coattention", "fusion 'coattention' is not among.*'co_attention'"),
+        (["mfcc"], ENCODERS, "coattention", "'coattention' is not among.*'co_attention'"),
         (["mfcc"], {"mfcc": {"hidden_size": 1}}, "concat", "'mfcc' is .*must name a plugin"),
         (["mfcc"], {"mfcc": {"plugin": "mfcc"}}, "concat", "no plugin 'mfcc'; installed: mfcc_bi"),
         (

@@ -139,8 +139,8 @@ def test_a_distribution_that_has_no_such_plugin_is_answered_with_those_that_it_h
     with pytest.raises(PluginError, match=expected):
         registry.find("encoder", "rival:ekho")
     expected = (
-        "no plugin 'other:echo'; installed of other: none. To use this plugin, install a version "
-        "of other that has it with pip"
+        "no plugin 'other:echo'; installed of other: none. To use another plugin, install a "
+        "version of other that has it with pip"
     )
     with pytest.raises(PluginError, match=expected):
         registry.find("encoder", "other:echo")

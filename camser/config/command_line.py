@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Sequence
 
 from speechbrain.utils.run_opts import RunOptions
 
-RUN_OPTIONS = frozenset(RunOptions().as_dict()) - {"param_file", "overridden_args"}
-NAME = re.compile(r"[A-Za-z_][\w.-]*")
-DEPRECATED = ("auto_mix_prec", "bfloat16_mix_prec")
+NOT_OPTIONS = {"param_file", "overridden_args", "auto_mix_prec", "bfloat16_mix_prec"}
+RUN_OPTIONS = frozenset(RunOptions().as_dict()) - NOT_OPTIONS  # the last two became ``precision``
 
 
 class SettingsError(ValueError):
@@ -19,8 +17,8 @@ class SettingsError(ValueError):
 def split_arguments(argv: Sequence[str]) -> tuple[list[str], dict[str, str]]:
     """SpeechBrain's arguments, and the overrides by key.
 
-    SpeechBrain's own parser cuts values at every "=", joins "--key 1 2" into one string, and
-    takes abbreviated run options without setting them.
+    SpeechBrain's own parser cuts values at every "=", and takes abbreviated run options without
+    setting them.
 
     Arguments
     ---------
@@ -30,7 +28,7 @@ def split_arguments(argv: Sequence[str]) -> tuple[list[str], dict[str, str]]:
     Raises
     ------
     SettingsError
-        If an override has no value or several, or a run option is deprecated.
+        If an override has no value, or is given twice.
 
     Example
     -------
@@ -39,28 +37,18 @@ def split_arguments(argv: Sequence[str]) -> tuple[list[str], dict[str, str]]:
     """
     rest: list[str] = []
     overrides: dict[str, str] = {}
-    waiting = None
-    for argument in argv:
+    waiting = list(argv)
+    while waiting:
+        argument = waiting.pop(0)
         name, equals, value = argument.removeprefix("--").partition("=")
-        if argument.startswith("--") and not NAME.fullmatch(name):
-            raise SettingsError(f"{argument!r:.80} names no setting; overrides are --key=value")
-        if argument.startswith("--") and name in DEPRECATED:
-            raise SettingsError(
-                f"--{name} is SpeechBrain's old name; give --precision=fp16 or bf16"
-            )
-        if argument.startswith("--") and name not in RUN_OPTIONS and name != "help":
-            if name in overrides:
-                raise SettingsError(f"--{name} is given twice; give it once")
-            overrides[name] = value
-            waiting = None if equals else name
-        elif waiting and not argument.startswith("--"):
-            if overrides[waiting]:
-                raise SettingsError(f'--{waiting} takes one value; write a list as "[1, 2]"')
-            overrides[waiting] = argument
-        else:
+        if not argument.startswith("--") or name in RUN_OPTIONS or name == "help":
             rest.append(argument)
-            waiting = None
-    empty = [name for name, value in overrides.items() if not value]
-    if empty:
-        raise SettingsError(f"--{empty[0]} has no value; write --{empty[0]}=VALUE")
+            continue
+        if not equals and waiting and not waiting[0].startswith("--"):
+            value = waiting.pop(0)
+        if name in overrides:
+            raise SettingsError(f"--{name} is given twice; give it once")
+        if not value:
+            raise SettingsError(f"--{name} has no value; write --{name}=VALUE")
+        overrides[name] = value
     return rest, overrides

@@ -17,11 +17,13 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from io import StringIO
 from pathlib import Path
+from types import NoneType
 from typing import Any, NamedTuple
 
 from hyperpyyaml import resolve_references
 from ruamel.yaml import YAML
 from ruamel.yaml.error import YAMLError
+from ruamel.yaml.scalarbool import ScalarBoolean
 from speechbrain.utils.run_opts import RunOptions
 
 from camser.config.command_line import RUN_OPTIONS, SettingsError, split_arguments
@@ -29,25 +31,15 @@ from camser.config.overrides import (
     apply_overrides,
     check_references,
     check_tree_size,
+    references,
     variant_overrides,
     yaml_tag,
 )
-from camser.config.schema import validate_values
+from camser.config.schema import KEYS, validate_values
 from camser.registry import did_you_mean
-from camser.runtime.safe_io import matches_type, read_text
+from camser.runtime.safe_io import mismatch, read_text
 
-# The keys that the code uses. A key that is neither here nor referred to is an error.
-KEYS = frozenset(
-    (
-        "seed", "data_folder", "output_folder", "prepared_folder", "corpus", "variant",
-        "labels", "merge_labels", "allow_missing", "protocol", "selection", "fold", "num_folds",
-        "valid_fraction", "target_corpus", "segment_seconds", "modalities", "encoders", "fusion",
-        "fusions", "embedding_model", "classifier", "batch_size", "eval_batch_size",
-        "num_workers", "cache_features", "learning_rate", "learning_rates", "compiled",
-        "deterministic", "opt_class", "epoch_counter", "checkpointer", "train_logger",
-        "tensorboard", "save_embeddings", "num_attention_examples", "export_folder",
-    )
-)  # fmt: skip
+COMMENT = re.compile(r"(^|\s)#")
 MAX_YAML = 2**20  # largest size of a YAML, in bytes
 # ruamel.yaml and HyperPyYAML raise these, besides their own errors, for unexpected input.
 PARSER_ERRORS = (
@@ -84,10 +76,7 @@ class Settings(NamedTuple):
 
     def with_values(self, **numbers: int) -> dict[str, Any]:
         """The values with other numbers for some keys, e.g. for the runs of a sweep."""
-        text = self.text
-        for name, number in numbers.items():
-            text = re.sub(rf"(?m)^{name}:.*$", f"{name}: {number}", text, count=1)
-        return _plain_values(text)
+        return _plain_values(self.text, numbers)
 
 
 def read_arguments(argv: Sequence[str], recipe_folder: str | Path = ".") -> Settings:
@@ -109,16 +98,13 @@ def read_arguments(argv: Sequence[str], recipe_folder: str | Path = ".") -> Sett
     path, run_opts, unknown = RunOptions.from_command_line_args(rest)
     if unknown:
         raise SettingsError(
-            f"not understood: {unknown!r}; settings are --key=value, one YAML comes first, and "
-            f"flags such as --debug take no value"
+            f'not understood: {unknown!r}; settings are --key=value, lists --key="[a, b]"; one '
+            f"YAML comes first, and flags such as --debug take no value"
         )
     referred: set[str] = set()
     tree = _read(_find(Path(path), Path(recipe_folder)), referred)
-    requested: dict = {}
-    for key, value in overrides.items():
-        requested[key] = _parse(f"value: {value}", f"--{key}")["value"]
-    listed = tree.pop("variants", {})
-    variants = requested.pop("variants", listed) or {}
+    requested = {key: _parse_value(value, f"--{key}") for key, value in overrides.items()}
+    variants = requested.pop("variants", tree.pop("variants", None)) or {}
     apply_overrides(tree, variant_overrides(variants, requested.get("variant")), KNOWN | referred)
     apply_overrides(tree, requested, KNOWN | referred)
     tree.update({k: run_opts[k] for k in RESULT_RUN_OPTIONS if k in run_opts.overridden_args})
@@ -135,13 +121,11 @@ def explain_build_errors() -> Iterator[None]:
     """Report an argument that an object of the recipe does not take as a ``SettingsError``."""
     try:
         yield
-    except ImportError as error:
-        if not str(error).startswith("There is no such"):  # HyperPyYAML, of a name
+    except (ImportError, TypeError) as error:
+        # What HyperPyYAML says of a name, and Python of an argument; others are of a plugin's code.
+        expected = "There is no such" if isinstance(error, ImportError) else "argument"
+        if expected not in str(error):
             raise
-        raise SettingsError(f"the recipe cannot be built: {error}") from error
-    except TypeError as error:
-        if "argument" not in str(error):
-            raise  # an error in a plugin's own code
         raise SettingsError(f"the recipe cannot be built: {error}") from error
 
 
@@ -164,13 +148,13 @@ def _read(path: Path, referred: set[str], seen: tuple[Path, ...] = ()) -> dict:
         text = read_text(path, MAX_YAML)
     except (OSError, ValueError) as error:
         raise SettingsError(f"{path} cannot be read: {error}") from error
-    referred |= set(re.findall(r"<(\w+)", text))
     tree = _parse(text, str(path))
+    referred |= {setting[0] for _, setting in references(tree)}
     if "include" not in tree:
         return tree
     names = tree.pop("include")
     names = [names] if isinstance(names, str) else names
-    if not matches_type(names, [str]):
+    if mismatch(names, list[str]):
         raise SettingsError(
             f"{path}: include is {names!r:.80}; it must be a file, or a list of files"
         )
@@ -185,20 +169,30 @@ def _read(path: Path, referred: set[str], seen: tuple[Path, ...] = ()) -> dict:
 
 
 def _parse(text: str, where: str) -> dict:
+    tree = _load(text, where)
+    if tree is not None and not isinstance(tree, dict):
+        raise SettingsError(f"{where}: must be a mapping of keys to values, not {tree!r:.80}")
+    return tree or {}
+
+
+def _parse_value(text: str, where: str) -> Any:
+    """A value of the command line. Text is not cut where YAML would see a comment."""
+    value = _load(text, where)
+    is_text = isinstance(value, (str, int, float, NoneType)) and text.lstrip()[:1] not in "'\""
+    return text if is_text and COMMENT.search(text) else value
+
+
+def _load(text: str, where: str) -> Any:
     try:
         tree = YAML().load(text)
     except (YAMLError, *PARSER_ERRORS) as error:
         raise SettingsError(f"{where}: not valid YAML: {_reason(error)}") from error
-    if tree is None:
-        return {}
-    if not isinstance(tree, dict):
-        raise SettingsError(f"{where}: must be a mapping of keys to values, not {tree!r:.80}")
     check_tree_size(tree, where)
     return tree
 
 
 def _reason(error: Exception) -> str:
-    return f"{error or type(error).__name__}"
+    return str(error) or type(error).__name__
 
 
 def _check_keys(tree: Mapping, referred: set[str]) -> None:
@@ -218,9 +212,9 @@ def _dump(tree: Mapping) -> str:
     return stream.getvalue()
 
 
-def _plain_values(text: str) -> dict[str, Any]:
+def _plain_values(text: str, overrides: Mapping[str, Any] | None = None) -> dict[str, Any]:
     try:
-        resolved = YAML().load(resolve_references(text).getvalue())
+        resolved = YAML().load(resolve_references(text, overrides).getvalue())
     except (YAMLError, *PARSER_ERRORS) as error:
         placeholder = re.match(r"'(\w+)' is a !PLACEHOLDER", str(error))
         if placeholder:
@@ -236,11 +230,10 @@ def _plain(node: Any) -> Any:
         return {yaml_tag(node): values} if yaml_tag(node).startswith("!") else values
     if isinstance(node, (list, tuple)):
         return [_plain(value) for value in node]
-    if isinstance(node, bool) or node is None:
-        return node
-    for kind in (int, float):
-        if isinstance(node, kind):
-            if not math.isfinite(node):
-                raise SettingsError(f"a setting is {node}; numbers must be finite")
-            return kind(node)
-    return str(getattr(node, "value", node))
+    if isinstance(node, (bool, ScalarBoolean)):
+        return bool(node)
+    if isinstance(node, (int, float)):
+        if not math.isfinite(node):
+            raise SettingsError(f"a setting is {node}; numbers must be finite")
+        return int(node) if isinstance(node, int) else float(node)
+    return None if node is None else str(getattr(node, "value", node))

@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 
 from camser.data.manifest import Utterance
+from camser.evaluation.schema import Results
 from camser.runtime.digests import (
     DIGEST_KEY,
     add_digest,
@@ -21,30 +22,11 @@ from camser.runtime.digests import (
     file_record,
 )
 from camser.runtime.files import atomic_write, write_csv
-from camser.runtime.safe_io import matches_type, parse_csv, read_json, read_npz, read_text
+from camser.runtime.safe_io import mismatch, parse_csv, read_json, read_npz, read_text
 
 FORMAT = 4
-REQUIRED = (
-    "format", "corpus", "protocol", "selection", "fold", "fold_name", "seed", "variant", "settings",
-    "labels", "parts", "WA", "UA", "macro_F1", "recall", "precision", "confusion", "absent",
-    "num_utterances", "best_epoch", "epochs", "seconds", "device", "versions", "plugins",
-    "manifest",
-)  # fmt: skip
-TEXT, SCORE, TABLES = str, (float, type(None)), {str: {str: object}}
-KINDS = {  # the types of the required fields, nested ones included
-    **dict.fromkeys(("corpus", "protocol", "selection", "fold_name", "variant", "device"), TEXT),
-    **dict.fromkeys(("fold", "seed", "num_utterances", "best_epoch", "epochs"), int),
-    **dict.fromkeys(("WA", "UA", "macro_F1", "seconds"), float),
-    "settings": {str: object}, "labels": [str], "absent": [str], "parts": {str: int},
-    "recall": {str: SCORE}, "precision": {str: SCORE}, "confusion": [[int]],
-    "versions": {str: str}, "plugins": {str: {str: str}}, "manifest": TEXT,
-}  # fmt: skip
-SETTINGS = {  # the types of these settings, where present
-    "modalities": [str], "fusion": str, "encoders": TABLES, "fusions": TABLES,
-    "segment_seconds": float, "target_corpus": (str, type(None)),
-}  # fmt: skip
 PACKAGES = ("camser", "torch", "torchaudio", "torchvision", "speechbrain", "transformers", "numpy")
-DESCRIPTION = ("id", "corpus", "speaker", "gender", "style", "seconds", "text_in_train")
+DESCRIPTION = ("id", "corpus", "speaker", "gender", "style", "seconds")
 PREDICTIONS, VALID_PREDICTIONS = "predictions.csv", "valid_predictions.csv"
 EMBEDDINGS, ATTENTION, HISTORY = "embeddings.npz", "attention.npz", "history.csv"
 RESULTS, ARCHITECTURE = "results.json", "architecture.json"
@@ -63,20 +45,27 @@ def versions() -> dict[str, str]:
 
 
 def write_results(folder: str | Path, results: Mapping[str, Any]) -> Path:
-    """Write ``results.json``, the last file of a run; every field of ``REQUIRED`` is needed.
+    """Write ``results.json``, the last file of a run.
 
     The file stores a digest of its own content, and the sizes and digests of the files beside it.
+
+    Arguments
+    ---------
+    folder : str or Path
+        The folder of the run.
+    results : mapping
+        The fields of ``Results`` but ``files``, and any others.
 
     Returns
     -------
     Path
         The path of ``results.json``.
     """
-    results = {"format": FORMAT, **results}
-    _check(results, "these results")
     folder = Path(folder)
-    existing = [folder / name for name in FILES if (folder / name).is_file()]
-    results = add_digest({**results, "files": {path.name: file_record(path) for path in existing}})
+    files = {name: file_record(folder / name) for name in FILES if (folder / name).is_file()}
+    results = {"format": FORMAT, **results, "files": files}
+    _check(results, "these results")
+    results = add_digest(results)
     with atomic_write(folder / RESULTS) as file:
         json.dump(results, file, indent=2)
         file.write("\n")
@@ -99,13 +88,11 @@ def read_results(path: str | Path) -> dict[str, Any]:
             f"{path} is missing; the run has not ended, or the path is wrong"
         ) from None
     except (ValueError, OSError) as error:
-        raise ResultsError(f"{path} is damaged ({error}); delete it and run again") from error
+        raise _damaged(path, error) from error
     _check(results, str(path))
     if not digest_matches(results):
         raise ResultsError(f"{path} is damaged: it has changed since the run; {RERUN_HINT}")
-    files = results.pop("files", None)
-    if not matches_type(files, {str: {str: object}}):
-        raise ResultsError(f"{path}: files is {files!r:.80}; {RERUN_HINT}")
+    files = results.pop("files")
     for name in (name for name in FILES if name in files):
         if problem := compare_with_record(path.with_name(name), files[name]):
             raise ResultsError(f"{path.with_name(name)} is damaged: {problem}; {RERUN_HINT}")
@@ -113,24 +100,19 @@ def read_results(path: str | Path) -> dict[str, Any]:
     return results
 
 
+def _damaged(path: Path, error: Exception) -> ResultsError:
+    return ResultsError(f"{path} is damaged ({error}); delete it and run again")
+
+
 def _check(results: Any, where: str) -> None:
     version = results.get("format") if isinstance(results, dict) else type(results).__name__
     if version != FORMAT:
         raise ResultsError(f"{where}: format is {version!r}; this version reads {FORMAT}")
-    missing = [name for name in REQUIRED if name not in results]
-    if missing:
-        raise ResultsError(f"{where}: lacks {', '.join(missing)}; delete it and run again")
-    settings = results["settings"] if isinstance(results["settings"], dict) else {}
-    wrong = [name for name, kind in KINDS.items() if not matches_type(results[name], kind)]
-    wrong += [
-        k for k, kind in SETTINGS.items() if k in settings and not matches_type(settings[k], kind)
-    ]
-    if wrong or not results["labels"] or len({*results["labels"]}) < len(results["labels"]):
-        field = wrong[0] if wrong else "labels"
-        value = results.get(field, settings.get(field))
-        raise ResultsError(
-            f"{where}: {field} is {value!r:.80}, which is not valid; delete it and run again"
-        )
+    problem = mismatch(results, Results)
+    if not problem and len({*results["labels"]}) < len(results["labels"]):
+        problem = f"labels is {results['labels']!r:.80}; it must name each class once"
+    if problem:
+        raise ResultsError(f"{where}: {problem}; delete it and run again")
 
 
 def write_predictions(
@@ -167,12 +149,12 @@ def write_predictions(
         if len(scores) != len(labels):
             raise ValueError(f"{row.id}: {len(scores)} scores for {len(labels)} labels")
         prediction = labels[max(range(len(labels)), key=scores.__getitem__)]
-        description = [getattr(row, name) for name in DESCRIPTION[:-1]]
         words = _words(row.text)
-        description.append(("yes" if words in train_texts else "no") if words else "")
-        rows.append([*description, row.emotion, prediction, *scores])
+        text_in_train = ("yes" if words in train_texts else "no") if words else ""
+        description = [getattr(row, name) for name in DESCRIPTION]
+        rows.append([*description, text_in_train, row.emotion, prediction, *scores])
     path = Path(folder) / name
-    write_csv(path, [*DESCRIPTION, "label", "prediction", *labels], rows)
+    write_csv(path, [*DESCRIPTION, "text_in_train", "label", "prediction", *labels], rows)
     return path
 
 
@@ -191,7 +173,7 @@ def read_predictions(path: str | Path) -> list[dict[str, str]]:
     text = read_text(path)
     if not text.endswith("\n"):
         raise ValueError("it is cut off in its last line")
-    return parse_csv(text, {*DESCRIPTION[:-1], "label", "prediction"})
+    return parse_csv(text, {*DESCRIPTION, "label", "prediction"})
 
 
 def write_arrays(path: Path, arrays: Mapping[str, Any]) -> None:
@@ -216,7 +198,7 @@ def read_arrays(path: Path) -> dict[str, np.ndarray]:
     except FileNotFoundError:
         return {}
     except (ValueError, OSError) as error:
-        raise ResultsError(f"{path} is damaged ({error}); delete it and run again") from error
+        raise _damaged(path, error) from error
 
 
 def write_history(folder: str | Path, rows: Sequence[Mapping[str, Any]]) -> None:
@@ -243,5 +225,5 @@ def read_history(folder: str | Path) -> list[dict[str, str]]:
     except FileNotFoundError:
         return []
     except (OSError, ValueError) as error:
-        raise ResultsError(f"{path} is damaged ({error}); delete it and run again") from error
+        raise _damaged(path, error) from error
     return rows

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from camser.runtime.digests import digest
+from camser.runtime.digests import compare_with_record
 
 CONFIG, WEIGHTS, CARD, RECIPE, ONNX, INT8 = (
     "config.json", "model.safetensors", "README.md", "hyperparams.yaml",
@@ -40,13 +40,9 @@ def check_file(path: Path, expected: Mapping[str, Any], whole: bool = True) -> N
     whole : bool
         Whether the checksum is verified, or only the size.
     """
-    if not path.is_file():
-        raise ExportError(f"{path} is missing; {REEXPORT_HINT}")
-    record, size = dict(expected) if isinstance(expected, Mapping) else {}, path.stat().st_size
-    if size != record.get("bytes") or (whole and digest(path) != record.get("digest")):
+    if problem := compare_with_record(path, expected, whole):
         raise ExportError(
-            f"{path} is not the file that {CONFIG} describes: its size ({size} bytes, expected "
-            f"{record.get('bytes')}) or its checksum differs; {REEXPORT_HINT}"
+            f"{path} is not the file that {CONFIG} describes: {problem}; {REEXPORT_HINT}"
         )
 
 

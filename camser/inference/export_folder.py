@@ -7,13 +7,12 @@ Plugins are looked up by name among those that are installed.
 from __future__ import annotations
 
 import json
-import math
-import re
 from collections.abc import Mapping
 from importlib import metadata
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
+from msgspec import Meta, Struct
 from safetensors.torch import save_file
 from torch import nn
 
@@ -24,25 +23,43 @@ from camser.inference.export_files import CONFIG, REEXPORT_HINT, WEIGHTS, Export
 from camser.inference.skip_init import ParameterLimit, SkipWeightInit
 from camser.inference.weights import load_weights, named_weights, weights_digest
 from camser.model import EmotionHead
-from camser.runtime.digests import DIGEST_KEY, add_digest, digest_matches, file_record
+from camser.runtime.digests import DIGEST_KEY, FileRecord, add_digest, digest_matches, file_record
 from camser.runtime.messages import one_line
 from camser.runtime.plugin_versions import check_installed
-from camser.runtime.safe_io import matches_type, read_json
+from camser.runtime.safe_io import mismatch, read_json
 
 FORMAT = 2
 READABLE = (1, 2)  # ``build_model`` translates the parameter names of format 1
 MAX_CONFIG = 2**20  # bytes of ``config.json``; a typical file has five thousand
-MAX_SEGMENT_SECONDS = 600.0  # seconds of a segment
-REQUIRED: dict[str, Any] = {
-    "labels": [str],
-    "sample_rate": int,
-    "architecture": {str: object},
-    "plugins": {str: {str: str}},
-    "weights": {str: object},
-    "temperature": float,
-}
-ORIGIN = ("kind", "plugin", "distribution", "version")
-PLAIN = re.compile(r"\w[\w.+!-]*")  # messages print it after "pip install"
+NAME = r"^\w[\w.+!-]*\Z"  # messages print it after "pip install"
+
+
+class Origin(Struct):
+    """Where a component of the model came from, as ``registry.origin_of`` returns it."""
+
+    kind: Annotated[str, Meta(pattern=rf"^({'|'.join(registry.GROUPS)})\Z")]
+    plugin: Annotated[str, Meta(min_length=1)]
+    distribution: Annotated[str, Meta(pattern=NAME)]
+    version: Annotated[str, Meta(pattern=NAME)]
+
+
+class Architecture(Struct):
+    """The arguments of ``build_model`` that are checked before it is called."""
+
+    encoders: dict[str, dict[str, Any]]
+    segment_seconds: Annotated[float, Meta(ge=1 / SAMPLE_RATE, le=600)]
+
+
+class Config(Struct):
+    """The fields of ``config.json`` that a model is loaded with; it has others."""
+
+    format: int
+    labels: Annotated[list[Annotated[str, Meta(min_length=1)]], Meta(min_length=1)]
+    sample_rate: Annotated[int, Meta(ge=SAMPLE_RATE, le=SAMPLE_RATE)]
+    architecture: Architecture
+    plugins: dict[str, Origin]
+    weights: FileRecord
+    temperature: Annotated[float, Meta(gt=0)]
 
 
 def read_config(folder: str | Path) -> dict[str, Any]:
@@ -64,7 +81,7 @@ def read_config(folder: str | Path) -> dict[str, Any]:
         ) from None
     except (ValueError, OSError) as error:
         raise ExportError(f"{path} is damaged ({error}); {REEXPORT_HINT}") from error
-    check_config(config, str(path))
+    _check_config(config, str(path))
     if DIGEST_KEY in config and not digest_matches(config):  # the oldest models have none
         raise ExportError(
             f"{path} has changed since the export: its checksum differs; {REEXPORT_HINT}, "
@@ -73,7 +90,7 @@ def read_config(folder: str | Path) -> dict[str, Any]:
     return config
 
 
-def check_config(config: Any, where: str) -> None:
+def _check_config(config: Any, where: str) -> None:
     """Raise an ExportError unless ``config`` describes a model that can be built here."""
     if not isinstance(config, dict) or config.get("model_type") != "camser":
         raise ExportError(f"{where} does not describe a camser model; {REEXPORT_HINT}")
@@ -85,57 +102,24 @@ def check_config(config: Any, where: str) -> None:
             f"{where}: format is {version!r} (written by camser {config.get('camser')}); "
             f"camser {metadata.version('camser')} reads {FORMAT}: {remedy}"
         )
-    for name, kind in REQUIRED.items():
-        if not matches_type(config.get(name), kind):
-            raise ExportError(f"{where}: {name} is {config.get(name)!r:.80}; {REEXPORT_HINT}")
-    _check_values(config, where)
-    _check_plugins(config["plugins"], where)
+    problem = mismatch(config, Config) or _wrong_value(config)
+    if problem:
+        raise ExportError(f"{where}: {problem}; {REEXPORT_HINT}")
+    try:
+        check_installed(config["plugins"], where)
+    except registry.PluginError as error:
+        raise ExportError(str(error)) from error
 
 
-def _check_values(config: Mapping[str, Any], where: str) -> None:
-    labels, temperature = config["labels"], config["temperature"]
-    if not labels or len({*labels}) < len(labels):
-        raise ExportError(f"{where}: labels is {labels!r:.80}; it must name each class once")
-    if not all(label and label.isprintable() for label in labels):
-        raise ExportError(f"{where}: labels is {labels!r:.80}; each must be printable text")
-    if config["sample_rate"] != SAMPLE_RATE:
-        raise ExportError(f"{where}: sample_rate is {config['sample_rate']}, not {SAMPLE_RATE}")
-    if not (math.isfinite(temperature) and temperature > 0):
-        raise ExportError(f"{where}: temperature is {temperature}; it must be positive")
-    if not matches_type(config["architecture"].get("encoders"), {str: {str: object}}):
-        raise ExportError(f"{where}: architecture holds no table of encoders; {REEXPORT_HINT}")
-    seconds = config["architecture"].get("segment_seconds")
-    if not matches_type(seconds, float) or not 1 / SAMPLE_RATE <= seconds <= MAX_SEGMENT_SECONDS:
-        raise ExportError(
-            f"{where}: segment_seconds is {seconds!r:.80}; allowed: up to {MAX_SEGMENT_SECONDS:g}"
-        )
+def _wrong_value(config: Mapping[str, Any]) -> str | None:
+    labels = config["labels"]
+    if len({*labels}) < len(labels) or not all(map(str.isprintable, labels)):
+        return f"labels is {labels!r:.80}; it must name each class once, in printable characters"
     for name, table in config["architecture"]["encoders"].items():
         fetched = {key: table[key] for key in ("source", "weights") if table.get(key) is not None}
         if fetched:
-            raise ExportError(
-                f"{where}: the encoder {name!r} would fetch other weights ({fetched}); an "
-                f"exported model has its own: {REEXPORT_HINT}"
-            )
-
-
-def _check_plugins(plugins: Mapping[str, Any], where: str) -> None:
-    for name, origin in plugins.items():
-        missing = [key for key in ORIGIN if not origin.get(key)]
-        if missing:
-            raise ExportError(f"{where}: the plugin {name!r} has no {missing[0]}; {REEXPORT_HINT}")
-        for key in ("distribution", "version"):
-            if not PLAIN.fullmatch(origin[key]):
-                raise ExportError(
-                    f"{where}: the {key} of the plugin {name!r} is {origin[key]!r}; {REEXPORT_HINT}"
-                )
-        if origin["kind"] not in registry.GROUPS:
-            raise ExportError(
-                f"{where}: {name!r} is a plugin of kind {origin['kind']!r}; {REEXPORT_HINT}"
-            )
-    try:
-        check_installed(plugins, where)
-    except registry.PluginError as error:
-        raise ExportError(str(error)) from error
+            return f"the encoder {name!r} would fetch other weights ({fetched})"
+    return None
 
 
 def build(config: Mapping[str, Any], where: str) -> dict[str, nn.Module]:
@@ -153,12 +137,9 @@ def build(config: Mapping[str, Any], where: str) -> dict[str, nn.Module]:
     dict of str to Module
         ``embedding_model`` and ``classifier``.
     """
-    # The model must not be larger than the weights file, whose size is in the configuration.
-    num_bytes = config["weights"].get("bytes")
-    if not matches_type(num_bytes, int):
-        raise ExportError(f"{where}: weights has no number of bytes; {REEXPORT_HINT}")
     try:
-        with SkipWeightInit(), ParameterLimit(num_bytes):
+        # The model must not be larger than the weights file.
+        with SkipWeightInit(), ParameterLimit(config["weights"]["bytes"]):
             model = build_model(**config["architecture"])
             head = EmotionHead(model.embedding_size, len(config["labels"]))
     except Exception as error:  # plugins and their packages raise any error
@@ -195,7 +176,7 @@ def write(folder: str | Path, config: dict[str, Any], modules: Mapping[str, nn.M
     folder : str or Path
         An existing folder.
     config : dict
-        As ``check_config`` needs it, without ``weights``.
+        The fields of ``Config`` but ``weights``, and any others.
     modules : mapping of str to Module
         ``embedding_model`` and ``classifier``.
     """

@@ -9,6 +9,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from msgspec import Struct
+
 DIGEST_KEY = "digest"
 
 
@@ -33,17 +35,13 @@ def add_digest(values: Mapping[str, Any]) -> dict[str, Any]:
     >>> digest_matches(values), digest_matches({**values, "WA": 0.7}), digest_matches({"WA": 0.5})
     (True, False, False)
     """
-    plain = json.loads(
-        json.dumps({k: v for k, v in values.items() if k != DIGEST_KEY}, allow_nan=False)
-    )
+    plain = json.loads(json.dumps(dict(values), allow_nan=False))
     return {**plain, DIGEST_KEY: _digest(plain)}
 
 
 def digest_matches(values: Any) -> bool:
     """Whether ``values`` have a digest and it matches them."""
-    if not isinstance(values, Mapping) or DIGEST_KEY not in values:
-        return False
-    return values[DIGEST_KEY] == _digest({k: v for k, v in values.items() if k != DIGEST_KEY})
+    return isinstance(values, Mapping) and values.get(DIGEST_KEY) == _digest(values)
 
 
 def read_json_with_digest(path: Path) -> dict[str, Any] | None:
@@ -56,7 +54,9 @@ def read_json_with_digest(path: Path) -> dict[str, Any] | None:
 
 
 def _digest(values: Mapping[str, Any]) -> str:
-    return hashlib.sha256(json.dumps(values, sort_keys=True).encode()).hexdigest()[:16]
+    """The digest of all values but an earlier digest."""
+    others = {name: value for name, value in values.items() if name != DIGEST_KEY}
+    return hashlib.sha256(json.dumps(others, sort_keys=True).encode()).hexdigest()[:16]
 
 
 def digest(path: str | os.PathLike) -> str:
@@ -68,16 +68,34 @@ def digest(path: str | os.PathLike) -> str:
     return sha.hexdigest()[:16]
 
 
+class FileRecord(Struct):
+    """What identifies a file's content: its size in bytes, and its ``digest``."""
+
+    bytes: int
+    digest: str
+
+
 def file_record(path: Path) -> dict[str, Any]:
-    """A record that identifies a file's content: its ``bytes`` and its ``digest``."""
+    """The ``FileRecord`` of a file, as a table."""
     return {"bytes": path.stat().st_size, "digest": digest(path)}
 
 
-def compare_with_record(path: Path, told: Any) -> str | None:
-    """How a file differs from its ``file_record``; None if it does not."""
+def compare_with_record(path: Path, told: Any, whole: bool = True) -> str | None:
+    """How a file differs from its ``file_record``; None if it does not.
+
+    Arguments
+    ---------
+    path : Path
+        The file.
+    told : object
+        Its record. Anything else is a record of another file.
+    whole : bool
+        Whether the digest is compared too, or only the size.
+    """
     record = told if isinstance(told, Mapping) else {}
     if not path.is_file():
         return f"{path.name} is missing"
     if path.stat().st_size != record.get("bytes"):
         return f"{path.name} has {path.stat().st_size} bytes instead of {record.get('bytes')}"
-    return None if digest(path) == record.get("digest") else f"{path.name} has changed"
+    changed = whole and digest(path) != record.get("digest")
+    return f"{path.name} has changed" if changed else None

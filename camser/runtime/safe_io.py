@@ -7,13 +7,15 @@ import io
 import json
 import math
 import os
+import re
 import stat
 import zipfile
 import zlib
 from collections.abc import Collection
 from pathlib import Path
-from typing import IO, Any, NoReturn
+from typing import IO, Any
 
+import msgspec
 import numpy as np
 
 MAX_TEXT = 2**28  # bytes; enough for a manifest of a million utterances
@@ -60,7 +62,7 @@ def read_json(path: str | os.PathLike, most: int = MAX_JSON) -> Any:
     """
     text = read_text(path, most)
     try:
-        return json.loads(text, parse_float=_float, parse_int=_int, parse_constant=_constant)
+        return json.loads(text, parse_float=_float, parse_int=_int, parse_constant=_float)
     except RecursionError:
         raise ValueError("it is nested too deeply") from None
 
@@ -101,39 +103,10 @@ def parse_csv(text: str, columns: Collection[str]) -> list[dict[str, str]]:
     return rows
 
 
-def matches_type(value: Any, kind: Any) -> bool:
-    """Whether plain data has the required type, at every depth.
-
-    Arguments
-    ---------
-    value : object
-        A value as ``read_json`` returns it.
-    kind : object
-        A type (``float`` accepts integers too, ``object`` anything); [kind] for a list of that
-        kind; {str: kind} for a table of that kind; a tuple of kinds for any of them.
-
-    Example
-    -------
-    >>> matches_type({"a": [1, 2]}, {str: [int]}), matches_type({"a": [1, True]}, {str: [int]})
-    (True, False)
-    """
-    if isinstance(kind, tuple):
-        return any(matches_type(value, one) for one in kind)
-    if isinstance(kind, list):
-        return isinstance(value, list) and all(matches_type(one, kind[0]) for one in value)
-    if isinstance(kind, dict):
-        inner = kind[str]
-        return isinstance(value, dict) and all(matches_type(one, inner) for one in value.values())
-    if kind is object:
-        return True
-    kinds = (int, float) if kind is float else kind
-    return isinstance(value, kinds) and (kind is bool or not isinstance(value, bool))
-
-
 def _float(text: str) -> float:
     value = float(text)
     if not math.isfinite(value):
-        raise ValueError(f"the number {text:.30} is too large")
+        raise ValueError(f"the number {text:.30} is not finite, or too large")
     return value
 
 
@@ -143,14 +116,56 @@ def _int(text: str) -> int:
     return int(text)
 
 
-def _constant(text: str) -> NoReturn:
-    raise ValueError(f"{text} is not a JSON number")
+WORDS = {
+    "int": "a whole number", "float": "a number", "str": "a string", "bool": "true or false",
+    "array": "a list", "object": "a table", ">=": "at least", "<=": "at most", ">": "more than",
+    "|": "or", "Expected": "must be",
+}  # fmt: skip
+
+
+def mismatch(value: Any, kind: Any) -> str | None:
+    """How plain data differs from a type, as a sentence; None if it does not.
+
+    Arguments
+    ---------
+    value : object
+        A value as ``read_json`` returns it.
+    kind : type
+        A type for ``msgspec.convert``, e.g. a ``Struct``. ``float`` accepts whole numbers;
+        no number accepts true or false.
+
+    Example
+    -------
+    >>> mismatch([1, True], list[bool | int])
+    >>> mismatch([1, True], list[int])
+    '[1] is True; it must be a whole number'
+    """
+    try:
+        msgspec.convert(value, kind, strict=True)
+    except msgspec.ValidationError as error:
+        return _sentence(value, str(error))
+    return None
+
+
+def _sentence(value: Any, message: str) -> str:
+    """Words for a message of msgspec, e.g. "Expected `int`, got `str` - at `$.folds[0]`"."""
+    said, _, place = message.partition(" - at ")
+    path, in_table, _ = place.rpartition("`$")[2].rstrip("`").partition("[...]")
+    path = path.removeprefix(".")
+    for key in re.findall(r"[^.\[\]]+", path):
+        value = value[int(key) if isinstance(value, list) else key]
+    owner = path or "it"
+    whose = f"a key of {owner}" if "`key`" in place else f"an entry of {owner}"
+    subject = whose if in_table or "`key`" in place else "it"
+    said = said.partition(", got ")[0].replace("Object missing required field", "lacks")
+    said = said.replace("Number out of range", "is too large")
+    words = " ".join(WORDS.get(word, word) for word in said.replace("`", "").split(" "))
+    return f"{path} is {value!r:.80}; {subject} {words}" if path else f"{subject} {words}"
 
 
 MAX_ARRAYS = 2**30  # bytes, all arrays together
 FORMAT = np.lib.format
 WRITTEN = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED)  # other methods raise errors of other types
-HEADERS = {(1, 0): FORMAT.read_array_header_1_0, (2, 0): FORMAT.read_array_header_2_0}
 
 
 def read_npz(path: str | os.PathLike, most: int = MAX_ARRAYS) -> dict[str, np.ndarray]:
@@ -190,10 +205,9 @@ def read_npz(path: str | os.PathLike, most: int = MAX_ARRAYS) -> dict[str, np.nd
 
 
 def _array(content: IO[bytes], num_bytes: int) -> np.ndarray:
-    version = FORMAT.read_magic(content)
-    if version not in HEADERS:
-        raise ValueError(f"an array has format {version}; allowed: {', '.join(map(str, HEADERS))}")
-    shape, by_columns, dtype = HEADERS[version](content)
+    if (version := FORMAT.read_magic(content)) != (1, 0):
+        raise ValueError(f"an array has format {version}; allowed: (1, 0)")
+    shape, by_columns, dtype = FORMAT.read_array_header_1_0(content)
     count = math.prod(shape)
     size = count * dtype.itemsize
     fits = min(shape, default=0) >= 0 and content.tell() + size == num_bytes

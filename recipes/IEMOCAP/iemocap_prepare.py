@@ -11,7 +11,7 @@ from pathlib import Path
 
 from camser.data.manifest import ManifestError, Utterance, resolve_inside
 from camser.data.prepare import CorpusError, CorpusScan
-from camser.runtime.safe_io import matches_type, read_json, read_text
+from camser.runtime.safe_io import mismatch, read_json, read_text
 
 EMOTIONS = {
     "ang": "angry",
@@ -161,6 +161,6 @@ def _expected(data_folder: Path) -> dict[str, dict[str, int]]:
         counts = read_json(resolve_inside(data_folder, path.name))
     except (OSError, ValueError) as error:
         raise CorpusError(f"{path} cannot be read: {error}") from error
-    if not matches_type(counts, {str: {str: int}}):
+    if mismatch(counts, dict[str, dict[str, int]]):
         raise CorpusError(f"{path} is not JSON of the form {{session: {{emotion: count}}}}")
     return counts

@@ -13,6 +13,7 @@ from camser.config.settings import KEYS, RUN_OPTIONS, SettingsError, read_argume
 from tests.helpers.recipe_runs import ROOT, TINY, TINY_WAV2VEC2, TINY_WHISPER
 
 IEMOCAP = ROOT / "recipes/IEMOCAP"
+FUSIONS = str(IEMOCAP / "hparams/fusions.yaml")
 PATHS = ["--data_folder=/data"]
 
 
@@ -69,6 +70,18 @@ def test_a_recipe_that_includes_another_may_bring_helpers_that_it_refers_to(tmp_
 def test_values_with_equals_signs_and_spaces_arrive_whole():
     values = read("--variant=a=b", "--output_folder", "results of mine/x=1").values
     assert values["variant"] == "a=b" and values["output_folder"] == "results of mine/x=1"
+    values = read("--variant=#2", "--output_folder=run #2 of 3").values
+    assert values["variant"] == "#2" and values["output_folder"] == "run #2 of 3"
+    values = read("--variant='run' # 2", "--labels=[a, 'b #c'] # d").values
+    assert values["variant"] == "run" and values["labels"] == ["a", "b #c"]
+
+
+def test_null_replaces_a_number_and_clears_included_variants(tmp_path):
+    own = tmp_path / "own.yaml"
+    own.write_text(f"include: {FUSIONS}\nvariants:\nencoders: {{mfcc: {{num_layers: null}}}}\n")
+    settings = read("--variant=mine", recipe=str(own))
+    assert settings.variants == [] and settings.values["variant"] == "mine"
+    assert settings.values["encoders"]["mfcc"]["num_layers"] is None
 
 
 @pytest.mark.parametrize(
@@ -86,12 +99,12 @@ def test_values_with_equals_signs_and_spaces_arrive_whole():
         (["--labels=angry"], "labels is 'angry'; it must be a list"),
         (["--encoders={mfcc: {dropout: half}}"], "encoders.mfcc.dropout is 'half'"),
         (["--opt_class={weight_decai: 1}", "--fusion=1"], "fusion is 1; it must be a string"),
-        (["--bfloat16_mix_prec"], "old name; give --precision"),
+        (["--bfloat16_mix_prec=true"], "no setting 'bfloat16_mix_prec'"),
         (["--debug", "true"], "not understood"),
         (["other.yaml"], "not understood"),
         (["-fold=2"], "not understood"),
         (["--fold=1", "--fold=2"], "--fold is given twice"),
-        (["--modalities", "mfcc", "wav2vec2"], r'write a list as "\[1, 2\]"'),
+        (["--modalities", "mfcc", "wav2vec2"], r'not understood: .*lists --key="\[a, b\]"'),
         (["--variant="], "--variant has no value"),
         (["--fold"], "--fold has no value"),
         (["--variant={a"], "--variant: not valid YAML"),
@@ -100,11 +113,15 @@ def test_values_with_equals_signs_and_spaces_arrive_whole():
         (["--variant=a", "--variants={a: 5}"], "variants is .*; it must be a table of tables"),
         (["--variant=a", "--variants={1: {fold: 1}}"], "variants is .*; it must be a table of"),
         (["--variant=a", "--variants=!!set {a}"], "variants is .*; it must be a table of tables"),
-        (["--=5"], "'--=5' names no setting; overrides are --key=value"),
-        (["--1=2"], "'--1=2' names no setting"),
+        (["--=5"], "no setting ''"),
+        (["--1=2"], "no setting '1'"),
         (["--null=2"], "no setting 'null'"),
         (["--batch-size=2"], "no setting 'batch-size'.*'batch_size'"),
-        (["--valid_fraction=5"], "valid_fraction is 5; .*at least 0, at most 1"),
+        (["--valid_fraction=5"], "valid_fraction is 5; it must be a number at most 1"),
+        (["--cache_features=null"], "cache_features is None; it must be true or false"),
+        (["--opt_class=null"], "opt_class is None; it must be a table"),
+        (["--encoders=null"], "encoders is None; it must be a table"),
+        (["--batch_size=5 #2"], "batch_size is '5 #2'; it must be a number"),
     ],
 )
 def test_what_is_misspelt_on_the_command_line_is_named_with_the_nearest(arguments, message):
@@ -115,6 +132,7 @@ def test_what_is_misspelt_on_the_command_line_is_named_with_the_nearest(argument
 @pytest.mark.parametrize(
     "text, message",
     [
+        ("checkpointer: {recoverables: {hed: 3}}", "no setting 'hed' in checkpointer.recoverables"),
         ("pateince: 3", "no setting 'pateince'.*'patience'"),
         ("encoders: {mfcc: {}}\nfusons: {}", "no setting 'fusons'.*'fusions'"),
         ("[1, 2]", "must be a mapping"),
@@ -141,7 +159,7 @@ def test_a_recipe_of_its_own_may_neither_lack_a_setting_nor_have_an_idle_one(tmp
     own.write_text(text.replace("merge_labels: {excited: happy}\n", ""))
     with pytest.raises(SettingsError, match="lacks the settings: merge_labels"):
         read(recipe=str(own))
-    own.write_text(text + "helper: 3\n")
+    own.write_text(text + "helper: 3  # not <helper>\n")
     with pytest.raises(SettingsError, match="nothing uses the setting 'helper'"):
         read(recipe=str(own))
     own.write_text(text.replace("seed: 1234", "helper: 3\nseed: !ref <helper>"))
@@ -161,6 +179,13 @@ def test_what_a_run_leaves_is_the_same_run_and_can_still_be_overridden(tmp_path)
     assert again.values == first.values and again.values["precision"] == "bf16"
     moved = read_arguments([str(saved), "--seed=5"], IEMOCAP)
     assert moved.values["output_folder"] == first.values["output_folder"].replace("1234", "5")
+
+
+def test_values_for_other_seeds_and_folds_reach_references():
+    settings = read("--output_folder=!ref <variant>/fold<fold>-seed<seed>")
+    values = settings.with_values(seed=7, fold=3)
+    assert values["output_folder"] == "tiny/fold3-seed7" and values["seed"] == 7
+    assert {**settings.values, **values} == values and settings.values["fold"] == 0
 
 
 def recipes():
@@ -190,7 +215,6 @@ def test_every_recipe_that_ships_builds_and_runs_forward(recipe, tmp_path):
     assert isinstance(hparams["opt_class"](trained, lr=0.1), torch.optim.Optimizer)
 
 
-FUSIONS = str(IEMOCAP / "hparams/fusions.yaml")
 SMALL = {**OFFLINE, "mfcc": {"hidden_size": 4}, "spectrogram": {"weights": None, "freeze": True}}
 
 

@@ -5,6 +5,7 @@ import os
 import sys
 import zipfile
 from random import Random
+from typing import Any
 
 import numpy as np
 import pytest
@@ -18,7 +19,8 @@ from camser.config.overrides import check_tree_size
 from camser.data import manifest
 from camser.data.manifest import ManifestError, Utterance
 from camser.evaluation import results
-from camser.runtime.safe_io import matches_type, read_json, read_text
+from camser.runtime.digests import FileRecord
+from camser.runtime.safe_io import mismatch, read_json, read_text
 from robustness.fuzzing import coverage_guided, fuzz, readers
 from robustness.harness.watchdog import LOST, Watch
 
@@ -87,10 +89,20 @@ def test_what_never_ends_or_is_too_large_is_not_opened(tmp_path):
         read_text(tmp_path / "large", 4)
 
 
-def test_kinds_hold_at_every_depth():
-    assert matches_type({"a": [1, 2.5, None]}, {str: [(float, type(None))]})
-    assert not matches_type({"a": [True]}, {str: [float]})
-    assert not matches_type([], {str: object})
+@pytest.mark.parametrize(
+    ("value", "kind", "told"),
+    [
+        ({"a": [1, 2.5, None]}, dict[str, list[float | None]], None),
+        ({"a": [True]}, dict[str, list[float]], "an entry of it must be a number"),
+        ([1, True], list[int], "[1] is True; it must be a whole number"),
+        ({1: 2}, dict[str, int], "a key of it must be a string"),
+        ([], dict[str, Any], "it must be a table"),
+        ({"bytes": 1}, FileRecord, "it lacks digest"),
+        ({"bytes": 10**400, "digest": 5}, FileRecord, "digest is 5; it must be a string"),
+    ],
+)
+def test_data_of_a_wrong_type_are_told_at_every_depth(value, kind, told):
+    assert mismatch(value, kind) == told
 
 
 def test_a_link_leads_nowhere_outside(tmp_path):

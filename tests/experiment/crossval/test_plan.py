@@ -65,7 +65,7 @@ def test_all_mistakes_of_all_variants_are_told_before_anything_runs(planned, tmp
     message = str(error.value)
     assert message.startswith("nothing was started")
     for words in (
-        "variant modality: modality 'wave2vec2' is not among the encoders",
+        "variant modality: 'wave2vec2' is not among the encoders",
         "variant key: no setting 'fusoin'. Did you mean 'fusion'?",
         "variant plugin: camser.encoders: no plugin 'mfcc_lstm'",
         "would both write results/one",

@@ -1,0 +1,51 @@
+"""The fields of a run's ``results.json`` and their types."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any
+
+from msgspec import Meta, Struct
+
+from camser.runtime.digests import FileRecord
+
+
+class ModelSettings(Struct):
+    """The settings of a run that describe its model; other systems may have none of them."""
+
+    modalities: list[str] = []
+    encoders: dict[str, dict[str, Any]] = {}
+    fusion: str = ""
+    fusions: dict[str, dict[str, Any]] = {}
+    segment_seconds: float = 0.0
+    target_corpus: str | None = None
+
+
+class Results(Struct):
+    """The fields of ``results.json``; it may have more."""
+
+    corpus: str
+    protocol: str
+    selection: str
+    fold: int
+    fold_name: str
+    seed: int
+    variant: str
+    settings: ModelSettings
+    labels: Annotated[list[str], Meta(min_length=1)]
+    parts: dict[str, int]
+    WA: float
+    UA: float
+    macro_F1: float
+    recall: dict[str, float | None]
+    precision: dict[str, float | None]
+    confusion: list[list[int]]
+    absent: list[str]
+    num_utterances: int
+    best_epoch: int
+    epochs: int
+    seconds: float
+    device: str
+    versions: dict[str, str]
+    plugins: dict[str, dict[str, str]]
+    manifest: str
+    files: dict[str, FileRecord]
