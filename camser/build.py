@@ -134,10 +134,9 @@ def validate_model_config(
         raise ValueError(
             f'modalities is {modalities!r}; give a list of names, e.g. --modalities="[mfcc]"'
         )
-    if len(set(modalities)) != len(modalities):
-        raise ValueError(f"modalities {list(modalities)} names a modality twice; give each once")
-    if fusion in modalities:
-        raise ValueError(f"{fusion!r} is both a modality and the fusion; rename one of them")
+    names = [*modalities, fusion]
+    if len(set(names)) < len(names):
+        raise ValueError(f"{names} are the modalities and the fusion; give each a name of its own")
     resolved = {name: _component("encoder", name, encoders) for name in modalities}
     return {**resolved, fusion: _component("fusion", fusion, fusions, {})}
 

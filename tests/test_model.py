@@ -175,7 +175,7 @@ FUSIONS = {
     "modalities, encoders, fusion, message",
     [
         (["mfc"], ENCODERS, "concat", "'mfc' is not among the encoders.*'mfcc'"),
-        (["mfcc", "mfcc"], ENCODERS, "concat", "names a modality twice"),
+        (["mfcc", "mfcc"], ENCODERS, "concat", "give each a name of its own"),
         ([], ENCODERS, "concat", "give a list of names"),
         ("mfcc", ENCODERS, "concat", "give a list of names"),
         (["mfcc"], ENCODERS, "coattention", "'coattention' is not among.*'co_attention'"),
@@ -202,7 +202,7 @@ def test_names_that_do_not_fit_are_errors_when_built(modalities, encoders, fusio
 
 def test_no_modality_is_called_as_the_fusion():
     fusions = {"mfcc": {"plugin": "concat"}}
-    with pytest.raises(ValueError, match="'mfcc' is both a modality and the fusion; rename one"):
+    with pytest.raises(ValueError, match="give each a name of its own"):
         build_model(["mfcc"], ENCODERS, "mfcc", fusions, 1.0)
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections import defaultdict
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from graphlib import CycleError, TopologicalSorter
 from typing import Any
 
@@ -55,7 +55,7 @@ def apply_overrides(tree: dict, overrides: Mapping, known: Collection[str]) -> d
 
 def _merged(old: Any, new: Any, where: str) -> Any:
     """Merge a table into the old one; an empty table, or another object, replaces it."""
-    kind = _kind(old)
+    kind = None if old == "auto" else _kind(old)
     if kind and new is not None and not yaml_tag(new) and _kind(new) != kind:
         raise SettingsError(f"{where} is {new!r:.80}; it must be {kind}")
     tables = isinstance(old, Mapping) and isinstance(new, Mapping) and new
@@ -69,8 +69,8 @@ def _merged(old: Any, new: Any, where: str) -> Any:
 
 
 def _kind(value: Any) -> str | None:
-    """The name of a value's type; None if others may replace it, or it is not known yet."""
-    if value == "auto" or (yaml_tag(value) and not isinstance(value, Mapping)):
+    """The name of a value's type; None if it is not known before the value is resolved."""
+    if yaml_tag(value) and not isinstance(value, Mapping):
         return None
     return next((name for kind, name in KINDS if isinstance(value, kind)), None)
 
@@ -83,11 +83,8 @@ def variant_overrides(variants: Any, name: Any) -> Mapping:
     SettingsError
         If there is no such variant, or ``variants`` is not a table of tables.
     """
-    if mismatch(variants, dict[str, dict[str, Any] | None]):
-        raise SettingsError(
-            f"variants is {variants!r:.80}; it must be a table of tables, e.g. "
-            f"{{small: {{batch_size: 8}}}}"
-        )
+    if problem := mismatch(variants, dict[str, dict[str, Any] | None], "variants"):
+        raise SettingsError(f"{problem}, e.g. {{small: {{batch_size: 8}}}}")
     if name is None or not variants:
         return {}
     if name not in variants:
@@ -119,10 +116,10 @@ def check_tree_size(tree: Any, where: str) -> None:
         raise SettingsError(f"{where}: more than {MAX_NODES} values after aliases are expanded")
 
 
-def _children(node: Any) -> Collection[tuple[Any, Any]]:
+def _children(node: Any) -> Iterable[tuple[Any, Any]]:
     if isinstance(node, Mapping):
         return node.items()
-    return list(enumerate(node)) if isinstance(node, (list, tuple)) else ()
+    return enumerate(node) if isinstance(node, (list, tuple)) else ()
 
 
 def yaml_tag(node: Any) -> str:
@@ -141,7 +138,7 @@ def references(node: Any, path: Place = ()) -> Iterator[tuple[Place, Place]]:
     """
     if yaml_tag(node) in ("!ref", "!copy"):
         for name in REFERENCE.findall(str(getattr(node, "value", node))):
-            yield path, tuple(key for key in re.split(r"[\[\].]+", name) if key)
+            yield path, tuple(re.findall(r"[^\[\].]+", name))
     for key, child in _children(node):
         yield from references(child, (*path, str(key)))
 
@@ -149,12 +146,7 @@ def references(node: Any, path: Place = ()) -> Iterator[tuple[Place, Place]]:
 def check_references(tree: Mapping[str, Any]) -> None:
     """Raise a SettingsError if a setting refers to itself, directly or through others.
 
-    HyperPyYAML would expand such a setting without end, or leave its text unresolved.
-
-    Arguments
-    ---------
-    tree : mapping
-        A recipe as ruamel.yaml loads it.
+    HyperPyYAML would expand such a setting without end, or leave it unresolved.
 
     Example
     -------
@@ -171,6 +163,7 @@ def check_references(tree: Mapping[str, Any]) -> None:
     try:
         TopologicalSorter(needs).prepare()
     except CycleError as error:
-        circle = list(dict.fromkeys(path[0] for path in error.args[1][::-1]))
-        names = ", ".join([*circle, circle[0]])
-        raise SettingsError(f"settings refer to each other in a circle: {names}") from None
+        names = ", ".join(dict.fromkeys(path[0] for path in error.args[1][::-1]))
+        raise SettingsError(
+            f"settings refer to each other in a circle: {names}, {names.partition(',')[0]}"
+        ) from None

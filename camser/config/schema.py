@@ -1,17 +1,14 @@
 """The settings of a recipe: their types and ranges, checked before anything begins.
 
-Whether a class, fold, plugin or parameter exists is checked where it is used.
+An object to build is a table, {tag: arguments}. Whether a class, fold, plugin or parameter exists
+is checked where it is used.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from typing import Annotated, Any, TypedDict
 
 from msgspec import Meta
-
-from camser.config.command_line import SettingsError
-from camser.runtime.safe_io import mismatch
 
 Table = dict[str, Any]
 Count = Annotated[int, Meta(ge=0)]
@@ -20,7 +17,7 @@ Rate = Annotated[float, Meta(ge=0)]
 Share = Annotated[float, Meta(ge=0, le=1)]
 
 
-class Recipe(TypedDict, total=False):
+class Required(TypedDict):
     """The settings that every recipe has."""
 
     seed: Annotated[int, Meta(ge=0, le=2**32 - 1)]  # outside this range SpeechBrain draws a seed
@@ -63,8 +60,8 @@ class Recipe(TypedDict, total=False):
     export_folder: str | None
 
 
-class Checked(Recipe, total=False):
-    """The settings with a known type: these, and some that a recipe may have."""
+class Recipe(Required, total=False):
+    """These, and others with a known type."""
 
     dropout: Share
     grad_accumulation_factor: Size
@@ -72,27 +69,4 @@ class Checked(Recipe, total=False):
 
 
 # The keys that the code uses. A key that is neither here nor referred to is an error.
-KEYS = frozenset(Recipe.__annotations__)
-
-
-def validate_values(values: Mapping[str, Any]) -> None:
-    """Raise a SettingsError unless every value has its type and is in its range.
-
-    Arguments
-    ---------
-    values : mapping
-        Plain values, references resolved. Objects to build are skipped: their values are unknown.
-
-    Example
-    -------
-    >>> validate_values({"batch_size": 0})
-    Traceback (most recent call last):
-    camser.config.command_line.SettingsError: batch_size is 0; it must be a whole number at least 1
-    """
-    plain = {name: value for name, value in values.items() if not _is_object(value)}
-    if problem := mismatch(plain, Checked):
-        raise SettingsError(problem)
-
-
-def _is_object(value: Any) -> bool:
-    return isinstance(value, dict) and any(key.startswith("!") for key in value)
+KEYS = frozenset(Required.__annotations__)

@@ -35,7 +35,7 @@ from camser.config.overrides import (
     variant_overrides,
     yaml_tag,
 )
-from camser.config.schema import KEYS, validate_values
+from camser.config.schema import KEYS, Recipe
 from camser.registry import did_you_mean
 from camser.runtime.safe_io import mismatch, read_text
 
@@ -108,11 +108,18 @@ def read_arguments(argv: Sequence[str], recipe_folder: str | Path = ".") -> Sett
     apply_overrides(tree, variant_overrides(variants, requested.get("variant")), KNOWN | referred)
     apply_overrides(tree, requested, KNOWN | referred)
     tree.update({k: run_opts[k] for k in RESULT_RUN_OPTIONS if k in run_opts.overridden_args})
-    _check_keys(tree, referred)
+    for key in tree:
+        if not key.startswith("__") and key not in KEYS | RUN_OPTIONS | referred:
+            raise SettingsError(
+                f"nothing uses the setting {key!r}.{did_you_mean(key, KEYS | RUN_OPTIONS)}"
+            )
     check_references(tree)
-    text = _dump(tree)
+    stream = StringIO()
+    YAML().dump(tree, stream)
+    text = stream.getvalue()
     values = _plain_values(text)
-    validate_values(values)
+    if problem := mismatch(values, Recipe, "the recipe"):
+        raise SettingsError(problem)
     return Settings(text, values, run_opts, list(variants))
 
 
@@ -154,16 +161,11 @@ def _read(path: Path, referred: set[str], seen: tuple[Path, ...] = ()) -> dict:
         return tree
     names = tree.pop("include")
     names = [names] if isinstance(names, str) else names
-    if mismatch(names, list[str]):
-        raise SettingsError(
-            f"{path}: include is {names!r:.80}; it must be a file, or a list of files"
-        )
+    if problem := mismatch(names, list[str], "include"):
+        raise SettingsError(f"{path}: {problem}, of files")
     base: dict = {}
     for name in names:
-        included = path.parent / name
-        if not included.is_file():
-            raise SettingsError(f"{path}: include: {included} does not exist")
-        more = _read(included, referred, (*seen, path.resolve()))
+        more = _read(path.parent / name, referred, (*seen, path.resolve()))
         base = apply_overrides(base, more, KNOWN | referred) if base else more
     return apply_overrides(base, tree, KNOWN | referred)
 
@@ -195,23 +197,6 @@ def _reason(error: Exception) -> str:
     return str(error) or type(error).__name__
 
 
-def _check_keys(tree: Mapping, referred: set[str]) -> None:
-    for key in tree:
-        if not key.startswith("__") and key not in KEYS | RUN_OPTIONS | referred:
-            raise SettingsError(
-                f"nothing uses the setting {key!r}.{did_you_mean(key, KEYS | RUN_OPTIONS)}"
-            )
-    missing = sorted(KEYS - set(tree))
-    if missing:
-        raise SettingsError(f"the recipe lacks the settings: {', '.join(missing)}")
-
-
-def _dump(tree: Mapping) -> str:
-    stream = StringIO()
-    YAML().dump(tree, stream)
-    return stream.getvalue()
-
-
 def _plain_values(text: str, overrides: Mapping[str, Any] | None = None) -> dict[str, Any]:
     try:
         resolved = YAML().load(resolve_references(text, overrides).getvalue())
@@ -232,8 +217,10 @@ def _plain(node: Any) -> Any:
         return [_plain(value) for value in node]
     if isinstance(node, (bool, ScalarBoolean)):
         return bool(node)
-    if isinstance(node, (int, float)):
+    if isinstance(node, int):
+        return int(node)
+    if isinstance(node, float):
         if not math.isfinite(node):
             raise SettingsError(f"a setting is {node}; numbers must be finite")
-        return int(node) if isinstance(node, int) else float(node)
+        return float(node)
     return None if node is None else str(getattr(node, "value", node))

@@ -122,33 +122,6 @@ def _wrong_value(config: Mapping[str, Any]) -> str | None:
     return None
 
 
-def build(config: Mapping[str, Any], where: str) -> dict[str, nn.Module]:
-    """Build the modules that a checked ``config`` describes, without their trained weights.
-
-    Arguments
-    ---------
-    config : mapping
-        From ``read_config``.
-    where : str
-        Name of the file in messages.
-
-    Returns
-    -------
-    dict of str to Module
-        ``embedding_model`` and ``classifier``.
-    """
-    try:
-        # The model must not be larger than the weights file.
-        with SkipWeightInit(), ParameterLimit(config["weights"]["bytes"]):
-            model = build_model(**config["architecture"])
-            head = EmotionHead(model.embedding_size, len(config["labels"]))
-    except Exception as error:  # plugins and their packages raise any error
-        raise ExportError(
-            f"{where}: the model cannot be built: {one_line(error)}; {REEXPORT_HINT}"
-        ) from error
-    return {"embedding_model": model, "classifier": head}
-
-
 def read(folder: str | Path) -> tuple[dict[str, Any], dict[str, nn.Module]]:
     """Read the configuration and the trained modules of an exported model.
 
@@ -162,9 +135,32 @@ def read(folder: str | Path) -> tuple[dict[str, Any], dict[str, nn.Module]]:
 
 
 def read_modules(folder: str | Path, config: Mapping[str, Any]) -> dict[str, nn.Module]:
-    """Read the trained modules of an exported model; ``config`` is from ``read_config``."""
-    modules = build(config, str(Path(folder) / CONFIG))
-    load_weights(modules, Path(folder) / WEIGHTS, config)
+    """Read the trained ``embedding_model`` and ``classifier`` of an exported model.
+
+    Arguments
+    ---------
+    folder : str or Path
+        The folder of the model.
+    config : mapping
+        From ``read_config``.
+
+    Raises
+    ------
+    ExportError
+        If the model cannot be built, or its weights are missing, damaged, or do not fit.
+    """
+    folder = Path(folder)
+    try:
+        # The model must not be larger than the weights file.
+        with SkipWeightInit(), ParameterLimit(config["weights"]["bytes"]):
+            model = build_model(**config["architecture"])
+            head = EmotionHead(model.embedding_size, len(config["labels"]))
+    except Exception as error:  # plugins and their packages raise any error
+        raise ExportError(
+            f"{folder / CONFIG}: the model cannot be built: {one_line(error)}; {REEXPORT_HINT}"
+        ) from error
+    modules = {"embedding_model": model, "classifier": head}
+    load_weights(modules, folder / WEIGHTS, config)
     return modules
 
 

@@ -43,7 +43,7 @@ def load_weights(modules: Mapping[str, Any], path: Path, config: Mapping[str, An
     Arguments
     ---------
     modules : mapping of str to Module
-        From ``export_folder.build``.
+        ``embedding_model`` and ``classifier``.
     path : Path
         A safetensors file.
     config : mapping

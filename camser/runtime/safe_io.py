@@ -123,7 +123,7 @@ WORDS = {
 }  # fmt: skip
 
 
-def mismatch(value: Any, kind: Any) -> str | None:
+def mismatch(value: Any, kind: Any, name: str = "it") -> str | None:
     """How plain data differs from a type, as a sentence; None if it does not.
 
     Arguments
@@ -133,34 +133,36 @@ def mismatch(value: Any, kind: Any) -> str | None:
     kind : type
         A type for ``msgspec.convert``, e.g. a ``Struct``. ``float`` accepts whole numbers;
         no number accepts true or false.
+    name : str
+        What the sentence calls the value.
 
     Example
     -------
     >>> mismatch([1, True], list[bool | int])
     >>> mismatch([1, True], list[int])
-    '[1] is True; it must be a whole number'
+    'it[1] is True; it must be a whole number'
     """
     try:
         msgspec.convert(value, kind, strict=True)
     except msgspec.ValidationError as error:
-        return _sentence(value, str(error))
+        return _sentence(value, str(error), name)
     return None
 
 
-def _sentence(value: Any, message: str) -> str:
+def _sentence(value: Any, message: str, name: str) -> str:
     """Words for a message of msgspec, e.g. "Expected `int`, got `str` - at `$.folds[0]`"."""
     said, _, place = message.partition(" - at ")
     path, in_table, _ = place.rpartition("`$")[2].rstrip("`").partition("[...]")
-    path = path.removeprefix(".")
     for key in re.findall(r"[^.\[\]]+", path):
         value = value[int(key) if isinstance(value, list) else key]
-    owner = path or "it"
-    whose = f"a key of {owner}" if "`key`" in place else f"an entry of {owner}"
-    subject = whose if in_table or "`key`" in place else "it"
     said = said.partition(", got ")[0].replace("Object missing required field", "lacks")
-    said = said.replace("Number out of range", "is too large")
-    words = " ".join(WORDS.get(word, word) for word in said.replace("`", "").split(" "))
-    return f"{path} is {value!r:.80}; {subject} {words}" if path else f"{subject} {words}"
+    said = said.replace("Number out of range", "is too large").replace("`", "")
+    words = " ".join(WORDS.get(word, word) for word in said.split(" "))
+    if words.startswith("lacks") and not place:
+        return f"{name} {words}"
+    path = path.removeprefix(".") if path.startswith(".") else f"{name}{path}"
+    part = "a key of " if "`key`" in place else "an entry of " if in_table else ""
+    return f"{path} is {value!r:.80}; {part}it {words}"
 
 
 MAX_ARRAYS = 2**30  # bytes, all arrays together

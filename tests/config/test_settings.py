@@ -67,6 +67,11 @@ def test_a_recipe_that_includes_another_may_bring_helpers_that_it_refers_to(tmp_
     assert read(recipe=str(own)).values["projection_size"] == 12
 
 
+def test_auto_is_replaced_and_replaces_other_text():
+    assert read("--compiled=true").values["compiled"] is True
+    assert read("--variant=auto").values["variant"] == "auto"
+
+
 def test_values_with_equals_signs_and_spaces_arrive_whole():
     values = read("--variant=a=b", "--output_folder", "results of mine/x=1").values
     assert values["variant"] == "a=b" and values["output_folder"] == "results of mine/x=1"
@@ -108,18 +113,29 @@ def test_null_replaces_a_number_and_clears_included_variants(tmp_path):
         (["--variant="], "--variant has no value"),
         (["--fold"], "--fold has no value"),
         (["--variant={a"], "--variant: not valid YAML"),
-        (["--variant=a", "--variants=[a]"], "variants is .*; it must be a table of tables"),
-        (["--variant=a", "--variants=a"], "variants is 'a'; it must be a table of tables"),
-        (["--variant=a", "--variants={a: 5}"], "variants is .*; it must be a table of tables"),
-        (["--variant=a", "--variants={1: {fold: 1}}"], "variants is .*; it must be a table of"),
-        (["--variant=a", "--variants=!!set {a}"], "variants is .*; it must be a table of tables"),
+        (
+            ["--variant=a", "--variants=[a]"],
+            "variants is .*; it must be a table, e.g. {",
+        ),
+        (["--variant=a", "--variants=a"], "variants is 'a'; it must be a table"),
+        (["--variant=a", "--variants={a: 5}"], "variants is .*; an entry of it must be a table"),
+        (
+            ["--variant=a", "--variants={1: {fold: 1}}"],
+            "; a key of it must be a string",
+        ),
+        (["--variant=a", "--variants=!!set {a}"], "variants is .*; .* must be a "),
         (["--=5"], "no setting ''"),
         (["--1=2"], "no setting '1'"),
         (["--null=2"], "no setting 'null'"),
         (["--batch-size=2"], "no setting 'batch-size'.*'batch_size'"),
         (["--valid_fraction=5"], "valid_fraction is 5; it must be a number at most 1"),
+        ([f"--learning_rate={'9' * 400}"], "learning_rate is 9999.*; it "),
+        (["--learning_rate=.inf"], "a setting is inf; numbers must be finite"),
         (["--cache_features=null"], "cache_features is None; it must be true or false"),
         (["--opt_class=null"], "opt_class is None; it must be a table"),
+        (["--seed=!ref <seed>"], "settings refer to each other in a circle: seed, seed"),
+        (["--labels=[!ref a<variant>]", "--variant=!ref <labels>"], "in a circle: "),
+        (["--labels=!apply:a.b {c: 1}"], "labels is {'!apply:a.b': .*}; it must be a list"),
         (["--encoders=null"], "encoders is None; it must be a table"),
         (["--batch_size=5 #2"], "batch_size is '5 #2'; it must be a number"),
     ],
@@ -137,11 +153,11 @@ def test_what_is_misspelt_on_the_command_line_is_named_with_the_nearest(argument
         ("encoders: {mfcc: {}}\nfusons: {}", "no setting 'fusons'.*'fusions'"),
         ("[1, 2]", "must be a mapping"),
         ("a: [", "not valid YAML"),
-        ("include: 5", "include is 5; it must be a file, or a list of files"),
-        ("include: [5]", "include is "),
+        ("include: 5", "include is 5; it must be a list, of files"),
+        ("include: [5]", r"include\[0\] is 5; it must be a string, of files"),
         ("include:", "include is None"),
-        ("variants: 5", "variants is 5; it must be a table of tables"),
-        ("include: absent.yaml", r"include: .*absent\.yaml does not exist"),
+        ("variants: 5", "variants is 5; it must be a table"),
+        ("include: absent.yaml", r"absent\.yaml cannot be read: .*No such file"),
         ("include: own.yaml", "includes itself"),
     ],
 )
@@ -157,7 +173,7 @@ def test_a_recipe_of_its_own_may_neither_lack_a_setting_nor_have_an_idle_one(tmp
     text = (IEMOCAP / "hparams/camser.yaml").read_text()
     own = tmp_path / "own.yaml"
     own.write_text(text.replace("merge_labels: {excited: happy}\n", ""))
-    with pytest.raises(SettingsError, match="lacks the settings: merge_labels"):
+    with pytest.raises(SettingsError, match="the recipe lacks merge_labels"):
         read(recipe=str(own))
     own.write_text(text + "helper: 3  # not <helper>\n")
     with pytest.raises(SettingsError, match="nothing uses the setting 'helper'"):

@@ -78,7 +78,7 @@ def test_a_lacking_field_is_named_in_writing_and_in_reading(tmp_path, name):
         ({"WA": True}, "WA is True; it must be a number;"),
         ({"fold": 1.5}, "fold is 1.5; it must be a whole number;"),
         ({"confusion": [[1], [None]]}, r"confusion\[1\]\[0\] is None; it must be a whole number"),
-        ({"recall": {"sad": "x"}}, "recall is .*; an entry of recall must be a number or null"),
+        ({"recall": {"sad": "x"}}, "recall is .*; an entry of it must be a number or null"),
         ({"settings": {"fusions": []}}, r"settings\.fusions is \[\]; it must be a table"),
         ({"labels": []}, r"labels is \[\]; it must be a list of length at least 1"),
         ({"labels": ["sad", "sad"]}, "labels is .*; it must name each class once"),

@@ -85,10 +85,10 @@ DAMAGES = {
             ),
         )
     ),
-    "plugins is .*'script'.*; an entry of plugins must be .*encoder": lambda f: change_config(
+    "plugins is .*'script'.*; an entry of it must be .*encoder": lambda f: change_config(
         f, lambda c: c["plugins"]["mfcc"].update(kind="script")
     ),
-    "an entry of plugins lacks version; export the run again": lambda f: change_config(
+    "an entry of it lacks version; export the run again": lambda f: change_config(
         f, lambda c: c["plugins"]["mfcc"].pop("version")
     ),
     "plugins is {'mfcc': 'mfcc_bilstm'": lambda f: change_config(
