@@ -192,7 +192,7 @@ def _export(arguments: argparse.Namespace) -> None:
 
 
 def _push(arguments: argparse.Namespace) -> None:
-    from camser.export.hub_upload import plan, push, set_request_timeouts
+    from camser.export.hub_upload import plan, push
 
     planned = plan(arguments.folder, arguments.repo, arguments.revision)
     for path in planned.files:
@@ -202,7 +202,6 @@ def _push(arguments: argparse.Namespace) -> None:
     if arguments.dry_run:
         print(f"dry run: nothing was sent to {arguments.repo}")
         return
-    set_request_timeouts()
     print(push(planned, arguments.private, arguments.message))
 
 

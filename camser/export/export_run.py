@@ -57,16 +57,19 @@ def export_run(
     ExportError
         If the exported model does not give the log-probabilities of the run.
     ValueError
-        If the run is not finished or is damaged, or the folder exists.
+        If the run is not finished or is damaged.
+    FileExistsError
+        If the folder exists and is not replaced.
     """
     run = read_run(run_folder)
     if data_folder is None:
-        recipe_path = run.folder / "hyperparams.yaml"
-        data_folder = read_arguments([str(recipe_path)]).values["data_folder"]
+        recipe = str(run.folder / "hyperparams.yaml")
+        data_folder = read_arguments([recipe]).values["data_folder"]
     config, model = export_config(run), run.modules["embedding_model"]
     with atomic_folder(folder, replace) as new:
         write(new, config, run.modules)
-        _write(new / RECIPE, speechbrain_yaml(config, model.embedding_size))
+        yaml = speechbrain_yaml(config, model.embedding_size)
+        (new / RECIPE).write_text(yaml, encoding="utf-8")
         if onnx or int8:
             config["onnx"] = _write_graphs(new, run, int8)
             write_config(new, config)
@@ -76,9 +79,9 @@ def export_run(
                 difference = verify(new, run, data_folder, "onnx")["largest_difference"]
                 config["verified"]["largest_difference_onnx"] = difference
         if int8:
-            config["int8"] = _cost(new, run, data_folder) if verified else None
+            config["int8"] = _compare_int8(new, run, data_folder) if verified else None
         write_config(new, config)
-        _write(new / CARD, model_card(config, run))
+        (new / CARD).write_text(model_card(config, run), encoding="utf-8")
     return Path(folder)
 
 
@@ -95,13 +98,9 @@ def _write_graphs(folder: Path, run: TrainedRun, int8: bool) -> dict[str, Any]:
     return {name: file_record(folder / name) for name in names if (folder / name).is_file()}
 
 
-def _cost(folder: Path, run: TrainedRun, data_folder: DataFolder) -> dict[str, Any]:
+def _compare_int8(folder: Path, run: TrainedRun, data_folder: DataFolder) -> dict[str, Any]:
     """Measure how int8 changes the decisions in the test of the run."""
     from camser.export.onnx.quantize import compare_int8
 
     paths = recordings(run, run.tested, data_folder)
     return compare_int8(folder, paths, [row["label"] for row in run.tested])
-
-
-def _write(path: Path, text: str) -> None:
-    path.write_text(text, encoding="utf-8")

@@ -6,9 +6,12 @@ import os
 import re
 from importlib import metadata
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import NamedTuple
 
-from camser.export.hub_errors import LOG_IN, PushError, explain_upload_error
+from huggingface_hub import HfApi, get_token
+from huggingface_hub.errors import RepositoryNotFoundError
+from huggingface_hub.utils import validate_repo_id
+
 from camser.inference.export_files import (
     CARD,
     CONFIG,
@@ -22,17 +25,18 @@ from camser.inference.export_files import (
     graph_files,
 )
 from camser.inference.export_folder import read
-from camser.inference.hub import HUB_ID, status_of
-
-if TYPE_CHECKING:
-    from huggingface_hub import HfApi, ModelInfo
+from camser.inference.hub import HUB_ID
+from camser.inference.hub_errors import HUB_ERRORS, LOG_IN, explain_hub_error
 
 EXPORT_FILES = CONFIG, WEIGHTS, RECIPE, CARD, ONNX, ONNX_DATA, INT8
 # Next to newer weights, old versions of these files would be wrong.
 DERIVED_FILES = RECIPE, ONNX, ONNX_DATA, INT8
 BRANCH = re.compile(r"[A-Za-z0-9](?!.*(?:\.\.|//))[\w./-]*(?<![./])")
-# Seconds without any data. The hub may need long to answer a commit.
-LIMITS = {"connect": 10.0, "read": 60.0, "write": 60.0, "pool": 10.0}
+TIMEOUT = 10.0  # seconds, of requests that are answered at once
+
+
+class PushError(OSError):
+    """The hub does not accept a model folder; the message gives the next step."""
 
 
 class UploadPlan(NamedTuple):
@@ -98,8 +102,6 @@ def plan(folder: str | Path, repo: str, revision: str | None = None) -> UploadPl
 
 
 def _check_names(repo: str, revision: str | None) -> None:
-    from huggingface_hub.utils import validate_repo_id
-
     if not HUB_ID.fullmatch(repo):
         raise ValueError(f"{repo!r} is not an id on the hub; give user/name or organization/name")
     validate_repo_id(repo)
@@ -107,27 +109,6 @@ def _check_names(repo: str, revision: str | None) -> None:
         raise ValueError(
             f"{revision!r} cannot be a branch; allowed: letters, digits and . _ - / inside"
         )
-
-
-def set_request_timeouts() -> None:
-    """Set a timeout for every request of huggingface_hub, for the rest of this process.
-
-    Without it, huggingface_hub waits forever. This replaces its client, so use it in a command, not
-    in a library.
-    """
-    from huggingface_hub import get_session, set_client_factory
-
-    session = get_session()
-    kind, own = type(session), session.event_hooks
-    hooks: dict[str, Any] = {**own, "request": [*own["request"], _limit]}
-    set_client_factory(lambda: kind(event_hooks=hooks, follow_redirects=True, timeout=None))
-
-
-def _limit(request: Any) -> None:
-    # A default of the client is not enough: some requests set None, which means no timeout.
-    requested = request.extensions.get("timeout", {})
-    timeouts = {name: seconds for name, seconds in requested.items() if seconds is not None}
-    request.extensions["timeout"] = {**LIMITS, **timeouts}
 
 
 def push(planned: UploadPlan, private: bool = False, message: str | None = None) -> str:
@@ -152,23 +133,29 @@ def push(planned: UploadPlan, private: bool = False, message: str | None = None)
     PushError
         If there is no login, no permission to write, or no connection to the hub.
     """
-    from huggingface_hub import HfApi, constants, get_token
-
-    if constants.HF_HUB_OFFLINE:
-        raise PushError("HF_HUB_OFFLINE is set, so nothing is sent; unset it, or give --dry-run")
+    if not get_token():
+        raise PushError(f"you are not logged in to the hub: {LOG_IN}")
     try:
-        if not get_token():
-            raise PushError(f"you are not logged in to the hub: give {LOG_IN}")
         return _push(HfApi(), planned, private, message or f"camser {metadata.version('camser')}")
     except PushError:
         raise
-    except Exception as error:  # from huggingface_hub, its HTTP library or its storage
-        raise PushError(explain_upload_error(error, planned.repo)) from error
+    except HUB_ERRORS as error:
+        raise PushError(
+            f"{planned.repo} is not uploaded: {explain_hub_error(error)}; what has arrived is not "
+            f"sent again"
+        ) from error
 
 
 def _push(api: HfApi, planned: UploadPlan, private: bool, message: str) -> str:
     repo, branch = planned.repo, planned.revision
-    info = _model(api, repo) or _create(api, repo, private)
+    try:
+        info = api.model_info(repo, timeout=TIMEOUT)
+    except RepositoryNotFoundError as error:
+        if error.response.status_code != 404:  # 401 is an error of the token
+            raise
+        # None uses the default of the organization, which may be private too.
+        api.create_repo(repo, private=private or None)
+        info = api.model_info(repo, timeout=TIMEOUT)
     if private and not info.private:
         raise PushError(
             f"{repo} exists and is public; make it private in its settings on the hub, or omit "
@@ -179,47 +166,15 @@ def _push(api: HfApi, planned: UploadPlan, private: bool, message: str) -> str:
         raise PushError(f"{repo} holds a model of another kind, {other!r}; give another name")
     if branch not in (None, "main"):
         api.create_branch(repo, branch=branch, exist_ok=True)
-        info = api.model_info(repo, revision=branch)
-    commit = api.create_commit(
-        repo,
-        _operations(planned, info),
+        info = api.model_info(repo, revision=branch, timeout=TIMEOUT)
+    names = [path.name for path in planned.files]
+    commit = api.upload_folder(
+        repo_id=repo,
+        folder_path=planned.files[0].parent,
+        allow_patterns=names,
+        delete_patterns=[name for name in DERIVED_FILES if name not in names],
         commit_message=message,
         revision=branch,
-        parent_commit=info.sha,
+        parent_commit=info.sha,  # the upload fails if somebody else changes the model meanwhile
     )
     return commit.commit_url
-
-
-def _model(api: HfApi, repo: str) -> ModelInfo | None:
-    """The hub's description of a repository, or None if there is none; with a short timeout."""
-    from huggingface_hub.errors import RepositoryNotFoundError
-
-    try:
-        return api.model_info(repo, timeout=LIMITS["connect"])
-    except RepositoryNotFoundError as error:
-        if status_of(error) != 404:  # 401 is an error of the token
-            raise
-        return None
-
-
-def _create(api: HfApi, repo: str, private: bool) -> ModelInfo:
-    # None uses the default of the organization, which may be private too.
-    api.create_repo(repo, private=private or None, exist_ok=True)
-    info = _model(api, repo)
-    if info is None:
-        kinds = [kind for kind in ("dataset", "space") if api.repo_exists(repo, repo_type=kind)]
-        kind = kinds[0] if kinds else "repository that your token cannot read"
-        raise PushError(f"{repo} exists and is not a model but a {kind}; give another name")
-    return info
-
-
-def _operations(planned: UploadPlan, info: ModelInfo) -> list[Any]:
-    from huggingface_hub import CommitOperationAdd, CommitOperationDelete
-
-    names = [path.name for path in planned.files]
-    existing = {sibling.rfilename for sibling in info.siblings or ()}
-    stale = [name for name in DERIVED_FILES if name in existing and name not in names]
-    return [
-        *(CommitOperationAdd(path.name, path) for path in planned.files),
-        *(CommitOperationDelete(name) for name in stale),
-    ]

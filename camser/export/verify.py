@@ -9,6 +9,8 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from camser.data.manifest import DataFolder, audio_path, fingerprint, read_manifest
 from camser.evaluation.results import RERUN_HINT
 from camser.export.trained_run import TrainedRun
@@ -19,7 +21,6 @@ from camser.runtime.subprocesses import python_command
 # add in another order.
 TOLERANCES = {"cpu": 1e-4, "cuda": 3e-2, "torch": 1e-4, "onnx": 1e-3}
 COUNT = 12
-Rows = Sequence[Mapping[str, str]]
 
 
 def verify(
@@ -48,15 +49,11 @@ def verify(
     ExportError
         If a recording is missing, or the model gives other log-probabilities than its run.
     """
-    labels, rows = run.results["labels"], _evenly_spaced(run.tested, COUNT)
-    paths = recordings(run, rows, data_folder)
-    actual = _in_another_process(folder, paths, engine)
+    labels = run.results["labels"]
+    rows = run.tested[:: max(1, len(run.tested) // COUNT)][:COUNT]  # at even distances
+    actual = _in_another_process(folder, recordings(run, rows, data_folder), engine)
     expected = [[float(row[label]) for label in labels] for row in rows]
-    largest = max(
-        abs(a - b)
-        for actual_row, expected_row in zip(actual, expected, strict=True)
-        for a, b in zip(actual_row, expected_row, strict=True)
-    )
+    largest = float(np.abs(np.array(actual) - expected).max())
     device = "cuda" if "cuda" in run.results["device"] else "cpu"
     allowed = max(TOLERANCES[device], TOLERANCES[engine])
     if not largest <= allowed:
@@ -68,7 +65,9 @@ def verify(
     return {"utterances": len(rows), "largest_difference": largest}
 
 
-def recordings(run: TrainedRun, rows: Rows, data_folder: DataFolder) -> list[str]:
+def recordings(
+    run: TrainedRun, rows: Sequence[Mapping[str, str]], data_folder: DataFolder
+) -> list[str]:
     """Paths of the recordings for rows of ``predictions.csv``.
 
     Raises
@@ -88,11 +87,6 @@ def recordings(run: TrainedRun, rows: Rows, data_folder: DataFolder) -> list[str
             f"the corpus with --data_folder, or give --no-verify"
         )
     return paths
-
-
-def _evenly_spaced(rows: Rows, count: int) -> Rows:
-    """``count`` rows at even distances, starting with the first."""
-    return rows[:: max(1, len(rows) // count)][:count]
 
 
 def _in_another_process(folder: Path, paths: list[str], engine: str) -> list[list[float]]:

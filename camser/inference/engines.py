@@ -18,7 +18,6 @@ from camser.inference.weights import load_head
 
 GRAPHS = {"onnx": ONNX, "onnx-int8": INT8}
 ENGINES = ("auto", "torch", *GRAPHS)
-EXPORT_FLAGS = {"onnx": "--onnx", "onnx-int8": "--int8"}  # of ``camser export``
 
 
 class LoadedModel(NamedTuple):
@@ -61,20 +60,20 @@ def load(
     """
     if threads is not None and threads < 1:
         raise ValueError(f"threads is {threads}; allowed: 1 and more")
-    config, resolved = export_folder.read_config(place), _device(engine, device)
-    if engine == "auto":
-        graph = graph_for_engine(engine, device, compiles)
-        engine = "onnx" if graph and _has(place, config, graph) else "torch"
-    if engine == "torch":
+    graph = graph_for_engine(engine, device, compiles)
+    config, device = export_folder.read_config(place), _device(engine, device)
+    if graph and engine == "auto" and not _has(place, config, graph):
+        graph = None
+    if graph is None:
         if threads is not None:
             torch.set_num_threads(threads)
-        return LoadedModel(config, _load_torch(place, config), resolved)
-    if resolved != "cpu" or compiles:
+        return LoadedModel(config, _load_torch(place, config), device)
+    if device != "cpu" or compiles:
         raise ValueError(
             f"engine {engine!r} runs only on the CPU, and is not compiled; give engine='torch' for "
-            f"{'compile=True' if compiles else resolved}"
+            f"{'compile=True' if compiles else device}"
         )
-    return LoadedModel(config, _load_graph(place, config, engine, threads), resolved)
+    return LoadedModel(config, _load_graph(place, config, graph, threads), device)
 
 
 def graph_for_engine(engine: str, device: str | None = None, compiles: bool = False) -> str | None:
@@ -112,15 +111,14 @@ def fold_parametrizations(model: nn.Module) -> None:
 
 
 def _load_graph(
-    folder: Path, config: Mapping[str, Any], engine: str, threads: int | None
+    folder: Path, config: Mapping[str, Any], graph: str, threads: int | None
 ) -> dict[str, nn.Module]:
     """Load for onnxruntime: the PyTorch model is not built, only its head's weights are read."""
-    graph = GRAPHS[engine]
     records = graph_files(config, graph)
     if graph not in records:
         raise ExportError(
-            f"{folder} has no {graph}; make it with `camser export RUN DIR {EXPORT_FLAGS[engine]}`"
-            f", or give engine='torch'"
+            f"{folder} has no {graph}; make it with `camser export RUN DIR --int8`, or give "
+            f"engine='torch'"
         )
     for name, expected in records.items():
         check_file(folder / name, expected)

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import logging
 import re
-from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
-from camser.inference.export_files import CONFIG, WEIGHTS, ExportError, graph_files
-from camser.inference.export_folder import read_config
+from huggingface_hub import HfApi, constants, snapshot_download
+from huggingface_hub.errors import OfflineModeIsEnabled, RevisionNotFoundError
+
+from camser.inference.export_files import CONFIG, WEIGHTS, ExportError, data_of
+from camser.inference.hub_errors import HUB_ERRORS, explain_hub_error
 from camser.runtime.messages import name_and_message
 
 HUB_ID = re.compile(r"[A-Za-z0-9][\w.-]*/[A-Za-z0-9][\w.-]*")
@@ -50,103 +51,37 @@ def locate_model(source: str | Path, revision: str | None = None, graph: str | N
         )
     refusal = _probe_hub(source, revision)
     try:
-        folder = _fetch(source, revision, graph, cached=refusal is not None)
-    except ExportError:
-        raise
-    except _hub_exceptions() as error:
-        raise ExportError(_explain(refusal or error, source, revision)) from (refusal or error)
-    if refusal is not None and not _offline(refusal):
+        folder = snapshot_download(
+            source,
+            revision=revision,
+            allow_patterns=[CONFIG, WEIGHTS, *((graph, data_of(graph)) if graph else ())],
+            local_files_only=refusal is not None,
+        )
+    except HUB_ERRORS as error:
+        raise ExportError(
+            f"{source}: there is no such folder, the hub's cache does not have it, and "
+            f"{explain_hub_error(refusal or error)}"
+        ) from (refusal or error)
+    if refusal is not None and not isinstance(refusal, OfflineModeIsEnabled):
         logger.warning("%s is taken from the hub's cache: %s", source, name_and_message(refusal))
-    return folder
-
-
-def _hub_exceptions() -> tuple[type[Exception], ...]:
-    """The errors of huggingface_hub; HTTPError is from its HTTP library."""
-    from huggingface_hub.errors import HTTPError
-
-    return HTTPError, OSError, ValueError, RuntimeError
+    return Path(folder)
 
 
 def _probe_hub(source: str, revision: str | None) -> Exception | None:
-    """Request ``config.json`` once; returns the error if only the cache can be used, else None.
+    """Ask the hub for a model once; returns the error if only the cache can be used, else None.
 
-    Without an answer, ``hf_hub_download`` would retry for minutes, ``snapshot_download`` forever.
+    ``snapshot_download`` would wait forever for a hub that does not answer.
     """
-    from huggingface_hub import constants, get_hf_file_metadata, hf_hub_url
-    from huggingface_hub.errors import RemoteEntryNotFoundError, RevisionNotFoundError
-
     try:
-        url = hf_hub_url(source, CONFIG, revision=revision)
-        get_hf_file_metadata(url, timeout=constants.HF_HUB_ETAG_TIMEOUT)
-    except (RemoteEntryNotFoundError, RevisionNotFoundError) as error:
-        raise ExportError(_explain(error, source, revision)) from error
-    except _hub_exceptions() as error:
+        timeout = constants.HF_HUB_ETAG_TIMEOUT
+        info = HfApi().model_info(source, revision=revision, timeout=timeout)
+    except RevisionNotFoundError as error:
+        raise ExportError(f"{source}, {revision!r}: {explain_hub_error(error)}") from error
+    except HUB_ERRORS as error:
         return error
-    return None
-
-
-def _fetch(source: str, revision: str | None, graph: str | None, cached: bool) -> Path:
-    """Download all files from one commit, since a branch may move between the requests."""
-    from huggingface_hub import hf_hub_download
-
-    config = hf_hub_download(source, CONFIG, revision=revision, local_files_only=cached)
-    folder = Path(config).parent
-    options: dict[str, Any] = {"revision": folder.name, "local_files_only": cached}
-    hf_hub_download(source, WEIGHTS, **options)
-    for name in graph_files(read_config(folder), graph) if graph else ():
-        hf_hub_download(source, name, **options)
-    return folder
-
-
-def _offline(error: Exception) -> bool:
-    from huggingface_hub.errors import OfflineModeIsEnabled
-
-    return isinstance(error, OfflineModeIsEnabled)
-
-
-def _explain(error: Exception, source: str, revision: str | None) -> str:
-    from huggingface_hub import constants, errors
-
-    if _offline(error):
-        return (
-            f"{source}: there is no such folder, the hub's cache does not have it, and "
-            f"HF_HUB_OFFLINE forbids a download: unset it once, or give a folder"
-        )
-    if isinstance(error, errors.HFValidationError):
-        return f"{source} is neither a folder nor a hub id: {name_and_message(error)}"
-    if isinstance(error, errors.RevisionNotFoundError):
-        return f"{source} has no revision {revision!r}; give one of its branches, tags or commits"
-    if isinstance(error, errors.RemoteEntryNotFoundError):
-        return (
+    if not {CONFIG, WEIGHTS} <= {file.rfilename for file in info.siblings or ()}:
+        raise ExportError(
             f"{source} is not an exported model: it must have {CONFIG} and {WEIGHTS}; upload one "
             f"with `camser push DIR {source}`"
         )
-    if isinstance(error, errors.GatedRepoError):
-        return f"{source} is gated: ask for access on its page on the hub, then `hf auth login`"
-    status = status_of(error)
-    if isinstance(error, errors.RepositoryNotFoundError) or status == 401:
-        return (
-            f"{source}: there is no such folder, and the hub shows no such model: check the name; "
-            f"for a private one give `hf auth login`, or set HF_TOKEN"
-        )
-    if status is not None:
-        remedy = "try again later" if status >= 500 or status == 429 else "check HF_ENDPOINT"
-        return f"{source}: the hub ({constants.ENDPOINT}) answers with HTTP {status}; {remedy}"
-    return (
-        f"{source}: there is no such folder, the hub's cache does not have it, and the hub "
-        f"({constants.ENDPOINT}) cannot be reached: {name_and_message(error)}; check the network, "
-        f"HTTPS_PROXY and HF_ENDPOINT"
-    )
-
-
-def exception_chain(error: BaseException | None) -> Iterator[BaseException]:
-    """An error, its cause, the cause of that, and so on."""
-    while error is not None:
-        yield error
-        error = error.__cause__
-
-
-def status_of(error: BaseException) -> int | None:
-    """The HTTP status of an error of huggingface_hub, if it has one."""
-    responses = (getattr(cause, "response", None) for cause in exception_chain(error))
-    return next((response.status_code for response in responses if response is not None), None)
+    return None

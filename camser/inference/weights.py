@@ -9,7 +9,6 @@ from typing import Any
 
 import torch
 from safetensors import SafetensorError, safe_open
-from safetensors.torch import load_file
 from torch import Tensor, nn
 
 from camser.inference.export_files import CONFIG, REEXPORT_HINT, ExportError, check_file
@@ -56,10 +55,7 @@ def load_weights(modules: Mapping[str, Any], path: Path, config: Mapping[str, An
         unexpected, of another shape or type, or not finite.
     """
     check_file(path, config["weights"])
-    try:
-        state = load_file(path)
-    except (SafetensorError, OSError, ValueError) as error:
-        raise ExportError(f"{path} is damaged ({error}); {REEXPORT_HINT}") from error
+    state = _read_tensors(path, "")
     _check_state(state, named_weights(modules), path)
     for name, module in modules.items():
         prefix = f"{name}."
@@ -78,12 +74,7 @@ def load_head(path: Path, config: Mapping[str, Any]) -> EmotionHead:
     """
     check_file(path, config["weights"], whole=False)
     prefix = "classifier."
-    try:
-        with safe_open(path, framework="pt") as file:
-            names = [name for name in file.keys() if name.startswith(prefix)]  # noqa: SIM118
-            state = {name: file.get_tensor(name) for name in names}
-    except (SafetensorError, OSError, ValueError) as error:
-        raise ExportError(f"{path} is damaged ({error}); {REEXPORT_HINT}") from error
+    state = _read_tensors(path, prefix)
     weight = state.get("classifier.linear.weight")
     # A weight without rows may claim any number of columns, even in an empty file.
     size = weight.shape[1] if weight is not None and weight.ndim == 2 and weight.numel() else 1
@@ -98,17 +89,30 @@ def load_head(path: Path, config: Mapping[str, Any]) -> EmotionHead:
     return head
 
 
+def _read_tensors(path: Path, prefix: str) -> dict[str, Tensor]:
+    """The tensors whose names begin with ``prefix``; the others are not read."""
+    try:
+        with safe_open(path, framework="pt") as file:
+            names = [name for name in file.keys() if name.startswith(prefix)]  # noqa: SIM118
+            return {name: file.get_tensor(name) for name in names}
+    except (SafetensorError, OSError, ValueError) as error:
+        raise ExportError(f"{path} is damaged ({error}); {REEXPORT_HINT}") from error
+
+
 def _check_state(state: Mapping[str, Tensor], wanted: Mapping[str, Tensor], path: Path) -> None:
+    shared = [name for name in sorted(wanted) if name in state]
+    fits = {k: _shape_and_dtype(state[k]) == _shape_and_dtype(wanted[k]) for k in shared}
     problems = {
         "lacks": sorted(set(wanted) - set(state)),
         "has the unexpected": sorted(set(state) - set(wanted)),
         "has another shape or type for": [
             f"{k} {_shape_and_dtype(state[k])} instead of {_shape_and_dtype(wanted[k])}"
-            for k in sorted(set(state) & set(wanted))
-            if _shape_and_dtype(state[k]) != _shape_and_dtype(wanted[k])
+            for k in shared
+            if not fits[k]
         ],
+        # A new model's masks may be infinite.
         "has no finite numbers in": [
-            k for k in sorted(wanted) if _is_unexpectedly_nonfinite(k, state, wanted)
+            k for k in shared if fits[k] and not _is_finite(state[k]) and _is_finite(wanted[k])
         ],
     }
     messages = [f"{text} {', '.join(names[:5])}" for text, names in problems.items() if names]
@@ -120,14 +124,6 @@ def _check_state(state: Mapping[str, Tensor], wanted: Mapping[str, Tensor], path
 
 def _shape_and_dtype(value: Tensor) -> str:
     return f"{list(value.shape)} {str(value.dtype).removeprefix('torch.')}"
-
-
-def _is_unexpectedly_nonfinite(
-    name: str, state: Mapping[str, Tensor], wanted: Mapping[str, Tensor]
-) -> bool:
-    """Whether a tensor is not finite, though in the new model, with its masks, it is finite."""
-    fits = name in state and _shape_and_dtype(state[name]) == _shape_and_dtype(wanted[name])
-    return fits and not _is_finite(state[name]) and _is_finite(wanted[name])
 
 
 def _is_finite(value: Tensor) -> bool:

@@ -4,10 +4,8 @@ import shutil
 import socket
 import threading
 
-import huggingface_hub
 import pytest
 from huggingface_hub import constants
-from huggingface_hub.utils import _http
 
 from camser.export.config import speechbrain_yaml
 from camser.inference.export_folder import read_config
@@ -36,7 +34,6 @@ def hub(monkeypatch, tmp_path):
         monkeypatch.setattr(constants, "HF_HUB_OFFLINE", False)
         monkeypatch.setenv("HF_TOKEN", "writer")
         yield server
-        huggingface_hub.set_client_factory(_http.default_client_factory)
         server.shutdown()
 
 

@@ -21,7 +21,8 @@ class Hub(ThreadingHTTPServer):
         super().__init__(("127.0.0.1", 0), Handler)
         self.url = f"http://127.0.0.1:{self.server_port}"
         self.storage = f"http://localhost:{self.server_port}/storage"  # to the client another host
-        self.models, self.datasets, self.commits, self.trees = {}, set(), [], {}
+        self.models, self.commits, self.trees = {}, [], {}
+        self.datasets, self.gated = set(), set()
         self.objects, self.log, self.refusals = {}, [], {}
 
     def add(self, repo, files=None, private=False):
@@ -109,10 +110,14 @@ class Handler(BaseHTTPRequestHandler):
             }
         )
 
-    def dataset(self, body, repo):
-        if repo in self.server.datasets:
-            return self.send({"id": repo, "sha": "0" * 40})
-        return self.missing("Repo")
+    def tree(self, body, repo, revision):
+        """Each file with the hash that the hub gives it."""
+        files = []
+        for name, data in self.server.files(repo, revision).items():
+            large = {"oid": hashlib.sha256(data).hexdigest(), "size": len(data), "pointerSize": 1}
+            file = {"type": "file", "path": name, "size": len(data), "oid": sha.git_hash(data)}
+            files.append(file | ({"lfs": large} if name.endswith(LARGE) else {}))
+        self.send(files)
 
     def create(self, body):
         asked = json.loads(body)
@@ -178,6 +183,8 @@ class Handler(BaseHTTPRequestHandler):
     def resolve(self, body, repo, revision, name):
         if repo not in self.server.models:
             return self.missing("Repo")
+        if repo in self.server.gated:
+            return self.send({"error": "ask first"}, 403, X_Error_Code="GatedRepo")
         commit = self.server.commit_of(repo, revision)
         if commit not in self.server.trees:
             return self.missing("Revision")
@@ -200,7 +207,7 @@ NAME = r"(?P<repo>[^/]+/[^/]+?)"
 ROUTES = (
     ("GET", f"/api/models/{NAME}", Handler.info),
     ("GET", f"/api/models/{NAME}/revision/(?P<revision>.+)", Handler.info),
-    ("GET", f"/api/datasets/{NAME}", Handler.dataset),
+    ("GET", f"/api/models/{NAME}/tree/(?P<revision>.+)", Handler.tree),
     ("POST", "/api/repos/create", Handler.create),
     ("POST", f"/api/models/{NAME}/branch/(?P<branch>.+)", Handler.branch),
     ("POST", "/api/validate-yaml", lambda handler, body: handler.send({})),

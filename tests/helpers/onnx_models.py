@@ -68,8 +68,13 @@ class Exported:
     """A model, its head, and its file in onnxruntime."""
 
     def __init__(self, path, model, head):
-        self.path = write_onnx(model, head, path, LABELS)
-        self.model, self.head, self.session = model, head, session_of(self.path)
+        self.path, self.model, self.head = path, model, head
+        self.session = session_of(path)
+
+    @classmethod
+    def write(cls, path, model, head):
+        """Write the file first."""
+        return cls(write_onnx(model, head, path, LABELS), model, head)
 
     def check(self, wavs, lens):
         """Both say the same, and return what PyTorch says."""

@@ -10,9 +10,8 @@ import torch
 from safetensors.torch import load_file, save_file
 from speechbrain.inference.classifiers import EncoderClassifier
 
-from camser.inference import EmotionClassifier, ExportError
+from camser.inference import EmotionClassifier, ExportError, hub
 from camser.inference.export_folder import write_config
-from camser.inference.hub import locate_model
 from camser.runtime.digests import digest
 
 
@@ -178,11 +177,10 @@ def test_nothing_in_the_folder_is_run(folder, tmp_path):
 
 @pytest.mark.parametrize("source", ["nowhere", "./a/b", "/a/b", "a/b/c", "../model"])
 def test_a_path_that_is_not_there_is_not_asked_of_the_hub(source, monkeypatch):
-    import huggingface_hub
-
-    monkeypatch.setattr(huggingface_hub, "snapshot_download", None)
+    for name in ("HfApi", "snapshot_download"):
+        monkeypatch.setattr(hub, name, None)
     with pytest.raises(ExportError, match="there is no such folder, and it is not a hub id"):
-        locate_model(source)
+        hub.locate_model(source)
 
 
 @pytest.mark.parametrize("name", ["temperature", "calibration", "labels", "trained"])

@@ -23,7 +23,8 @@ def test_the_wheel_alone_lists_the_built_in_plugins(wheel, tmp_path):
     assert "no plugin 'mfcc'; installed: mfcc_bilstm" in failed.stderr
     new = ["plugins", "new", "prosody", "--kind", "encoder"]  # its templates ship
     subprocess.run([environment / "bin/camser", *new], check=True, cwd=tmp_path)
-    assert list(environment.glob("lib/python*/site-packages/camser/py.typed"))  # the types ship
+    for name in ("py.typed", "export/model_card.md.jinja"):
+        assert list(environment.glob(f"lib/python*/site-packages/camser/{name}")), name
     (report,) = environment.glob("lib/python*/site-packages/camser/evaluation/report/templates")
     assert len([*report.glob("*.jinja")]) == 3  # of `camser report`
     assert "class ProsodyEncoder" in (tmp_path / "camser-prosody/camser_prosody.py").read_text()

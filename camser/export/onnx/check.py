@@ -6,7 +6,6 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from torch import Tensor
 
 from camser.inference.onnx_encoder import unavailable_reason
 
@@ -45,10 +44,13 @@ def check_onnx_outputs(written: bytes, folder: Path, whole: Any) -> None:
     )
     session = onnxruntime.InferenceSession(written, options, providers=["CPUExecutionProvider"])
     generator = torch.Generator().manual_seed(0)
+    device = whole.classifier.linear.weight.device
     for lengths in SEGMENTS:
-        wavs, lens = _batch(whole, lengths, generator)
-        actual = session.run(None, {"wavs": wavs.cpu().numpy(), "lens": lens.cpu().numpy()})[0]
-        expected = whole(wavs, lens)[0].cpu()
+        samples = round(max(lengths) * whole.embedding_model.segment_samples)
+        wavs = torch.randn(len(lengths), samples, generator=generator) / 10
+        lens = torch.tensor(lengths) / max(lengths)
+        actual = session.run(None, {"wavs": wavs.numpy(), "lens": lens.numpy()})[0]
+        expected = whole(wavs.to(device), lens.to(device))[0].cpu()
         difference = float((expected - torch.from_numpy(actual)).abs().max())
         if not difference <= TOLERANCE:
             raise ValueError(
@@ -56,10 +58,3 @@ def check_onnx_outputs(written: bytes, folder: Path, whole: Any) -> None:
                 f"for utterances of {lengths} segments, allowed: {TOLERANCE}. The built-in "
                 f"encoders and fusions are tested; check the plugins"
             )
-
-
-def _batch(model: Any, lengths: list[float], generator: torch.Generator) -> tuple[Tensor, Tensor]:
-    device = model.classifier.linear.weight.device
-    samples = round(max(lengths) * model.embedding_model.segment_samples)
-    wavs = torch.randn(len(lengths), samples, generator=generator) / 10
-    return wavs.to(device), (torch.tensor(lengths) / max(lengths)).to(device)

@@ -32,8 +32,8 @@ def write_stft(
 ) -> Any:
     """``torch.stft`` of [items, samples]; a complex number is two real ones on the last axis.
 
-    ONNX has an operator for it, but that of onnxruntime is slower. It is also a hundred times less
-    exact if ``n_fft`` is not a power of two (5e-4, where float32 allows 5e-6).
+    ONNX has an operator for it, but with onnxruntime the MFCC and spectrogram encoders take 1.9
+    times as long, and log-probabilities are off by 3e-4; with one product per frame, 1.4 times.
     """
     if window is None or normalized or onesided is False or align_to_window or len(self.shape) != 2:
         raise ValueError(

@@ -16,7 +16,7 @@ pytestmark = pytest.mark.slow
 
 @pytest.mark.parametrize("name", ENCODERS)
 def test_every_encoder_alone(tmp_path, speech, name):
-    Exported(tmp_path / "a.onnx", *build([name], {"plugin": "concat"})).check_all(speech)
+    Exported.write(tmp_path / "a.onnx", *build([name], {"plugin": "concat"})).check_all(speech)
 
 
 @pytest.mark.parametrize(
@@ -41,7 +41,7 @@ def test_every_fusion(tmp_path, speech, fusion):
         for parameter in model.fusion.parameters():
             if not parameter.any():  # so that attention has something to say
                 parameter.normal_()
-    Exported(tmp_path / "a.onnx", model, head).check_all(speech)
+    Exported.write(tmp_path / "a.onnx", model, head).check_all(speech)
 
 
 class Recurrent(Encoder):
@@ -73,7 +73,7 @@ def test_every_kind_of_lstm(tmp_path, speech, options):
     encoder = Recurrent(**options)
     fusion = Concat({"r": encoder.frame_spec(2000)}, pooling={"r": "flatten"})
     model = UtteranceEncoder({"r": encoder}, fusion, 2000)
-    exported = Exported(tmp_path / "a.onnx", model, EmotionHead(128, 4))
+    exported = Exported.write(tmp_path / "a.onnx", model, EmotionHead(128, 4))
     for samples in (700, 2000, 6001):
         exported.check(speech[:3, :samples] * 10, torch.tensor([1.0, 0.3, 0.8]))
 
@@ -83,12 +83,12 @@ def test_what_training_learned_to_standardise_by_is_kept(tmp_path, speech):
     model, head = build(["w"], {"plugin": "concat"}, {"w": table})
     model(speech, torch.ones(6))
     assert model.fusion.pooled["w"].project[0].num_batches == 1
-    Exported(tmp_path / "a.onnx", model, head).check_all(speech)
+    Exported.write(tmp_path / "a.onnx", model, head).check_all(speech)
 
 
 def test_weights_too_many_for_one_file_lie_beside_it(tmp_path, speech, monkeypatch):
     monkeypatch.setattr(exporting, "MAX_INLINE_WEIGHTS", 1000)
-    exported = Exported(tmp_path / "a.onnx", *build(["mfcc"], {"plugin": "concat"}))
+    exported = Exported.write(tmp_path / "a.onnx", *build(["mfcc"], {"plugin": "concat"}))
     assert {p.name for p in tmp_path.iterdir()} == {"a.onnx", "a.onnx.data"}
     assert exported.path.stat().st_size < 1e6 < (tmp_path / "a.onnx.data").stat().st_size
     exported.check_all(speech)
@@ -101,7 +101,7 @@ def test_the_papers_full_size(tmp_path, speech):
         "wav2vec2": {"plugin": "wav2vec2", "config": {"model_type": "wav2vec2"}},
     }
     begun = time.monotonic()
-    exported = Exported(tmp_path / "a.onnx", *build(PAPER, CO_ATTENTION, encoders))
+    exported = Exported.write(tmp_path / "a.onnx", *build(PAPER, CO_ATTENTION, encoders))
     size = exported.path.stat().st_size / 2**20
     print(f"{time.monotonic() - begun:.0f} s, {size:.0f} MiB")
     exported.check_all(speech)
