@@ -179,7 +179,7 @@ def test_predictions_are_one_an_utterance(tmp_path, scores):
 
 @pytest.mark.parametrize("count", [2, 4])
 def test_log_probabilities_are_one_a_class(tmp_path, count):
-    with pytest.raises(ValueError, match="zip"):
+    with pytest.raises(ValueError, match="scores for 3 labels"):
         write_predictions(tmp_path, utterances(1), [[-1.0] * count], LABELS)
     assert not list(tmp_path.iterdir())
 
