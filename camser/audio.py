@@ -92,11 +92,6 @@ def iter_chunks(path: str | os.PathLike, num_samples: int) -> Iterator[np.ndarra
     return iter_windows(_iter_samples(path), num_samples, num_samples)
 
 
-def count_samples(path: str | os.PathLike) -> int:
-    """Number of samples that ``load`` returns; all are decoded and checked, chunk by chunk."""
-    return sum(map(len, iter_chunks(path, CHUNK_FRAMES)))
-
-
 def iter_array_chunks(
     samples: np.ndarray, sample_rate: int, num_samples: int, name: str
 ) -> Iterator[np.ndarray]:

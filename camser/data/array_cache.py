@@ -79,32 +79,40 @@ def _is_valid(path: Path, about: Mapping[str, Any]) -> bool:
     return False
 
 
-def write_array(path: Path, shape: Sequence[int], blocks: Iterable[np.ndarray]) -> None:
-    """Write a float32 array block by block, so that few blocks are in memory.
+def write_array(
+    path: Path,
+    row_shape: Sequence[int],
+    blocks: Iterable[np.ndarray],
+    dtype: type[np.number] = np.float32,
+) -> None:
+    """Write an array block by block, so that few blocks are in memory.
 
     Arguments
     ---------
     path : Path
         The ``.npy`` file; its folder is created if needed.
-    shape : sequence of int
-        Shape of the complete array.
+    row_shape : sequence of int
+        Shape of a row.
     blocks : iterable of array
-        [rows, …] each; together they fill ``shape``.
+        [rows, …] each, in order.
+    dtype : type
+        The type of the file's values.
     """
     remove_stale_temporaries(path.parent, "*.npy", DAY)
     num_rows = 0
     with atomic_write(path, "wb") as file:
-        write_header(file, np.dtype(np.float32), shape)
+        _write_header(file, dtype, (0, *row_shape))
         for block in blocks:
-            file.write(np.ascontiguousarray(block, np.float32))
+            file.write(np.ascontiguousarray(block, dtype))
             num_rows += len(block)
-        assert num_rows == shape[0], f"{path}: {num_rows} rows instead of {shape[0]}"
+        file.seek(0)
+        _write_header(file, dtype, (num_rows, *row_shape))
 
 
-def write_header(file: IO[bytes], dtype: np.dtype, shape: Sequence[int]) -> None:
+def _write_header(file: IO[bytes], dtype: type[np.number], shape: tuple[int, ...]) -> None:
     """Write the header of numpy's format. Its size does not depend on the number of rows."""
-    descr = np.lib.format.dtype_to_descr(dtype)
-    header = {"descr": descr, "fortran_order": False, "shape": tuple(shape)}
+    descr = np.lib.format.dtype_to_descr(np.dtype(dtype))
+    header = {"descr": descr, "fortran_order": False, "shape": shape}
     np.lib.format.write_array_header_1_0(file, header)
 
 
@@ -129,7 +137,7 @@ class MappedArray:
     -------
     >>> import tempfile
     >>> with tempfile.TemporaryDirectory() as folder:
-    ...     write_array(Path(folder, "a.npy"), (2, 3), [np.ones((1, 3))] * 2)
+    ...     write_array(Path(folder, "a.npy"), (3,), [np.ones((1, 3))] * 2)
     ...     array = MappedArray(Path(folder, "a.npy"))
     ...     array.gather(torch.tensor([1])), array.to("cpu").gather(torch.tensor([1]))
     (tensor([[1., 1., 1.]]), tensor([[1., 1., 1.]]))

@@ -19,13 +19,14 @@ from torch import Tensor
 from tqdm import tqdm
 
 from camser import audio
-from camser.data.array_cache import MappedArray, fill, open_cached, write_index
+from camser.data.array_cache import MappedArray, fill, open_cached, write_array, write_index
 from camser.data.manifest import DataFolder, Utterance, audio_path, fingerprint
-from camser.data.sample_file import FULL_SCALE, SampleFile
-from camser.runtime.files import DAY, PART, atomic_write, remove_stale_temporaries
+from camser.runtime.digests import digest
+from camser.runtime.files import PART
 
 logger = logging.getLogger(__name__)
 FORMAT = "camser packed audio, 3"
+FULL_SCALE = 32768  # of 16-bit samples
 
 
 def num_samples(utterance: Utterance) -> int:
@@ -160,16 +161,14 @@ class PackedAudio:
 
 
 def pack_corpus(
-    utterances: Sequence[Utterance], digests: Mapping[str, str], data_folder: Path, folder: Path
-) -> tuple[list[Utterance], dict[str, str]]:
-    """Decode the recordings of a corpus once: measure them, and keep their samples.
+    utterances: Sequence[Utterance], data_folder: Path, folder: Path
+) -> tuple[list[Utterance], list[str]]:
+    """Decode the recordings of a corpus: measure them, and keep their samples.
 
     Arguments
     ---------
     utterances : sequence of Utterance
-        Of one corpus; ``seconds`` is not known yet.
-    digests : mapping of str to str
-        The checksum of each recording, by the utterance's id.
+        Of one corpus; ``seconds`` and ``digest`` are not known yet.
     data_folder : Path
         The corpus.
     folder : Path
@@ -179,22 +178,26 @@ def pack_corpus(
     -------
     utterances : list of Utterance
         Those that can be read, with their ``seconds`` and ``digest``.
-    problems : dict of str to str
-        The errors of the others, by id.
+    problems : list of str
+        The errors of the others.
     """
-    rows = [replace(u, seconds=0.0, digest=digests[u.id]) for u in utterances]
     # Renamed when the lengths are known. By its name, a stale one is removed like atomic_write's.
     path = folder / "packed" / f".new.npy.{uuid4().hex}{PART}"
     problems: dict[str, str] = {}
-    lengths = _pack(rows, data_folder, path, progress=True, problems=problems)
-    valid = [replace(u, seconds=lengths[u.id] / audio.SAMPLE_RATE) for u in rows if u.id in lengths]
-    if valid:
-        packed = path.with_name(f"{fingerprint(valid)}.npy")
-        os.replace(path, packed)
-        write_index(packed, _about(valid))
-    else:
-        path.unlink()
-    return valid, problems
+    lengths = _pack(utterances, data_folder, path, progress=True, problems=problems)
+    valid = [
+        replace(
+            u,
+            seconds=lengths[u.id] / audio.SAMPLE_RATE,
+            digest=digest(audio_path(data_folder, u)),
+        )
+        for u in utterances
+        if u.id in lengths
+    ]
+    packed = path.with_name(f"{fingerprint(valid)}.npy")
+    os.replace(path, packed)
+    write_index(packed, _about(valid))
+    return valid, list(problems.values())
 
 
 def _by_corpus(
@@ -216,30 +219,55 @@ def _about(utterances: Sequence[Utterance]) -> dict[str, Any]:
 def _pack(
     utterances: Sequence[Utterance],
     data_folder: DataFolder,
-    path: Path,
+    target: Path,
     progress: bool = False,
     problems: dict[str, str] | None = None,
 ) -> dict[str, int]:
     """Write the samples of utterances, and return their numbers by id; a bar shows on a terminal.
 
-    With a dict of ``problems``, recordings are read to their ends, and those that cannot be read
-    are left out: the dict gets the reasons.
+    With a dict of ``problems``, recordings that cannot be read are left out: the dict gets the
+    reasons, by id. Without, a recording that is longer than in the manifest is cut.
     """
-    logger.info("packing the audio of %d utterances into %s", len(utterances), path.parent)
-    remove_stale_temporaries(path.parent, "*.npy", DAY)
+    logger.info("packing the audio of %d utterances into %s", len(utterances), target.parent)
     lengths = {}
-    with atomic_write(path, "w+b") as file:
-        samples = SampleFile(file)
+
+    def samples(dtype: type[np.number]) -> Iterator[np.ndarray]:
         for u in tqdm(utterances, desc="packed audio", disable=None if progress else True):
-            most = num_samples(u) if problems is None else None
+            path = audio_path(data_folder, u)
             try:
-                lengths[u.id] = samples.append_recording(audio_path(data_folder, u), most)
+                recording = audio.load(path)
             except audio.AudioError as error:
                 if problems is None:
                     raise
                 problems[u.id] = str(error)
-        samples.finish()
+                continue
+            if problems is None:
+                recording = recording[: num_samples(u)]
+                if len(recording) < num_samples(u):
+                    raise audio.AudioError(
+                        f"{path}: ends before sample {num_samples(u)}; if the file changed after "
+                        f"its preparation, delete the prepared folder and prepare again"
+                    )
+            lengths[u.id] = len(recording)
+            yield recording if dtype == np.float32 else _as_integers(recording)
+
+    try:
+        write_array(target, (), samples(np.int16), np.int16)
+    except _InexactError:  # all again: few corpora have more than one kind of file
+        write_array(target, (), samples(np.float32))
     return lengths
+
+
+class _InexactError(ValueError):
+    """Samples cannot be stored as 16-bit integers."""
+
+
+def _as_integers(samples: np.ndarray) -> np.ndarray:
+    scaled = samples * FULL_SCALE  # a power of two: nothing is rounded
+    integers = scaled.clip(-FULL_SCALE, FULL_SCALE - 1).astype(np.int16)
+    if (integers != scaled).any():
+        raise _InexactError
+    return integers
 
 
 def _as_floats(samples: Tensor) -> Tensor:

@@ -14,7 +14,7 @@ from typing import Any, NamedTuple
 from camser import audio
 from camser.data.manifest import DataFolder, ManifestError, Utterance, audio_path, write_manifest
 from camser.data.packed_audio import pack_corpus
-from camser.runtime.digests import add_digest, digest, read_json_with_digest
+from camser.runtime.digests import add_digest, read_json_with_digest
 from camser.runtime.files import atomic_write
 
 logger = logging.getLogger(__name__)
@@ -176,30 +176,30 @@ def _read_audio(
     cache = prepared_folder / "audio.json"
     cached = (read_json_with_digest(cache) or {"files": {}})["files"]  # it only saves time
     states: dict[str, list] = {}  # path, size and modification time, by utterance
-    problems: dict[str, str] = {}
+    known: dict[str, list] = {}  # length and checksum
+    problems: list[str] = []
     for u in utterances:
         try:
             path = audio_path(data_folder, u)
             state = [str(path), *_size_and_mtime(path)]
-            entry = cached.get(str(path), [])
-            if entry[:2] == state[1:] and entry[2] is None:  # it was unreadable; is it still?
-                audio.count_samples(path)
+            *same, seconds, checksum = cached.get(str(path), [None, None])
+            if same == state[1:] and seconds is None:  # it was unreadable; is it still?
+                audio.load(path)
             states[u.id] = state
+            if same == state[1:] and seconds:
+                known[u.id] = [seconds, checksum]
         except (audio.AudioError, ManifestError) as error:
-            problems[u.id] = str(error)
+            problems.append(str(error))
     present = [u for u in utterances if u.id in states]
-    known = {name: cached.get(state[0], []) for name, state in states.items()}
-    if all(known[name][:2] == state[1:] and known[name][2] for name, state in states.items()):
-        valid = [replace(u, seconds=known[u.id][2], digest=known[u.id][3]) for u in present]
-    else:
-        digests = {name: digest(state[0]) for name, state in states.items()}
-        valid, unreadable = pack_corpus(present, digests, data_folder, prepared_folder)
-        problems |= unreadable
-        seconds = {u.id: u.seconds for u in valid}
-        new = {s[0]: [*s[1:], seconds.get(name), digests[name]] for name, s in states.items()}
-        with atomic_write(cache) as file:
-            json.dump(add_digest({"files": {**cached, **new}}), file)
-    return valid, [problems[u.id] for u in utterances if u.id in problems]
+    if known.keys() == states.keys():
+        valid = [replace(u, seconds=known[u.id][0], digest=known[u.id][1]) for u in present]
+        return valid, problems
+    valid, unreadable = pack_corpus(present, data_folder, prepared_folder)
+    measured = {u.id: [u.seconds, u.digest] for u in valid}
+    new = {s[0]: [*s[1:], *measured.get(name, [None, None])] for name, s in states.items()}
+    with atomic_write(cache) as file:
+        json.dump(add_digest({"files": {**cached, **new}}), file)
+    return valid, problems + unreadable
 
 
 def _size_and_mtime(path: Path) -> list[int]:

@@ -103,7 +103,7 @@ def _write(name: str, shape: Sequence[int], features: Iterable[np.ndarray], path
             f"{path.parent}: {size / 1e9:.1f} GB are to be cached, {free / 1e9:.1f} GB are free; "
             f"make room, give another prepared_folder, or set cache_features: false"
         )
-    write_array(path, shape, features)
+    write_array(path, shape[1:], features)
 
 
 @torch.no_grad()

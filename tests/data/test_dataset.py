@@ -127,7 +127,7 @@ def test_cut_off_in_mid_epoch_they_go_on_with_the_batches_that_are_left(
 def test_where_all_lies_on_a_device_batches_are_the_same(utterances, folder):
     index = SegmentIndex(utterances, SIZE)
     rows = np.random.default_rng(0).normal(size=(index.total, 3, 2)).astype(np.float32)
-    write_array(folder / "kept.npy", rows.shape, [rows[:5], rows[5:]])
+    write_array(folder / "kept.npy", rows.shape[1:], [rows[:5], rows[5:]])
     made = []
     for there in (False, True):
         packed = PackedAudio(utterances, folder, folder)
@@ -158,7 +158,7 @@ def test_what_is_not_heard_is_not_there(utterances):
 
 def test_a_batch_moves_as_a_whole_and_in_place(utterances, packed, folder):
     index = SegmentIndex(utterances, SIZE)
-    write_array(folder / "row.npy", (index.total, 1), [np.ones((index.total, 1))])
+    write_array(folder / "row.npy", (1,), [np.ones((index.total, 1))])
     kept = {"a": MappedArray(folder / "row.npy")}
     batch = SegmentDataset(utterances, index, LABELS, packed, kept).__getitems__([0, 1])
     assert batch.to("meta") is batch

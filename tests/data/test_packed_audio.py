@@ -41,8 +41,8 @@ def pack(utterances, tmp_path):
 @pytest.fixture
 def decoded(monkeypatch):
     """The paths that were decoded."""
-    paths, read = [], audio.iter_chunks
-    monkeypatch.setattr(audio, "iter_chunks", lambda path, n: paths.append(path) or read(path, n))
+    paths, read = [], audio.load
+    monkeypatch.setattr(audio, "load", lambda path: paths.append(path) or read(path))
     return paths
 
 
@@ -162,19 +162,6 @@ def test_a_part_of_a_recording_ends_where_the_manifest_says(pack, utterances):
     assert len(packed.arrays[0].host) == sum(LENGTHS) - 8000
 
 
-def test_samples_that_do_not_fit_into_16_bits_change_no_earlier_ones(tmp_path, monkeypatch):
-    monkeypatch.setattr("camser.data.sample_file.STEP", 1000)
-    exact = [write(tmp_path, number, 2500 + number) for number in range(3)]
-    long = write(tmp_path, 3, 40000)
-    samples = audio.load(tmp_path / "3.wav")
-    samples[30000] = 1e-7  # in its second chunk
-    soundfile.write(tmp_path / "3.wav", samples, 16000, subtype="FLOAT")
-    rows = [*exact, long, write(tmp_path, 4, 700)]
-    packed = PackedAudio(rows, tmp_path, tmp_path)
-    assert packed.arrays[0].host.dtype == np.float32
-    assert_equal_to_the_files(packed, rows, tmp_path)
-
-
 def test_a_changed_corpus_is_packed_anew(pack, utterances, tmp_path, caplog):
     first = pack().arrays[0].path
     utterances[1] = replace(write(tmp_path, 1, 7000), digest="other")
@@ -198,10 +185,8 @@ def test_a_killed_packing_leaves_nothing_that_is_taken_for_whole(
         if at == "index":
             patched.setattr("camser.data.array_cache.json.dump", kill)
         else:
-            read = audio.iter_chunks
-            patched.setattr(
-                audio, "iter_chunks", lambda path, n: kill() if "2" in path.stem else read(path, n)
-            )
+            read = audio.load
+            patched.setattr(audio, "load", lambda path: kill() if "2" in path.stem else read(path))
         pack()
     assert not list((tmp_path / "packed").glob("*.json"))
     decoded.clear()

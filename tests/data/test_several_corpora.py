@@ -69,7 +69,7 @@ def test_an_unchanged_recording_is_not_read_again_whichever_corpora_take_part(
     join, folders, monkeypatch
 ):
     join()
-    monkeypatch.setattr(audio, "iter_chunks", None)  # would fail
+    monkeypatch.setattr(audio, "load", None)  # would fail
     join({"emodb": folders["emodb"]})
     join()
 
@@ -78,8 +78,9 @@ def test_a_joint_run_reads_the_samples_that_each_corpus_preparation_kept(
     join, folders, tmp_path, monkeypatch
 ):
     joined = join()
-    monkeypatch.setattr(audio, "iter_chunks", None)  # would fail
-    packed = PackedAudio(joined, folders, tmp_path / "prepared")
+    with monkeypatch.context() as patched:
+        patched.setattr(audio, "load", None)  # would fail
+        packed = PackedAudio(joined, folders, tmp_path / "prepared")
     assert [array.path.parent.parent.name for array in packed.arrays] == ["emodb", "ravdess"]
     index = SegmentIndex(joined, 2000)
     dataset = SegmentDataset(joined, index, LABELS, packed)

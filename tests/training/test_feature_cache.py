@@ -72,7 +72,7 @@ def test_what_is_kept_is_computed_some_segments_at_a_time(
 
 def test_the_audio_is_not_decoded_again(utterances, encoder, tmp_path, monkeypatch):
     PackedAudio(utterances, tmp_path, tmp_path)
-    monkeypatch.setattr("camser.audio.iter_chunks", None)
+    monkeypatch.setattr("camser.audio.load", None)
     keep({"whisper": encoder}, utterances, tmp_path)
 
 
@@ -253,8 +253,8 @@ def test_where_all_is_kept_no_sample_is_read_and_nothing_else_changes(run, monke
     heard = run(*asked, "--cache_features=false", folder="heard")
     run(*asked, folder="first")
     reads = []
-    read = audio.iter_chunks
-    monkeypatch.setattr(audio, "iter_chunks", lambda *a: reads.append(a) or read(*a))
+    read = audio.load
+    monkeypatch.setattr(audio, "load", lambda *a: reads.append(a) or read(*a))
     kept = run(*asked, folder="kept")
     assert not reads and not kept.data.needs_audio
     one, other = (
