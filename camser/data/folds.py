@@ -9,9 +9,9 @@ from __future__ import annotations
 
 import random
 from collections import Counter, defaultdict
-from collections.abc import Callable, Collection, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass
-from operator import attrgetter
+from typing import NamedTuple
 
 from camser.data.manifest import Utterance
 
@@ -100,23 +100,14 @@ def make_folds(
         raise FoldError(f"protocol is {protocol!r}; allowed: {', '.join(PROTOCOLS)}")
     if not 0 < valid_fraction <= 0.5:
         raise FoldError(f"valid_fraction is {valid_fraction}; allowed: above 0, up to 0.5")
-    options = {
-        "selection": selection,
-        "num_folds": num_folds,
-        "valid_fraction": valid_fraction,
-        "target_corpus": target_corpus,
-        "seed": seed,
-    }
+    options = selection, num_folds, valid_fraction, target_corpus, seed
     folds: list[Fold] = []
-    for name, is_test, is_valid in PROTOCOLS[protocol](utterances, options):
-        test = tuple(u for u in utterances if is_test(u))
-        rest = [u for u in utterances if not is_test(u)]
+    for name, test, valid in PROTOCOLS[protocol](utterances, _Options(*options)):
         if selection == "test_fold":
-            valid, train = test, tuple(rest)
-        else:
-            valid = tuple(u for u in rest if is_valid(u))
-            train = tuple(u for u in rest if not is_valid(u))
-        folds.append(Fold(len(folds), name, train, valid, test))
+            valid = test
+        taken = {u.id for u in (*test, *valid)}
+        train = tuple(u for u in utterances if u.id not in taken)
+        folds.append(Fold(len(folds), name, train, tuple(valid), tuple(test)))
     for fold in folds:
         check_fold(fold, selection)
     return folds
@@ -138,16 +129,20 @@ def check_fold(fold: Fold, selection: str) -> None:
         )
 
 
-Rule = tuple[str, Callable[[Utterance], bool], Callable[[Utterance], bool]]
+class _Options(NamedTuple):
+    selection: str
+    num_folds: int | None
+    valid_fraction: float
+    target_corpus: str | None
+    seed: int
 
 
-def _speakers(utterances: Iterable[Utterance]) -> list[str]:
-    return sorted({u.speaker for u in utterances})
+Rows = Sequence[Utterance]
+Splits = Iterator[tuple[str, Rows, Rows]]  # name, test and valid
 
 
-def _field_in(values: Collection, *fields: str) -> Callable[[Utterance], bool]:
-    get = attrgetter(*fields)
-    return lambda u: get(u) in values
+def _by_speakers(utterances: Rows, speakers: Collection[str]) -> Rows:
+    return [u for u in utterances if u.speaker in speakers]
 
 
 def _require(condition: bool, message: str) -> None:
@@ -155,41 +150,38 @@ def _require(condition: bool, message: str) -> None:
         raise FoldError(message)
 
 
-def _require_three(speakers: Sequence[str], protocol: str) -> None:
-    _require(len(speakers) >= 3, f"{protocol} needs 3 speakers; there are {len(speakers)}")
-
-
-def _leave_one_speaker_out(utterances: Sequence[Utterance], options: dict) -> Iterable[Rule]:
+def _leave_one_speaker_out(utterances: Rows, options: _Options) -> Splits:
     """Valid: the other speaker of the session, or the next in sorted order, cyclically."""
-    speakers = _speakers(utterances)
-    _require_three(speakers, "leave_one_speaker_out")
+    speakers = sorted({u.speaker for u in utterances})
+    _require(
+        len(speakers) >= 3, f"leave_one_speaker_out needs 3 speakers; there are {len(speakers)}"
+    )
     sessions = defaultdict(set)
     for u in utterances:
         sessions[u.speaker].add((u.corpus, u.session) if u.session else None)
     for i, test in enumerate(speakers):
         partners = [s for s in speakers if s != test and sessions[s] == sessions[test] != {None}]
         valid = partners[0] if partners else speakers[(i + 1) % len(speakers)]
-        yield test, _field_in({test}, "speaker"), _field_in({valid}, "speaker")
+        yield test, _by_speakers(utterances, {test}), _by_speakers(utterances, {valid})
 
 
-def _leave_one_session_out(utterances: Sequence[Utterance], options: dict) -> Iterable[Rule]:
+def _leave_one_session_out(utterances: Rows, options: _Options) -> Splits:
     """Valid: complete dialogues of the other sessions, stratified by emotion."""
     sessions = sorted({u.session for u in utterances})
     _require(
         "" not in sessions and len(sessions) >= 2,
         f"leave_one_session_out needs a corpus with sessions; there are: {sessions}",
     )
-    for test in sessions:
-        rest = [u for u in utterances if u.session != test]
-        valid: set[tuple[str, str]] = set()
-        if options["selection"] == "held_out":
-            valid = _stratified_dialogues(rest, options["valid_fraction"], options["seed"])
-        yield test, _field_in({test}, "session"), _field_in(valid, "session", "dialogue")
+    for name in sessions:
+        test = [u for u in utterances if u.session == name]
+        valid: Rows = []
+        if options.selection == "held_out":
+            rest = [u for u in utterances if u.session != name]
+            valid = _stratified_dialogues(rest, options.valid_fraction, options.seed)
+        yield name, test, valid
 
 
-def _stratified_dialogues(
-    utterances: Sequence[Utterance], fraction: float, seed: int
-) -> set[tuple[str, str]]:
+def _stratified_dialogues(utterances: Rows, fraction: float, seed: int) -> Rows:
     import numpy as np
     from sklearn.model_selection import StratifiedGroupKFold
 
@@ -203,44 +195,44 @@ def _stratified_dialogues(
     # Shuffled here, because some versions of scikit-learn do not stratify when they shuffle.
     order = np.argsort(np.random.RandomState(seed).permutation(len(names)))
     _, chosen = next(StratifiedGroupKFold(num_splits).split(emotions, emotions, order[groups]))
-    return {(utterances[i].session, utterances[i].dialogue) for i in chosen}
+    return [utterances[i] for i in chosen]
 
 
-def _speaker_k_fold(utterances: Sequence[Utterance], options: dict) -> Iterable[Rule]:
+def _speaker_k_fold(utterances: Rows, options: _Options) -> Splits:
     """Test: a group of speakers, balanced by gender; valid: the next group."""
     genders = {u.speaker: u.gender for u in utterances}
     speakers = sorted(genders, key=lambda s: (genders[s], s))
-    _require_three(speakers, "speaker_k_fold")
-    k = options["num_folds"]
-    _require(
-        isinstance(k, int) and 3 <= k <= len(speakers),
-        f"speaker_k_fold: num_folds is {k!r}; allowed: 3 to {len(speakers)}, the speakers",
-    )
-    groups = [frozenset(speakers[i::k]) for i in range(k)]
-    for i, test in enumerate(groups):
-        valid = groups[(i + 1) % k]
+    k = options.num_folds
+    if not isinstance(k, int) or not 3 <= k <= len(speakers):
+        raise FoldError(
+            f"speaker_k_fold: num_folds is {k!r}; allowed: 3 up to the {len(speakers)} speakers"
+        )
+    groups = [speakers[i::k] for i in range(k)]
+    for test, valid in zip(groups, [*groups[1:], groups[0]], strict=True):
         name = "+".join(sorted(test))
-        yield name, _field_in(test, "speaker"), _field_in(valid, "speaker")
+        yield name, _by_speakers(utterances, test), _by_speakers(utterances, valid)
 
 
-def _cross_corpus(utterances: Sequence[Utterance], options: dict) -> Iterable[Rule]:
+def _cross_corpus(utterances: Rows, options: _Options) -> Splits:
     """Test: the target corpus; valid: held-out speakers of each source corpus."""
-    corpora, target = sorted({u.corpus for u in utterances}), options["target_corpus"]
-    _require(
-        target in corpora and len(corpora) >= 2,
-        f"cross_corpus: target_corpus is {target!r}; allowed: one of several corpora, here "
-        f"{corpora}",
-    )
+    corpora, target = sorted({u.corpus for u in utterances}), options.target_corpus
+    if target not in corpora or len(corpora) < 2:
+        raise FoldError(
+            f"cross_corpus: target_corpus is {target!r}; allowed: one of several corpora, here "
+            f"{corpora}"
+        )
     valid: set[str] = set()
     for corpus in corpora:
-        speakers = _speakers(u for u in utterances if u.corpus == corpus)
-        count = max(1, round(options["valid_fraction"] * len(speakers)))
         if corpus != target:
-            valid.update(random.Random(options["seed"]).sample(speakers, count))
-    yield target, lambda u: u.corpus == target, lambda u: u.speaker in valid
+            speakers = sorted({u.speaker for u in utterances if u.corpus == corpus})
+            count = max(1, round(options.valid_fraction * len(speakers)))
+            valid.update(random.Random(options.seed).sample(speakers, count))
+    test = [u for u in utterances if u.corpus == target]
+    sources = [u for u in utterances if u.corpus != target]
+    yield target, test, _by_speakers(sources, valid)
 
 
-PROTOCOLS: dict[str, Callable[[Sequence[Utterance], dict], Iterable[Rule]]] = {
+PROTOCOLS: dict[str, Callable[[Rows, _Options], Splits]] = {
     "leave_one_speaker_out": _leave_one_speaker_out,
     "leave_one_session_out": _leave_one_session_out,
     "speaker_k_fold": _speaker_k_fold,

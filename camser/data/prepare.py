@@ -122,12 +122,9 @@ def _prepare_several(
     for corpus, folder in _selected_folders(scans, data_folder).items():
         subfolder = Path(prepared_folder) / corpus
         try:
-            utterances = prepare(scans[corpus], folder, subfolder, *options)
+            joined += prepare(scans[corpus], folder, subfolder, *options)
         except (CorpusError, ManifestError) as error:
             problems.append(f"{corpus}: {error}")
-            continue
-        problems += _ids_without_corpus(utterances, corpus)
-        joined += utterances
     if problems:
         raise CorpusError("\n".join(problems))
     write_manifest(Path(prepared_folder) / "manifest.csv", joined)
@@ -152,13 +149,6 @@ def _selected_folders(
     return selected
 
 
-def _ids_without_corpus(utterances: Sequence[Utterance], corpus: str) -> list[str]:
-    """Report names that do not begin with their corpus, up to five."""
-    names = {name for u in utterances for name in (f"{u.corpus}/", u.id, u.speaker)}
-    wrong = sorted(name for name in names if not name.startswith(f"{corpus}/"))
-    return [f"{corpus}: the name {name!r} must begin with '{corpus}/'" for name in wrong[:5]]
-
-
 def _expected(corpus: CorpusScan, merge_labels: Mapping[str, str]) -> Counts:
     """The expected counts, if they hold for ``merge_labels``, without absent emotions."""
     known = {*corpus.expected_merge, *(u.emotion for u in corpus.utterances)}
@@ -176,38 +166,31 @@ def _read_audio(
     cache = prepared_folder / "audio.json"
     cached = (read_json_with_digest(cache) or {"files": {}})["files"]  # it only saves time
     states: dict[str, list] = {}  # path, size and modification time, by utterance
-    known: dict[str, list] = {}  # length and checksum
+    unchanged: list[Utterance] = []
     problems: list[str] = []
     for u in utterances:
         try:
             path = audio_path(data_folder, u)
-            state = [str(path), *_size_and_mtime(path)]
+            if not path.is_file():
+                raise audio.AudioError(f"{path}: there is no such file")
+            state = [str(path), path.stat().st_size, path.stat().st_mtime_ns]
             *same, seconds, checksum = cached.get(str(path), [None, None])
             if same == state[1:] and seconds is None:  # it was unreadable; is it still?
                 audio.load(path)
             states[u.id] = state
             if same == state[1:] and seconds:
-                known[u.id] = [seconds, checksum]
+                unchanged.append(replace(u, seconds=seconds, digest=checksum))
         except (audio.AudioError, ManifestError) as error:
             problems.append(str(error))
+    if len(unchanged) == len(states):
+        return unchanged, problems
     present = [u for u in utterances if u.id in states]
-    if known.keys() == states.keys():
-        valid = [replace(u, seconds=known[u.id][0], digest=known[u.id][1]) for u in present]
-        return valid, problems
     valid, unreadable = pack_corpus(present, data_folder, prepared_folder)
     measured = {u.id: [u.seconds, u.digest] for u in valid}
     new = {s[0]: [*s[1:], *measured.get(name, [None, None])] for name, s in states.items()}
     with atomic_write(cache) as file:
         json.dump(add_digest({"files": {**cached, **new}}), file)
     return valid, problems + unreadable
-
-
-def _size_and_mtime(path: Path) -> list[int]:
-    try:
-        status = path.stat()
-    except OSError:
-        raise audio.AudioError(f"{path}: there is no such file") from None
-    return [status.st_size, status.st_mtime_ns]
 
 
 def _compare(
