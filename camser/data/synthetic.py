@@ -1,7 +1,7 @@
 """A seeded synthetic corpus in IEMOCAP's layout, for demos and tests without the real corpus.
 
-The layout is the release's, oddities included: evaluators' lines and folders, unnamed lines in
-the transcriptions, an unrated turn, macOS files. The voices follow the source-filter model (Fant,
+The layout is the release's, oddities included: evaluators' lines, unnamed lines in the
+transcriptions, an unrated turn, macOS files. The voices follow the source-filter model (Fant,
 1960). Their prosody changes with the emotion in the direction that the literature reports (e.g.
 Scherer, 2003), with overlap. Scores on them show that a pipeline works, nothing about real speech.
 """
@@ -198,13 +198,8 @@ def _write_dialogue(
 
     wavs, labels = session / "sentences/wav" / name, session / "dialog/EmoEvaluation"
     wavs.mkdir(parents=True)
-    texts = {
-        session / f"dialog/transcriptions/{name}.txt": "M: Yeah.\n",  # unnamed, as in the release
-        labels / f"{name}.txt": "% [START_TIME - END_TIME] TURN_NAME EMOTION [V, A, D]\n\n",
-        labels / f"Categorical/{name}_e2_cat.txt": "",
-        labels / f"Attribute/{name}_e3_atr.txt": "",
-        labels / f"Self-evaluation/{name}_self_cat.txt": "",
-    }
+    transcript = "M: Yeah.\n"  # unnamed, as in the release
+    ratings = "% [START_TIME - END_TIME] TURN_NAME EMOTION [V, A, D]\n\n"
     start = 6.2901
     for turn in turns:
         num_samples = round(turn.seconds * SAMPLE_RATE)
@@ -213,20 +208,18 @@ def _write_dialogue(
         speech = speak(rng, voices[turn.gender], neutral, prosody, num_samples)
         soundfile.write(wavs / f"{turn.name}.wav", speech, SAMPLE_RATE, subtype="PCM_16")
         end = start + num_samples / SAMPLE_RATE
-        lines = [f"{turn.name} [{start:08.4f}-{end:08.4f}]: {turn.text}\n"]
+        transcript += f"{turn.name} [{start:08.4f}-{end:08.4f}]: {turn.text}\n"
         if turn.emotion:
-            lines += _ratings(rng, turn, f"[{start:.4f} - {end:.4f}]")
-        for path, line in zip(texts, lines, strict=False):  # unrated: only a transcription
-            texts[path] += line
+            ratings += _ratings(rng, turn, f"[{start:.4f} - {end:.4f}]")
         start = end + rng.uniform(0.2, 1.5)
-    for path, text in texts.items():
-        _write_text(path, text)
+    _write_text(session / f"dialog/transcriptions/{name}.txt", transcript)
+    _write_text(labels / f"{name}.txt", ratings)
     for mac_file in (labels / f"._{name}.txt", wavs / f"._{turns[0].name}.wav"):
         mac_file.write_bytes(APPLE_DOUBLE)
 
 
-def _ratings(rng: np.random.Generator, turn: _Turn, times: str) -> list[str]:
-    """The evaluators' ratings of a turn: the summary, and the lines of the three other files."""
+def _ratings(rng: np.random.Generator, turn: _Turn, times: str) -> str:
+    """The evaluators' ratings of a turn: their summary, then a line each."""
     emotion, own = EMOTIONS[turn.emotion], f"{turn.gender}1"
     words = rng.permutation([other.word for other in EMOTIONS.values() if other.word])[:4]
     if emotion.word:  # xxx has none: no two evaluators agree
@@ -238,10 +231,7 @@ def _ratings(rng: np.random.Generator, turn: _Turn, times: str) -> list[str]:
         summary += f"C-{rater}:\t{word};\t({'curious' if rater == own else ''})\n"
     for rater, (val, act, dom) in zip(("E3", "E4", own), rated, strict=True):
         summary += f"A-{rater}:\tval {val}; act {act}; dom  {dom};\t()\n"
-    categories = [f"{turn.name} :{word}; ()\n" for word in (words[0], words[3])]
-    val, act, dom = rated[0]
-    attributes = f"{turn.name} :act {act}; :val {val}; :dom {dom}; ()\n"
-    return [summary + "\n", categories[0], attributes, categories[1]]
+    return summary + "\n"
 
 
 def _write_text(path: Path, text: str) -> None:
