@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
-from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -29,7 +28,7 @@ from camser.inference.recordings import (
 from camser.inference.streaming import EmbeddedRecording, OnError, stream_embeddings
 from camser.inference.timeline import Timeline, check_windows
 from camser.model import UtteranceEncoder
-from camser.segments import iter_windows, num_segments
+from camser.segments import iter_windows
 
 
 class EmotionClassifier(EncoderClassifier):
@@ -188,8 +187,8 @@ class EmotionClassifier(EncoderClassifier):
         size, batches = self.segment_samples, defaultdict(list)
         segments = iter_segments(recording, source_name(recording, 0), sample_rate, size)
         for batch in batched(segments, self.batch_size):
-            padded, _ = pad(batch, size)
-            intermediates = self.mods.embedding_model.intermediates(padded.to(self.device))
+            padded = pad(batch, size).to(self.device)
+            intermediates = self.mods.embedding_model.intermediates(padded)
             for name, weights in intermediates.attention_weights.items():
                 batches[name].append(weights.float().cpu().numpy())
         return {name: np.concatenate(weights) for name, weights in batches.items()}
@@ -233,28 +232,32 @@ class EmotionClassifier(EncoderClassifier):
         check_windows(window, hop, smoothing, smoothing_seconds)
         name, batches = source_name(recording, 0), []
         size, step = round(window * SAMPLE_RATE), round(hop * SAMPLE_RATE)
-        stream = iter_windows(iter_segments(recording, name, sample_rate, step), size, step)
-        batch_size = max(1, self.batch_size // num_segments(size, self.segment_samples))
-        for batch in batched(stream, batch_size):
-            batches.append(self.calibrate(self._scores(self._encode(batch, size))).cpu().numpy())
+        windows = iter_windows(iter_segments(recording, name, sample_rate, step), size, step)
+        for batch in batched(self._embed(windows), self.batch_size):
+            scores = self._scores(torch.stack([embedded.embedding for embedded in batch]))
+            batches.append(self.calibrate(scores).cpu().numpy())
         probabilities = np.concatenate(batches)
-        seconds = (len(probabilities) - 1) * hop + len(batch[-1]) / SAMPLE_RATE
+        seconds = (len(probabilities) - 1) * hop + batch[-1].samples / SAMPLE_RATE
         result = Timeline(name, tuple(self.labels), window, hop, seconds, probabilities)
         return result.smoothed(smoothing, smoothing_seconds) if smoothing else result
 
     # The forward pass -------------------------------------------------------------------------
 
     def _embed(
-        self, recordings: Iterable[Recording], sample_rate: int, on_error: OnError | None = None
+        self,
+        recordings: Iterable[Recording],
+        sample_rate: int = SAMPLE_RATE,
+        on_error: OnError | None = None,
     ) -> Iterator[EmbeddedRecording]:
-        size = self.segment_samples
-        encode = partial(self._encode, size=size)
-        return stream_embeddings(recordings, sample_rate, size, encode, self.batch_size, on_error)
+        options = self.segment_samples, self._encode, self.batch_size, on_error
+        return stream_embeddings(recordings, sample_rate, *options)
 
     @torch.inference_mode()
-    def _encode(self, waveforms: Sequence[np.ndarray], size: int) -> Tensor:
-        """Waveforms of up to ``size`` samples -> [waveforms, embedding_size]"""
-        return self.encode_batch(*pad(waveforms, size))
+    def _encode(self, segments: Sequence[np.ndarray]) -> Tensor:
+        """Segments of up to ``segment_samples`` -> [segments, embedding_size]"""
+        # Not encode_batch: it takes recordings, and would cut them, which waits for a GPU.
+        padded = pad(segments, self.segment_samples)
+        return self.mods.embedding_model(padded.to(self.device))
 
     @torch.inference_mode()
     def _scores(self, embeddings: Tensor) -> Tensor:

@@ -64,8 +64,9 @@ class OnnxEncoder(nn.Module):
         if {value.name for value in self.session.get_inputs()} != TAKES or GIVES not in outputs:
             raise ExportError(f"{path} does not map wavs and lens to {GIVES}; {REEXPORT_HINT}")
 
-    def forward(self, wavs: Tensor, lens: Tensor) -> Tensor:
+    def forward(self, wavs: Tensor, lens: Tensor | None = None) -> Tensor:
         """[utterances, samples], relative lengths [utterances] -> [utterances, embedding_size]"""
+        lens = torch.ones(len(wavs)) if lens is None else lens
         feeds = {"wavs": wavs.float().cpu().numpy(), "lens": lens.float().cpu().numpy()}
         try:
             (embeddings,) = self.session.run([GIVES], feeds)

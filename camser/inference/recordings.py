@@ -77,17 +77,9 @@ def batched(items: Iterable, size: int) -> Iterator[list]:
         yield batch
 
 
-def pad(segments: Sequence[np.ndarray], size: int) -> tuple[torch.Tensor, torch.Tensor]:
-    """Pad segments of up to ``size`` samples with silence.
-
-    Returns
-    -------
-    padded : Tensor
-        [segments, size]
-    lens : Tensor
-        Relative lengths, [segments].
-    """
+def pad(segments: Sequence[np.ndarray], size: int) -> torch.Tensor:
+    """Pad segments of up to ``size`` samples with silence: [segments, size]"""
     padded = np.zeros((len(segments), size), np.float32)
     for row, segment in zip(padded, segments, strict=True):
         row[: len(segment)] = segment
-    return torch.from_numpy(padded), torch.tensor([len(segment) / size for segment in segments])
+    return torch.from_numpy(padded)
