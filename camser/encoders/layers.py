@@ -9,6 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from camser.encoders.base import Encoder
+from camser.encoders.pretrained import config_to_dict
 from camser.encoders.regularization import LayerDrop, SpecAugment
 
 
@@ -66,39 +67,50 @@ class WeightedLayerSum(nn.Module):
 class HiddenStateEncoder(Encoder):
     """An encoder whose frames are a hidden layer of its ``model``, or the mixture of all of them.
 
-    A subclass sets the attributes below, calls ``add_noise`` and ``finish``, and defines
-    ``hidden_states``. If the model is frozen and the mixture is learned, all layers are cached.
+    A subclass sets the attributes below, calls ``finish``, and defines ``hidden_states``. If the
+    model is frozen and the mixture is learned, all layers are cached.
 
     Attributes
     ----------
+    config : PretrainedConfig
+        The checkpoint's configuration; its ``depth_name`` is the number of layers.
     model : Module
         transformers' model.
     layer : int, "weighted_sum" or None
         See ``num_layers_needed``.
     depth : int
         Number of layers of the checkpoint.
+    preemphasis : float
+        Coefficient; 0 disables it.
     noise : dict
         The settings of ``SpecAugment``, in its order, and "layer_drop".
     """
 
+    depth_name: str
+    config: Any
     model: Any  # transformers declares no types of its components
     layer: int | str | None
     depth: int
+    preemphasis: float
     noise: dict[str, Any]
 
-    def add_noise(self, blocks: Iterable[nn.Module]) -> None:
-        """Make ``augment``, which the subclass applies; drop transformer layers by hooks."""
+    def finish(
+        self,
+        freeze: str | None,
+        blocks: Iterable[nn.Module],
+        convolutions: Iterable[nn.Module],
+        gradient_checkpointing: bool,
+    ) -> None:
+        """Make the noise and the mixture, and freeze "all", the "convolutions" or nothing.
+
+        The subclass applies ``augment``. Transformer layers, the ``blocks``, are dropped by hooks.
+        """
         *masks, layer_drop = self.noise.values()
         self.augment = SpecAugment(*masks)
         self.has_augmentation = self.augment.is_active
         if layer_drop:
             for block in blocks:
                 block.register_forward_hook(LayerDrop(layer_drop))
-
-    def finish(
-        self, freeze: str | None, convolutions: Iterable[nn.Module], gradient_checkpointing: bool
-    ) -> None:
-        """Freeze "all", the "convolutions" or nothing, and make the mixture."""
         frozen = {"all": [self.model], "convolutions": convolutions, None: []}[freeze]
         for module in frozen:
             self.freeze(module)
@@ -107,13 +119,20 @@ class HiddenStateEncoder(Encoder):
         if gradient_checkpointing:
             self.model.gradient_checkpointing_enable({"use_reentrant": False})
 
+    def init_config(self) -> dict[str, Any]:
+        """The configuration in place of the checkpoint, and the settings of this encoder."""
+        return {
+            "config": {**config_to_dict(self.config), self.depth_name: self.depth},
+            "layer": self.layer,
+            "preemphasis": self.preemphasis,
+            **self.noise,
+        }
+
     def forward(self, segments: Tensor) -> Tensor:
         """[segments, samples] -> [segments, frames, channels]"""
-        return (
-            self.mixture(self._stack(segments))
-            if self.layer == "weighted_sum"
-            else self.hidden_states(segments)[-1]
-        )
+        if self.layer == "weighted_sum":
+            return self.mixture(self._stack(segments))
+        return self.hidden_states(segments)[-1]
 
     def hidden_states(self, segments: Tensor) -> Sequence[Tensor]:
         """Hidden states in order, all for a mixture: [segments, frames, channels] each"""
@@ -125,8 +144,8 @@ class HiddenStateEncoder(Encoder):
     @property
     def is_frozen_weighted_sum(self) -> bool:
         """Whether the layers depend on the audio alone, and only their mixture is learned."""
-        frozen = any(module is self.model for module in self._frozen)
-        return self.layer == "weighted_sum" and frozen and not self.has_augmentation
+        is_frozen = self.model in self._frozen
+        return self.layer == "weighted_sum" and is_frozen and not self.has_augmentation
 
     @property
     def is_cacheable(self) -> bool:

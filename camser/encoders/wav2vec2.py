@@ -58,6 +58,7 @@ class Wav2Vec2(HiddenStateEncoder):
     (torch.Size([1, 149, 16]), 149)
     """
 
+    depth_name = "num_hidden_layers"
     # The complete transformer compiles too. Layer by layer takes a quarter of the time.
     compiled_submodules = (
         "model.feature_extractor",
@@ -89,19 +90,20 @@ class Wav2Vec2(HiddenStateEncoder):
         self.normalize = _checkpoint_normalizes(source) if normalize is None else normalize
         self.preemphasis = preemphasis
         self.out_channels = self.config.hidden_size
-        self.noise = self._noise(
-            frozen=freeze == "all",
-            mask_time_prob=mask_time_prob,
-            mask_time_length=mask_time_length,
-            mask_feature_prob=mask_feature_prob,
-            mask_feature_length=mask_feature_length,
-            layer_drop=layer_drop,
-        )
+        requested = {
+            "mask_time_prob": mask_time_prob,
+            "mask_time_length": mask_time_length,
+            "mask_feature_prob": mask_feature_prob,
+            "mask_feature_length": mask_feature_length,
+            "layer_drop": layer_drop,
+        }
+        self.noise = self._noise(requested, is_frozen=freeze == "all")
         self.model = self._build(source)
-        self.add_noise(self.model.encoder.layers)
+        model = self.model
+        convolutions = [model.feature_extractor]
+        self.finish(freeze, model.encoder.layers, convolutions, gradient_checkpointing)
         if self.has_augmentation:
-            self.model.feature_projection.register_forward_hook(self._mask)
-        self.finish(freeze, [self.model.feature_extractor], gradient_checkpointing)
+            model.feature_projection.register_forward_hook(self._mask)
         if layer == "weighted_sum":
             # transformers collects the outputs of layers and attentions by hooks. These do not
             # compile.
@@ -137,32 +139,24 @@ class Wav2Vec2(HiddenStateEncoder):
         return MAX_VALUES // max_values
 
     def init_config(self) -> dict[str, Any]:
-        """The configuration in place of the checkpoint, and the settings read from it."""
-        config = {**pretrained.config_to_dict(self.config), "num_hidden_layers": self.depth}
-        return {
-            "config": config,
-            "layer": self.layer,
-            "normalize": self.normalize,
-            "preemphasis": self.preemphasis,
-            **self.noise,
-        }
+        """See ``HiddenStateEncoder.init_config``; also whether segments are normalized."""
+        return {**super().init_config(), "normalize": self.normalize}
 
     @fwd_default_precision(cast_inputs=torch.float32)
     def _prepare(self, segments: Tensor) -> Tensor:
         segments = preemphasize(segments, self.preemphasis)
         return zero_mean_unit_variance(segments) if self.normalize else segments
 
-    def _noise(self, frozen: bool, **requested: Any) -> dict[str, Any]:
+    def _noise(self, requested: dict[str, Any], is_frozen: bool) -> dict[str, Any]:
         """SpecAugment and layer drop: as requested, else as in the checkpoint, else none."""
-        own = {
-            name: getattr(self.config, name.replace("layer_drop", "layerdrop"))
-            for name in requested
-        }
-        for name in own:
+        noise = {}
+        for name, value in requested.items():
+            own = getattr(self.config, name.replace("layer_drop", "layerdrop"))
             masks_nothing = "mask" in name and not getattr(self.config, "apply_spec_augment", True)
-            if ("prob" in name or name == "layer_drop") and (frozen or masks_nothing):
-                own[name] = 0.0
-        return {name: own[name] if value is None else value for name, value in requested.items()}
+            if not name.endswith("length") and (is_frozen or masks_nothing):
+                own = 0.0
+            noise[name] = own if value is None else value
+        return noise
 
     def _build(self, source: str | None) -> Any:
         """The model without the layers above the selected one and without transformers' noise."""

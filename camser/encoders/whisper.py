@@ -89,6 +89,7 @@ class Whisper(HiddenStateEncoder):
     (torch.Size([1, 150, 16]), 150)
     """
 
+    depth_name = "encoder_layers"
     compiled_submodules = ("model.layers.*",)
 
     def __init__(
@@ -121,8 +122,8 @@ class Whisper(HiddenStateEncoder):
         }
         self.mel = LogMel(self.config.num_mel_bins)
         self.model = self._build(source)
-        self.add_noise(self.model.layers)
-        self.finish(freeze, [self.model.conv1, self.model.conv2], gradient_checkpointing)
+        convolutions = [self.model.conv1, self.model.conv2]
+        self.finish(freeze, self.model.layers, convolutions, gradient_checkpointing)
 
     def hidden_states(self, segments: Tensor) -> list[Tensor]:
         """All hidden states: [segments, frames, d_model] each"""
@@ -149,16 +150,6 @@ class Whisper(HiddenStateEncoder):
                 f"a segment of {num_samples} samples; allowed: {N_FFT // 2 + 1} … {longest}"
             )
         return frames
-
-    def init_config(self) -> dict[str, Any]:
-        """The configuration in place of the checkpoint."""
-        config = {**pretrained.config_to_dict(self.config), "encoder_layers": self.depth}
-        return {
-            "config": config,
-            "layer": self.layer,
-            "preemphasis": self.preemphasis,
-            **self.noise,
-        }
 
     def _build(self, source: str | None) -> Any:
         """The encoder without the layers above the selected one."""
