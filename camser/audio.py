@@ -65,7 +65,7 @@ def iter_chunks(path: str | os.PathLike, num_samples: int) -> Iterator[np.ndarra
     path : str or Path
         Any format that soundfile reads.
     num_samples : int
-        Length of a chunk, at 16 kHz; the last chunk may be shorter.
+        Length of a chunk, at 16 kHz, 1 or more; the last chunk may be shorter.
 
     Yields
     ------
@@ -74,8 +74,6 @@ def iter_chunks(path: str | os.PathLike, num_samples: int) -> Iterator[np.ndarra
 
     Raises
     ------
-    ValueError
-        If ``num_samples`` is not positive.
     AudioError
         As ``load``. An error inside the recording is raised after the chunks before it.
 
@@ -87,8 +85,6 @@ def iter_chunks(path: str | os.PathLike, num_samples: int) -> Iterator[np.ndarra
     ...     [len(chunk) for chunk in iter_chunks(f"{folder}/a.wav", 6000)]
     [6000, 6000, 4000]
     """
-    if num_samples < 1:
-        raise ValueError(f"num_samples is {num_samples}; allowed: 1 or more")
     return iter_windows(_iter_samples(path), num_samples, num_samples)
 
 

@@ -116,13 +116,6 @@ def test_the_blocks_before_a_mistake_are_given(tmp_path):
         list(stream)
 
 
-@pytest.mark.parametrize("num_samples", [0, -1])
-def test_blocks_of_nothing_are_refused_at_once(tmp_path, num_samples):
-    expected = rf"num_samples is {num_samples}; allowed: 1 or more"
-    with pytest.raises(ValueError, match=expected):
-        iter_chunks(tmp_path / "a.wav", num_samples)
-
-
 @pytest.mark.parametrize("rate", [SAMPLE_RATE, 44100])
 def test_memory_does_not_grow_with_the_recording(tmp_path, rate):
     """Two minutes of 44.1 kHz stereo are 42 megabytes decoded; a second of it is in memory."""

@@ -69,13 +69,9 @@ def _is_valid(path: Path, about: Mapping[str, Any]) -> bool:
     if not index.is_file():
         return False
     with contextlib.suppress(OSError, ValueError, RecursionError):
-        found = json.loads(index.read_text(encoding="utf-8"))
-        if isinstance(found, dict) and found.get("format") not in (None, about["format"]):
-            logger.info("%s has format %r: it is made again", path, found["format"])
-            return False
-        if found == {**about, **file_record(path)}:
+        if json.loads(index.read_text(encoding="utf-8")) == {**about, **file_record(path)}:
             return True
-    logger.warning("%s is damaged: it is made again", path)
+    logger.warning("%s is damaged or of another version: it is made again", path)
     return False
 
 

@@ -113,13 +113,8 @@ def synthesize_corpus(
         if not low <= value <= high:
             raise ValueError(f"{name} is {value}; allowed: {low} to {high}")
     folder = Path(folder).resolve()
-    if folder.exists():
-        names = sorted(path.name for path in folder.iterdir()) if folder.is_dir() else ["a file"]
-        if names:
-            raise FileExistsError(
-                f"{folder} is not an empty folder: {', '.join(names[:5])}"
-                f"{', …' if len(names) > 5 else ''}; delete it or name a new folder"
-            )
+    if folder.exists() and not (folder.is_dir() and not any(folder.iterdir())):
+        raise FileExistsError(f"{folder} is not an empty folder; delete it or name a new folder")
     plan = _plan(dialogues_per_session, turns_per_dialogue, seed, mean_seconds)
     counts = {session: dict.fromkeys(CLASSES, 0) for session in plan}
     folder.parent.mkdir(parents=True, exist_ok=True)

@@ -16,7 +16,7 @@ from camser import audio
 from camser.audio import SAMPLE_RATE
 from camser.inference.engines import graph_for_engine, load
 from camser.inference.hub import locate_model
-from camser.inference.prediction import Prediction, check_threshold, make_prediction
+from camser.inference.prediction import Prediction, check_threshold
 from camser.inference.pretrained import pretrained_arguments
 from camser.inference.recordings import (
     Recording,
@@ -158,8 +158,12 @@ class EmotionClassifier(EncoderClassifier):
         check_threshold(threshold)
         for recording in self._embed(recordings, sample_rate, on_error):
             scores = self._scores(recording.embedding.unsqueeze(0))
-            values, seconds = self.calibrate(scores)[0].tolist(), recording.samples / SAMPLE_RATE
-            yield make_prediction(recording.source, self.labels, values, threshold, seconds)
+            values = self.calibrate(scores)[0].tolist()
+            confidence = max(values)
+            emotion = self.labels[values.index(confidence)] if confidence >= threshold else None
+            probabilities = dict(zip(self.labels, values, strict=True))
+            seconds = recording.samples / SAMPLE_RATE
+            yield Prediction(recording.source, emotion, confidence, probabilities, seconds)
 
     def embed(self, recordings: Iterable[Recording], sample_rate: int = SAMPLE_RATE) -> Tensor:
         """The embeddings of recordings, [recordings, embedding_size]."""
