@@ -41,6 +41,8 @@ class Gated(PooledFusion):
     torch.Size([2, 8])
     """
 
+    activation = nn.Tanh
+
     def __init__(
         self,
         specs: Mapping[str, FrameSpec],
@@ -48,7 +50,8 @@ class Gated(PooledFusion):
         dropout: float = 0.1,
         pooling: Mapping[str, str] | None = None,
     ) -> None:
-        super().__init__(specs, projection_size, dropout, pooling, nn.Tanh)
+        super().__init__(specs, projection_size, dropout, pooling)
+        self.out_features = projection_size
         size = projection_size * len(specs)
         self.gates = nn.ModuleDict({name: nn.Linear(size, projection_size) for name in specs})
 

@@ -52,6 +52,8 @@ class LowRank(PooledFusion):
     torch.Size([2, 8])
     """
 
+    activation = nn.Tanh
+
     def __init__(
         self,
         specs: Mapping[str, FrameSpec],
@@ -67,7 +69,8 @@ class LowRank(PooledFusion):
             )
         if type(rank) is not int or rank < 1:
             raise ValueError(f"rank is {rank!r}; it must be a whole number, 1 or more")
-        super().__init__(specs, projection_size, dropout, pooling, nn.Tanh)
+        super().__init__(specs, projection_size, dropout, pooling)
+        self.out_features = projection_size
         factors = {name: nn.Linear(projection_size, rank * projection_size) for name in specs}
         for factor in factors.values():
             nn.init.ones_(factor.bias)

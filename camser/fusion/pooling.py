@@ -128,40 +128,44 @@ class PooledProjection(nn.Module):
 
 
 class PooledFusion(Fusion):
-    """A fusion that pools and projects each modality by itself.
+    """A fusion that pools and projects each modality by itself, then concatenates all.
+
+    A subclass that defines ``forward`` sets ``out_features`` too.
 
     Arguments
     ---------
     specs : mapping of str to FrameSpec
         The frames of each encoder, by modality.
     projection_size : int
-        Features of a modality's projection; also of the fused vector, unless a subclass sets
-        ``out_features``.
+        Features of a modality's projection.
     dropout : float
         Dropout before each projection.
     pooling : mapping of str to str, optional
         By modality, replaces the encoder's own pooling.
+
+    Attributes
+    ----------
     activation : type of torch.nn.Module
         See ``Projection``.
     """
 
+    activation: type[nn.Module] = nn.ReLU
     compiled_submodules = ("",)
 
     def __init__(
         self,
         specs: Mapping[str, FrameSpec],
-        projection_size: int,
-        dropout: float,
-        pooling: Mapping[str, str] | None,
-        activation: type[nn.Module] = nn.ReLU,
+        projection_size: int = 128,
+        dropout: float = 0.1,
+        pooling: Mapping[str, str] | None = None,
     ) -> None:
         super().__init__(specs)
         pooled = {
-            name: PooledProjection(spec, projection_size, dropout, activation)
+            name: PooledProjection(spec, projection_size, dropout, self.activation)
             for name, spec in self.specs_with_pooling(pooling or {}).items()
         }
         self.pooled = nn.ModuleDict(pooled)
-        self.out_features = projection_size
+        self.out_features = projection_size * len(specs)
 
     def projections(self, frames: Mapping[str, Tensor]) -> dict[str, Tensor]:
         """See ``Fusion.projections``."""
