@@ -9,8 +9,6 @@ Scherer, 2003), with overlap. Scores on them show that a pipeline works, nothing
 from __future__ import annotations
 
 import json
-import os
-import tempfile
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,6 +18,7 @@ import numpy as np
 
 from camser.audio import SAMPLE_RATE
 from camser.data.voices import make_voice, speak
+from camser.runtime.files import atomic_folder
 
 CLASSES = {"angry": ("ang",), "happy": ("hap", "exc"), "sad": ("sad",), "neutral": ("neu",)}
 UNUSED = ("fru", "sur", "fea", "dis", "oth", "xxx")  # not in four-class recipes
@@ -100,6 +99,7 @@ def synthesize_corpus(
 
     Example
     -------
+    >>> import tempfile
     >>> with tempfile.TemporaryDirectory() as parent:
     ...     counts = synthesize_corpus(Path(parent, "corpus"), 2, 8, mean_seconds=0.5)
     >>> sorted(counts["Session1"])
@@ -117,9 +117,7 @@ def synthesize_corpus(
         raise FileExistsError(f"{folder} is not an empty folder; delete it or name a new folder")
     plan = _plan(dialogues_per_session, turns_per_dialogue, seed, mean_seconds)
     counts = {session: dict.fromkeys(CLASSES, 0) for session in plan}
-    folder.parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(dir=folder.parent, prefix=f".{folder.name}.") as temporary:
-        root = Path(temporary, folder.name)  # a subfolder, so that it has the usual permissions
+    with atomic_folder(folder, replace=True) as root:
         for number, (session, dialogues) in enumerate(plan.items(), start=1):
             rng = np.random.default_rng([seed, number, 2000])
             voices = {"F": make_voice(rng, 205.0, 1.15), "M": make_voice(rng, 115.0, 1.0)}
@@ -129,9 +127,6 @@ def synthesize_corpus(
                     counts[session][label] += sum(turn.emotion in emotions for turn in turns)
             (root / session / "sentences/wav/.DS_Store").write_bytes(b"\x00\x00\x00\x01Bud1\xff")
         _write_text(root / "expected_counts.json", json.dumps(counts, indent=2) + "\n")
-        if folder.exists():
-            folder.rmdir()
-        os.replace(root, folder)
     return counts
 
 
