@@ -13,7 +13,8 @@ from torch.utils.data import Dataset
 
 from camser.data.array_cache import MappedArray
 from camser.data.manifest import Utterance
-from camser.data.packed_audio import PackedAudio, num_samples
+from camser.data.pack import num_samples
+from camser.data.packed_audio import PackedAudio
 from camser.segments import num_segments, segment_grid
 
 

@@ -2,36 +2,20 @@
 
 from __future__ import annotations
 
-import logging
-import os
 from bisect import bisect_right
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import replace
 from functools import partial
 from itertools import accumulate
 from pathlib import Path
 from typing import Any
-from uuid import uuid4
 
 import numpy as np
 import torch
 from torch import Tensor
-from tqdm import tqdm
 
-from camser import audio
-from camser.data.array_cache import MappedArray, fill, open_cached, write_array, write_index
-from camser.data.manifest import DataFolder, Utterance, audio_path, fingerprint
-from camser.runtime.digests import digest
-from camser.runtime.files import PART
-
-logger = logging.getLogger(__name__)
-FORMAT = "camser packed audio, 3"
-FULL_SCALE = 32768  # of 16-bit samples
-
-
-def num_samples(utterance: Utterance) -> int:
-    """Length at 16 kHz."""
-    return round(utterance.seconds * audio.SAMPLE_RATE)
+from camser.data.array_cache import MappedArray, fill, open_cached
+from camser.data.manifest import DataFolder, Utterance, fingerprint
+from camser.data.pack import FULL_SCALE, description, num_samples, pack
 
 
 class PackedAudio:
@@ -90,8 +74,8 @@ class PackedAudio:
         total = 0
         for corpus, rows in _by_corpus(utterances, data_folder).items():
             path = Path(folder) / corpus / "packed" / f"{fingerprint(rows)}.npy"
-            write = partial(_pack, rows, data_folder, progress=progress)
-            self.arrays.append(open_cached(path, _about(rows), write))
+            write = partial(pack, rows, data_folder, progress=progress)
+            self.arrays.append(open_cached(path, description(rows), write))
             for u in rows:
                 self.first[u.id] = total
                 total += num_samples(u)
@@ -160,46 +144,6 @@ class PackedAudio:
         return self.read_segments(begin, count, length)[0]
 
 
-def pack_corpus(
-    utterances: Sequence[Utterance], data_folder: Path, folder: Path
-) -> tuple[list[Utterance], list[str]]:
-    """Decode the recordings of a corpus: measure them, and keep their samples.
-
-    Arguments
-    ---------
-    utterances : sequence of Utterance
-        Of one corpus; ``seconds`` and ``digest`` are not known yet.
-    data_folder : Path
-        The corpus.
-    folder : Path
-        The prepared folder, where ``PackedAudio`` finds the samples.
-
-    Returns
-    -------
-    utterances : list of Utterance
-        Those that can be read, with their ``seconds`` and ``digest``.
-    problems : list of str
-        The errors of the others.
-    """
-    # Renamed when the lengths are known. By its name, a stale one is removed like atomic_write's.
-    path = folder / "packed" / f".new.npy.{uuid4().hex}{PART}"
-    problems: dict[str, str] = {}
-    lengths = _pack(utterances, data_folder, path, progress=True, problems=problems)
-    valid = [
-        replace(
-            u,
-            seconds=lengths[u.id] / audio.SAMPLE_RATE,
-            digest=digest(audio_path(data_folder, u)),
-        )
-        for u in utterances
-        if u.id in lengths
-    ]
-    packed = path.with_name(f"{fingerprint(valid)}.npy")
-    os.replace(path, packed)
-    write_index(packed, _about(valid))
-    return valid, list(problems.values())
-
-
 def _by_corpus(
     utterances: Sequence[Utterance], data_folder: DataFolder
 ) -> dict[str, list[Utterance]]:
@@ -210,64 +154,6 @@ def _by_corpus(
     for u in utterances:
         rows.setdefault(u.corpus, []).append(u)
     return rows
-
-
-def _about(utterances: Sequence[Utterance]) -> dict[str, Any]:
-    return {"format": FORMAT, "samples": sum(map(num_samples, utterances))}
-
-
-def _pack(
-    utterances: Sequence[Utterance],
-    data_folder: DataFolder,
-    target: Path,
-    progress: bool = False,
-    problems: dict[str, str] | None = None,
-) -> dict[str, int]:
-    """Write the samples of utterances, and return their numbers by id; a bar shows on a terminal.
-
-    With a dict of ``problems``, recordings that cannot be read are left out: the dict gets the
-    reasons, by id. Without, a recording that is longer than in the manifest is cut.
-    """
-    logger.info("packing the audio of %d utterances into %s", len(utterances), target.parent)
-    lengths = {}
-
-    def samples(dtype: type[np.number]) -> Iterator[np.ndarray]:
-        for u in tqdm(utterances, desc="packed audio", disable=None if progress else True):
-            path = audio_path(data_folder, u)
-            try:
-                recording = audio.load(path)
-            except audio.AudioError as error:
-                if problems is None:
-                    raise
-                problems[u.id] = str(error)
-                continue
-            if problems is None:
-                recording = recording[: num_samples(u)]
-                if len(recording) < num_samples(u):
-                    raise audio.AudioError(
-                        f"{path}: ends before sample {num_samples(u)}; if the file changed after "
-                        f"its preparation, delete the prepared folder and prepare again"
-                    )
-            lengths[u.id] = len(recording)
-            yield recording if dtype == np.float32 else _as_integers(recording)
-
-    try:
-        write_array(target, (), samples(np.int16), np.int16)
-    except _InexactError:  # all again: few corpora have more than one kind of file
-        write_array(target, (), samples(np.float32))
-    return lengths
-
-
-class _InexactError(ValueError):
-    """Samples cannot be stored as 16-bit integers."""
-
-
-def _as_integers(samples: np.ndarray) -> np.ndarray:
-    scaled = samples * FULL_SCALE  # a power of two: nothing is rounded
-    integers = scaled.clip(-FULL_SCALE, FULL_SCALE - 1).astype(np.int16)
-    if (integers != scaled).any():
-        raise _InexactError
-    return integers
 
 
 def _as_floats(samples: Tensor) -> Tensor:

@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 
 from camser import audio
 from camser.data.manifest import DataFolder, ManifestError, Utterance, audio_path, write_manifest
-from camser.data.packed_audio import pack_corpus
+from camser.data.pack import pack_corpus
 from camser.runtime.digests import add_digest, read_json_with_digest
 from camser.runtime.files import atomic_write
 

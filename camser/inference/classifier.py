@@ -18,13 +18,7 @@ from camser.inference.engines import graph_for_engine, load
 from camser.inference.hub import locate_model
 from camser.inference.prediction import Prediction, check_threshold
 from camser.inference.pretrained import pretrained_arguments
-from camser.inference.recordings import (
-    Recording,
-    batched,
-    iter_segments,
-    pad,
-    source_name,
-)
+from camser.inference.recordings import Recording, batched, iter_segments, pad, source_name
 from camser.inference.streaming import EmbeddedRecording, OnError, stream_embeddings
 from camser.inference.timeline import Timeline, check_windows
 from camser.model import UtteranceEncoder
@@ -105,8 +99,6 @@ class EmotionClassifier(EncoderClassifier):
         """A complete recording, [samples]; any format, sampling rate and number of channels."""
         return torch.from_numpy(audio.load(path)).to(self.device)
 
-    # One decision per recording --------------------------------------------------------------
-
     def classify(
         self,
         recordings: Recording | Iterable[Recording],
@@ -159,16 +151,15 @@ class EmotionClassifier(EncoderClassifier):
         for recording in self._embed(recordings, sample_rate, on_error):
             scores = self._scores(recording.embedding.unsqueeze(0))
             values = self.calibrate(scores)[0].tolist()
-            confidence = max(values)
-            emotion = self.labels[values.index(confidence)] if confidence >= threshold else None
             probabilities = dict(zip(self.labels, values, strict=True))
+            best = max(self.labels, key=probabilities.__getitem__)
+            emotion = best if probabilities[best] >= threshold else None
             seconds = recording.samples / SAMPLE_RATE
-            yield Prediction(recording.source, emotion, confidence, probabilities, seconds)
+            yield Prediction(recording.source, emotion, probabilities[best], probabilities, seconds)
 
     def embed(self, recordings: Iterable[Recording], sample_rate: int = SAMPLE_RATE) -> Tensor:
         """The embeddings of recordings, [recordings, embedding_size]."""
-        embedded = list(self._embed(recordings, sample_rate))
-        return torch.stack([recording.embedding for recording in embedded])
+        return torch.stack([found.embedding for found in self._embed(recordings, sample_rate)])
 
     def log_probabilities(
         self, recordings: Iterable[Recording], sample_rate: int = SAMPLE_RATE
@@ -196,8 +187,6 @@ class EmotionClassifier(EncoderClassifier):
             for name, weights in intermediates.attention_weights.items():
                 batches[name].append(weights.float().cpu().numpy())
         return {name: np.concatenate(weights) for name, weights in batches.items()}
-
-    # Many decisions per recording ---------------------------------------------------------------
 
     def timeline(
         self,
@@ -227,8 +216,6 @@ class EmotionClassifier(EncoderClassifier):
 
         Raises
         ------
-        AudioError
-            If it is not a sound recording.
         ValueError
             If window, hop or smoothing are not allowed.
         """
@@ -237,7 +224,7 @@ class EmotionClassifier(EncoderClassifier):
         name, batches = source_name(recording, 0), []
         size, step = round(window * SAMPLE_RATE), round(hop * SAMPLE_RATE)
         windows = iter_windows(iter_segments(recording, name, sample_rate, step), size, step)
-        for batch in batched(self._embed(windows), self.batch_size):
+        for batch in batched(self._embed(windows, SAMPLE_RATE), self.batch_size):
             scores = self._scores(torch.stack([embedded.embedding for embedded in batch]))
             batches.append(self.calibrate(scores).cpu().numpy())
         probabilities = np.concatenate(batches)
@@ -245,13 +232,8 @@ class EmotionClassifier(EncoderClassifier):
         result = Timeline(name, tuple(self.labels), window, hop, seconds, probabilities)
         return result.smoothed(smoothing, smoothing_seconds) if smoothing else result
 
-    # The forward pass -------------------------------------------------------------------------
-
     def _embed(
-        self,
-        recordings: Iterable[Recording],
-        sample_rate: int = SAMPLE_RATE,
-        on_error: OnError | None = None,
+        self, recordings: Iterable[Recording], sample_rate: int, on_error: OnError | None = None
     ) -> Iterator[EmbeddedRecording]:
         options = self.segment_samples, self._encode, self.batch_size, on_error
         return stream_embeddings(recordings, sample_rate, *options)

@@ -16,7 +16,8 @@ from camser import audio
 from camser.data.array_cache import MappedArray, write_array
 from camser.data.dataset import SegmentDataset, SegmentIndex, identity_collate
 from camser.data.manifest import Utterance, audio_path
-from camser.data.packed_audio import PackedAudio, num_samples
+from camser.data.pack import num_samples
+from camser.data.packed_audio import PackedAudio
 from camser.segments import num_segments
 
 LABELS = ["angry", "sad"]

@@ -15,7 +15,8 @@ from camser import audio
 from camser.audio import AudioError
 from camser.data.array_cache import copy_to_device_if_fits
 from camser.data.manifest import Utterance, audio_path
-from camser.data.packed_audio import PackedAudio, num_samples
+from camser.data.pack import num_samples
+from camser.data.packed_audio import PackedAudio
 
 LENGTHS = (5000, 16000, 40001)
 
