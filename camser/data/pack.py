@@ -1,4 +1,4 @@
-"""Write the samples of a corpus's recordings into one array; each recording is decoded once."""
+"""Write the samples of a corpus into one array: 16-bit integers if exact, else float32."""
 
 from __future__ import annotations
 
