@@ -5,8 +5,8 @@ from __future__ import annotations
 import contextlib
 import csv
 import os
+import secrets
 import shutil
-import tempfile
 import time
 from collections.abc import Iterable, Iterator
 from pathlib import Path
@@ -33,18 +33,17 @@ def atomic_write(path: str | os.PathLike, mode: str = "w") -> Iterator[IO]:
     """
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
-    handle, temporary = tempfile.mkstemp(PART, f".{path.name}.", path.parent)
+    temporary = _temporary(path)
     try:
         text: dict[str, Any] = {} if "b" in mode else {"encoding": "utf-8", "newline": ""}
-        with os.fdopen(handle, mode, **text) as file:
+        with open(temporary, mode.replace("w", "x"), **text) as file:
             yield file
             file.flush()
             os.fsync(file.fileno())
-        os.chmod(temporary, 0o666 & ~_umask())
         os.replace(temporary, path)
         fsync_path(path.parent)
     except BaseException as error:
-        Path(temporary).unlink(missing_ok=True)
+        temporary.unlink(missing_ok=True)
         if isinstance(error, OSError) and error.filename is None:
             error.filename = str(path)  # the error of a write names no file
         raise
@@ -82,18 +81,17 @@ def atomic_folder(path: str | os.PathLike, replace: bool = False) -> Iterator[Pa
         raise FileExistsError(f"{path} exists; give another folder, or remove this one")
     path.parent.mkdir(parents=True, exist_ok=True)
     remove_stale_temporaries(path.parent, path.name, DAY)
-    temporary = Path(tempfile.mkdtemp(PART, f".{path.name}.", path.parent))
+    temporary, replaced = _temporary(path), _temporary(path)
+    temporary.mkdir()
     try:
         yield temporary
         for file in [*sorted(temporary.rglob("*")), temporary]:
-            os.chmod(file, (0o777 if file.is_dir() else 0o666) & ~_umask())
             fsync_path(file)
-        replaced = Path(tempfile.mkdtemp(PART, f".{path.name}.", path.parent))
         if path.exists():
-            os.rename(path, replaced / path.name)
+            os.rename(path, replaced)
         os.rename(temporary, path)
         fsync_path(path.parent)
-        shutil.rmtree(replaced)
+        shutil.rmtree(replaced, ignore_errors=True)
     except BaseException:
         shutil.rmtree(temporary, ignore_errors=True)
         raise
@@ -130,7 +128,5 @@ def fsync_path(path: str | os.PathLike) -> None:
         os.close(handle)
 
 
-def _umask() -> int:
-    mask = os.umask(0)
-    os.umask(mask)
-    return mask
+def _temporary(path: Path) -> Path:
+    return path.with_name(f".{path.name}.{secrets.token_hex(4)}{PART}")
