@@ -80,8 +80,6 @@ def resources(options: argparse.Namespace, num_gpus: int) -> Resources:
         value = getattr(options, name)
         if value is not None and value < 1:
             raise SettingsError(f"--{name} is {value}; it must be 1 or more")
-    if (options.gpus_per_job or 0) < 0:
-        raise SettingsError(f"--gpus_per_job is {options.gpus_per_job}; it must be 0 or more")
     cpus = options.cpus_per_job or max(1, num_cpus // workers)
     gpus = options.gpus_per_job
     return Resources(workers, cpus, min(num_gpus / workers, 1.0) if gpus is None else gpus)

@@ -34,7 +34,7 @@ class Job:
     folder : Path
         The run's output folder.
     expected : dict
-        Values that ``results.json`` must have if it belongs to this run.
+        The settings, and the ``manifest``, of its ``results.json``.
     """
 
     name: str
@@ -56,21 +56,14 @@ class Job:
         if not path.exists():
             return None
         results = read_results(path)
-        for name, value in self.expected.items():
-            if results[name] != value:
-                raise SettingsError(
-                    f"{path} belongs to another run: {_difference(name, results[name], value)}; "
-                    f"give another output_folder, or delete the file"
-                )
+        found, expected = {**results["settings"], "manifest": results["manifest"]}, self.expected
+        names = sorted(k for k in {*found, *expected} if found.get(k) != expected.get(k))
+        if names:
+            raise SettingsError(
+                f"{path} belongs to another run: it differs in {', '.join(names)}; give another "
+                f"output_folder, or delete the file"
+            )
         return results
-
-
-def _difference(name: str, found: Any, expected: Any) -> str:
-    """How a result differs from the expected value; for tables, the differing keys."""
-    if not isinstance(expected, Mapping):
-        return f"its {name} is {found!r}, here {expected!r}"
-    keys = sorted(k for k in {*found, *expected} if found.get(k) != expected.get(k))
-    return f"its {name} differs in {', '.join(keys)}"
 
 
 def plan_jobs(
@@ -148,17 +141,12 @@ def _jobs_of_variant(
     seeds, manifest = options.seeds or [values["seed"]], fingerprint(utterances)
     for seed, fold in itertools.product(dict.fromkeys(seeds), dict.fromkeys(folds)):
         values = settings.with_values(seed=seed, fold=fold)
-        identity = {k: values[k] for k in ("corpus", "variant", "selection", "fold", "seed")}
         job = Job(
             f"{values['variant']}, fold {fold}, seed {seed}"
             + selection_note(values["selection"], ", "),
             (*command, f"--seed={seed}", f"--fold={fold}"),
             Path(values["output_folder"]),
-            {
-                **identity,
-                "settings": json.loads(json.dumps(result_settings(values))),
-                "manifest": manifest,
-            },
+            json.loads(json.dumps({**result_settings(values), "manifest": manifest})),
         )
         check_same_run(job.folder, values)
         check_same_corpus(job.folder, utterances)

@@ -73,7 +73,7 @@ def test_what_is_finished_is_skipped_and_what_is_damaged_is_named_and_repeated(s
         sweep(*asked, "--batch_size=8")
     changed = json.loads(whole) | {"manifest": "another"}
     first.write_text(json.dumps(add_digest(changed)))
-    with pytest.raises(SystemExit, match="belongs to another run: its manifest is 'another'"):
+    with pytest.raises(SystemExit, match="belongs to another run: it differs in manifest;"):
         sweep(*asked)
 
 
