@@ -53,7 +53,9 @@ def resolve_auto(hparams: Mapping[str, Any], run_opts: RunOptions | None = None)
     device = _device(config.get("device") or infer_device())
     precision, compiled = config.get("precision", "fp32"), config.get("compiled", False)
     if precision == "auto":
-        precision = "bf16" if _has_bf16(device) else "fp32"
+        # Emulated, bfloat16 is slower than float32.
+        has_bf16 = device.type == "cuda" and torch.cuda.is_bf16_supported(including_emulation=False)
+        precision = "bf16" if has_bf16 else "fp32"
     if compiled not in COMPILED:
         raise ValueError(f"compiled is {compiled!r}; allowed: auto, true, false")
     compiled = _can_compile(device) if compiled == "auto" else compiled
@@ -72,34 +74,20 @@ def _device(name: str) -> torch.device:
         raise ValueError(f"device is {name!r}; give cpu, cuda or e.g. cuda:1") from error
 
 
-def _has_bf16(device: torch.device) -> bool:
-    """Whether a device has native bfloat16: emulated, it is slower than float32."""
-    if device.type != "cuda":
-        return False
-    with torch.cuda.device(device):
-        return torch.cuda.is_bf16_supported(including_emulation=False)
-
-
 def _can_compile(device: torch.device) -> bool:
     """Whether a device is a GPU, and all that Triton needs to compile is installed."""
     if device.type != "cuda":
         return False
-    compiler = shutil.which(os.environ["CC"]) if "CC" in os.environ else any(map(shutil.which, CC))
-    header = Path(sysconfig.get_path("include", _scheme()), "Python.h")
+    compilers = [os.environ["CC"]] if "CC" in os.environ else CC
+    header = Path(sysconfig.get_path("include", "posix_prefix"), "Python.h")  # as Triton does
     requirements = {
         "Triton": has_triton(),
-        f"a C compiler ({', '.join(CC)}, or what CC names)": compiler,
+        f"a C compiler ({', '.join(CC)}, or what CC names)": any(map(shutil.which, compilers)),
         f"{header} (e.g. Debian's python3-dev)": header.is_file(),
     }
     if missing := [name for name, is_met in requirements.items() if not is_met]:
         logger.info("nothing is compiled; missing: %s", " and ".join(missing))
     return not missing
-
-
-def _scheme() -> str:
-    """The scheme of Python's headers for Triton: Debian's own has none."""
-    scheme = sysconfig.get_default_scheme()
-    return "posix_prefix" if scheme == "posix_local" else scheme
 
 
 def local_rank_device(run_opts: RunOptions) -> RunOptions:

@@ -115,9 +115,7 @@ def _row_shape(encoder: Encoder, segment_samples: int) -> tuple[int, ...]:
 def _cache_key(encoder: Encoder, origin: Mapping[str, str], index: SegmentIndex) -> str:
     sha = hashlib.sha256()
     kind = type(encoder)
-    # A base class may come from another package; a package's name is not always its module's.
-    packages = {cls.__module__.split(".")[0] for cls in kind.__mro__}
-    packages |= {"torch", "torchaudio", "torchvision", "transformers"}
+    packages = {"camser", "torch", "torchaudio", "torchvision", "transformers"}
     packages |= _declared_requirements(origin.get("distribution", "camser"))
     settings = {
         "class": f"{kind.__module__}.{kind.__qualname__}",

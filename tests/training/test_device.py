@@ -21,7 +21,6 @@ def gpu(monkeypatch, tmp_path):
     def pretend(has_bf16):
         monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
         monkeypatch.setattr(torch.cuda, "_lazy_init", lambda: None)
-        monkeypatch.setattr(torch.cuda, "device", lambda device: torch.no_grad())
         monkeypatch.setattr(torch.cuda, "is_bf16_supported", lambda including_emulation: has_bf16)
         monkeypatch.setattr(device, "has_triton", lambda: True)
         monkeypatch.setenv("CC", sys.executable)  # something that is there
