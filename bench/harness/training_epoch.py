@@ -72,7 +72,7 @@ def training_loader(run: Run) -> DataLoader:
     brain.fit = fit
     run.train()
     del brain.fit
-    brain.checkpointer = None
+    brain.ckpt_interval_minutes = brain.ckpt_interval_steps = 0
     loader = brain.make_dataloader(caught["train_set"], sb.Stage.TRAIN, **caught["options"])
     brain.on_fit_start()
     return loader

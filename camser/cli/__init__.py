@@ -229,7 +229,7 @@ def _classify(arguments: argparse.Namespace) -> None:
     )
     half = max(1, arguments.batch_size // 2)
     with raise_with_memory_advice(
-        lambda: f"{arguments.batch_size} segments at once; give --batch-size={half}"
+        f"{arguments.batch_size} segments at once; give --batch-size={half}"
     ):
         if classify.classify(model, files, arguments.form, arguments.threshold, timeline):
             sys.exit(1)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -20,20 +20,6 @@ from camser.evaluation import results
 from camser.experiment.resume import result_settings
 from camser.segments import MeanOverSegments
 from camser.training.brain import EmotionBrain
-
-
-def write_predictions(
-    folder: Path,
-    name: str,
-    split: Sequence[Utterance],
-    scored: Mapping[str, Sequence[float]],
-    labels: Sequence[str],
-    heard: Collection[str],
-) -> None:
-    """Write a split's predictions. ``scored``: log-probabilities by utterance id."""
-    by_id = {u.id: u for u in split}
-    utterances, scores = [by_id[i] for i in scored], list(scored.values())
-    results.write_predictions(folder, utterances, scores, labels, heard, name)
 
 
 def write_results(

@@ -22,26 +22,32 @@ from camser.data.manifest import Utterance
 from camser.data.prepare import PREPARE_KEYS, CorpusScanner, prepare
 from camser.evaluation import results
 from camser.experiment import outputs, resume
-from camser.experiment.outputs import tensorboard_logger
 from camser.export.export_run import export_run
 from camser.inference.export_folder import ExportError
 from camser.model import count_parameters
-from camser.runtime.distributed import is_single_process, run_on_main
+from camser.runtime.distributed import run_on_main
 from camser.runtime.exit import exit_with_message, tolerate_broken_pipe
 from camser.runtime.lock import FolderInUseError, lock_folder
-from camser.runtime.resource_errors import BatchOutOfMemoryError, raise_on_log_failure
+from camser.runtime.resource_errors import (
+    BatchOutOfMemoryError,
+    LostWorkerError,
+    raise_on_log_failure,
+)
 from camser.runtime.signals import SIGNALS
 from camser.training import determinism, device
 from camser.training.brain import EmotionBrain
-from camser.training.checkpoints import AtomicCheckpointer, CheckpointError, check_plugins
+from camser.training.checkpoints import AtomicCheckpointer, CheckpointError
 from camser.training.nonfinite import NonFiniteError
 from camser.training.run_data import RunData
 
 logger = logging.getLogger(__name__)
 STOPPED = (
-    AudioError, BatchOutOfMemoryError, CheckpointError, ExportError, NonFiniteError,
-    results.ResultsError,
+    AudioError, BatchOutOfMemoryError, CheckpointError, ExportError, LostWorkerError,
+    NonFiniteError, results.ResultsError,
 )  # fmt: skip
+
+# True after any error; it names no cause.
+STOP_NOTE = "The run stopped here. After you fix the problem, the same command resumes the run"
 
 
 def main(scan: CorpusScanner | Mapping[str, CorpusScanner], recipe_folder: str | Path) -> None:
@@ -67,23 +73,14 @@ def main(scan: CorpusScanner | Mapping[str, CorpusScanner], recipe_folder: str |
         SIGNALS.install()
     folder = Path(settings.values["output_folder"])
     with exit_with_message(FolderInUseError, folder=folder), lock_folder(folder):
-        with exit_with_message(ValueError, folder=folder, note=_where_it_stopped):
+        with exit_with_message(ValueError, folder=folder, note=STOP_NOTE):
             run = Run(settings, scan)
         with (
-            exit_with_message(*STOPPED, folder=folder, note=_where_it_stopped),
+            exit_with_message(*STOPPED, folder=folder, note=STOP_NOTE),
             run.brain.watching_workers(),
         ):
             run.train()
             run.test()
-
-
-def _where_it_stopped() -> str:
-    """A note that is true after any error; it names no cause."""
-    note = "The run stopped here. After you fix the problem, the same command resumes the run"
-    if is_single_process():
-        return note
-    rank, others = torch.distributed.get_rank(), torch.distributed.get_world_size() - 1
-    return f"{note}. This is process {rank}; the other {others} may have reported more"
 
 
 class Run:
@@ -112,7 +109,6 @@ class Run:
         values = self.settings.values
         determinism.set_deterministic(values["deterministic"])
         resume.check_checkpoints(self.output_folder)
-        check_plugins(self.output_folder / "save")
         validate_model_config(*(values[name] for name in MODEL_KEYS))
         resume.check_same_run(self.output_folder, values)
 
@@ -131,7 +127,8 @@ class Run:
         raise_on_log_failure()
         hparams["loggers"] = [hparams["train_logger"]]
         if hparams["tensorboard"]:
-            hparams["loggers"].append(tensorboard_logger(self.output_folder / "tensorboard"))
+            folder = self.output_folder / "tensorboard"
+            hparams["loggers"].append(outputs.tensorboard_logger(folder))
         model = hparams["embedding_model"]
         for name, (total, trainable) in count_parameters(model, hparams["classifier"]).items():
             logger.info("parameters: %-12s %11d, %11d trained", name, total, trainable)
@@ -182,15 +179,14 @@ class Run:
         if if_main_process() and not self.brain.debug:
             self._write(splits, scored)
 
-    def _score(self, split: tuple[Utterance, ...]) -> dict[str, list[float]]:
-        """The log-probabilities of the best epoch, by utterance id."""
+    def _score(self, split: tuple[Utterance, ...]) -> list[list[float]]:
+        """The log-probabilities of the best epoch, [utterances, classes]."""
         self.brain.evaluate(
             self._dataset(split),
             max_key=AtomicCheckpointer.best_key,
             test_loader_kwargs=self._loader("eval_batch_size"),
         )
-        scored = self.brain.scored
-        return dict(zip(scored.ids, scored.log_probabilities.tolist(), strict=True))
+        return self.brain.scored.log_probabilities.tolist()
 
     def _batches(self, split: tuple[Utterance, ...]) -> Any:
         loader = self._loader("eval_batch_size")
@@ -203,7 +199,7 @@ class Run:
     def _loader(self, batch_size: str) -> dict[str, Any]:
         return self.data.loader_kwargs(self.hparams[batch_size], self.hparams["num_workers"])
 
-    def _write(self, splits: dict[str, tuple[Utterance, ...]], scored: dict[str, dict]) -> None:
+    def _write(self, splits: dict[str, tuple[Utterance, ...]], scored: dict[str, list]) -> None:
         """Write the arrays for figures, the predictions and the results; export the model."""
         values, folder, brain = self.settings.values, self.output_folder, self.brain
         test, audio = self.fold.test, self.data.audio
@@ -211,7 +207,8 @@ class Run:
         outputs.write_attention(folder, values, brain, self._batches, test, audio)
         heard = {u.text for u in self.fold.train}
         for name, split in splits.items():
-            outputs.write_predictions(folder, name, split, scored[name], values["labels"], heard)
+            labels = values["labels"]
+            results.write_predictions(folder, split, scored[name], labels, heard, name)
         written = outputs.write_results(folder, values, brain, self.fold, self.utterances)
         caution = folds.selection_note(values["selection"], ", ")
         scores = ", ".join(f"{name} {brain.scores[name]:.4f}" for name in ("WA", "UA", "macro_F1"))

@@ -47,11 +47,6 @@ def run_on_main(function: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
     sys.exit(1)
 
 
-def is_single_process() -> bool:
-    """Whether no other process works on this run."""
-    return not is_distributed_initialized() or torch.distributed.get_world_size() == 1
-
-
 def all_reduce_max(number: int, device: str | torch.device) -> int:
     """The largest of all processes' numbers; each process waits for all others.
 

@@ -6,7 +6,7 @@ import errno
 import io
 import os
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -26,7 +26,7 @@ def exit_with_message(
     *mistakes: type[Exception],
     folder: str | Path = ".",
     before: str = "error",
-    note: Callable[[], str] | None = None,
+    note: str | None = None,
 ) -> Iterator[None]:
     """End with ``error: …`` and status 1 for errors of the user or of the machine.
 
@@ -38,8 +38,8 @@ def exit_with_message(
         The run's folder.
     before : str
         The beginning of the line.
-    note : callable, optional
-        Returns a line to show below the traceback of any other error.
+    note : str, optional
+        A line to show below the traceback of any other error.
 
     Raises
     ------
@@ -56,17 +56,12 @@ def exit_with_message(
             sys.exit(exit_status(SIGNALS.received))
         explanation = explain(error, folder)
         if explanation is None:
-            if note is not None:
-                _add_note(error, note())
+            if note and hasattr(error, "add_note"):
+                error.add_note(note)
+            elif note:
+                print(note, file=sys.stderr)  # Python 3.10: above the traceback
             raise
         sys.exit(f"{before}: {_printable(explanation)}")
-
-
-def _add_note(error: Exception, line: str) -> None:
-    if hasattr(error, "add_note"):
-        error.add_note(line)
-    else:  # Python 3.10: above the traceback, not below it
-        print(line, file=sys.stderr)
 
 
 def tolerate_broken_pipe() -> None:

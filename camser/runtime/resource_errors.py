@@ -7,7 +7,7 @@ import logging
 import shutil
 import signal
 import time
-from collections.abc import Callable, Collection, Iterator
+from collections.abc import Collection, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -18,12 +18,10 @@ if TYPE_CHECKING:
     from multiprocessing.process import BaseProcess
 
 NO_ROOM = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
-NOT_WRITABLE = {errno.EROFS, errno.EACCES, errno.EPERM}
 # Names, not classes: importing PyTorch takes seconds, and the caller may not have done it.
 MEMORY = {"MemoryError", "OutOfMemoryError"}
 NETWORK = {"DistNetworkError", "DistStoreError"}
 PIPE_ERRORS = (EOFError, ConnectionError, FileNotFoundError)  # of a closed pipe or socket
-SHARED_MEMORY = Path("/dev/shm")
 RESUME_HINT = "then run the same command again to resume"
 
 
@@ -31,35 +29,25 @@ class BatchOutOfMemoryError(ValueError):
     """A batch that is too large for the available memory."""
 
 
-class LostWorkerError(RuntimeError):
-    """Workers of a data loader that ended too early.
-
-    Arguments
-    ---------
-    endings : list of str
-        The ending of each worker, from ``worker_exits``.
-    """
+class LostWorkerError(ValueError):
+    """Workers of a data loader that ended too early; ``endings`` are from ``worker_exits``."""
 
     def __init__(self, endings: list[str]) -> None:
-        space = ""
-        if SHARED_MEMORY.is_dir():
-            free = shutil.disk_usage(SHARED_MEMORY).free / 1e6
-            space = f" ({SHARED_MEMORY}, where workers leave their batches, has {free:.0f} MB free)"
         super().__init__(
-            f"a worker of the data loader ended: {', '.join(endings)}{space}; give --num_workers=0 "
-            f"to use no workers, or fix this, {RESUME_HINT}"
+            f"a worker of the data loader ended: {', '.join(endings)}; give --num_workers=0 to use "
+            f"no workers, or fix this (SIGBUS: /dev/shm is full), {RESUME_HINT}"
         )
 
 
 @contextmanager
-def raise_with_memory_advice(advice: Callable[[], str]) -> Iterator[None]:
-    """Raise a BatchOutOfMemoryError if memory is short; ``advice`` returns the rest of its text."""
+def raise_with_memory_advice(advice: str) -> Iterator[None]:
+    """Raise a BatchOutOfMemoryError if memory is short; ``advice`` is the rest of its text."""
     try:
         yield
     except Exception as error:
         if not is_out_of_memory(error):
             raise
-        raise BatchOutOfMemoryError(f"no memory for {advice()}") from error
+        raise BatchOutOfMemoryError(f"no memory for {advice}") from error
 
 
 def is_out_of_memory(error: BaseException) -> bool:
@@ -89,26 +77,6 @@ def _is_a(error: BaseException, names: set[str]) -> bool:
     return any(kind.__name__ in names for kind in type(error).__mro__)
 
 
-def smaller_batch(size: int, factor: int, most: int | None = None) -> tuple[int, int] | None:
-    """A smaller batch and more accumulation with the same product; None for a batch of one.
-
-    Arguments
-    ---------
-    size, factor : int
-        Batch size and accumulation factor.
-    most : int, optional
-        The largest batch size allowed.
-
-    Example
-    -------
-    >>> smaller_batch(64, 1), smaller_batch(15, 2), smaller_batch(1, 4), smaller_batch(900, 1, 400)
-    ((32, 2), (5, 6), None, (300, 3))
-    """
-    fits = (n for n in range(2, size + 1) if size % n == 0 and size // n <= (most or size))
-    divisor = next(fits, None)
-    return None if divisor is None else (size // divisor, factor * divisor)
-
-
 def explain(error: BaseException, folder: str | Path = ".") -> str | None:
     """One line that explains an error of the machine and what to do; None for any other error.
 
@@ -128,15 +96,13 @@ def explain(error: BaseException, folder: str | Path = ".") -> str | None:
             f"show the reason. Fix the cause, {RESUME_HINT}"
         )
     if not isinstance(error, OSError):
-        return str(error) if isinstance(error, LostWorkerError) else None
+        return None
     path = error.filename2 or error.filename or folder  # of a copy, the second is written
     if error.errno in NO_ROOM:
         return (
             f"{path} could not be written ({error.strerror}); {free_space(path) / 1e6:.1f} MB are "
             f"free there. Finished files are complete: free some space, {RESUME_HINT}"
         )
-    if error.errno in NOT_WRITABLE:
-        return f"{path} may not be read or written ({error.strerror}); fix this, {RESUME_HINT}"
     return str(error)
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Collection, Mapping
+from collections.abc import Collection
 from typing import Any
 
 import torch
@@ -15,13 +15,14 @@ from camser.data.dataset import Batch
 from camser.data.folds import selection_note
 from camser.evaluation import metrics, results
 from camser.model import Intermediates
-from camser.runtime.resource_errors import smaller_batch
+from camser.runtime.plugin_versions import version_differences
+from camser.runtime.resource_errors import raise_with_memory_advice
 from camser.segments import MeanOverSegments
-from camser.training import determinism, device, nonfinite
-from camser.training.checkpoints import AtomicCheckpointer
+from camser.training import determinism, device
+from camser.training.checkpoints import AtomicCheckpointer, CheckpointError
 from camser.training.compilation import compile_regions, eager_unless_full_batch
 from camser.training.optimizers import build_optimizers, learning_rates
-from camser.training.recoverables import EpochHistory, RandomState
+from camser.training.random_state import RandomState
 from camser.training.scoring import score_utterances
 from camser.training.trainer import ResumableBrain
 
@@ -46,16 +47,13 @@ class EmotionBrain(ResumableBrain):
     def __init__(self, modules: dict, **kwargs: Any) -> None:
         auto = device.resolve_auto(kwargs["hparams"], kwargs.get("run_opts"))
         super().__init__(modules=modules, **{**kwargs, "hparams": {**kwargs["hparams"], **auto}})
-        self.history = EpochHistory()
         self.rates = learning_rates(
             self._components(), self.hparams.learning_rate, self.hparams.learning_rates
         )
-        if self.checkpointer is not None:
-            recoverables = {"random_state": RandomState(), "history": self.history}
-            self.checkpointer.add_recoverables(recoverables)
-            self.checkpointer.plugins = self._unwrapped("embedding_model").plugins
-            # Under --debug SpeechBrain gives every process a temporary folder of its own.
-            self.checkpointer.checkpoints_dir = ddp_broadcast(self.checkpointer.checkpoints_dir)
+        self.checkpointer.add_recoverable("random_state", RandomState())
+        self.checkpointer.plugins = self._unwrapped("embedding_model").plugins
+        # Under --debug SpeechBrain gives every process a temporary folder of its own.
+        self.checkpointer.checkpoints_dir = ddp_broadcast(self.checkpointer.checkpoints_dir)
 
     def check_batches(self, cached: Collection[str]) -> None:
         """Raise a ValueError where batches are larger than the model takes.
@@ -66,20 +64,13 @@ class EmotionBrain(ResumableBrain):
             The modalities whose features are cached.
         """
         most = self._unwrapped("embedding_model").max_segments(cached)
-        size, factor = self.hparams.batch_size, self.grad_accumulation_factor
-        if most is not None and size > most:
-            smaller = smaller_batch(size, factor, most)
-            assert smaller is not None, "a batch of one segment is allowed"
-            raise ValueError(
-                f"batch_size is {size}; this model takes at most {most} segments at once. Give "
-                f"--batch_size={smaller[0]} --grad_accumulation_factor={smaller[1]}, the same "
-                f"{size * factor} segments a step"
-            )
-        if most is not None and self.hparams.eval_batch_size > most:
-            raise ValueError(
-                f"eval_batch_size is {self.hparams.eval_batch_size}; this model takes at most "
-                f"{most} segments at once"
-            )
+        for name in ("batch_size", "eval_batch_size"):
+            size = getattr(self.hparams, name)
+            if most is not None and size > most:
+                raise ValueError(
+                    f"{name} is {size}; this model takes at most {most} segments at once. A step "
+                    f"on more is a smaller batch_size and a larger --grad_accumulation_factor"
+                )
 
     # The forward pass ----------------------------------------------------------------------
 
@@ -93,8 +84,13 @@ class EmotionBrain(ResumableBrain):
 
     def evaluate_batch(self, batch: Batch, stage: Stage) -> Tensor:
         """Embed segments; utterances are scored at the stage's end, and their loss too."""
-        fixed_size = eager_unless_full_batch(len(batch) == self.hparams.eval_batch_size)
-        with self.memory_to_evaluate(len(batch)), self.evaluation_ctx, fixed_size:
+        most = self.hparams.eval_batch_size
+        advice = (
+            f"a batch of {len(batch)} segments to score; give --eval_batch_size="
+            f"{max(1, most // 2)}, and the same command goes on"
+        )
+        fixed_size = eager_unless_full_batch(len(batch) == most)
+        with raise_with_memory_advice(advice), self.evaluation_ctx, fixed_size:
             self.means.add(self._embed(batch), batch.owner)
         return torch.zeros(())
 
@@ -114,9 +110,8 @@ class EmotionBrain(ResumableBrain):
         self.optimizers_dict = build_optimizers(
             self._components(), self.opt_class, self.rates, self.remove_vector_weight_decay
         )
-        if self.checkpointer is not None:
-            for name, optimizer in self.optimizers_dict.items():
-                self.checkpointer.add_recoverable(f"optimizer_{name}", optimizer)
+        for name, optimizer in self.optimizers_dict.items():
+            self.checkpointer.add_recoverable(f"optimizer_{name}", optimizer)
 
     def _components(self) -> dict[str, nn.Module]:
         components = dict(self._unwrapped("embedding_model").named_components())
@@ -131,20 +126,18 @@ class EmotionBrain(ResumableBrain):
         """See ``ResumableBrain``; the history's file may be outdated or damaged."""
         super().on_fit_start()
         self._write_history()
-        if self.checkpointer is not None:
-            newest = self.checkpointer.find_checkpoint()
-            self.checkpointer.trained = self._training_environment(newest.meta if newest else {})
+        self._record_environment()
 
-    def _training_environment(self, before: Mapping[str, Any]) -> dict[str, Any]:
-        """The environment from here on, and all its changes since the run began."""
+    def _record_environment(self) -> None:
+        """Store the environment from here on, and all its changes since the run began."""
         now = determinism.training_environment(self.device, self.precision, self.hparams.compiled)
-        changed = determinism.describe_changes(before.get("trained_with", now), now)
-        if changed and if_main_process():
-            logger.warning(
-                "the training environment has changed; an uninterrupted run has other numbers: %s",
-                "; ".join(changed),
-            )
-        return {"trained_with": now, "changed": [*before.get("changed", []), *changed]}
+        plugins, newest = self.checkpointer.plugins, self.checkpointer.find_checkpoint()
+        before = newest.meta if newest else {"trained_with": now, "changed": [], "plugins": plugins}
+        changed = determinism.describe_changes(before["trained_with"], now)
+        if if_main_process():
+            for change in [*changed, *version_differences(before["plugins"], plugins)]:
+                logger.warning("changed since the last checkpoint; numbers may differ: %s", change)
+        self.checkpointer.trained = {"trained_with": now, "changed": [*before["changed"], *changed]}
 
     def _compile(self) -> None:
         super()._compile()
@@ -163,11 +156,10 @@ class EmotionBrain(ResumableBrain):
         if stage == Stage.TRAIN:
             self.train_loss = self.losses.fetch(stage_loss)
             self.skipped_steps, self.losses.skipped = self.losses.skipped, 0
-            nonfinite.check_loss_scale(self.scaler)
             return
         dataset, classifier = self.datasets[stage], self._unwrapped("classifier")
         with self.evaluation_ctx:
-            self.scored = score_utterances(self.means, classifier, dataset.ids, dataset.labels)
+            self.scored = score_utterances(self.means, classifier, dataset.labels)
         predictions = self.scored.log_probabilities.argmax(dim=1)
         labels = self.scored.labels.tolist()
         self.scores = metrics.scores(labels, predictions.tolist(), self.hparams.labels)
@@ -184,8 +176,7 @@ class EmotionBrain(ResumableBrain):
         if is_best:
             # Only a better epoch carries the key, so a tie cannot displace the first best.
             meta[AtomicCheckpointer.best_key] = float(score)
-        if self.checkpointer is not None:
-            self.save_checkpoint(meta=meta)
+        self.save_checkpoint(meta=meta)
         self._write_history()
 
     def _log(self, epoch: int, valid_loss: float) -> None:
@@ -198,25 +189,23 @@ class EmotionBrain(ResumableBrain):
         row |= {f"valid_{name}": value for name, value in scores.items()}
         row |= {**rates, "skipped_steps": self.skipped_steps}
         row |= {"seconds": round(self.epoch_seconds, 3)}
-        self.history.add(row)
+        self.history.append(row)
         for log in self.hparams.loggers:  # only the main process writes, but all must call it
             meta = {"epoch": epoch} | rates
             log.log_stats(meta, train_stats={"loss": self.train_loss}, valid_stats=scores)
 
     def _write_history(self) -> None:
-        if self.history.rows and if_main_process() and not self.debug:
-            results.write_history(self.hparams.output_folder, self.history.rows)
+        if self.history and if_main_process() and not self.debug:
+            results.write_history(self.hparams.output_folder, self.history)
 
     # The test ------------------------------------------------------------------------------
 
     def on_evaluate_start(self, max_key: str | None = None, min_key: str | None = None) -> None:
-        """Load the best epoch, see ``AtomicCheckpointer.recover``."""
-        if self.checkpointer is None:
-            return
-        best = self.checkpointer.recover(max_key=max_key, min_key=min_key)
+        """Load the best epoch, see ``AtomicCheckpointer``."""
+        best = self.checkpointer.recover_if_possible(max_key=max_key, min_key=min_key)
+        if best is None:
+            raise CheckpointError(f"{self.hparams.output_folder} has no trained epoch to test")
         self.best_epoch = int(best.meta["epoch"])
-        # The plugins that trained it; those installed now may differ.
-        self.plugins = best.meta.get("plugins", self._unwrapped("embedding_model").plugins)
-        newest, current = self.checkpointer.find_checkpoint(), self._training_environment({})
-        trained_with = best.meta.get("trained_with", current["trained_with"])
-        self.trained = {**trained_with, "changed": newest.meta.get("changed", [])}
+        self.plugins = best.meta["plugins"]  # those installed now may have other versions
+        newest = self.checkpointer.find_checkpoint()
+        self.trained = {**best.meta["trained_with"], "changed": newest.meta["changed"]}

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from speechbrain.utils.checkpoints import METAFNAME, Checkpoint, Checkpointer, ckpt_recency
+from speechbrain.utils.checkpoints import Checkpoint, Checkpointer, ckpt_recency
 from speechbrain.utils.distributed import ddp_barrier, if_main_process, is_distributed_initialized
 
 from camser.runtime.digests import (
@@ -22,7 +22,7 @@ from camser.runtime.digests import (
 )
 from camser.runtime.distributed import run_on_main
 from camser.runtime.files import fsync_path
-from camser.runtime.plugin_versions import Plugins, check_installed, version_differences
+from camser.runtime.plugin_versions import Plugins
 
 logger = logging.getLogger(__name__)
 UNFINISHED_PREFIX = "partial-"
@@ -80,33 +80,13 @@ def best_checkpoint_at(one: Checkpoint, among: Sequence[Checkpoint]) -> Checkpoi
     return next(scored, None)
 
 
-def find_damage(folder: Path, names: Sequence[str] = ()) -> str | None:
-    """The first error in a checkpoint's files, or None.
-
-    Arguments
-    ---------
-    folder : Path
-        The checkpoint's.
-    names : sequence of str
-        Which of its files are read; by default, all.
-    """
+def find_damage(folder: Path) -> str | None:
+    """The first error in a checkpoint's files, or None."""
     index = read_json_with_digest(folder / INDEX)
     if index is None:
         return f"{INDEX} is damaged or missing (earlier versions wrote none)"
-    files = index["files"]
-    for name in names or files:
-        if damage := compare_with_record(folder / name, files.get(name)):
-            return damage
-    present = {path.name for path in folder.iterdir() if not path.name.startswith(".")}
-    extra = sorted(present - {*files, INDEX})
-    return f"{extra[0]} does not belong to it" if extra else None
-
-
-def check_plugins(folder: str | Path) -> None:
-    """Raise a PluginError if a plugin of the newest checkpoint, if any, is not installed."""
-    complete = [path for path in Path(folder).glob("CKPT*") if not find_damage(path, [METAFNAME])]
-    for newest in _newest_first(complete)[:1]:
-        check_installed(newest.meta.get("plugins", {}), str(newest.path))
+    damages = (compare_with_record(folder / name, told) for name, told in index["files"].items())
+    return next(filter(None, damages), None)
 
 
 class AtomicCheckpointer(Checkpointer):
@@ -135,7 +115,6 @@ class AtomicCheckpointer(Checkpointer):
         super().__init__(*args, **kwargs)
         self.plugins: Plugins = {}
         self.trained: Mapping[str, Any] = {}
-        self._reported: set[str] = set()
         remove_unfinished(self.checkpoints_dir)
         self._known: list[Checkpoint] | None = None  # the main process's
 
@@ -151,7 +130,7 @@ class AtomicCheckpointer(Checkpointer):
     def check_world_size(self) -> None:
         """Raise a CheckpointError if another number of processes saved the newest one."""
         newest = self.find_checkpoint()
-        if newest is not None and newest.meta.get("processes", 1.0) != _num_processes():
+        if newest is not None and newest.meta["processes"] != _num_processes():
             raise CheckpointError(
                 f"{newest.path} was saved by {newest.meta['processes']:.0f} processes, now there "
                 f"are {_num_processes():.0f}; resume with as many, or give another output_folder"
@@ -176,23 +155,6 @@ class AtomicCheckpointer(Checkpointer):
             logger.log(level, "saved %s", saved.path)
         ddp_barrier()
         return saved
-
-    def load_checkpoint(self, checkpoint: Checkpoint) -> None:
-        """See SpeechBrain's; warns once of each plugin whose version has changed."""
-        for difference in version_differences(checkpoint.meta.get("plugins", {}), self.plugins):
-            if difference not in self._reported and if_main_process():
-                logger.warning("%s", difference)
-            self._reported.add(difference)
-        super().load_checkpoint(checkpoint)
-
-    def recover(self, **which: Any) -> Checkpoint:
-        """As ``recover_if_possible``, but raises a CheckpointError if there is none."""
-        checkpoint = self.recover_if_possible(**which)
-        if checkpoint is None:
-            raise CheckpointError(
-                f"{self.checkpoints_dir} holds no checkpoint with a score; train first"
-            )
-        return checkpoint
 
     def save_and_keep_only(
         self,

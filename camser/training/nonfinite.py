@@ -19,14 +19,6 @@ from torch.optim import Optimizer
 
 logger = logging.getLogger(__name__)
 STEPS_BETWEEN_FETCHES = 20  # so that the bar moves, and errors are known within seconds
-# How often in a row a GradScaler may halve its scale before that is an error: at first from 2**16
-# down to 1; later once because it doubled it, and once for a batch of larger gradients.
-FIRST_HALVINGS, LATER_HALVINGS = 16, 2
-ACCUMULATED = -1.0  # in place of a step's flag: gradients are still being accumulated
-OTHER_RANK_HINT = (
-    "the losses of this process are finite: another process logs its batch, or gradients are "
-    "not finite"
-)
 
 
 class NonFiniteError(ValueError):
@@ -81,15 +73,6 @@ def clip_and_step(
     return skipped
 
 
-def check_loss_scale(scaler: torch.GradScaler) -> None:
-    """Raise a NonFiniteError if fp16 has found no suitable scale."""
-    if scaler.is_enabled() and scaler.get_scale() < 1:
-        raise NonFiniteError(
-            f"gradients are not finite in fp16 at any scale (now {scaler.get_scale():.1e}); give a "
-            f"lower learning_rate, a max_grad_norm, or --precision=bf16 or fp32"
-        )
-
-
 def _step_unless(skipped: Tensor, optimizer: Any) -> None:
     if all(group.get("fused") for group in optimizer.param_groups):
         optimizer.found_inf = skipped  # as GradScaler passes it
@@ -108,10 +91,8 @@ class LossTracker:
     ---------
     patience : int
         Steps in a row that may be skipped because something is not finite.
-    scaled : bool
-        Whether a GradScaler searches for its scale: steps that it skips for that are not counted.
-    alone : bool
-        Whether no other process, whose losses are not known here, works on the same steps.
+    scaler : GradScaler
+        If it is enabled (fp16), steps that it skips to search for its scale are not counted.
 
     Attributes
     ----------
@@ -120,18 +101,17 @@ class LossTracker:
 
     Example
     -------
-    >>> losses = LossTracker(patience=3)
+    >>> losses = LossTracker(patience=3, scaler=torch.GradScaler(enabled=False))
     >>> losses.add(1, ["a"], torch.tensor(2.0), torch.tensor(0.0))
     >>> losses.add(2, ["b"], torch.tensor(4.0), torch.tensor(0.0))
     >>> losses.fetch(mean=0.0)
     3.0
     """
 
-    def __init__(self, patience: int, scaled: bool = False, alone: bool = True) -> None:
-        self.patience, self.scaled, self.alone = patience, scaled, alone
+    def __init__(self, patience: int, scaler: torch.GradScaler) -> None:
+        self.patience, self.scaler = patience, scaler
         self.skipped = 0
-        self._halvings = FIRST_HALVINGS if scaled else 0  # that are left
-        self.pending: list[tuple[int, Sequence[str], Tensor]] = []
+        self.pending: list[tuple[int, Sequence[str], Tensor, Tensor | None]] = []
         self._unstepped: list[tuple[Sequence[str], bool]] = []
         self._in_a_row: list[list[str]] = []
 
@@ -149,13 +129,12 @@ class LossTracker:
         skipped : Tensor or None
             What ``clip_and_step`` returned; None where gradients are still being accumulated.
         """
-        flag = torch.full_like(loss, ACCUMULATED).float() if skipped is None else skipped
-        self.pending.append((number, ids, torch.stack([loss.float(), flag])))
+        self.pending.append((number, ids, loss, skipped))
 
     @property
     def should_fetch(self) -> bool:
         """Whether it is time to fetch; on a CPU always, where there is nothing to wait for."""
-        on_host = any(values.device.type == "cpu" for *_, values in self.pending)
+        on_host = any(loss.device.type == "cpu" for _, _, loss, _ in self.pending)
         return on_host or len(self.pending) >= STEPS_BETWEEN_FETCHES
 
     def fetch(self, mean: float) -> float:
@@ -169,46 +148,47 @@ class LossTracker:
         Raises
         ------
         NonFiniteError
-            If more steps in a row than the patience allows were skipped.
+            If more steps in a row than the patience allows were skipped, or fp16 has no suitable
+            scale.
         """
         pending, self.pending = self.pending, []
         if not pending:
             return mean
-        fetched = torch.stack([values for *_, values in pending]).tolist()
-        for (number, ids, _), (loss, flag) in zip(pending, fetched, strict=True):
+        if self.scaler.get_scale() < 1:
+            raise NonFiniteError(
+                f"gradients are not finite in fp16 at any scale (now {self.scaler.get_scale():.1e})"
+                f"; give a lower learning_rate, a max_grad_norm, or --precision=bf16 or fp32"
+            )
+        losses = torch.stack([loss for _, _, loss, _ in pending]).tolist()
+        for (number, ids, _, skipped), loss in zip(pending, losses, strict=True):
             is_finite = math.isfinite(loss)
             if is_finite:
                 mean += (loss - mean) / number
             self._unstepped.append((ids, is_finite))
-            if flag != ACCUMULATED:
-                self._count_skipped_step(bool(flag))
+            if skipped is not None:
+                self._end_step(bool(skipped))
         return mean
 
-    def _count_skipped_step(self, skipped: bool) -> None:
+    def _end_step(self, skipped: bool) -> None:
         batches, self._unstepped = self._unstepped, []
-        all_finite = all(is_finite for _, is_finite in batches)
-        if not skipped and all_finite:
+        bad = [ids for ids, is_finite in batches if not is_finite]
+        if not skipped:
             self._in_a_row = []
-            self._halvings = LATER_HALVINGS if self.scaled else 0
             return
-        if all_finite and self._halvings:
-            self._halvings -= 1
+        if self.scaler.is_enabled() and not bad:
             return
         self.skipped += 1
-        named = [ids for ids, is_finite in batches if not is_finite]
-        if self.alone:
-            named = named or [ids for ids, _ in batches]
+        named = bad or [ids for ids, _ in batches]
         self._in_a_row.append([name for ids in named for name in ids])
         logger.warning(
-            "loss or gradients are not finite, the step is skipped; %s",
-            f"its batch: {', '.join(self._in_a_row[-1])}" if named else OTHER_RANK_HINT,
+            "loss or gradients are not finite, the step is skipped; its batch: %s",
+            ", ".join(self._in_a_row[-1]),
         )
         if len(self._in_a_row) > self.patience:
             names = [name for batch in self._in_a_row for name in batch]
             more = f" and {len(names) - 9} more, which the log names" if len(names) > 9 else ""
-            details = f", with {', '.join(names[:9])}{more}" if names else f"; {OTHER_RANK_HINT}"
             raise NonFiniteError(
-                f"loss or gradients are not finite in {len(self._in_a_row)} steps in a row"
-                f"{details}. Listen to the named utterances; if nothing is wrong with them, give a "
-                f"lower learning_rate, a max_grad_norm, or --precision=fp32"
+                f"loss or gradients are not finite in {len(self._in_a_row)} steps in a row, with "
+                f"{', '.join(names[:9])}{more}. Listen to the named utterances; if nothing is "
+                f"wrong with them, give a lower learning_rate, a max_grad_norm, or --precision=fp32"
             )

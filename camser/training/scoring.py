@@ -12,12 +12,10 @@ from camser.segments import MeanOverSegments
 
 
 class UtteranceScores(NamedTuple):
-    """The scores of a stage's utterances, on the host.
+    """The scores of utterances that had a segment: all, except in a debug run. On the host.
 
     Arguments
     ---------
-    ids : list of str
-        Of utterances that had a segment: all, except in a debug run, which is shortened.
     labels : Tensor
         [utterances]
     log_probabilities : Tensor
@@ -26,14 +24,13 @@ class UtteranceScores(NamedTuple):
         The mean over utterances of the cross-entropy.
     """
 
-    ids: list[str]
     labels: Tensor
     log_probabilities: Tensor
     loss: float
 
 
 def score_utterances(
-    means: MeanOverSegments, classifier: nn.Module, ids: Sequence[str], labels: Sequence[int]
+    means: MeanOverSegments, classifier: nn.Module, labels: Sequence[int]
 ) -> UtteranceScores:
     """Classify utterances by the means of their segments' embeddings.
 
@@ -43,11 +40,11 @@ def score_utterances(
         Of embeddings.
     classifier : torch.nn.Module
         [utterances, embedding_size] -> log-probabilities.
-    ids, labels : sequences
+    labels : sequence of int
         Of the utterances.
     """
     both = torch.cat([classifier(means.means()), means.counts], dim=1).cpu()  # the one transfer
-    seen = (both[:, -1] > 0).nonzero().squeeze(1)
+    seen = both[:, -1] > 0
     log_probabilities, targets = both[seen, :-1], torch.tensor(labels)[seen]
     loss = nn.functional.nll_loss(log_probabilities, targets).item()
-    return UtteranceScores([ids[i] for i in seen.tolist()], targets, log_probabilities, loss)
+    return UtteranceScores(targets, log_probabilities, loss)

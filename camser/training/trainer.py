@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import logging
 import math
 import signal
@@ -9,13 +10,12 @@ import sys
 import time
 import weakref
 from collections.abc import Iterator
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import speechbrain as sb
 import torch
-import yaml
 from speechbrain import Stage
 from speechbrain.core import INTRA_EPOCH_CKPT_FLAG
 from speechbrain.dataio.sampler import ReproducibleRandomSampler
@@ -26,7 +26,7 @@ from torch.utils.data._utils import signal_handling
 
 from camser.data.dataset import SegmentDataset
 from camser.runtime import resource_errors
-from camser.runtime.distributed import all_reduce_max, is_single_process
+from camser.runtime.distributed import all_reduce_max
 from camser.runtime.signals import SIGNALS, exit_status, leave_messages_to_main_process
 from camser.training import nonfinite
 from camser.training.checkpoints import CheckpointError, remove_unfinished
@@ -46,16 +46,15 @@ class ResumableBrain(sb.Brain):
     Arguments
     ---------
     **kwargs
-        SpeechBrain's.
+        SpeechBrain's; ``checkpointer`` is an ``AtomicCheckpointer``.
     """
 
     def __init__(self, **kwargs: Any) -> None:
         super().__init__(**kwargs)
         self.datasets: dict[Stage, SegmentDataset] = {}
-        scaled = self.scaler.is_enabled()
-        self.losses = nonfinite.LossTracker(self.nonfinite_patience, scaled, is_single_process())
+        self.losses = nonfinite.LossTracker(self.nonfinite_patience, self.scaler)
+        self.history: list[dict[str, Any]] = []  # of the completed epochs, by column
         self._complete_step = 0  # the last one that this process completed
-        self._began, self._seconds_before = time.monotonic(), 0.0
         self._loaders: weakref.WeakSet = weakref.WeakSet()
         if self.max_grad_norm <= 0:  # SpeechBrain would then climb the gradient
             self.max_grad_norm: float = math.inf
@@ -88,9 +87,9 @@ class ResumableBrain(sb.Brain):
         try:
             yield
         except (RuntimeError, *resource_errors.PIPE_ERRORS) as error:
-            if lost := self._lost_workers():
-                raise resource_errors.LostWorkerError(lost) from error
-            raise
+            if SIGNALS.received or not (lost := self._lost_workers()):
+                raise
+            raise resource_errors.LostWorkerError(lost) from error
 
     def _lost_workers(self) -> list[str]:
         iterators = [loader._speechbrain_iterator for loader in self._loaders]
@@ -99,22 +98,15 @@ class ResumableBrain(sb.Brain):
         )
 
     def fit(self, *args: Any, **kwargs: Any) -> None:
-        """See SpeechBrain's; after a signal, it ends at a checkpoint.
-
-        Raises
-        ------
-        SystemExit
-            With 128 + the signal's number, in all processes.
-        """
-        with SIGNALS.defer(), self.watching_workers():
+        """See SpeechBrain's; after a signal, all processes end at a checkpoint."""
+        with SIGNALS.defer():
             super().fit(*args, **kwargs)
         self._stop_if_signalled()  # for a signal after the last checkpoint
 
     def on_fit_start(self) -> None:
         """Seed each process with a seed of its own, whatever was computed before."""
         torch.manual_seed(self.hparams.seed + (get_rank() or 0))
-        if self.checkpointer is not None:
-            self.checkpointer.check_world_size()
+        self.checkpointer.check_world_size()
         super().on_fit_start()
         self.statistics = RunningStatistics(self.modules)
 
@@ -133,7 +125,9 @@ class ResumableBrain(sb.Brain):
         # Around the backward pass too: with gradient checkpointing, layers run again there.
         fixed_size = eager_unless_full_batch(len(batch) == self.hparams.batch_size)
         with resource_errors.raise_with_memory_advice(
-            lambda: f"a batch of {len(batch)} segments to train on; {self._advice()}"
+            f"a batch of {len(batch)} segments to train on; give a smaller --batch_size and a "
+            f"larger --grad_accumulation_factor (their product is a step's segments), "
+            f"--precision=bf16, or fewer encoders that are trained"
         ):
             with self.no_sync(not should_step), fixed_size:
                 with self.training_ctx:
@@ -188,7 +182,7 @@ class ResumableBrain(sb.Brain):
         number = all_reduce_max(SIGNALS.received, self.device)
         if not number:
             return
-        saved = self.checkpointer and self.checkpointer.find_checkpoint()
+        saved = self.checkpointer.find_checkpoint()
         if saved and if_main_process():
             name, epoch = signal.Signals(number).name, self.hparams.epoch_counter.current
             position = f"step {self.step} of {self.num_train_batches}" if self.step else "its end"
@@ -203,8 +197,6 @@ class ResumableBrain(sb.Brain):
         unfetched = len(self.losses.pending) >= self.grad_accumulation_factor
         may_wait = not (unfetched and is_distributed_initialized())
         if may_wait and all_reduce_max(SIGNALS.received, self.device):
-            if self.checkpointer is None:
-                self._stop_if_signalled()
             return True
         if unfetched and self.ckpt_interval_minutes > 0:
             return False
@@ -217,15 +209,17 @@ class ResumableBrain(sb.Brain):
 
     def _fit_train(self, train_set: Any, epoch: int, enable: bool) -> None:
         self._complete_step = 0  # of this epoch; a resumed one has a checkpoint already
-        self._began, self._seconds_before = time.monotonic() - self._seconds_before, 0.0
+        if not self.step:
+            self._began = time.monotonic()
         try:
             super()._fit_train(train_set, epoch, enable)
         except (RuntimeError, *resource_errors.PIPE_ERRORS):
             # A signal to all of a job's processes stops the loader's workers too.
-            if not (SIGNALS.received and is_single_process() and self._lost_workers()):
+            alone = not is_distributed_initialized()
+            if not (alone and SIGNALS.received and self._lost_workers()):
                 raise
             is_between_batches = self.step and self.step == self._complete_step
-            if self.checkpointer and is_between_batches and self._has_no_gradients:
+            if is_between_batches and self._has_no_gradients:
                 self._save_intra_epoch_ckpt()
             sys.exit(exit_status(SIGNALS.received))
 
@@ -241,37 +235,15 @@ class ResumableBrain(sb.Brain):
             "avg_train_loss": self.avg_train_loss,
             "optimizer_step": self.optimizer_step,
             "skipped_steps": self.losses.skipped,
-            "seconds": self.epoch_seconds if self.step else 0.0,
+            "seconds": self.epoch_seconds,
+            "history": self.history,
         }
-        Path(path).write_text(yaml.safe_dump(state), encoding="utf-8")
+        Path(path).write_text(json.dumps(state), encoding="utf-8")
 
     @mark_as_loader
     def _recover(self, path: str | Path, end_of_epoch: bool) -> None:
-        state = yaml.safe_load(Path(path).read_text(encoding="utf-8"))
+        state = json.loads(Path(path).read_text(encoding="utf-8"))
         self.step, self.avg_train_loss = state["step"], state["avg_train_loss"]
         self.optimizer_step, self.losses.skipped = state["optimizer_step"], state["skipped_steps"]
-        self._seconds_before = state["seconds"]
-
-    # Memory ------------------------------------------------------------------------------------
-
-    def _advice(self) -> str:
-        size, factor = self.hparams.batch_size, self.grad_accumulation_factor
-        smaller = resource_errors.smaller_batch(size, factor)
-        if smaller is None:
-            return "give --precision=bf16, freeze more encoders, or take fewer of them"
-        # Not the checkpointer, which waits for the other processes: they may not have failed.
-        begun = self.checkpointer and any(self.checkpointer.checkpoints_dir.glob("CKPT*"))
-        return (
-            f"give --batch_size={smaller[0]} --grad_accumulation_factor={smaller[1]}, the same "
-            f"{size * factor} segments a step{', and another output_folder' if begun else ''}"
-        )
-
-    def memory_to_evaluate(self, size: int) -> AbstractContextManager[None]:
-        """While segments are scored, advise on what to do where memory does not suffice."""
-        half = max(1, self.hparams.eval_batch_size // 2)
-        return resource_errors.raise_with_memory_advice(
-            lambda: (
-                f"a batch of {size} segments to score; give --eval_batch_size={half}, and the same "
-                f"command goes on"
-            )
-        )
+        self._began = time.monotonic() - state["seconds"]
+        self.history = state["history"]

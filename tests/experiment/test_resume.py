@@ -155,5 +155,5 @@ def test_a_run_goes_on_with_as_many_processes_as_it_had(run, start, monkeypatch)
 def test_a_test_without_a_checkpoint_is_an_error(start):
     job = start()
     job.brain.init_optimizers()
-    with pytest.raises(CheckpointError, match="holds no checkpoint with a score; train first"):
+    with pytest.raises(CheckpointError, match="run has no trained epoch to test"):
         job.test()

@@ -15,7 +15,7 @@ import torch
 
 from camser import cli
 from camser.encoders.wav2vec2 import Wav2Vec2
-from camser.experiment.run import _where_it_stopped
+from camser.experiment.run import STOP_NOTE
 from camser.inference import EmotionClassifier
 from camser.runtime import resource_errors
 from camser.runtime.exit import exit_with_message
@@ -32,7 +32,6 @@ def no_room(*args, **kwargs):
     [
         (OSError(errno.ENOSPC, "No space left", "a/b"), r"a/b could not be .* MB are free there"),
         (OSError(errno.EDQUOT, "Quota exceeded"), r"run could not be written \(Quota exceeded\)"),
-        (OSError(errno.EROFS, "Read-only file system", "b"), r"b may not be read or written"),
         (torch.distributed.DistStoreError("wait timeout"), r"cannot reach the others .*timeout\)"),
         (torch.OutOfMemoryError("CUDA out of memory."), r"no memory is left \(CUDA out of"),
         (MemoryError(), r"no memory is left \(MemoryError\)"),
@@ -79,7 +78,11 @@ def test_a_worker_that_is_gone_is_told_by_its_exit_status(start, listening, rece
         return compute_forward(batch, stage)
 
     job.brain.compute_forward = kill_and_receive
-    with pytest.raises(SystemExit) as ended, exit_with_message(folder="run"):
+    with (
+        pytest.raises(SystemExit) as ended,
+        exit_with_message(resource_errors.LostWorkerError),
+        job.brain.watching_workers(),
+    ):
         job.train()
     assert re.match("error: a worker of the data loader ended: SIGKILL", ended.value.code)
     assert "--num_workers=0" in ended.value.code and "\n" not in ended.value.code
@@ -104,15 +107,13 @@ def test_a_worker_that_is_gone_is_told_by_its_exit_status(start, listening, rece
 def test_what_has_no_type_keeps_its_traceback_and_gets_one_line_that_invents_nothing(error):
     with (
         pytest.raises(type(error)) as raised,
-        exit_with_message(ValueError, note=_where_it_stopped),
+        exit_with_message(ValueError, note=STOP_NOTE),
     ):
         raise error
     assert raised.value is error
     if sys.version_info >= (3, 11):
         (line,) = error.__notes__
-        assert line == (
-            "The run stopped here. After you fix the problem, the same command resumes the run"
-        )
+        assert line == STOP_NOTE
 
 
 def test_what_torch_cannot_write_has_no_errno_and_is_told_with_the_room_there_is(
@@ -147,7 +148,7 @@ def test_no_memory_to_train_or_to_score_says_which_batch_would_do(start, monkeyp
         raise torch.OutOfMemoryError("CUDA out of memory.")
 
     monkeypatch.setattr(job.brain, "compute_forward", forward)
-    told = "a batch of 16 .* --batch_size=8 --grad_accumulation_factor=6, the same 48 segments"
+    told = "a batch of 16 .* smaller --batch_size and a larger --grad_accumulation_factor"
     with pytest.raises(resource_errors.BatchOutOfMemoryError, match=told):
         job.train()
     again = start("--eval_batch_size=8")
@@ -167,7 +168,7 @@ def test_a_batch_beyond_what_a_gpu_counts_is_refused_with_the_accumulation_that_
     most = start().hparams["embedding_model"].max_segments()
     given = f"--batch_size={4 * most // 2}"
     with pytest.raises(
-        ValueError, match=rf"at most {most} segments at once\. Give --batch_size=.* --grad_acc"
+        ValueError, match=rf"^batch_size is .* at most {most} segments at once\. .* --grad_acc"
     ):
         start(given, folder="large")
     with pytest.raises(

@@ -129,12 +129,3 @@ def test_a_run_whose_workers_end_too_saves_the_last_complete_step(
     assert len(there) == (saved is not None), there
     assert ("step 3" in capsys.readouterr().err) == (saved is not None and "step" in saved)
     assert same(weights(run(*settings)), undisturbed)
-
-
-def test_training_without_checkpoints_ends_for_a_signal_too(start, listening):
-    job = start(*CHEAP)
-    job.brain.checkpointer = None
-    interrupt(job, ("fit_batch", 2), signal.SIGTERM)
-    with pytest.raises(SystemExit) as ended:
-        job.train()
-    assert ended.value.code == 143 and job.brain.step == 2

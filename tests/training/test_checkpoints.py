@@ -14,10 +14,9 @@ from camser.runtime.digests import add_digest, digest_matches
 from camser.training.checkpoints import (
     AtomicCheckpointer,
     CheckpointError,
-    check_plugins,
     read_checkpoints,
 )
-from camser.training.recoverables import EpochHistory, RandomState
+from camser.training.random_state import RandomState
 
 
 @register_checkpoint_hooks
@@ -103,7 +102,6 @@ DAMAGE = {
     "epoch.ckpt has 0 bytes": lambda place: (place / "epoch.ckpt").write_bytes(b""),
     "epoch.ckpt has changed": flip,
     "epoch.ckpt is missing": lambda place: (place / "epoch.ckpt").unlink(),
-    "more.ckpt does not belong to it": lambda place: (place / "more.ckpt").write_text("x"),
     "index.json is damaged or missing": lambda place: (place / "index.json").write_text("{}"),
     "index.json is damaged or missing ": lambda place: (place / "index.json").unlink(),
     "CKPT.yaml has": lambda place: (place / "CKPT.yaml").write_text("{"),
@@ -115,7 +113,6 @@ DAMAGE = {
 def test_a_damaged_newest_one_is_named_and_the_one_before_it_is_used(training, told, caplog):
     damaged = training.train(0.5, 0.4, 0.3).place(3)
     DAMAGE[told](damaged)
-    check_plugins(training.folder)
     assert training.start().meta["epoch"] == training.epoch.number == 2
     (record,) = [
         r.message for r in caplog.records if "CKPT" in r.message and "not used" in r.message
@@ -170,31 +167,8 @@ def test_a_run_that_lost_its_checkpoints_does_not_begin_again_unasked(tmp_path, 
     check_checkpoints(tmp_path)
 
 
-def test_the_history_is_restored_with_every_bit(training):
-    history = EpochHistory()
-    history.add({"epoch": 1, "train_loss": 1 / 3, "note": "optimistic"})
-    training.start()
-    training.checkpointer.add_recoverable("history", history)
-    training.checkpointer.save_and_keep_only(meta={"epoch": 1.0})
-    again = AtomicCheckpointer(training.folder, {"epoch": Epoch(), "history": EpochHistory()})
-    again.recover_if_possible()
-    assert again.recoverables["history"].rows == history.rows
-
-
-@pytest.mark.parametrize("before, now, told", [(1, 0, "on a CPU"), (0, 1, "on a GPU"), (0, 0, "")])
-def test_a_gpus_random_state_that_cannot_be_restored_is_told(
-    tmp_path, monkeypatch, caplog, before, now, told
-):
-    monkeypatch.setattr(torch.cuda, "get_rng_state", torch.get_rng_state)
-    monkeypatch.setattr(torch.cuda, "is_initialized", lambda: bool(before))
-    RandomState().save(tmp_path / "state")
-    monkeypatch.setattr(torch.cuda, "is_initialized", lambda: bool(now))
-    RandomState().load(tmp_path / "state", end_of_epoch=True)
-    assert [told in record.message for record in caplog.records] == [True] * bool(told)
-
-
 def test_the_state_of_the_gpu_that_is_used_is_restored_however_many_there_are(
-    tmp_path, monkeypatch, caplog
+    tmp_path, monkeypatch
 ):
     restored = []
     monkeypatch.setattr(torch.cuda, "is_initialized", lambda: True)
@@ -203,7 +177,7 @@ def test_the_state_of_the_gpu_that_is_used_is_restored_however_many_there_are(
     RandomState().save(tmp_path / "state")
     monkeypatch.setattr(torch.cuda, "device_count", lambda: 3)
     RandomState().load(tmp_path / "state", end_of_epoch=True)
-    assert [state.tolist() for state in restored] == [[7]] and not caplog.records
+    assert [state.tolist() for state in restored] == [[7]]
 
 
 def test_the_seal_is_of_the_content_and_not_of_its_form():
