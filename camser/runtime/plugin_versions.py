@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Mapping
-from importlib import metadata
 
 from camser import registry
 from camser.registry import PluginError, normalize_name
@@ -36,18 +35,11 @@ def check_installed(trained: Plugins, where: str) -> None:
         try:
             registry.find(origin["kind"], registry.qualified_name(origin))
         except PluginError as error:
-            package = origin["distribution"]
+            package = f"{origin['distribution']}=={origin['version']}"
             raise PluginError(
-                f"{where} needs the {origin['kind']} {origin['plugin']!r} of the package "
-                f"{package}, {_state(package)}: pip install {package}=={origin['version']}"
+                f"{where} needs the {origin['kind']} {origin['plugin']!r} of {package}, which is "
+                f"not installed: pip install {package}"
             ) from error
-
-
-def _state(package: str) -> str:
-    try:
-        return f"whose installed version, {metadata.version(package)}, has no plugin of that name"
-    except metadata.PackageNotFoundError:
-        return "which is not installed"
 
 
 def version_differences(trained: Plugins, built: Plugins) -> list[str]:

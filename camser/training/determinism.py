@@ -80,10 +80,8 @@ def describe_changes(before: Mapping[str, Any], now: Mapping[str, Any]) -> list[
     >>> describe_changes(one, {**one, "device": "cuda:1", "resolved": {"precision": "fp32"}})
     ["precision: 'bf16', then 'fp32'"]
     """
-    old, new = _by_name(before), _by_name(now)
+    old, new = (
+        {"device": torch.device(one["device"]).type, **one["determinism"], **one["resolved"]}
+        for one in (before, now)
+    )
     return [f"{n}: {old.get(n)!r}, then {new[n]!r}" for n in new if old.get(n) != new[n]]
-
-
-def _by_name(settings: Mapping[str, Any]) -> dict[str, Any]:
-    device = torch.device(settings["device"]).type
-    return {"device": device, **settings["determinism"], **settings["resolved"]}

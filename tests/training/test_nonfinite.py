@@ -75,15 +75,6 @@ def test_a_loss_that_is_not_finite_has_no_finite_gradient():
     assert weight.grad.isnan().all()
 
 
-def test_fused_adamw_is_adamw():
-    fused, plain = model(), model()
-    batches = [torch.randn(5, 3) for _ in range(20)]
-    for net, options in ((fused, {"fused": True}), (plain, {"foreach": False})):
-        train(net, torch.optim.AdamW(net.parameters(), lr=0.01, **options), batches)
-    for one, other in zip(fused.parameters(), plain.parameters(), strict=True):
-        assert torch.allclose(one, other, atol=1e-6)  # rounding, over 20 steps
-
-
 @pytest.mark.parametrize("fused", [True, False])
 def test_a_scaler_goes_on_looking_for_its_scale(fused):
     net, scaler = model(), torch.GradScaler("cpu", init_scale=2.0**10)
