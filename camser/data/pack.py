@@ -14,7 +14,7 @@ import numpy as np
 from tqdm import tqdm
 
 from camser import audio
-from camser.data.array_cache import write_array, write_index
+from camser.data.array_cache import MappedArray, write_array, write_index
 from camser.data.manifest import DataFolder, Utterance, audio_path, fingerprint
 from camser.runtime.digests import digest
 from camser.runtime.files import PART
@@ -87,9 +87,10 @@ def pack(
     reasons, by id. Without, a recording that is longer than in the manifest is cut.
     """
     logger.info("packing the audio of %d utterances into %s", len(utterances), target.parent)
-    lengths = {}
+    lengths, is_exact = {}, True
 
-    def samples(dtype: type[np.number]) -> Iterator[np.ndarray]:
+    def samples() -> Iterator[np.ndarray]:
+        nonlocal is_exact
         for u in tqdm(utterances, desc="packed audio", disable=None if progress else True):
             path = audio_path(data_folder, u)
             try:
@@ -107,22 +108,16 @@ def pack(
                         f"its preparation, delete the prepared folder and prepare again"
                     )
             lengths[u.id] = len(recording)
-            yield recording if dtype == np.float32 else _as_integers(recording)
+            is_exact = is_exact and bool((_as_integers(recording) == recording * FULL_SCALE).all())
+            yield recording
 
-    try:
-        write_array(target, (), samples(np.int16), np.int16)
-    except _InexactError:  # all again: few corpora have more than one kind of file
-        write_array(target, (), samples(np.float32))
+    write_array(target, (), samples())
+    if is_exact:  # half as large
+        blocks = MappedArray(target).blocks()
+        write_array(target, (), (_as_integers(block.numpy()) for block in blocks), np.int16)
     return lengths
 
 
-class _InexactError(ValueError):
-    """Samples cannot be stored as 16-bit integers."""
-
-
 def _as_integers(samples: np.ndarray) -> np.ndarray:
-    scaled = samples * FULL_SCALE  # a power of two: nothing is rounded
-    integers = scaled.clip(-FULL_SCALE, FULL_SCALE - 1).astype(np.int16)
-    if (integers != scaled).any():
-        raise _InexactError
-    return integers
+    """16-bit samples; ``FULL_SCALE`` is a power of two, so that nothing is rounded by it."""
+    return (samples * FULL_SCALE).clip(-FULL_SCALE, FULL_SCALE - 1).astype(np.int16)

@@ -122,9 +122,14 @@ def _prepare_several(
     for corpus, folder in _selected_folders(scans, data_folder).items():
         subfolder = Path(prepared_folder) / corpus
         try:
-            joined += prepare(scans[corpus], folder, subfolder, *options)
+            utterances = prepare(scans[corpus], folder, subfolder, *options)
         except (CorpusError, ManifestError) as error:
             problems.append(f"{corpus}: {error}")
+            continue
+        names = {name for u in utterances for name in (f"{u.corpus}/", u.id, u.speaker)}
+        wrong = sorted(name for name in names if not name.startswith(f"{corpus}/"))[:5]
+        problems += [f"{corpus}: the name {name!r} must begin with '{corpus}/'" for name in wrong]
+        joined += utterances
     if problems:
         raise CorpusError("\n".join(problems))
     write_manifest(Path(prepared_folder) / "manifest.csv", joined)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import signal
 import sys
+import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -75,6 +76,8 @@ SIGNALS = SignalState()  # signals are a process's
 
 
 def _set_handlers(handler: Any) -> None:
+    if threading.current_thread() is not threading.main_thread():
+        return  # only that one may; a program that runs camser in another has its own handlers
     for number in HANDLED:
         if signal.getsignal(number) is not signal.SIG_IGN:
             signal.signal(number, handler)

@@ -62,9 +62,12 @@ def test_16_bit_files_are_held_exactly_in_16_bits(pack, utterances, tmp_path):
 @pytest.mark.parametrize(
     "how", [{"rate": 44100}, {"subtype": "PCM_24"}, {"subtype": "FLOAT"}], ids=str
 )
-def test_one_file_that_16_bits_cannot_hold_makes_all_float32(pack, utterances, tmp_path, how):
+def test_one_file_that_16_bits_cannot_hold_makes_all_float32(
+    pack, utterances, tmp_path, how, decoded
+):
     utterances = [*utterances, write(tmp_path, 3, 9000, **how)]
     packed = pack(utterances)
+    assert len(decoded) == len(utterances)
     assert packed.arrays[0].host.dtype == np.float32
     assert_equal_to_the_files(packed, utterances, tmp_path)
 

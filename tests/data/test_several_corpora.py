@@ -2,6 +2,7 @@
 
 import itertools
 from collections import Counter
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -12,7 +13,7 @@ from camser.data.dataset import SegmentDataset, SegmentIndex
 from camser.data.folds import make_folds
 from camser.data.manifest import ManifestError, Utterance, audio_path, read_manifest
 from camser.data.packed_audio import PackedAudio
-from camser.data.prepare import CorpusError, prepare
+from camser.data.prepare import CorpusError, CorpusScan, prepare
 from camser.encoders.mfcc import MFCCBiLSTM
 from camser.runtime.digests import digest
 from camser.training.feature_cache import cache_features
@@ -220,3 +221,16 @@ def test_joint_folds_test_speakers_of_all_corpora_that_were_never_heard(join):
             "emodb", "ravdess"
         }  # fmt: skip
         assert not {u.speaker for u in fold.train} & {u.speaker for u in (*fold.test, *fold.valid)}
+
+
+@pytest.mark.parametrize("field", ["id", "speaker", "corpus"])
+def test_names_that_could_be_another_corpuss_are_refused(join, scans, field):
+    def scan(folder):
+        found = scans["ravdess"](folder)
+        rows = [replace(u, **{field: f"emodb{getattr(u, field)[7:]}"}) for u in found.utterances]
+        return CorpusScan(rows, [])
+
+    with pytest.raises(
+        CorpusError, match=r"ravdess: the name 'emodb/.*' must begin with 'ravdess/"
+    ):
+        join(scans={**scans, "ravdess": scan})

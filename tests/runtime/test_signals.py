@@ -3,13 +3,14 @@
 import os
 import re
 import signal
+import threading
 
 import pytest
 from torch.utils.data.dataloader import _SingleProcessDataLoaderIter
 
 from camser.evaluation import results
 from camser.runtime import signals
-from camser.runtime.signals import SIGNALS
+from camser.runtime.signals import SIGNALS, SignalState
 from camser.training import determinism
 from tests.helpers.same_run import NOISY, same, weights
 
@@ -129,3 +130,11 @@ def test_a_run_whose_workers_end_too_saves_the_last_complete_step(
     assert len(there) == (saved is not None), there
     assert ("step 3" in capsys.readouterr().err) == (saved is not None and "step" in saved)
     assert same(weights(run(*settings)), undisturbed)
+
+
+def test_another_thread_than_the_main_one_keeps_the_programs_handlers():
+    before = signal.getsignal(signal.SIGINT)
+    thread = threading.Thread(target=SignalState().install)
+    thread.start()
+    thread.join()
+    assert signal.getsignal(signal.SIGINT) is before
