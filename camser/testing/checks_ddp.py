@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import multiprocessing
 import pickle
+import re
 import sys
 import tempfile
+import time
 from datetime import timedelta
-from pathlib import Path
 from types import ModuleType
-from typing import Any
+from unittest import mock
 
 import torch
 from torch import distributed
+from torch.multiprocessing.spawn import ProcessContext, ProcessException, start_processes
 from torch.nn.parallel import DistributedDataParallel
 
 from camser.testing.assertions import ConformanceError, expect, first_line
@@ -24,71 +26,50 @@ PROCESSES, STEPS, SECONDS = 2, 3, 120
 
 def ddp(subject: PluginUnderTest) -> None:
     """Two processes train it together, and every parameter gets a gradient in every step."""
-    _check_importable(subject)
-    methods = multiprocessing.get_all_start_methods()
-    context: Any = multiprocessing.get_context("forkserver" if "forkserver" in methods else "spawn")
-    context.set_forkserver_preload(["camser.testing.checks_ddp"])  # its imports take seconds
     with tempfile.TemporaryDirectory() as folder:
-        started = [
-            context.Process(target=_train, args=(subject, rank, folder), daemon=True)
-            for rank in range(PROCESSES)
-        ]
-        # Without this, each process would run the calling program again.
-        main = sys.modules["__main__"]
-        sys.modules["__main__"] = ModuleType("__main__")
+        context = _start(subject, f"file://{folder}/store")
+        deadline = time.monotonic() + SECONDS
         try:
-            for process in started:
-                process.start()
+            while not context.join(max(0.0, deadline - time.monotonic())):
+                expect(
+                    time.monotonic() < deadline,
+                    f"{PROCESSES} processes still wait for each other after {SECONDS} s",
+                )
+        except ProcessException as error:
+            errors = re.findall(r"^[\w.]+: (.*)", str(error), re.MULTILINE)  # of a traceback
+            reason = errors[0] if errors else first_line(error)
+            raise ConformanceError(f"{PROCESSES} processes: {reason}") from error
         finally:
-            sys.modules["__main__"] = main
-        for process in started:
-            process.join(SECONDS)
-        hanging = [process for process in started if process.is_alive()]
-        for process in hanging:
-            process.kill()
-            process.join()
-        errors = [path.read_text(encoding="utf-8") for path in Path(folder).glob("error*")]
-        codes = [process.exitcode for process in started]
-    expect(not errors, f"{PROCESSES} processes: {''.join(errors[:1])}")
-    expect(not hanging, f"{PROCESSES} processes still wait for each other after {SECONDS} s")
-    expect(not any(codes), f"{PROCESSES} processes ended with exit status {codes}")
+            for process in context.processes:
+                process.kill()
+                process.join()
 
 
-def _check_importable(subject: PluginUnderTest) -> None:
+def _start(subject: PluginUnderTest, store: str) -> ProcessContext:
+    method = "forkserver" if "forkserver" in multiprocessing.get_all_start_methods() else "spawn"
+    multiprocessing.set_forkserver_preload([__name__])  # its imports take seconds
     try:
-        pickle.dumps(subject)
-        where = subject.cls.__module__
+        # With its own __main__, each process would run the calling program again.
+        with mock.patch.dict(sys.modules, __main__=ModuleType("__main__")):
+            return start_processes(_train, (subject, store), PROCESSES, False, True, method)
     except (pickle.PicklingError, AttributeError, TypeError) as error:
-        where = str(error)
-    else:
-        if where != "__main__":
-            return
-    raise ConformanceError(
-        f"other processes cannot import the class ({where}); define the class at the top level of "
-        f"a module, and pass it plain parameters"
+        raise ConformanceError(
+            f"other processes cannot import the class ({error}); define the class at the top level "
+            f"of a module, and pass it plain parameters"
+        ) from error
+
+
+def _train(rank: int, subject: PluginUnderTest, store: str) -> None:
+    """Train in one of the processes.
+
+    Its end destroys the process group. ``destroy_process_group`` may wait forever in torch 2.7:
+    it joins threads that wait for the interpreter's lock, which it holds.
+    """
+    torch.set_num_threads(1)
+    timeout = timedelta(seconds=SECONDS / 2)
+    distributed.init_process_group(
+        "gloo", init_method=store, rank=rank, world_size=PROCESSES, timeout=timeout
     )
-
-
-def _train(subject: PluginUnderTest, rank: int, folder: str) -> None:
-    """Train in one of the processes; an error is written to a file."""
-    try:
-        torch.set_num_threads(1)
-        distributed.init_process_group(
-            "gloo",
-            init_method=f"file://{folder}/store",
-            rank=rank,
-            world_size=PROCESSES,
-            timeout=timedelta(seconds=SECONDS / 2),
-        )
-        _steps(subject, rank)
-    except Exception as error:
-        Path(folder, f"error{rank}").write_text(first_line(error), encoding="utf-8")
-    finally:
-        if distributed.is_initialized():
-            distributed.destroy_process_group()
-
-
-def _steps(subject: PluginUnderTest, rank: int) -> None:
     model = DistributedDataParallel(subject.model().train())
     optimizer = torch.optim.SGD(model.parameters(), lr=1e-3)
     wavs, lens = utterances(model.module)
