@@ -238,11 +238,11 @@ def _classify(arguments: argparse.Namespace) -> None:
 def _doctor(arguments: argparse.Namespace) -> None:
     import json
 
-    from camser.cli.doctor import checks, findings, probe
+    from camser.cli.doctor import checks, probe
 
-    results = checks.run_checks(probe.gather(tuple(checks.OPTIONAL)))
+    results = checks.run_checks(probe.gather())
     data = [finding._asdict() for finding in results]
-    print(json.dumps(data, indent=1) if arguments.json else findings.render(results))
+    print(json.dumps(data, indent=1) if arguments.json else checks.render(results))
     sys.exit(int(any(finding.mark == "wrong" for finding in results)))
 
 
@@ -259,7 +259,3 @@ def _plugins(arguments: argparse.Namespace) -> None:
     from camser.cli.plugins import commands
 
     commands.ACTIONS[arguments.action](arguments)
-
-
-if __name__ == "__main__":
-    main()

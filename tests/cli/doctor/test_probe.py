@@ -1,4 +1,4 @@
-"""The doctor in a real environment: imports that fail, or end Python, and the command."""
+"""The doctor in a real environment: imports that fail, hang or end Python, and the command."""
 
 import json
 import subprocess
@@ -8,38 +8,32 @@ import pytest
 
 from camser.cli import main
 from camser.cli.doctor import probe
-from camser.cli.doctor.torch_versions import FAMILY
+from camser.cli.doctor.checks import TORCH
+from tests.helpers.fake_distributions import write_distribution
 from tests.helpers.recipe_runs import ROOT
 
 
-def test_an_import_that_raises_exits_or_ends_python_stops_no_other(tmp_path, monkeypatch):
+def test_an_import_that_fails_hangs_or_ends_python_stops_no_other(tmp_path, monkeypatch):
     sources = {
         "fake_noisy": "print('no answer'); __version__ = '1.0'",
         "fake_raising": "raise RuntimeError('two\\nlines')",
         "fake_exiting": "raise SystemExit(3)",
         "fake_deadly": "import os, sys; sys.stderr.write('a symbol is missing\\n'); os._exit(66)",
+        "fake_hanging": "import time; time.sleep(600)",
         "fake_fine": "",
     }
-    for name, source in sources.items():
-        (tmp_path / f"{name}.py").write_text(source, encoding="utf-8")
+    lines = ["bad = fake_raising:Bad"]
+    write_distribution(tmp_path, "fake", lines, **sources)
     monkeypatch.syspath_prepend(str(tmp_path))
-    answers = dict(zip(sources, probe.ask(list(sources)), strict=True))
-    assert answers["fake_noisy"] == {"version": "1.0"}
-    assert answers["fake_raising"] == {"error": "RuntimeError: two lines"}
-    assert answers["fake_exiting"] == {"error": "SystemExit: 3"}
-    deadly = "it ends Python itself, with status 66 (a symbol is missing)"
-    assert answers["fake_deadly"] == {"error": deadly}
-    assert answers["fake_fine"] == {"version": None}
-
-
-def test_a_plugins_own_error_is_given(tmp_path, monkeypatch):
-    info = tmp_path / "fake-0.9.dist-info"
-    info.mkdir()
-    (info / "METADATA").write_text("Metadata-Version: 2.1\nName: fake\nVersion: 0.9\n")
-    (info / "entry_points.txt").write_text("[camser.encoders]\nbad = fake_bad:Bad\n")
-    (tmp_path / "fake_bad.py").write_text("raise RuntimeError('no licence')")
-    monkeypatch.syspath_prepend(str(tmp_path))
-    assert probe.ask(["encoder fake:bad"]) == [{"error": "RuntimeError: no licence"}]
+    assert probe.ask([*sources, "encoder bad"], seconds=15) == [
+        {},
+        {"error": "cannot be imported: RuntimeError: two lines"},
+        {"error": "cannot be imported: SystemExit: 3"},
+        {"error": "it ends Python itself, with status 66 (a symbol is missing)"},
+        {"error": "it takes more than 15 s (no message)"},
+        {},
+        {"error": "cannot be imported: RuntimeError: two lines"},
+    ]
 
 
 def test_the_command_judges_this_environment(capsys):
@@ -48,7 +42,7 @@ def test_the_command_judges_this_environment(capsys):
     lines = json.loads(capsys.readouterr().out)
     marks = {line["name"]: line["mark"] for line in lines}
     assert ended.value.code == int("wrong" in marks.values())
-    needed = {*FAMILY, "speechbrain", "transformers", "encoder wav2vec2", "fusion co_attention"}
+    needed = {*TORCH, "speechbrain", "scikit-learn", "encoder wav2vec2", "fusion co_attention"}
     assert {marks[name] for name in needed} == {"ok"}
 
 
