@@ -6,7 +6,7 @@ import csv
 import io
 import json
 import sys
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -15,23 +15,8 @@ from camser.runtime.messages import escape_control_characters
 if TYPE_CHECKING:
     from camser.inference import EmotionClassifier, Prediction, Timeline
 
-FORMS = ("table", "json", "csv", "rttm", "audacity")
 ONLY_TIMELINES = ("rttm", "audacity")
 MORE_SUFFIXES = {".aif", ".oga", ".opus", ".snd", ".wave"}  # other common suffixes
-
-
-class FailureReporter:
-    """Reports each bad file on standard error, and counts them."""
-
-    def __init__(self) -> None:
-        self.count = 0
-
-    def __call__(self, source: str, error: Exception) -> None:
-        """Report one file."""
-        from tqdm import tqdm
-
-        self.count += 1
-        tqdm.write(f"camser: {escape_control_characters(str(error))}", file=sys.stderr)
 
 
 def read_file_list(path: str | None) -> list[str]:
@@ -118,21 +103,29 @@ def classify(
     # A file name that is not valid text is written as its original bytes.
     if isinstance(sys.stdout, io.TextIOWrapper):
         sys.stdout.reconfigure(errors="surrogateescape")
-    failures = FailureReporter()
+    failures = []
+
+    def report(source: str, error: Exception) -> None:
+        failures.append(source)
+        tqdm.write(f"camser: {escape_control_characters(str(error))}", file=sys.stderr)
+
     bar = tqdm(files, unit="file", disable=None if len(files) > 1 else True)
     if timeline is None:
-        predictions = classifier.stream(bar, threshold=threshold, on_error=failures)
-        lines = PREDICTIONS[form](predictions, classifier.labels, files)
+        predictions = classifier.stream(bar, threshold=threshold, on_error=report)
+        lines = _prediction_lines(predictions, form, classifier.labels, files)
     else:
-        timelines = _timelines(classifier, bar, timeline, failures)
+        timelines = _timelines(classifier, bar, timeline, report)
         lines = _timeline_lines(timelines, form, threshold)
     for line in lines:
         tqdm.write(line, file=sys.stdout)
-    return failures.count
+    return len(failures)
 
 
 def _timelines(
-    classifier: EmotionClassifier, files: Iterable[str], options: dict, failures: FailureReporter
+    classifier: EmotionClassifier,
+    files: Iterable[str],
+    options: dict,
+    report: Callable[[str, Exception], None],
 ) -> Iterator[Timeline]:
     from camser.audio import AudioError
 
@@ -140,47 +133,33 @@ def _timelines(
         try:
             yield classifier.timeline(file, **options)
         except AudioError as error:
-            failures(file, error)
+            report(file, error)
 
 
-# One decision per file ----------------------------------------------------------------------
-
-
-def _table(
-    predictions: Iterable[Prediction], labels: Sequence[str], files: Sequence[str]
+def _prediction_lines(
+    predictions: Iterable[Prediction], form: str, labels: Sequence[str], files: Sequence[str]
 ) -> Iterator[str]:
-    width = max(len("file"), *(len(escape_control_characters(file)) for file in files))
-    label_width = max(len("emotion"), *map(len, labels))
-    header = "".join(f"{label:>{max(8, len(label) + 2)}}" for label in labels)
-    yield f"{'file':{width}}  {'seconds':>9}  {'emotion':{label_width}}{header}"
-    for p in predictions:
-        values = "".join(f"{v:>{max(8, len(k) + 2)}.1%}" for k, v in p.probabilities.items())
-        source = escape_control_characters(p.source)
-        yield f"{source:{width}}  {p.seconds:>9.2f}  {p.emotion or '–':{label_width}}{values}"
-
-
-def _json(
-    predictions: Iterable[Prediction], labels: Sequence[str], files: Sequence[str]
-) -> Iterator[str]:
-    yield from _json_list(p._asdict() for p in predictions)
-
-
-def _csv(
-    predictions: Iterable[Prediction], labels: Sequence[str], files: Sequence[str]
-) -> Iterator[str]:
-    yield _csv_line(["source", "seconds", "emotion", "confidence", *labels])
-    for p in predictions:
-        values = [f"{value:.6f}" for value in (p.confidence, *p.probabilities.values())]
-        yield _csv_line([p.source, f"{p.seconds:.3f}", p.emotion or "", *values])
-
-
-PREDICTIONS = {"table": _table, "json": _json, "csv": _csv}
-
-
-# Timelines ----------------------------------------------------------------------------------
+    """One decision per file."""
+    if form == "json":
+        yield from _json_list(p._asdict() for p in predictions)
+    elif form == "csv":
+        yield _csv_line(["source", "seconds", "emotion", "confidence", *labels])
+        for p in predictions:
+            values = [f"{value:.6f}" for value in (p.confidence, *p.probabilities.values())]
+            yield _csv_line([p.source, f"{p.seconds:.3f}", p.emotion or "", *values])
+    else:
+        width = max(len("file"), *(len(escape_control_characters(file)) for file in files))
+        label_width = max(len("emotion"), *map(len, labels))
+        header = "".join(f"{label:>{max(8, len(label) + 2)}}" for label in labels)
+        yield f"{'file':{width}}  {'seconds':>9}  {'emotion':{label_width}}{header}"
+        for p in predictions:
+            values = "".join(f"{v:>{max(8, len(k) + 2)}.1%}" for k, v in p.probabilities.items())
+            source = escape_control_characters(p.source)
+            yield f"{source:{width}}  {p.seconds:>9.2f}  {p.emotion or '–':{label_width}}{values}"
 
 
 def _timeline_lines(timelines: Iterable[Timeline], form: str, threshold: float) -> Iterator[str]:
+    """The changes along each file."""
     from camser.inference import timeline_formats
 
     if form == "json":
@@ -209,8 +188,6 @@ def _json_list(items: Iterable[dict]) -> Iterator[str]:
 
 
 def _csv_line(cells: Sequence[str]) -> str:
-    import io
-
     text = io.StringIO()
     csv.writer(text, lineterminator="").writerow(cells)
     return text.getvalue()

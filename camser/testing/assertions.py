@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
-from typing import Any
+from collections.abc import Iterable
 
 import torch
 from torch import Tensor
@@ -21,9 +19,9 @@ class ConformanceWarning(UserWarning):
     """A note of a check that passes."""
 
 
-def expect(kept: bool, message: str) -> None:
-    """Raise a ConformanceError unless the condition ``kept`` is true."""
-    if not kept:
+def expect(condition: bool, message: str) -> None:
+    """Raise a ConformanceError unless the condition is true."""
+    if not condition:
         raise ConformanceError(message)
 
 
@@ -42,8 +40,10 @@ def expect_same(
         The allowed share.
     """
     expect(got.shape == wanted.shape, f"{what}: shape {list(got.shape)}, not {list(wanted.shape)}")
-    largest = float(wanted.double().abs().max()) if wanted.numel() else 0.0
-    difference = float((got.double() - wanted.double()).abs().max()) if wanted.numel() else 0.0
+    if not wanted.numel():
+        return
+    largest = float(wanted.double().abs().max())
+    difference = float((got.double() - wanted.double()).abs().max())
     expect(
         difference <= tolerance * largest,
         f"{what} by up to {difference:.3g}, where the largest value is {largest:.3g} "
@@ -60,19 +60,6 @@ def expect_finite(values: Tensor, what: str) -> None:
 def first_line(error: object) -> str:
     """The first line of an error's message, or the name of its type."""
     return (str(error).strip().splitlines() or [type(error).__name__])[0]
-
-
-@contextmanager
-def replaced(thing: Any, **attributes: Any) -> Iterator[None]:
-    """Replace attributes of an object or a module inside a ``with`` block."""
-    originals = {name: getattr(thing, name) for name in attributes}
-    for name, value in attributes.items():
-        setattr(thing, name, value)
-    try:
-        yield
-    finally:
-        for name, value in originals.items():
-            setattr(thing, name, value)
 
 
 def first_few(names: Iterable[str]) -> str:

@@ -11,9 +11,9 @@ from camser.fusion.base import Fusion
 from camser.registry import did_you_mean
 from camser.testing import checks_contract, checks_ddp, checks_device, checks_encoder, checks_model
 from camser.testing.assertions import ConformanceError, ConformanceWarning
-from camser.testing.plugin_under_test import PluginUnderTest, plugin_under_test
+from camser.testing.plugin_under_test import PluginUnderTest
 
-Function = Callable[[Any], str | None]  # of a class under test
+Function = Callable[[PluginUnderTest], str | None]  # may return a note
 
 _SHARED: dict[str, Function] = {
     "finite": checks_contract.finite,
@@ -31,7 +31,7 @@ _SHARED: dict[str, Function] = {
 ENCODER_CHECKS: dict[str, Function] = {
     "sizes": checks_contract.encoder_sizes,
     "rebuild": checks_encoder.rebuild,
-    "kept": checks_encoder.kept,
+    "cache": checks_encoder.cache,
     **_SHARED,
 }
 FUSION_CHECKS: dict[str, Function] = {"sizes": checks_contract.fusion_sizes, **_SHARED}
@@ -44,8 +44,6 @@ class Check(NamedTuple):
     ----------
     name : str
         The name of the check.
-    promise : str
-        What is checked.
     subject : PluginUnderTest
         The class with its parameters.
     function : callable
@@ -55,10 +53,14 @@ class Check(NamedTuple):
     """
 
     name: str
-    promise: str
     subject: PluginUnderTest
     function: Function
     reason: str | None
+
+    @property
+    def description(self) -> str:
+        """What is checked."""
+        return (self.function.__doc__ or "").splitlines()[0]
 
     def __call__(self) -> str | None:
         """Run the check. A note is returned, and shown as a ConformanceWarning.
@@ -70,17 +72,15 @@ class Check(NamedTuple):
         """
         try:
             note = self.function(self.subject)
-        except ConformanceError as error:
-            raise ConformanceError(self._failure(str(error))) from error
         except Exception as error:
-            reason = f"{type(error).__name__}: {error}"
-            raise ConformanceError(self._failure(reason)) from error
+            kind = "" if isinstance(error, ConformanceError) else f"{type(error).__name__}: "
+            raise ConformanceError(
+                f"{self.subject} fails the check {self.name!r}: {self.description}\n"
+                f"    {kind}{error}"
+            ) from error
         if note:
             warnings.warn(f"{self.subject}: {note}", ConformanceWarning, stacklevel=2)
         return note
-
-    def _failure(self, reason: str) -> str:
-        return f"{self.subject} fails the check {self.name!r}: {self.promise}\n    {reason}"
 
 
 def checks_of(
@@ -105,8 +105,8 @@ def checks_of(
     ValueError
         If ``expected_failures`` names a check that does not exist.
     """
-    subject = plugin_under_test(cls, specs, **params)
-    functions = ENCODER_CHECKS if issubclass(cls, Encoder) else FUSION_CHECKS
+    subject = PluginUnderTest(cls, specs, **params)
+    functions = ENCODER_CHECKS if subject.is_encoder else FUSION_CHECKS
     for name in cls.expected_failures:
         if name not in functions:
             raise ValueError(
@@ -114,10 +114,6 @@ def checks_of(
                 f"{', '.join(functions)}.{did_you_mean(name, functions)}"
             )
     return [
-        Check(name, _first_line(function), subject, function, cls.expected_failures.get(name))
+        Check(name, subject, function, cls.expected_failures.get(name))
         for name, function in functions.items()
     ]
-
-
-def _first_line(function: Function) -> str:
-    return (function.__doc__ or "").strip().splitlines()[0]

@@ -4,35 +4,28 @@ from __future__ import annotations
 
 import io
 import random
+from bisect import bisect_left
 from operator import itemgetter
 
 import numpy as np
 import torch
 from torch import Tensor, nn
 
-from camser.encoders.base import Encoder
 from camser.fusion.pooling import POOLINGS
 from camser.testing.assertions import expect, expect_finite, expect_same, first_few
-from camser.testing.plugin_under_test import (
-    LENGTHS,
-    ROWS,
-    EncoderUnderTest,
-    FusionUnderTest,
-    PluginUnderTest,
-    accepts,
-    map_tensors,
-)
+from camser.testing.plugin_under_test import LENGTHS, ROWS, PluginUnderTest, accepts, map_tensors
 
 PASSES = 4  # training passes, so that layers that are skipped at random are used at least once
 
 
 @torch.no_grad()
-def encoder_sizes(subject: EncoderUnderTest) -> None:
+def encoder_sizes(subject: PluginUnderTest) -> None:
     """Frames and channels are as declared, for any length down to the shortest."""
     encoder = subject.build().eval()
     expect(encoder.pooling in POOLINGS, f"pooling is {encoder.pooling!r}; allowed: {[*POOLINGS]}")
     longest = max(n for n in (*LENGTHS, subject.length) if accepts(encoder, n))
-    shortest = _shortest(encoder, longest)
+    lengths = range(1, longest)
+    shortest = 1 + bisect_left(lengths, True, key=lambda n: accepts(encoder, n))
     for num_samples in {n for n in LENGTHS if shortest < n < longest} | {shortest, longest}:
         num_frames = encoder.num_frames(num_samples)
         where = f"a segment of {num_samples} samples"
@@ -41,25 +34,20 @@ def encoder_sizes(subject: EncoderUnderTest) -> None:
             f"{where}: num_frames is {num_frames!r}; it must be a positive int",
         )
         frames = encoder(torch.randn(2, num_samples) / 10)
-        declared = [2, num_frames, encoder.out_channels]
+        got, declared = list(frames.shape), [2, num_frames, encoder.out_channels]
         expect(
-            list(frames.shape) == declared,
-            f"{where}: declared {declared} (segments, num_frames, out_channels), "
-            f"got {list(frames.shape)}",
+            got == declared,
+            f"{where}: declared {declared} (segments, num_frames, out_channels), got {got}",
         )
         expect(frames.dtype == torch.float32, f"{where}: frames are {frames.dtype}, not float32")
 
 
 @torch.no_grad()
-def fusion_sizes(subject: FusionUnderTest) -> None:
+def fusion_sizes(subject: PluginUnderTest) -> None:
     """The fused vector, the projections and the attention weights have the declared sizes."""
     fusion, frames = subject.build().eval(), subject.inputs()
-    fused = subject.run(fusion, frames)
-    declared = [ROWS, fusion.out_features]
-    expect(
-        list(fused.shape) == declared,
-        f"declared {declared} (segments, out_features), got {list(fused.shape)}",
-    )
+    got, declared = list(subject.run(fusion, frames).shape), [ROWS, fusion.out_features]
+    expect(got == declared, f"declared {declared} (segments, out_features), got {got}")
     projections, weights = fusion.projections(frames), fusion.attention_weights(frames)
     for what, tensors in (("projections", projections), ("attention_weights", weights)):
         unknown = [name for name in tensors if name not in subject.specs]
@@ -73,11 +61,8 @@ def fusion_sizes(subject: FusionUnderTest) -> None:
             f"the projection of {name!r} is {list(vector.shape)}, not [{ROWS}, features]",
         )
     for name, weight in weights.items():
-        declared = [ROWS, subject.specs[name].num_frames]
-        expect(
-            list(weight.shape) == declared,
-            f"the attention weights of {name!r} are {list(weight.shape)}, not {declared}",
-        )
+        got, declared = list(weight.shape), [ROWS, subject.specs[name].num_frames]
+        expect(got == declared, f"the attention weights of {name!r} are {got}, not {declared}")
 
 
 @torch.no_grad()
@@ -119,12 +104,12 @@ def gradients(subject: PluginUnderTest) -> None:
     module = subject.build().train()
     for _ in range(PASSES):
         inputs = subject.inputs()
-        if isinstance(subject, FusionUnderTest):
+        if not subject.is_encoder:
             inputs = map_tensors(inputs, Tensor.requires_grad_)
         _backward(subject.run(module, inputs))
     missing = [n for n, p in module.named_parameters() if p.requires_grad and p.grad is None]
     expect(not missing, f"no gradient reaches {first_few(missing)}; freeze those not trained")
-    if isinstance(inputs, dict):  # a fusion's
+    if not subject.is_encoder:
         unused = [name for name, frames in inputs.items() if frames.grad is None]
         expect(not unused, f"no gradient reaches the frames of {first_few(unused)}")
     for name, inputs in {"noise": subject.inputs(), **subject.extremes()}.items():
@@ -155,15 +140,6 @@ def saved(module: nn.Module) -> dict[str, Tensor]:
     torch.save(module.state_dict(), file)
     file.seek(0)
     return torch.load(file, weights_only=True)
-
-
-def _shortest(encoder: Encoder, longest: int) -> int:
-    """The smallest number of samples that an encoder accepts."""
-    low, high = 0, longest
-    while high - low > 1:
-        middle = (low + high) // 2
-        low, high = (low, middle) if accepts(encoder, middle) else (middle, high)
-    return high
 
 
 def _made_unequal(tensor: Tensor) -> Tensor:

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import partial
 from typing import Any
+from unittest import mock
 
 import torch
 from torch import Tensor, nn
@@ -21,7 +22,6 @@ from camser.testing.assertions import (
     expect_same,
     first_few,
     first_line,
-    replaced,
 )
 from camser.testing.plugin_under_test import PluginUnderTest, map_tensors
 from camser.training.compilation import compile_regions
@@ -29,6 +29,7 @@ from camser.training.compilation import compile_regions
 # A share of the output's norm. Layers with random weights may enlarge the rounding error of
 # bfloat16's 8 bits a hundred times; a larger difference is a wrong result.
 BF16_TOLERANCE = 0.5
+IN_FLOAT32 = "@fwd_default_precision(cast_inputs=torch.float32)"
 FLOAT64_TOLERANCE = 1e-3  # of float32 from float64, a share of the largest value
 
 
@@ -37,7 +38,7 @@ def precision(subject: PluginUnderTest) -> None:
     """It works under bfloat16 autocast; its front end and recurrent layers stay in float32."""
     module, inputs = subject.build().eval(), subject.inputs()
     wanted = subject.run(module, inputs)
-    monitor = BufferDtypeMonitor(module if isinstance(module, Encoder) else nn.Identity())
+    monitor = BufferDtypeMonitor(module if subject.is_encoder else nn.Identity())
     with _recurrent_in_float32(module), torch.autocast("cpu", torch.bfloat16), monitor:
         got = subject.run(module, inputs)
     expect_finite(got, "under autocast")
@@ -50,15 +51,12 @@ def precision(subject: PluginUnderTest) -> None:
     expect(
         not monitor.lowered,
         f"under autocast the buffer {first_few(sorted(monitor.lowered))} is multiplied in "
-        f"bfloat16; put @fwd_default_precision(cast_inputs=torch.float32) before the front "
-        f"end's forward",
+        f"bfloat16; put {IN_FLOAT32} before the front end's forward",
     )
-    if isinstance(module, Encoder) and type(module).front_end is not Encoder.front_end:
+    if subject.is_encoder and type(module).front_end is not Encoder.front_end:
         with torch.autocast("cpu", torch.bfloat16):
-            features = subject.run(module.front_end, inputs)
-        expect(
-            features.dtype == torch.float32, f"under autocast front_end returns {features.dtype}"
-        )
+            dtype = subject.run(module.front_end, inputs).dtype
+        expect(dtype == torch.float32, f"under autocast front_end returns {dtype}")
 
 
 @contextmanager
@@ -73,8 +71,8 @@ def _recurrent_in_float32(module: nn.Module) -> Iterator[None]:
         expect(
             not torch.is_autocast_enabled("cpu"),
             f"{name or 'it'} ({type(layer).__name__}) runs under autocast. On a GPU autocast uses "
-            f"float16 for it, and small gradients become zero; put "
-            f"@fwd_default_precision(cast_inputs=torch.float32) before the method that calls it",
+            f"float16 for it, and small gradients become zero; put {IN_FLOAT32} before the method "
+            f"that calls it",
         )
 
     layers = [(n, m) for n, m in module.named_modules() if isinstance(m, nn.RNNBase)]
@@ -133,35 +131,29 @@ def device(subject: PluginUnderTest) -> None:
 def _check_on_device(subject: PluginUnderTest, device_type: str, wanted: Tensor) -> None:
     """Run on another device. The "meta" device of torch computes only shapes and always exists."""
     module = subject.build().eval().to(device_type)
+    inputs = map_tensors(subject.inputs(), lambda tensor: tensor.to(device_type))
     try:
         with _autocast_knows_meta():
-            got = subject.run(
-                module, map_tensors(subject.inputs(), lambda tensor: tensor.to(device_type))
-            )
+            got = subject.run(module, inputs)
     except (RuntimeError, NotImplementedError, TypeError) as error:
         raise ConformanceError(
             f"on the device {device_type!r}: {first_line(error)}. Either a tensor stays on its "
             f"old device: make it a buffer (register_buffer(…, persistent=False)); or forward "
             f"reads values on the host (.item(), .numpy(), .cpu()), which makes each step wait"
         ) from error
-    got_type = got.device.type
-    expect(got_type == device_type, f"on the device {device_type!r} the output is on {got_type!r}")
-    expect(
-        got.shape == wanted.shape,
-        f"on the device {device_type!r} the output is {list(got.shape)}, not {list(wanted.shape)}",
-    )
+    facts = [(list(output.shape), output.device.type) for output in (got, wanted)]
+    declared = (facts[1][0], device_type)
+    expect(facts[0] == declared, f"the output's shape and device are {facts[0]}, not {declared}")
 
 
-@contextmanager
-def _autocast_knows_meta() -> Iterator[None]:
+def _autocast_knows_meta() -> Any:
     """Answer queries of the autocast state, as by fwd_default_precision, on the meta device too."""
     enabled, dtype = torch.is_autocast_enabled, torch.get_autocast_dtype
-    with replaced(
+    return mock.patch.multiple(
         torch,
         is_autocast_enabled=lambda *kind: kind != ("meta",) and enabled(*kind),
         get_autocast_dtype=lambda kind: torch.bfloat16 if kind == "meta" else dtype(kind),
-    ):
-        yield
+    )
 
 
 def compile(subject: PluginUnderTest) -> str | None:

@@ -11,6 +11,9 @@ from camser.fusion.base import Fusion
 from camser.testing.assertions import ConformanceError, ConformanceWarning
 from camser.testing.check_list import Check, checks_of
 
+if TYPE_CHECKING:
+    import pytest
+
 
 class CheckResult(NamedTuple):
     """The result of a check.
@@ -20,20 +23,20 @@ class CheckResult(NamedTuple):
     check : Check
         The check.
     status : str
-        "kept" (passed), "broken" (failed), "expected" (failed, as the class declares) or
-        "unexpected" (passed, although the class declares a failure).
-    told : str
+        "passed", "failed", "xfailed" (failed, as the class declares) or "xpassed" (passed,
+        although the class declares a failure).
+    message : str
         The numbers, the reason, or a note.
     """
 
     check: Check
     status: str
-    told: str
+    message: str
 
     @property
     def failed(self) -> bool:
-        """Whether the class must be corrected: status "broken" or "unexpected"."""
-        return self.status in ("broken", "unexpected")
+        """Whether the class must be corrected: status "failed" or "xpassed"."""
+        return self.status in ("failed", "xpassed")
 
 
 def run_checks(
@@ -46,7 +49,7 @@ def run_checks(
     checks = checks_of(cls, specs, **params)
     checks[0].subject.build()
     for check in checks:
-        yield _outcome(check)
+        yield _run(check)
 
 
 def check_encoder(cls: type[Encoder], **params: Any) -> list[CheckResult]:
@@ -69,43 +72,39 @@ def check_encoder(cls: type[Encoder], **params: Any) -> list[CheckResult]:
     ConformanceError
         If a check fails, or passes although the class declares a failure; it names all such checks.
     """
-    return _all_well(run_checks(cls, **params))
+    return _raise_failures(run_checks(cls, **params))
 
 
 def check_fusion(
     cls: type[Fusion], specs: Mapping[str, FrameSpec] | None = None, /, **params: Any
 ) -> list[CheckResult]:
     """Run all checks of a fusion; see ``check_encoder``, and ``checks_of`` for ``specs``."""
-    return _all_well(run_checks(cls, specs, **params))
+    return _raise_failures(run_checks(cls, specs, **params))
 
 
-def _outcome(check: Check) -> CheckResult:
+def _run(check: Check) -> CheckResult:
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", ConformanceWarning)
-            note = check()
+            note = check() or ""
     except ConformanceError as error:
         if check.reason is None:
-            return CheckResult(check, "broken", str(error))
-        return CheckResult(check, "expected", check.reason)
+            return CheckResult(check, "failed", str(error))
+        return CheckResult(check, "xfailed", check.reason)
     if check.reason is None:
-        return CheckResult(check, "kept", note or "")
+        return CheckResult(check, "passed", note)
     reason = f"it is declared to fail ({check.reason}), but it passes: remove the declaration"
-    return CheckResult(check, "unexpected", reason)
+    return CheckResult(check, "xpassed", reason)
 
 
-def _all_well(outcomes: Iterator[CheckResult]) -> list[CheckResult]:
-    results = list(outcomes)
-    failures = [f"{r.check.name}: {r.told}" for r in results if r.failed]
+def _raise_failures(results: Iterator[CheckResult]) -> list[CheckResult]:
+    done = list(results)
+    failures = [f"{r.check.name}: {r.message}" for r in done if r.failed]
     if failures:
         raise ConformanceError(
-            f"{len(failures)} of {len(results)} checks failed\n" + "\n".join(failures)
+            f"{len(failures)} of {len(done)} checks failed\n" + "\n".join(failures)
         )
-    return results
-
-
-if TYPE_CHECKING:
-    import pytest
+    return done
 
 
 def parametrize_with_checks(
@@ -125,12 +124,9 @@ def parametrize_with_checks(
     """
     import pytest
 
-    def expected(check: Check) -> list:
-        if check.reason is None:
-            return []
-        return [pytest.mark.xfail(reason=check.reason, raises=ConformanceError, strict=True)]
-
-    return pytest.mark.parametrize(
-        "check",
-        [pytest.param(c, id=c.name, marks=expected(c)) for c in checks_of(cls, specs, **params)],
-    )
+    cases = []
+    for check in checks_of(cls, specs, **params):
+        reason = check.reason or ""
+        xfail = pytest.mark.xfail(reason=reason, raises=ConformanceError, strict=True)
+        cases.append(pytest.param(check, id=check.name, marks=[xfail] if reason else []))
+    return pytest.mark.parametrize("check", cases)

@@ -1,4 +1,4 @@
-"""An encoder and a fusion that keep every promise, and for each promise one that breaks it."""
+"""An encoder and a fusion that pass every check, and for each check one that fails it."""
 
 import torch
 from speechbrain.utils.autocast import fwd_default_precision
@@ -46,7 +46,7 @@ class EncoderRebuild(Bands):
         return {"size": self.out_channels}
 
 
-class EncoderKept(Bands):
+class EncoderCache(Bands):
     def front_end(self, waves):
         return super().front_end(nn.functional.dropout(waves, 0.1, self.training))
 

@@ -1,4 +1,4 @@
-"""Every built-in plugin keeps every promise: the kit that others use, on our own."""
+"""Every built-in plugin passes every check: the kit that others use, on our own."""
 
 import pytest
 
@@ -6,7 +6,7 @@ from camser import registry
 from camser.testing import checks_of
 from tests.helpers.recipe_runs import TINY_WAV2VEC2, TINY_WHISPER
 
-# Where torch.compile breaks a graph is told, and breaks no promise.
+# Where torch.compile breaks a graph is a note, and no failure.
 pytestmark = pytest.mark.filterwarnings("ignore::camser.testing.ConformanceWarning")
 
 GUIDED = {"guides": ["mfcc", "spectrogram"], "target": "wav2vec2", "projection_size": 8}

@@ -11,7 +11,7 @@ from camser import registry
 from camser.encoders import Encoder
 from camser.encoders.wav2vec2 import Wav2Vec2
 from camser.encoders.whisper import Whisper
-from camser.testing.plugin_under_test import plugin_under_test
+from camser.testing.plugin_under_test import PluginUnderTest
 from camser.training.compilation import compile_regions, eager_unless_full_batch, find_regions
 from tests.helpers.recipe_runs import TINY_WAV2VEC2, TINY_WHISPER
 from tests.testing.test_builtin_plugins import BUILT_INS, VARIANTS
@@ -144,7 +144,7 @@ def test_recomputed_layers_are_those_of_the_first_pass(start, monkeypatch):
 
 @pytest.mark.parametrize("cls, config", [(Wav2Vec2, TINY_WAV2VEC2), (Whisper, TINY_WHISPER)])
 def test_noise_traces_into_whole_graphs(cls, config):
-    _same_as_plain(plugin_under_test(cls, config=config, **NOISE), "eager", tolerance=1e-6)
+    _same_as_plain(PluginUnderTest(cls, config=config, **NOISE), "eager", tolerance=1e-6)
 
 
 CASES = {**{name: (name, params) for (_, name), params in BUILT_INS.items()}, **VARIANTS}
@@ -163,7 +163,7 @@ def test_generated_code_gives_the_same_outputs_and_gradients(label):
             params = {**params, "dropout": 0.0}
         # A share of the largest value: other orders of summation, through a few layers.
         _same_as_plain(
-            plugin_under_test(registry.load(kind, name), **params), "inductor", tolerance=1e-3
+            PluginUnderTest(registry.load(kind, name), **params), "inductor", tolerance=1e-3
         )
 
 

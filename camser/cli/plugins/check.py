@@ -3,21 +3,22 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 from camser import registry
 from camser.build import load_plugin_class
 from camser.cli.plugins.show import PLACEHOLDERS
-from camser.testing import CheckResult, checks_of, run_checks
+from camser.testing import ENCODER_CHECKS, CheckResult, run_checks
 
-MARKS = {"kept": "ok", "expected": "expected", "broken": "FAILED", "unexpected": "FAILED"}
+MARKS = {"passed": "ok", "xfailed": "expected", "failed": "FAILED", "xpassed": "FAILED"}
 SUMMARY = {"ok": "ok", "expected": "expected to fail", "FAILED": "FAILED"}
 INDENT = 10  # of the details of a failed check
+WIDTH = max(map(len, ENCODER_CHECKS))
 
 
-def check(kind: str, name: str, params: Mapping[str, Any], tell: Callable[[str], None]) -> bool:
-    """Run all checks of a plugin.
+def check(kind: str, name: str, params: Mapping[str, Any]) -> bool:
+    """Run all checks of a plugin, and print the result of each and a summary.
 
     Arguments
     ---------
@@ -27,8 +28,6 @@ def check(kind: str, name: str, params: Mapping[str, Any], tell: Callable[[str],
         As a recipe writes it.
     params : mapping
         Its parameters.
-    tell : callable
-        Called with the line of each check as soon as it is known, and last with a summary.
 
     Returns
     -------
@@ -42,22 +41,21 @@ def check(kind: str, name: str, params: Mapping[str, Any], tell: Callable[[str],
     """
     plugin = load_plugin_class(kind, name)
     registry.check_parameters(plugin, name, *PLACEHOLDERS[kind], **params)
-    width = max(len(c.name) for c in checks_of(plugin, **params))
     counts: Counter[str] = Counter()
-    for outcome in run_checks(plugin, **params):
-        mark = MARKS[outcome.status]
+    for result in run_checks(plugin, **params):
+        mark = MARKS[result.status]
         counts[mark] += 1
-        tell(f"{mark:{INDENT}}{outcome.check.name:{width}}  {_details(outcome)}")
+        print(f"{mark:{INDENT}}{result.check.name:{WIDTH}}  {_details(result)}", flush=True)
     totals = ", ".join(f"{counts[mark]} {words}" for mark, words in SUMMARY.items() if counts[mark])
-    tell(f"{counts.total()} checks: {totals}")
+    print(f"{counts.total()} checks: {totals}")
     return not counts["FAILED"]
 
 
-def _details(outcome: CheckResult) -> str:
-    """What a passed check shows, with its notes; of a failed one, the reason."""
-    if outcome.status == "expected":
-        return f"expected to fail: {outcome.told}"
-    if outcome.status == "unexpected":
-        return f"passed although expected to fail ({outcome.check.reason}): take that out"
-    lines = [outcome.check.promise, *outcome.told.splitlines()[outcome.status == "broken" :]]
-    return f"\n{' ' * INDENT}".join(line.strip() for line in lines)
+def _details(result: CheckResult) -> str:
+    """What was checked, with notes or, if it failed, the reason."""
+    if result.status == "xfailed":
+        return f"expected to fail: {result.message}"
+    if result.status == "xpassed":
+        return result.message
+    lines = result.message.splitlines()[result.status == "failed" :]  # without what was checked
+    return f"\n{' ' * INDENT}".join(line.strip() for line in [result.check.description, *lines])

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import functools
 import json
 import sys
 
@@ -15,17 +14,12 @@ def list_plugins(arguments: argparse.Namespace) -> None:
     """Print what is installed; with ``--load``, whether each can be used."""
     rows = [plugin._asdict() for plugin in listing.listed()]
     if arguments.load:
-        from camser.cli.plugins.listing import load_error
-
-        for row in rows:
-            row["fault"] = load_error(row["kind"], row["name"])
+        rows = [{**row, "fault": listing.load_error(row["kind"], row["name"])} for row in rows]
     if arguments.json:
         print(json.dumps(rows, indent=1))
-        return
-    if arguments.load:
-        rows = [{**row, "fault": row["fault"] or "loads"} for row in rows]
-    for line in format_columns([list(row.values()) for row in rows]):
-        print(line)
+    else:
+        cells = [[value or "loads" for value in row.values()] for row in rows]
+        print("\n".join(format_columns(cells)))
 
 
 def show(arguments: argparse.Namespace) -> None:
@@ -40,18 +34,15 @@ def show(arguments: argparse.Namespace) -> None:
 
 def check(arguments: argparse.Namespace) -> None:
     """Run the conformance kit; the exit status is 1 if a check fails."""
-    from camser.cli.plugins import check
+    from camser.cli.plugins.check import check
     from camser.cli.plugins.recipe import read_params
 
     params = read_params(arguments.params)
-    kinds = listing.kinds_of(arguments.name, arguments.kind)
-    if len(kinds) > 1:
-        raise ValueError(
-            f"{arguments.name!r} is {' and '.join(kinds)}; choose one: --kind {kinds[0]}"
-        )
-    print_line = functools.partial(print, flush=True)
-    passed = check.check(kinds[0], arguments.name, params, print_line)
-    sys.exit(int(not passed))
+    kind, *others = listing.kinds_of(arguments.name, arguments.kind)
+    if others:
+        kinds = " and ".join([kind, *others])
+        raise ValueError(f"{arguments.name!r} is {kinds}; choose one: --kind {kind}")
+    sys.exit(int(not check(kind, arguments.name, params)))
 
 
 def describe(arguments: argparse.Namespace) -> None:
@@ -70,15 +61,8 @@ def new(arguments: argparse.Namespace) -> None:
     from camser.cli.plugins.new_package import write_package
 
     written = write_package(arguments.name, arguments.kind, arguments.folder)
-    print("\n".join(map(str, written)))
     folder = written[0].parent
-    print(f'\npip install -e "{folder}[test]"\npytest {folder}')
+    print(*written, f'\npip install -e "{folder}[test]"\npytest {folder}', sep="\n")
 
 
-ACTIONS = {
-    "list": list_plugins,
-    "show": show,
-    "check": check,
-    "describe": describe,
-    "new": new,
-}
+ACTIONS = {"list": list_plugins, "show": show, "check": check, "describe": describe, "new": new}

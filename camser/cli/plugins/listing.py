@@ -76,18 +76,18 @@ def load_error(kind: str, name: str) -> str:
     name : str
         As a recipe writes it.
     """
+    cause: BaseException | None
     try:
         # The prints of a module must not mix with the table or the JSON.
         with redirect_stdout(sys.stderr):
             from camser.build import load_plugin_class
 
             load_plugin_class(kind, name)
+        return ""
     except registry.PluginError as error:
-        return str(error) if error.__cause__ is None else _not_imported(error.__cause__)
+        cause = error.__cause__
+        if cause is None:
+            return str(error)
     except (ImportError, SystemExit) as error:  # torch is missing; a module exits Python
-        return _not_imported(error)
-    return ""
-
-
-def _not_imported(error: BaseException) -> str:
-    return f"cannot be imported: {name_and_message(error)}"
+        cause = error
+    return f"cannot be imported: {name_and_message(cause)}"

@@ -32,52 +32,42 @@ def draw(found: Mapping[str, Any]) -> str:
     found : mapping
         As ``model_summary.summarize_model`` returns it.
     """
+    segments, samples = f"segments of {found['segment_seconds']:g} s", found["segment_samples"]
     rows = [
         Row(parameters="parameters", trained="trained"),
-        Row(
-            "waveform",
-            f"segments of {found['segment_seconds']:g} s",
-            "",
-            _size(found["segment_samples"]),
-        ),
+        Row("waveform", segments, size=_size(samples)),
         *_encoders(found["encoders"], found["fusion"]["parts"]),
         BACK,
         *_fusion(found["fusion"]),
         BACK,
         *_head(found),
         Row(),
-        _counted(Row("total"), found["total"]),
+        Row("total", **_counts(found["total"])),
     ]
-    left = format_columns([row[:5] for row in rows], right=[3])
-    right = format_columns([row[5:] for row in rows], right=[0, 1])
-    width = max(map(len, left))
-    lines = []
-    for row, drawing, numbers in zip(rows, left, right, strict=True):
-        if row is BACK:
-            drawing = drawing.ljust(width - 1, "─") + "┘"
-        lines.append(f"{drawing:{width}}  {numbers}".rstrip())
-    return "\n".join(lines)
+    lines = format_columns(rows, right=[3, 5, 6])
+    corner = max(line.find("┐") for line in lines)
+    return "\n".join(
+        line.ljust(corner, "─") + "┘" if row is BACK else line
+        for row, line in zip(rows, lines, strict=True)
+    )
 
 
 def _encoders(encoders: Mapping[str, Any], projections: Mapping[str, Any]) -> Iterator[Row]:
-    joins = _joins([True] * len(encoders))
-    for (name, encoder), tip, join in zip(encoders.items(), _tips(encoders), joins, strict=True):
+    branches = _branches([True] * len(encoders))
+    for (name, encoder), (tip, join) in zip(encoders.items(), branches, strict=True):
         how = encoder["pooling"] if projections[name]["weighed_by"] is None else "weighed"
         how += ", standardized" if encoder["standardised"] else ""
-        row = Row(f"{tip} {name}", encoder["plugin"], how, _size(*encoder["frames"]), join)
-        yield _counted(row, encoder)
+        size = _size(*encoder["frames"])
+        yield Row(f"{tip} {name}", encoder["plugin"], how, size, join, **_counts(encoder))
 
 
 def _fusion(fusion: Mapping[str, Any]) -> Iterator[Row]:
     projections = fusion["parts"]
-    yield _counted(Row(fusion["name"], fusion["plugin"]), fusion)
-    joins = _joins([projection["is_fused"] for projection in projections.values()])
-    for (name, projection), tip, join in zip(
-        projections.items(), _tips(projections), joins, strict=True
-    ):
-        yield Row(
-            f"{tip} {name}", _role(name, projections), "", _size(projection["features"]), join
-        )
+    yield Row(fusion["name"], fusion["plugin"], **_counts(fusion))
+    branches = _branches([projection["is_fused"] for projection in projections.values()])
+    for (name, projection), (tip, join) in zip(projections.items(), branches, strict=True):
+        role, size = _role(name, projections), _size(projection["features"])
+        yield Row(f"{tip} {name}", role, size=size, join=join)
 
 
 def _role(name: str, projections: Mapping[str, Any]) -> str:
@@ -90,34 +80,31 @@ def _role(name: str, projections: Mapping[str, Any]) -> str:
 
 
 def _head(model: Mapping[str, Any]) -> Iterator[Row]:
-    fused, embedding, head = model["fusion"]["out_features"], model["embedding_size"], model["head"]
-    layers = " → ".join(map(str, [fused, *model["hidden"]["sizes"]]))
+    fused, head, hidden = model["fusion"]["out_features"], model["head"], model["hidden"]
+    embedding = _size(model["embedding_size"])
     yield Row("fused vector", size=_size(fused))
     yield DOWN
-    if model["hidden"]["sizes"]:
-        yield _counted(Row("hidden layers", layers, "", _size(embedding)), model["hidden"])
+    if hidden["sizes"]:
+        layers = " → ".join(map(str, [fused, *hidden["sizes"]]))
+        yield Row("hidden layers", layers, size=embedding, **_counts(hidden))
         yield DOWN
-    yield Row("embedding", "mean over segments", "", _size(embedding))
+    yield Row("embedding", "mean over segments", size=embedding)
     yield DOWN
-    yield _counted(Row("head", ", ".join(head["labels"]), "", _size(head["classes"])), head)
+    yield Row("head", ", ".join(head["labels"]), size=_size(head["classes"]), **_counts(head))
 
 
-def _tips(names: Mapping[str, Any]) -> list[str]:
-    """Where each branch leaves the stem."""
-    return [" ├─"] * (len(names) - 1) + [" └─"]
+def _branches(are_joined: Sequence[bool]) -> list[tuple[str, str]]:
+    """Where each branch leaves the stem, and where it meets the line down, if it is joined."""
+    tips = [" ├─"] * (len(are_joined) - 1) + [" └─"]
+    joins, first = [], True
+    for is_joined in are_joined:
+        joins.append(("──┐" if first else "──┤") if is_joined else ("" if first else "  │"))
+        first = first and not is_joined
+    return list(zip(tips, joins, strict=True))
 
 
-def _joins(are_joined: Sequence[bool]) -> list[str]:
-    """Where each branch meets the line down; one that ends before it leaves the line unbroken."""
-    first = are_joined.index(True) if any(are_joined) else len(are_joined)
-    return [
-        ("──┐" if row == first else "──┤") if joined else ("  │" if row > first else "")
-        for row, joined in enumerate(are_joined)
-    ]
-
-
-def _counted(row: Row, counts: Mapping[str, int]) -> Row:
-    return row._replace(parameters=f"{counts['parameters']:,}", trained=f"{counts['trained']:,}")
+def _counts(part: Mapping[str, int]) -> dict[str, str]:
+    return {name: f"{part[name]:,}" for name in ("parameters", "trained")}
 
 
 def _size(*sizes: int | None) -> str:

@@ -14,7 +14,6 @@ from torch import Tensor
 
 from camser import registry
 from camser.audio import SAMPLE_RATE
-from camser.encoders.base import FrameSpec
 from camser.fusion.base import Fusion
 from camser.model import EmotionHead, UtteranceEncoder, count_parameters
 
@@ -51,23 +50,30 @@ def summarize_model(
     }
     name = model.architecture["fusion"]
     pooling = model.architecture["fusions"][name].get("pooling") or {}
-    encoders = {
-        modality: {
-            **_origin(model, modality),
-            "frames": [spec.num_frames, spec.channels],
-            "pooling": pooling.get(modality, spec.pooling),
-            "standardised": spec.standardize,
-            **counts[modality],
+    origins = {
+        component: {
+            "plugin": registry.qualified_name(origin),
+            "distribution": origin["distribution"],
+            "version": origin["version"],
         }
-        for modality, spec in model.fusion.specs.items()
+        for component, origin in model.plugins.items()
     }
     return {
         "segment_seconds": model.segment_samples / SAMPLE_RATE,
         "segment_samples": model.segment_samples,
-        "encoders": encoders,
+        "encoders": {
+            modality: {
+                **origins[modality],
+                "frames": [spec.num_frames, spec.channels],
+                "pooling": pooling.get(modality, spec.pooling),
+                "standardised": spec.standardize,
+                **counts[modality],
+            }
+            for modality, spec in model.fusion.specs.items()
+        },
         "fusion": {
             "name": name,
-            **_origin(model, name),
+            **origins[name],
             "parts": summarize_fusion(model.fusion),
             "out_features": model.fusion.out_features,
             **counts["fusion"],
@@ -88,7 +94,7 @@ def summarize_fusion(fusion: Fusion) -> dict[str, dict[str, Any]]:
     Arguments
     ---------
     fusion : Fusion
-        Of any plugin.
+        Of any plugin; it is left in evaluation mode.
 
     Returns
     -------
@@ -99,6 +105,7 @@ def summarize_fusion(fusion: Fusion) -> dict[str, dict[str, Any]]:
 
     Example
     -------
+    >>> from camser.encoders import FrameSpec
     >>> from camser.fusion.co_attention import CoAttention
     >>> specs = {"a": FrameSpec(4, 3, "mean"), "b": FrameSpec(5, 2, "mean")}
     >>> sizes = {"output_modalities": ["b"], "projection_size": 8}
@@ -107,49 +114,35 @@ def summarize_fusion(fusion: Fusion) -> dict[str, dict[str, Any]]:
     >>> modalities["a"]["is_fused"], modalities["b"]["weighed_by"]
     (False, ['a'])
     """
-    was_training = fusion.training
     fusion.eval()
-    try:
-        frames = _any_frames(fusion.specs)
-        with torch.no_grad():
-            projections, fused = fusion.projections(frames), fusion(frames)
-        weighed = _dependencies(fusion.attention_weights(frames), frames)
-    finally:
-        fusion.train(was_training)
-    fused_names = _concatenated(projections, fused)
+    draw = torch.Generator().manual_seed(0)
+    frames = {
+        name: torch.randn(1, spec.num_frames, spec.channels, generator=draw, requires_grad=True)
+        for name, spec in fusion.specs.items()
+    }
+    with torch.no_grad():
+        projections, fused = fusion.projections(frames), fusion(frames)
+    weights = fusion.attention_weights(frames)
+    concatenated = _concatenated(projections, fused)
     return {
         name: {
             "features": projections[name].shape[1] if name in projections else None,
-            "weighed_by": weighed.get(name),
-            "is_fused": name in fused_names,
+            "weighed_by": _dependencies(name, weights[name], frames) if name in weights else None,
+            "is_fused": name in concatenated,
         }
         for name in fusion.specs
     }
 
 
-def _any_frames(specs: Mapping[str, FrameSpec]) -> dict[str, Tensor]:
-    """Frames of one segment, the same at each call."""
-    draw = torch.Generator().manual_seed(0)
-    return {
-        name: torch.randn(1, spec.num_frames, spec.channels, generator=draw, requires_grad=True)
-        for name, spec in specs.items()
-    }
-
-
-def _dependencies(
-    weights: Mapping[str, Tensor], frames: Mapping[str, Tensor]
-) -> dict[str, list[str]]:
-    """The other modalities that the weights of each one's frames depend on."""
-    dependencies = {}
-    for target, weight in weights.items():
-        gradients = [None] * len(frames)
-        if weight.requires_grad:
-            gradients = torch.autograd.grad(
-                weight.sum(), list(frames.values()), allow_unused=True, retain_graph=True
-            )
-        pairs = zip(frames, gradients, strict=True)
-        dependencies[target] = [n for n, grad in pairs if grad is not None and n != target]
-    return dependencies
+def _dependencies(target: str, weights: Tensor, frames: Mapping[str, Tensor]) -> list[str]:
+    """The other modalities that the weights of the target's frames depend on."""
+    if not weights.requires_grad:
+        return []
+    gradients = torch.autograd.grad(
+        weights.sum(), list(frames.values()), allow_unused=True, retain_graph=True
+    )
+    pairs = zip(frames, gradients, strict=True)
+    return [name for name, gradient in pairs if gradient is not None and name != target]
 
 
 def _concatenated(projections: Mapping[str, Tensor], fused: Tensor) -> list[str]:
@@ -172,12 +165,3 @@ def _classes(model: UtteranceEncoder, head: EmotionHead) -> int:
             f"the head does not take embeddings of {model.embedding_size} features ({error}); give "
             f"it the size of the last hidden layer"
         ) from error
-
-
-def _origin(model: UtteranceEncoder, component: str) -> dict[str, str]:
-    origin = model.plugins[component]
-    return {
-        "plugin": registry.qualified_name(origin),
-        "distribution": origin["distribution"],
-        "version": origin["version"],
-    }

@@ -11,10 +11,18 @@ import camser
 from camser import registry
 from camser.runtime.files import atomic_folder
 
-SMALL = {"encoder": "channels=8", "fusion": "size=8"}  # small sizes, for quick tests
-OVERRIDES = {
-    "encoder": '--encoders="{$name: {plugin: $name}}" --modalities="[mfcc, $name]" --fusion=concat',
-    "fusion": '--fusions="{$name: {plugin: $name}}" --fusion=$name',
+KINDS = {
+    "encoder": {
+        "article": "an",
+        "small": "channels=8",  # for quick tests
+        "override": '--encoders="{NAME: {plugin: NAME}}" --modalities="[mfcc, NAME]" '
+        "--fusion=concat",
+    },
+    "fusion": {
+        "article": "a",
+        "small": "size=8",
+        "override": '--fusions="{NAME: {plugin: NAME}}" --fusion=NAME',
+    },
 }
 
 
@@ -52,34 +60,26 @@ def write_package(name: str, kind: str, folder: str | Path | None = None) -> lis
         f"{words['module']}.py": f"{kind}.py",
         f"tests/test_{name}.py": "test.py",
     }
+    sources = files("camser.cli.plugins") / "templates"
     with atomic_folder(folder) as new:
         (new / "tests").mkdir()
         for path, template in templates.items():
-            (new / path).write_text(_filled(template, words), encoding="utf-8")
+            text = Template((sources / f"{template}.txt").read_text("utf-8")).substitute(words)
+            (new / path).write_text(text, encoding="utf-8")
     return [folder / path for path in templates]
 
 
 def check_name(name: str, kind: str) -> None:
-    """Raise a ValueError unless a new plugin can have this name.
-
-    Arguments
-    ---------
-    name : str
-        Of the plugin.
-    kind : str
-        "encoder" or "fusion".
-    """
+    """Raise a ValueError unless a new plugin can have this name."""
     if not re.fullmatch(r"[a-z][a-z0-9]*(_[a-z0-9]+)*", name):
-        close = re.sub(r"\W+|_+", "_", name.lower()).strip("_").lstrip("_0123456789")
-        hint = f", e.g. {close!r}" if close.isascii() and close.isidentifier() else ""
         raise ValueError(
             f"the name is {name!r}; it must be lower-case letters, digits and single "
-            f"underscores, and begin with a letter{hint}"
+            f"underscores, and begin with a letter, e.g. 'late_vote2'"
         )
     for point in registry.find_all(kind, name):
         dist = registry.distribution_of(point)
         raise ValueError(
-            f"{dist.name} {dist.version} has {_article(kind)} {kind} {name!r} "
+            f"{dist.name} {dist.version} has {KINDS[kind]['article']} {kind} {name!r} "
             f"already; a recipe could not distinguish them by this name: give another"
         )
 
@@ -90,23 +90,13 @@ def _words(name: str, kind: str) -> dict[str, str]:
     if not cls.endswith(kind.capitalize()) or cls == kind.capitalize():
         cls += kind.capitalize()  # so that it hides nothing that its module imports
     return {
+        **KINDS[kind],
         "name": name,
         "kind": kind,
-        "article": _article(kind),
         "cls": cls,
         "module": f"camser_{name}",
         "distribution": f"camser-{name.replace('_', '-')}",
         "group": registry.GROUPS[kind],
         "camser": camser.__version__,
-        "small": SMALL[kind],
-        "override": Template(OVERRIDES[kind]).substitute(name=name),
+        "override": KINDS[kind]["override"].replace("NAME", name),
     }
-
-
-def _filled(template: str, words: dict[str, str]) -> str:
-    text = files("camser.cli.plugins").joinpath(f"templates/{template}.txt").read_text("utf-8")
-    return Template(text).substitute(words)
-
-
-def _article(kind: str) -> str:
-    return "an" if kind[0] in "aeiou" else "a"

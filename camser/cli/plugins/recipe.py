@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import inspect
 from collections.abc import Sequence
 from io import StringIO
 from pathlib import Path
@@ -13,7 +12,6 @@ from ruamel.yaml import YAML
 from ruamel.yaml.error import YAMLError
 
 import camser
-from camser import registry
 from camser.build import MODEL_KEYS, validate_model_config
 from camser.config.settings import Settings, SettingsError, explain_build_errors, read_arguments
 from camser.model import EmotionHead, UtteranceEncoder
@@ -52,6 +50,11 @@ def read_params(text: str | None) -> dict[str, Any]:
 
 RECIPES = Path(camser.__file__).parent.parent / "recipes"  # in a checkout; a wheel has none
 BUILT = ("embedding_model", "classifier")
+WITHOUT_WEIGHTS = (
+    "If weights are missing, describe it with random ones: "
+    '--encoders="{spectrogram: {weights: null}, '
+    'wav2vec2: {source: null, config: {model_type: wav2vec2}}}"'
+)
 
 
 def read(argv: Sequence[str]) -> Settings:
@@ -94,7 +97,7 @@ def build(settings: Settings) -> tuple[UtteranceEncoder, EmotionHead]:
         try:
             built = load_hyperpyyaml(text.getvalue())
         except ValueError as error:
-            raise ValueError(f"{error}{_without_weights(settings.values)}") from error
+            raise ValueError(f"{error}\n{WITHOUT_WEIGHTS}") from error
     model, head = (built[name] for name in BUILT)
     if not getattr(model, "architecture", None):
         raise ValueError(
@@ -114,20 +117,3 @@ def _find(path: str) -> Path:
     names = ", ".join(str(p.relative_to(RECIPES.parent)) for p in offered)
     problem = "several recipes have it" if matches else "no such file, from here or in a recipe"
     raise SettingsError(f"{path}: {problem}" + (f"; give one of: {names}" if names else ""))
-
-
-def _without_weights(values: dict[str, Any]) -> str:
-    """The option that builds a recipe's encoders with random weights."""
-    random: dict[str, str] = {}
-    for name in values["modalities"]:
-        table = values["encoders"][name]
-        takes = inspect.signature(registry.load("encoder", table["plugin"])).parameters
-        if table.get("source") and "config" in takes:
-            model_type = table["plugin"].rpartition(":")[2]
-            random[name] = f"{{source: null, config: {{model_type: {model_type}}}}}"
-        elif table.get("weights"):
-            random[name] = "{weights: null}"
-    if not random:
-        return ""
-    tables = ", ".join(f"{name}: {table}" for name, table in random.items())
-    return f'\nTo describe it with random weights add --encoders="{{{tables}}}"'

@@ -7,7 +7,6 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-import torch
 from torch import nn
 
 from camser import registry
@@ -20,6 +19,14 @@ from camser.fusion.base import Fusion
 from camser.runtime.messages import name_and_message, one_line
 
 INDENT = "    "
+SECONDS = (3, 1)  # of the paper's segments, and of short ones
+PLACEHOLDERS: dict[str, tuple] = {"encoder": (), "fusion": ({},)}  # arguments before the parameters
+# The frames of the paper's three encoders, for segments of 3 s.
+PAPER_SPECS = {
+    "mfcc": FrameSpec(300, 512, "flatten"),
+    "spectrogram": FrameSpec(6, 1536, "flatten"),
+    "wav2vec2": FrameSpec(149, 768, "mean"),
+}
 
 
 def plugin_page(kind: str, name: str, params: Mapping[str, Any]) -> str:
@@ -42,36 +49,33 @@ def plugin_page(kind: str, name: str, params: Mapping[str, Any]) -> str:
     point, plugin = registry.find(kind, name), load_plugin_class(kind, name)
     if params:
         registry.check_parameters(plugin, name, *PLACEHOLDERS[kind], **params)
-    expected = getattr(plugin, "expected_failures", {})
     dist = registry.distribution_of(point)
+    source, line = inspect.getfile(plugin), inspect.getsourcelines(plugin)[1]
+    docstring = inspect.cleandoc(plugin.__doc__ or "no docstring").splitlines()
+    expected: Mapping[str, str] = getattr(plugin, "expected_failures", {})
     sections = [
-        f"{kind} {point.name}, {dist.name} {dist.version}\n{_location(plugin)}",
-        _indented(inspect.cleandoc(plugin.__doc__ or "no docstring")),
+        f"{kind} {point.name}, {dist.name} {dist.version}\n"
+        f"class {plugin.__module__}.{plugin.__qualname__}, {Path(source)}:{line}",
+        "\n".join((INDENT + line).rstrip() for line in docstring),
         _table("parameters", _parameters(kind, plugin)),
-        _table("expected failures", [[check, reason] for check, reason in expected.items()]),
-        _table(*of(kind, name, params)),
+        _table("expected failures", [list(item) for item in expected.items()]),
+        _table(*_sizes(kind, name, params)),
     ]
     return "\n\n".join(section for section in sections if section)
 
 
-def _location(plugin: type) -> str:
-    source = Path(inspect.getfile(plugin))
-    line = inspect.getsourcelines(plugin)[1]
-    return f"class {plugin.__module__}.{plugin.__qualname__}, {source}:{line}"
-
-
 def _parameters(kind: str, plugin: type) -> list[list[str]]:
     """The name, annotation and default of each; without a fusion's first, the frame specs."""
-    takes = list(inspect.signature(plugin).parameters.values())
     rows = []
+    takes = list(inspect.signature(plugin).parameters.values())
     for parameter in takes[len(PLACEHOLDERS[kind]) :]:
-        empty, variadic = parameter.empty, parameter.kind.name.startswith("VAR_")
-        written = parameter.annotation
+        empty, written = parameter.empty, parameter.annotation
         if not isinstance(written, str):
             written = "" if written is empty else inspect.formatannotation(written)
         default = "required" if parameter.default is empty else repr(parameter.default)
-        name = str(parameter.replace(annotation=empty, default=empty))
-        rows.append([name, written, "" if variadic else default])
+        if parameter.kind in (parameter.VAR_POSITIONAL, parameter.VAR_KEYWORD):
+            default = ""
+        rows.append([str(parameter.replace(annotation=empty, default=empty)), written, default])
     return rows
 
 
@@ -79,67 +83,33 @@ def _table(title: str, rows: list[list[str]]) -> str:
     return "\n".join([title, *format_columns(rows, INDENT)]) if rows else ""
 
 
-def _indented(text: str) -> str:
-    return "\n".join((INDENT + line).rstrip() for line in text.splitlines())
-
-
-SECONDS = (3, 1)  # of the paper's segments, and of short ones
-PLACEHOLDERS: dict[str, tuple] = {"encoder": (), "fusion": ({},)}  # arguments before the parameters
-
-
-def of(kind: str, name: str, params: Mapping[str, Any]) -> tuple[str, list[list[str]]]:
-    """A title and the rows of a table. If it cannot be built, one row with the error message.
-
-    Arguments
-    ---------
-    kind : str
-        "encoder" or "fusion".
-    name : str
-        As a recipe writes it.
-    params : mapping
-        Its parameters.
-    """
+def _sizes(kind: str, name: str, params: Mapping[str, Any]) -> tuple[str, list[list[str]]]:
+    """A title and the rows of a table. If it cannot be built, one row with the error message."""
     arguments = ", ".join(f"{name}={value!r}" for name, value in params.items())
     built = f"built with {arguments or 'its defaults'}"
     try:
         if kind == "encoder":
             plugin = registry.build(kind, name, **params)
-            rows = _of_encoder(plugin)
+            rows = [_encoder_row(plugin, seconds) for seconds in SECONDS]
         else:
             built += " for the paper's modalities"
-            plugin = registry.build(kind, name, paper_specs(), **params)
-            rows = _of_fusion(plugin)
+            plugin = registry.build(kind, name, PAPER_SPECS, **params)
+            rows = _fusion_rows(plugin)
     except Exception as error:  # any error of the plugin
         message = (one_line if isinstance(error, ValueError) else name_and_message)(error)
         return f"it cannot be {built}", [[message]]
     return f"{built}: {_num_parameters(plugin)}", rows
 
 
-def paper_specs() -> dict[str, FrameSpec]:
-    """The frames of the paper's three encoders, for segments of 3 s."""
-    encoders = {
-        "mfcc": registry.build("encoder", "camser:mfcc_bilstm"),
-        "spectrogram": registry.build("encoder", "camser:spectrogram_alexnet", weights=None),
-    }
-    with torch.device("meta"):  # only sizes: its 94 million weights are not loaded or initialized
-        config = {"model_type": "wav2vec2"}
-        encoders["wav2vec2"] = registry.build("encoder", "camser:wav2vec2", config=config)
-    return {name: e.frame_spec(SECONDS[0] * SAMPLE_RATE) for name, e in encoders.items()}
+def _encoder_row(encoder: Encoder, seconds: int) -> list[str]:
+    try:
+        frames, channels, pooling, _ = encoder.frame_spec(seconds * SAMPLE_RATE)
+    except ValueError as error:
+        return [f"segments of {seconds} s", str(error), ""]
+    return [f"segments of {seconds} s", f"[{frames}, {channels}]", pooling]
 
 
-def _of_encoder(encoder: Encoder) -> list[list[str]]:
-    rows = []
-    for seconds in SECONDS:
-        try:
-            frames, channels, pooling, _ = encoder.frame_spec(seconds * SAMPLE_RATE)
-            sizes = [f"[{frames}, {channels}]", pooling]
-        except ValueError as error:
-            sizes = [str(error), ""]
-        rows.append([f"segments of {seconds} s", *sizes])
-    return rows
-
-
-def _of_fusion(fusion: Fusion) -> list[list[str]]:
+def _fusion_rows(fusion: Fusion) -> list[list[str]]:
     rows = []
     for name, part in summarize_fusion(fusion).items():
         frames, channels, pooling, _ = fusion.specs[name]
@@ -150,9 +120,8 @@ def _of_fusion(fusion: Fusion) -> list[list[str]]:
 
 
 def _num_parameters(module: nn.Module) -> str:
-    tensors = list(module.parameters())
-    total = sum(p.numel() for p in tensors)
-    trained = sum(p.numel() for p in tensors if p.requires_grad)
+    total = sum(p.numel() for p in module.parameters())
+    trained = sum(p.numel() for p in module.parameters() if p.requires_grad)
     if not total:
         return "no parameters"
     return f"{total:,} parameters, {'all' if trained == total else f'{trained:,}'} trained"

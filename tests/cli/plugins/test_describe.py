@@ -203,11 +203,7 @@ def test_weights_that_cannot_be_had_are_told_with_how_to_do_without(tmp_path):
         ValueError, match="encoder 'spectrogram': the weights 'no/such' cannot"
     ) as e:
         recipe.build(recipe.read([TINY, *weights]))
-    hint = str(e.value).splitlines()[-1]
-    override = hint.partition('--encoders="')[2].removesuffix('"')
-    assert override == (
-        "{spectrogram: {weights: null}, wav2vec2: {source: null, config: {model_type: wav2vec2}}}"
-    )
+    override = str(e.value).partition('--encoders="')[2].removesuffix('"')
     recipe.build(recipe.read([TINY, f"--encoders={override}"]))
 
 

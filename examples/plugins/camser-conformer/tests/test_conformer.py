@@ -1,4 +1,4 @@
-"""The encoder keeps camser's promises, at every length and pitch of speech."""
+"""The encoder passes camser's checks, at every length and pitch of speech."""
 
 import pytest
 import torch

@@ -1,4 +1,4 @@
-"""The fusion keeps camser's promises, and attends as the formula says."""
+"""The fusion passes camser's checks, and attends as the formula says."""
 
 import pytest
 import torch

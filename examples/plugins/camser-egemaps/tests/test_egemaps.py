@@ -1,4 +1,4 @@
-"""The encoder keeps camser's promises, and gives what openSMILE gives."""
+"""The encoder passes camser's checks, and gives what openSMILE gives."""
 
 import pickle
 from concurrent.futures import ThreadPoolExecutor
