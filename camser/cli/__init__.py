@@ -6,6 +6,7 @@ import argparse
 import sys
 from collections.abc import Sequence
 
+from camser.cli.plugins import commands as plugins
 from camser.runtime.exit import exit_with_message, handle_output_errors
 from camser.runtime.resource_errors import raise_with_memory_advice
 
@@ -92,7 +93,7 @@ def _parser() -> argparse.ArgumentParser:
     demo.add_argument("--device", help="cpu, cuda, cuda:1; by default a GPU if there is one")
     demo.set_defaults(run=_demo)
 
-    _add_plugins(commands)
+    plugins.add_parser(commands)
     return parser
 
 
@@ -117,37 +118,6 @@ def _add_classify(commands: argparse._SubParsersAction) -> None:
     command.add_argument("--engine", default="auto", help="torch, onnx, onnx-int8; auto chooses")
     command.add_argument("--threads", type=int, help="number of CPU threads")
     command.set_defaults(run=_classify, form="table")
-
-
-def _add_plugins(commands: argparse._SubParsersAction) -> None:
-    plugins = commands.add_parser("plugins", help="list, check and create encoders and fusions")
-    actions = plugins.add_subparsers(required=True, metavar="ACTION", dest="action")
-    plugins.set_defaults(run=_plugins)
-
-    action = actions.add_parser("list", help="list the installed plugins; imports none")
-    action.add_argument("--load", action="store_true", help="import each; show if it loads")
-    action.add_argument("--json", action="store_true", help="print the same as JSON")
-
-    for name, help_text in (
-        ("show", "show a plugin's parameters, docstring and sizes"),
-        ("check", "run the conformance kit on a plugin"),
-    ):
-        action = actions.add_parser(name, help=help_text)
-        action.add_argument("name", metavar="NAME", help="as `camser plugins list` prints it")
-        action.add_argument("params", metavar="PARAMS", nargs="?", help='"{hidden_size: 8}"')
-        action.add_argument("--kind", choices=("encoder", "fusion"), help="if both have NAME")
-
-    action = actions.add_parser("describe", help="draw the model that a recipe builds")
-    action.add_argument("--json", action="store_true", help="print the same as JSON")
-    action.add_argument("recipe", metavar="YAML", help="a recipe; needs no corpus")
-    action.add_argument(
-        "overrides", metavar="--key=value", nargs=argparse.REMAINDER, help="as for train.py"
-    )
-
-    action = actions.add_parser("new", help="write a package with a plugin of your own")
-    action.add_argument("name", metavar="NAME", help="the plugin's name in recipes")
-    action.add_argument("--kind", choices=("encoder", "fusion"), required=True)
-    action.add_argument("--folder", metavar="DIR", help="a folder that does not exist yet")
 
 
 def _synthesize_corpus(arguments: argparse.Namespace) -> None:
@@ -253,9 +223,3 @@ def _demo(arguments: argparse.Namespace) -> None:
     limits = Limits(arguments.max_upload_mb, arguments.max_audio_seconds)
     server = arguments.host, arguments.port, arguments.open
     run(arguments.folder, limits, *server, arguments.device, arguments.allowed_host)
-
-
-def _plugins(arguments: argparse.Namespace) -> None:
-    from camser.cli.plugins import commands
-
-    commands.ACTIONS[arguments.action](arguments)

@@ -66,6 +66,7 @@ def test_one_file_that_16_bits_cannot_hold_makes_all_float32(
     pack, utterances, tmp_path, how, decoded
 ):
     utterances = [*utterances, write(tmp_path, 3, 9000, **how)]
+    decoded.clear()
     packed = pack(utterances)
     assert len(decoded) == len(utterances)
     assert packed.arrays[0].host.dtype == np.float32

@@ -66,3 +66,35 @@ def new(arguments: argparse.Namespace) -> None:
 
 
 ACTIONS = {"list": list_plugins, "show": show, "check": check, "describe": describe, "new": new}
+
+
+def add_parser(commands: argparse._SubParsersAction) -> None:
+    """Add ``camser plugins`` to the command's parser."""
+    plugins = commands.add_parser("plugins", help="list, check and create encoders and fusions")
+    actions = plugins.add_subparsers(required=True, metavar="ACTION", dest="action")
+    plugins.set_defaults(run=lambda arguments: ACTIONS[arguments.action](arguments))
+
+    action = actions.add_parser("list", help="list the installed plugins; imports none")
+    action.add_argument("--load", action="store_true", help="import each; show if it loads")
+    action.add_argument("--json", action="store_true", help="print the same as JSON")
+
+    for name, help_text in (
+        ("show", "show a plugin's parameters, docstring and sizes"),
+        ("check", "run the conformance kit on a plugin"),
+    ):
+        action = actions.add_parser(name, help=help_text)
+        action.add_argument("name", metavar="NAME", help="as `camser plugins list` prints it")
+        action.add_argument("params", metavar="PARAMS", nargs="?", help='"{hidden_size: 8}"')
+        action.add_argument("--kind", choices=("encoder", "fusion"), help="if both have NAME")
+
+    action = actions.add_parser("describe", help="draw the model that a recipe builds")
+    action.add_argument("--json", action="store_true", help="print the same as JSON")
+    action.add_argument("recipe", metavar="YAML", help="a recipe; needs no corpus")
+    action.add_argument(
+        "overrides", metavar="--key=value", nargs=argparse.REMAINDER, help="as for train.py"
+    )
+
+    action = actions.add_parser("new", help="write a package with a plugin of your own")
+    action.add_argument("name", metavar="NAME", help="the plugin's name in recipes")
+    action.add_argument("--kind", choices=("encoder", "fusion"), required=True)
+    action.add_argument("--folder", metavar="DIR", help="a folder that does not exist yet")
