@@ -71,7 +71,7 @@ DAMAGES = {
     "temperature is 0; it must be a number more than 0": lambda f: change_config(
         f, lambda c: c.update(temperature=0)
     ),
-    "needs the encoder 'prosody' of the package acme-ser, .*: pip install acme-ser==1.4": (
+    "needs the encoder 'prosody' of acme-ser==1.4, .*: pip install acme-ser==1.4": (
         lambda f: change_config(
             f,
             lambda c: c["plugins"].update(
