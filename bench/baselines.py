@@ -145,13 +145,17 @@ def _by_class(decisions: np.ndarray) -> np.ndarray:
 
 def choose_folds(utterances: Sequence[Utterance], asked: argparse.Namespace) -> list[Fold]:
     """The folds of the command line; all of the protocol by default."""
-    options = ("protocol", "num_folds", "valid_fraction", "seed")
-    found = make_folds(utterances, **{name: getattr(asked, name) for name in options})
+    found = make_folds(utterances, **_fold_options(asked))
     chosen = set(range(len(found)) if asked.folds is None else asked.folds)
     if not chosen <= set(range(len(found))):
         names = ", ".join(f"{fold.index} ({fold.name})" for fold in found)
         raise FoldError(f"--folds is {asked.folds}; {asked.protocol} has: {names}")
     return [found[i] for i in sorted(chosen)]
+
+
+def _fold_options(asked: argparse.Namespace) -> dict[str, Any]:
+    names = ("protocol", "num_folds", "valid_fraction", "seed")
+    return {name: getattr(asked, name) for name in names}
 
 
 def run(asked: argparse.Namespace) -> None:
@@ -180,6 +184,7 @@ def _shared(utterances: Sequence[Utterance], asked: argparse.Namespace) -> dict[
     arguments = {name: _portable(value) for name, value in vars(asked).items()}
     packages = {name: metadata.version(name) for name in ("opensmile", "scikit-learn")}
     return {
+        "num_protocol_folds": len(make_folds(utterances, **_fold_options(asked))),
         "corpus": "+".join(sorted({u.corpus for u in utterances})),
         "protocol": asked.protocol,
         "selection": "held_out",

@@ -16,12 +16,31 @@ class ModelSettings(Struct):
     encoders: dict[str, dict[str, Any]] = {}
     fusion: str = ""
     fusions: dict[str, dict[str, Any]] = {}
+    embedding_model: dict[str, dict[str, Any]] = {}
     segment_seconds: float = 0.0
     target_corpus: str | None = None
 
 
+Count = Annotated[int, Meta(ge=1)]
+
+
+class Parts(Struct):
+    """The numbers of utterances in the splits of a fold."""
+
+    train: Count
+    valid: Count
+    test: Count
+
+
+class Parameters(Struct):
+    """The numbers of all and of the trained parameters of a component."""
+
+    total: int
+    trained: int
+
+
 class Results(Struct):
-    """The fields of ``results.json``; it may have more."""
+    """The fields of ``results.json``; it may have more. Files of earlier versions lack the last."""
 
     corpus: str
     protocol: str
@@ -32,7 +51,7 @@ class Results(Struct):
     variant: str
     settings: ModelSettings
     labels: Annotated[list[str], Meta(min_length=1)]
-    parts: dict[str, int]
+    parts: Parts
     WA: float
     UA: float
     macro_F1: float
@@ -49,3 +68,7 @@ class Results(Struct):
     plugins: dict[str, dict[str, str]]
     manifest: str
     files: dict[str, FileRecord]
+    num_protocol_folds: Count | None = None
+    parameters: dict[str, Parameters] = {}
+    segment_flops: int | None = None
+    test_seconds: float | None = None

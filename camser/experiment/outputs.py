@@ -28,8 +28,12 @@ def write_results(
     brain: EmotionBrain,
     fold: folds.Fold,
     utterances: Sequence[Utterance],
+    cost: Mapping[str, Any],
 ) -> Path:
-    """Write ``results.json`` of a run whose best epoch was just tested; returns its path."""
+    """Write ``results.json`` of a run whose best epoch was just tested; returns its path.
+
+    ``cost``: the fields of ``cost.model_cost``, and ``test_seconds``.
+    """
     history = results.read_history(folder)
     copied_keys = ("corpus", "protocol", "selection", "fold", "seed", "variant", "labels")
     is_optimistic = folds.selection_note(values["selection"])
@@ -38,6 +42,9 @@ def write_results(
         {
             **{name: values[name] for name in copied_keys},
             "fold_name": fold.name,
+            "num_protocol_folds": len(
+                folds.make_folds(utterances, **{name: values[name] for name in folds.FOLD_KEYS})
+            ),
             **({"note": folds.OPTIMISTIC} if is_optimistic else {}),
             "settings": result_settings(values),
             "parts": {split: len(getattr(fold, split)) for split in ("train", "valid", "test")},
@@ -45,6 +52,7 @@ def write_results(
             "best_epoch": brain.best_epoch,
             "epochs": len(history),
             "seconds": sum(float(row["seconds"]) for row in history),
+            **cost,
             "skipped_steps": sum(int(row.get("skipped_steps") or 0) for row in history),
             **brain.trained,
             "versions": results.versions(),

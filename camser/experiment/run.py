@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import sys
+import time
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -22,9 +23,9 @@ from camser.data.manifest import Utterance
 from camser.data.prepare import PREPARE_KEYS, CorpusScanner, prepare
 from camser.evaluation import results
 from camser.experiment import outputs, resume
+from camser.experiment.cost import model_cost
 from camser.export.export_run import export_run
 from camser.inference.export_folder import ExportError
-from camser.model import count_parameters
 from camser.runtime.distributed import run_on_main
 from camser.runtime.exit import exit_with_message, tolerate_broken_pipe
 from camser.runtime.lock import FolderInUseError, lock_folder
@@ -130,8 +131,9 @@ class Run:
             folder = self.output_folder / "tensorboard"
             hparams["loggers"].append(outputs.tensorboard_logger(folder))
         model = hparams["embedding_model"]
-        for name, (total, trainable) in count_parameters(model, hparams["classifier"]).items():
-            logger.info("parameters: %-12s %11d, %11d trained", name, total, trainable)
+        self.cost = model_cost(model, hparams["classifier"])
+        for name, counts in self.cost["parameters"].items():
+            logger.info("parameters: %-12s %11d, %11d trained", name, *counts.values())
         self.brain = EmotionBrain(
             modules={"embedding_model": model, "classifier": hparams["classifier"]},
             opt_class=hparams["opt_class"],
@@ -180,12 +182,14 @@ class Run:
             self._write(splits, scored)
 
     def _score(self, split: tuple[Utterance, ...]) -> list[list[float]]:
-        """The log-probabilities of the best epoch, [utterances, classes]."""
+        """The log-probabilities of the best epoch, [utterances, classes]; the time is recorded."""
+        start = time.monotonic()
         self.brain.evaluate(
             self._dataset(split),
             max_key=AtomicCheckpointer.best_key,
             test_loader_kwargs=self._loader("eval_batch_size"),
         )
+        self.cost["test_seconds"] = round(time.monotonic() - start, 3)
         return self.brain.scored.log_probabilities.tolist()
 
     def _batches(self, split: tuple[Utterance, ...]) -> Any:
@@ -209,7 +213,9 @@ class Run:
         for name, split in splits.items():
             labels = values["labels"]
             results.write_predictions(folder, split, scored[name], labels, heard, name)
-        written = outputs.write_results(folder, values, brain, self.fold, self.utterances)
+        written = outputs.write_results(
+            folder, values, brain, self.fold, self.utterances, self.cost
+        )
         caution = folds.selection_note(values["selection"], ", ")
         scores = ", ".join(f"{name} {brain.scores[name]:.4f}" for name in ("WA", "UA", "macro_F1"))
         print(f"test {self.fold.name}{caution}: {scores} (epoch {brain.best_epoch})")

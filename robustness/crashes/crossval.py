@@ -60,7 +60,7 @@ def outcome(place: tiny_recipe.Place) -> dict:
     found = {}
     for path in sorted(place.output.rglob(results.RESULTS)):
         told = results.read_results(path)
-        told.pop("seconds")
+        del told["seconds"], told["test_seconds"]
         predictions = results.read_predictions(path.with_name(results.PREDICTIONS))
         found[str(path.parent.relative_to(place.output))] = told, predictions
     lines = place.log.read_text(encoding="utf-8").splitlines()

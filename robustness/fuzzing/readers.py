@@ -44,7 +44,9 @@ RESULTS = {
     "parts": {"train": 4, "valid": 2, "test": 2}, "WA": 0.5, "UA": 0.5, "macro_F1": 0.4,
     "recall": {"angry": 1.0, "sad": None}, "precision": {"angry": 1.0, "sad": None}, "absent": [],
     "confusion": [[1, 0], [1, 0]], "num_utterances": 2, "best_epoch": 1, "epochs": 1,
-    "seconds": 3.5, "device": "cpu", "versions": {"torch": "2"}, "manifest": "0" * 16,
+    "seconds": 3.5, "num_protocol_folds": 10, "segment_flops": 9, "test_seconds": 0.5,
+    "parameters": {"total": {"total": 2, "trained": 1}}, "device": "cpu",
+    "versions": {"torch": "2"}, "manifest": "0" * 16,
     "plugins": {"mfcc": {"plugin": "mfcc_bilstm", "distribution": "camser", "version": "0"}},
 }  # fmt: skip
 

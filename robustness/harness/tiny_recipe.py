@@ -119,6 +119,7 @@ def outcome(place: Place) -> dict[str, Any]:
     history = results.read_history(place.output)
     for told in (found, *history):
         told.pop("seconds")
+    found.pop("test_seconds")
     checkpoints = read_checkpoints(place.output / "save")
     shown = {"newest": checkpoints[0], "best": best_checkpoint_at(checkpoints[0], checkpoints)}
     names = set(results.FILES) - {results.HISTORY}

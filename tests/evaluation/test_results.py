@@ -27,14 +27,17 @@ from camser.evaluation.results import (
 from camser.evaluation.schema import Results
 
 LABELS = ["angry", "sad", "happy"]
-REQUIRED = [field.name for field in msgspec.structs.fields(Results) if field.name != "files"]
+FIELDS = [field for field in msgspec.structs.fields(Results) if field.name != "files"]
+REQUIRED = [field.name for field in FIELDS if field.required]
+
+PARTS = {"train": 4, "valid": 1, "test": 2}
 
 
 def results(**changes):
     known = {name: f"<{name}>" for name in REQUIRED}
     counted = dict.fromkeys(("fold", "seed", "num_utterances", "best_epoch", "epochs"), 3)
     scores = {"WA": 0.1 + 0.2, "UA": 1 / 3, "macro_F1": 0.25, "seconds": 1, "labels": [*LABELS]}
-    tables = {"settings": {"modalities": ["mfcc"]}, "parts": {"train": 4}, "absent": []}
+    tables = {"settings": {"modalities": ["mfcc"]}, "parts": PARTS, "absent": []}
     tables |= {"recall": {"Ärger": 1.0, "sad": None}, "precision": {}, "versions": {"torch": "2"}}
     tables |= {"plugins": {"mfcc": {"plugin": "x"}}, "confusion": [[1, 0], [2, 3]]}
     return {**known, **counted, **scores, **tables, **changes}
@@ -80,6 +83,12 @@ def test_a_lacking_field_is_named_in_writing_and_in_reading(tmp_path, name):
         ({"confusion": [[1], [None]]}, r"confusion\[1\]\[0\] is None; it must be a whole number"),
         ({"recall": {"sad": "x"}}, "recall is .*; an entry of it must be a number or null"),
         ({"settings": {"fusions": []}}, r"settings\.fusions is \[\]; it must be a table"),
+        (
+            {"parts": PARTS | {"train": 0}},
+            r"parts\.train is 0; it must be a whole number at least 1",
+        ),
+        ({"num_protocol_folds": 0}, "num_protocol_folds is 0; it must be a whole number at least"),
+        ({"parameters": {"mfcc": 3}}, r"parameters is .*; an entry of it must be a table"),
         ({"labels": []}, r"labels is \[\]; it must be a list of length at least 1"),
         ({"labels": ["sad", "sad"]}, "labels is .*; it must name each class once"),
     ],

@@ -34,6 +34,12 @@ def test_the_files_of_a_run_agree_with_each_other(run, corpus):
     best = max(history, key=lambda row: float(row["valid_WA"]) + float(row["valid_UA"]))
     assert written["best_epoch"] == int(best["epoch"])
     assert written["plugins"]["mfcc"]["distribution"] == "camser"
+    assert written["num_protocol_folds"] == 10
+    counts = {"total": 0, "trained": 0}
+    for name, of_part in written["parameters"].items():
+        counts = {n: c + of_part[n] * (name != "total") for n, c in counts.items()}
+    assert written["parameters"]["total"] == counts and 0 < counts["trained"] < counts["total"]
+    assert written["segment_flops"] > 1e6 and 0 < written["test_seconds"] < 600
     assert "Beginning experiment" in (folder / "log.txt").read_text()
     assert "valid WA" in (folder / "train_log.txt").read_text()
     assert str(corpus) not in (folder / "results.json").read_text()

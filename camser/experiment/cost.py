@@ -1,0 +1,61 @@
+"""The size of a model, and the floating-point operations of one segment."""
+
+from __future__ import annotations
+
+import warnings
+from typing import Any
+
+import torch
+from torch import nn
+from torch.nn.attention import SDPBackend, sdpa_kernel
+from torch.utils.flop_counter import FlopCounterMode
+
+from camser.model import UtteranceEncoder, count_parameters
+
+
+def model_cost(model: UtteranceEncoder, head: nn.Module) -> dict[str, Any]:
+    """The fields of ``results.json`` on the cost of a model.
+
+    Arguments
+    ---------
+    model : UtteranceEncoder
+        The embedding model, on the CPU.
+    head : EmotionHead
+        The classifier.
+
+    Returns
+    -------
+    dict
+        ``parameters``: the numbers of all ("total") and of the "trained" ones, by component;
+        ``segment_flops``, see ``count_flops``.
+    """
+    parameters = {
+        name: {"total": total, "trained": trained}
+        for name, (total, trained) in count_parameters(model, head).items()
+    }
+    return {"parameters": parameters, "segment_flops": count_flops(model, head)}
+
+
+@torch.no_grad()
+def count_flops(model: UtteranceEncoder, head: nn.Module) -> int:
+    """The floating-point operations of one segment in evaluation mode; a multiply-add is two.
+
+    Matrix products, convolutions, recurrent layers and attention are counted; Fourier transforms,
+    normalizations, activations and pooling are not.
+    """
+    was_training = model.training, head.training
+    model.eval(), head.eval()
+    segment = torch.linspace(-1, 1, model.segment_samples).unsqueeze(0)
+    try:
+        # oneDNN's recurrent layers and fused attention would not be counted.
+        with (
+            warnings.catch_warnings(),
+            sdpa_kernel(SDPBackend.MATH),
+            FlopCounterMode(display=False) as counter,
+        ):
+            warnings.simplefilter("ignore")  # the next line warns of Intel's GPUs
+            with torch.backends.mkldnn.flags(enabled=False):
+                head(model(segment, torch.ones(1)))
+    finally:
+        model.train(was_training[0]), head.train(was_training[1])
+    return counter.get_total_flops()
