@@ -14,6 +14,7 @@ import numpy as np
 from camser.evaluation.metrics import check_indices, scores
 
 LENGTHS = ("under 2 s", "2 to 4 s", "4 to 8 s", "8 s and more")
+MIN_SPEAKERS = 5  # fewer give no interval
 
 
 def over_folds(values: Sequence[float]) -> tuple[float, float | None]:
@@ -30,7 +31,7 @@ def bootstrap(
 
     All utterances of a drawn speaker are included, because they are dependent (the cluster
     bootstrap; Field and Welsh, 2007). No model is retrained. With few speakers the intervals are
-    too narrow.
+    too narrow; with fewer than ``MIN_SPEAKERS`` there are none.
 
     Arguments
     ---------
@@ -43,14 +44,14 @@ def bootstrap(
     -------
     dict
         (low, high) of ``WA``, ``UA`` and ``macro_F1``. A draw is scored over the classes that occur
-        in its labels. All are None for a single speaker, who leaves nothing to draw from.
+        in its labels. All are None for fewer than ``MIN_SPEAKERS`` speakers.
     """
     labels, predictions, speakers = _columns(
         labels=labels, predictions=predictions, speakers=speakers
     )
     cells = check_indices(labels, predictions, num_classes)
     names, speaker_indices = np.unique(speakers, return_inverse=True)
-    if (size := len(names)) == 1:
+    if (size := len(names)) < MIN_SPEAKERS:
         return dict.fromkeys(("WA", "UA", "macro_F1"))
     confusion = np.zeros((size, num_classes, num_classes), dtype=int)
     np.add.at(confusion, (speaker_indices, *cells), 1)
@@ -60,41 +61,66 @@ def bootstrap(
     return {name: tuple(np.percentile(v, (2.5, 97.5)).tolist()) for name, v in drawn.items()}
 
 
-def mcnemar(labels: Sequence, one: Sequence, other: Sequence) -> dict:
-    """McNemar's exact test of two systems' predictions, indices or names, of [utterances].
+def sign_flip(labels: Sequence, one: Sequence, other: Sequence, speakers: Sequence) -> dict:
+    """Whether two systems differ in correct predictions: an exact sign-flip test over speakers.
 
-    It assumes independent utterances. Those of one speaker are not, so the p-value is too small.
+    The utterances of one speaker are dependent, so McNemar's test of utterances finds too many
+    differences. Here the speaker is the unit, as the independent segment is in Gillick and Cox
+    (1989). If the systems do not differ, each speaker's difference of correct counts has either
+    sign with the same probability (Fisher's randomization test; Noreen, 1989, chapter 2).
+
+    Arguments
+    ---------
+    labels, one, other, speakers : sequences
+        [utterances]; the predictions of two systems; indices or names.
 
     Returns
     -------
     dict
         ``only_one``, ``only_other``: how many utterances only that system gets right. ``p_value``:
-        two-sided binomial, 1.0 where both counts are 0.
+        the two-sided share of the 2^speakers assignments of signs; at least 2 / 2^k where k
+        speakers differ, 1.0 where none does.
+
+    Example
+    -------
+    >>> sign_flip([1] * 6, [1] * 6, [0] * 6, ["a", "a", "b", "b", "c", "c"])["p_value"]
+    0.25
     """
-    from scipy.stats import binomtest
+    labels, one, other, speakers = _columns(labels=labels, one=one, other=other, speakers=speakers)
+    gain = (one == labels).astype(int) - (other == labels)
+    differences = [int(gain[speakers == name].sum()) for name in np.unique(speakers)]
+    chances = np.ones(1)  # of each sum of signed differences, from the lowest in steps of one
+    for size in map(abs, differences):
+        chances = (np.pad(chances, (0, 2 * size)) + np.pad(chances, (2 * size, 0))) / 2
+    sums = np.arange(len(chances)) - len(chances) // 2
+    p_value = chances[np.abs(sums) >= abs(sum(differences))].sum()
+    counts = {"only_one": int((gain > 0).sum()), "only_other": int((gain < 0).sum())}
+    return {**counts, "p_value": min(1.0, float(p_value))}
 
-    labels, one, other = _columns(labels=labels, one=one, other=other)
-    only_one = int(np.sum((one == labels) & (other != labels)))
-    only_other = int(np.sum((one != labels) & (other == labels)))
-    total = only_one + only_other
-    p_value = float(binomtest(only_one, total).pvalue) if total else 1.0
-    return {"only_one": only_one, "only_other": only_other, "p_value": p_value}
 
+def paired_folds(one: Sequence[float], other: Sequence[float], test_to_train: float) -> dict:
+    """Two systems' scores on the same [folds], with the corrected resampled t-test.
 
-def paired_folds(one: Sequence[float], other: Sequence[float]) -> dict:
-    """Two systems' scores on the same [folds], with the paired t-test.
+    Folds share training data, so their differences are correlated, and the paired t-test finds
+    too many differences. The corrected variance of their mean is s^2 (1 / folds + n_test / n_train)
+    (Nadeau and Bengio, 2003; for cross-validation: Bouckaert and Frank, 2004). The correlation
+    that it assumes is an approximation.
 
-    Folds share training data, so their differences are not independent. The p-value is therefore
-    too small (Dietterich, 1998; Bengio and Grandvalet, 2004).
+    Arguments
+    ---------
+    one, other : sequences of float
+        [folds]
+    test_to_train : float
+        The size of a test split over that of its training split, e.g. their mean over the folds.
 
     Returns
     -------
     dict
         ``mean`` and ``deviation`` of one - other, as in ``over_folds``; ``p_value``: two-sided;
         1.0 where all differences are zero, None for a single fold or where all are equal and not
-        zero; ``wins``, ``losses`` and ``ties`` of ``one``.
+        zero.
     """
-    from scipy.stats import ttest_rel
+    from scipy.stats import t as student
 
     one, other = _columns(one=one, other=other)
     difference = np.round(one - other, 12)  # scores that differ in their last bits are a tie
@@ -102,10 +128,24 @@ def paired_folds(one: Sequence[float], other: Sequence[float]) -> dict:
     if np.ptp(difference) == 0:  # t is 0 / 0 or infinite
         p_value = 1.0 if len(difference) > 1 and not difference.any() else None
     else:
-        p_value = float(ttest_rel(difference, np.zeros_like(difference)).pvalue)
-    signs = {"wins": difference > 0, "losses": difference < 0, "ties": difference == 0}
-    counts = {name: int(folds.sum()) for name, folds in signs.items()}
-    return {"mean": mean, "deviation": deviation, "p_value": p_value, **counts}
+        error = deviation * np.sqrt(1 / len(difference) + test_to_train)
+        p_value = float(2 * student.sf(abs(mean) / error, len(difference) - 1))
+    return {"mean": mean, "deviation": deviation, "p_value": p_value}
+
+
+def holm(p_values: Sequence[float | None]) -> list[float | None]:
+    """P-values corrected for their number (Holm, 1979); None stays None and is not counted.
+
+    Example
+    -------
+    >>> holm([0.04, None, 0.01, 0.03])
+    [0.06, None, 0.03, 0.06]
+    """
+    adjusted, largest = list(p_values), 0.0
+    known = sorted((p, i) for i, p in enumerate(p_values) if p is not None)
+    for rank, (p, i) in enumerate(known):
+        adjusted[i] = largest = max(largest, min(1.0, (len(known) - rank) * p))
+    return adjusted
 
 
 def calibration(labels: Sequence[int], log_probabilities: np.ndarray, num_bins: int = 10) -> dict:

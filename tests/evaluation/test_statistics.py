@@ -1,9 +1,11 @@
 """Intervals, tests and calibration equal slow loops and sums done by hand."""
 
+import itertools
 import math
 
 import numpy as np
 import pytest
+from scipy.stats import binomtest
 from scipy.stats import t as student
 
 from camser.evaluation.metrics import scores
@@ -11,10 +13,11 @@ from camser.evaluation.statistics import (
     bootstrap,
     by_group,
     calibration,
+    holm,
     length_groups,
-    mcnemar,
     over_folds,
     paired_folds,
+    sign_flip,
 )
 
 NAMES = ("WA", "UA", "macro_F1")
@@ -87,58 +90,119 @@ def test_utterances_of_one_speaker_that_agree_widen_the_interval():
     assert together[1] - together[0] > 2 * (apart[1] - apart[0])
 
 
-def test_a_single_speaker_has_no_interval():
-    assert bootstrap([0, 1], [0, 0], ["a", "a"], 2) == dict.fromkeys(NAMES)
+def test_fewer_than_five_speakers_have_no_interval():
+    case = [0, 1] * 5, [0, 0] * 5, list("aabbccddee")
+    assert None not in bootstrap(*case, 2).values()
+    for size in (2, 8):
+        assert bootstrap(*(part[:size] for part in case), 2) == dict.fromkeys(NAMES)
 
 
-@pytest.mark.parametrize("only_one, only_other", [(5, 1), (1, 5), (3, 3), (0, 8), (0, 0)])
-def test_mcnemar_is_the_binomial_sum(only_one, only_other):
-    labels = [1] * (only_one + only_other) + [0, 0, 1]
-    one = [1] * only_one + [0] * only_other + [0, 1, 2]  # the last: both wrong, in two ways
-    other = [0] * only_one + [1] * only_other + [0, 1, 0]
-    total, fewer = only_one + only_other, min(only_one, only_other)
-    tail = sum(math.comb(total, k) for k in range(fewer + 1)) / 2**total
-    assert mcnemar(labels, one, other) == {
-        "only_one": only_one,
-        "only_other": only_other,
-        "p_value": pytest.approx(min(1.0, 2 * tail)),
-    }
+def two_systems(rng, num_speakers, spread):
+    """Labels, two predictions and speakers: equal systems that differ on each speaker alike."""
+    speakers = np.repeat(np.arange(num_speakers), 30)
+    better = rng.normal(0, spread, num_speakers)[speakers]
+    labels = np.ones(len(speakers), dtype=int)
+    return labels, *(rng.random(len(speakers)) < 0.7 + s * better for s in (1, -1)), speakers
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_sign_flip_counts_the_assignments_of_signs(seed):
+    labels, one, other, speakers = two_systems(np.random.default_rng(seed), 9, 0.05)
+    difference = [int((one[speakers == s].sum()) - other[speakers == s].sum()) for s in range(9)]
+    sums = [
+        sum(sign * d for sign, d in zip(signs, difference, strict=True))
+        for signs in itertools.product((1, -1), repeat=9)
+    ]
+    found = sign_flip(labels, one, other, speakers)
+    assert found["p_value"] == pytest.approx(
+        np.mean([abs(s) >= abs(sum(difference)) for s in sums]), abs=ROUNDING
+    )
+    assert found["only_one"] - found["only_other"] == sum(difference)
+    swapped = sign_flip(labels, other, one, speakers)
+    assert (swapped["only_one"], swapped["p_value"]) == (found["only_other"], found["p_value"])
+
+
+def test_sign_flip_by_hand():
+    labels, one, other = list("aaaaaa"), list("aaaabc"), list("bbbaba")
+    speakers = [1, 1, 2, 2, 2, 3]  # differences 2, 1, -1: |sum| is 2 or more with 6 of 8 signs
+    found = sign_flip(labels, one, other, speakers)
+    assert found == {"only_one": 3, "only_other": 1, "p_value": 6 / 8}
+    assert sign_flip(labels, one, one, speakers)["p_value"] == 1.0
+    # Of utterances that are speakers of their own, it is McNemar's exact test.
+    alone = sign_flip([1] * 6, [1] * 5 + [0], [0] * 5 + [1], range(6))
+    assert alone["p_value"] == pytest.approx(binomtest(5, 6).pvalue)
+
+
+def test_of_equal_systems_sign_flip_finds_one_in_twenty_different_and_mcnemar_more():
+    rng, found = np.random.default_rng(0), []
+    for _ in range(1000):
+        labels, one, other, speakers = two_systems(rng, 10, 0.1)
+        tested = sign_flip(labels, one, other, speakers)
+        pairs = tested["only_one"], tested["only_one"] + tested["only_other"]
+        found.append([tested["p_value"] < 0.05, binomtest(*pairs).pvalue < 0.05])
+    clustered, mcnemar = np.mean(found, axis=0)
+    assert clustered == pytest.approx(0.05, abs=0.02) and mcnemar > 0.15
 
 
 def test_paired_folds_by_hand():
-    found = paired_folds([0.70, 0.66, 0.71, 0.60], [0.68, 0.67, 0.66, 0.60])
+    found = paired_folds([0.70, 0.66, 0.71, 0.60], [0.68, 0.67, 0.66, 0.60], test_to_train=0.25)
     # Differences 0.02, -0.01, 0.05, 0: mean 0.015, squared deviations sum to 0.0021.
     deviation = math.sqrt(0.0021 / 3)
-    p_value = 2 * student.sf(0.015 / (deviation / 2), df=3)
+    t = 0.015 / (deviation * math.sqrt(1 / 4 + 1 / 4))
     assert found == {
         "mean": pytest.approx(0.015),
         "deviation": pytest.approx(deviation),
-        "p_value": pytest.approx(p_value),
-        "wins": 2,
-        "losses": 1,
-        "ties": 1,
+        "p_value": pytest.approx(2 * student.sf(t, df=3)),
     }
 
 
-def test_paired_folds_is_students_sleep_experiment():
+def test_paired_folds_of_independent_data_is_students_sleep_experiment():
     """Student (1908): ten patients, two drugs, t = 4.0621 with 9 degrees of freedom."""
     first = [0.7, -1.6, -0.2, -1.2, -0.1, 3.4, 3.7, 0.8, 0.0, 2.0]
     second = [1.9, 0.8, 1.1, 0.1, -0.1, 4.4, 5.5, 1.6, 4.6, 3.4]
-    found = paired_folds(first, second)
+    found = paired_folds(first, second, 0.0)
     assert found["mean"] == pytest.approx(-1.58)
     assert found["p_value"] == pytest.approx(0.002833, abs=5e-7)
-    assert (found["wins"], found["losses"], found["ties"]) == (0, 9, 1)
-    swapped = paired_folds(second, first)
+    swapped = paired_folds(second, first, 0.0)
     assert swapped["mean"] == -found["mean"] and swapped["p_value"] == found["p_value"]
 
 
+def test_of_folds_that_share_training_data_the_corrected_test_finds_one_in_twenty_different():
+    """The correlation is n_test / (n_test + n_train), as Nadeau and Bengio assume."""
+    rng, ratio, found = np.random.default_rng(0), 1 / 9, []
+    correlation = ratio / (1 + ratio)
+    for _ in range(2000):
+        noise, shared = rng.normal(size=10), rng.normal()
+        scores = math.sqrt(1 - correlation) * noise + math.sqrt(correlation) * shared
+        found.append([paired_folds(scores, np.zeros(10), r)["p_value"] < 0.05 for r in (ratio, 0)])
+    corrected, plain = np.mean(found, axis=0)
+    assert corrected == pytest.approx(0.05, abs=0.015) and plain > 0.09
+
+
 def test_paired_folds_where_there_is_no_spread():
-    alone = paired_folds([0.5], [0.4])
-    assert alone["deviation"] is None and alone["p_value"] is None and alone["wins"] == 1
-    assert paired_folds([0.5], [0.5])["p_value"] is None
-    same = paired_folds([0.5, 0.1 + 0.2], [0.5, 0.3])  # 0.1 + 0.2 is not 0.3, but a tie
-    assert same["p_value"] == 1.0 and same["ties"] == 2
-    assert paired_folds([0.3, 0.8], [0.2, 0.7])["p_value"] is None
+    alone = paired_folds([0.5], [0.4], 0.1)
+    assert alone["deviation"] is None and alone["p_value"] is None
+    assert paired_folds([0.5], [0.5], 0.1)["p_value"] is None
+    same = paired_folds([0.5, 0.1 + 0.2], [0.5, 0.3], 0.1)  # 0.1 + 0.2 is not 0.3, but a tie
+    assert same["p_value"] == 1.0
+    assert paired_folds([0.3, 0.8], [0.2, 0.7], 0.1)["p_value"] is None
+
+
+def test_holm_is_the_step_down_of_its_paper():
+    """At each level the same hypotheses are rejected as by Holm's sequential rule."""
+    rng = np.random.default_rng(0)
+    for size in (1, 2, 7):
+        p_values = rng.random(size).tolist()
+        adjusted = holm(p_values)
+        for level in (level for level in (*p_values, *adjusted, 0.05, 0.5) if level < 1):
+            rejected = set()
+            for rank, i in enumerate(np.argsort(p_values)):
+                if p_values[i] > level / (size - rank) + ROUNDING:
+                    break
+                rejected.add(i)
+            assert rejected == {i for i, p in enumerate(adjusted) if p <= level + ROUNDING}
+    assert holm([None, 0.5]) == [None, 0.5] and holm([]) == []
+    assert holm([0.5, 0.6]) == [1.0, 1.0]
 
 
 def test_calibration_by_hand():
@@ -215,9 +279,12 @@ def test_length_groups_are_named_by_their_edges():
         ),
         (lambda: bootstrap([[0]], [[0]], [["a"]], 2), r"\(1, 1\) labels"),
         (lambda: bootstrap([0, 2], [0, 1], ["a", "b"], 2), "a label is 0 … 2; allowed: 0 … 1"),
-        (lambda: mcnemar([0, 1], [0, 1], [0]), r"\(2,\) labels, \(2,\) one, \(1,\) other"),
-        (lambda: mcnemar([], [], []), "not empty"),
-        (lambda: paired_folds([0.5], [0.5, 0.6]), r"\(1,\) one, \(2,\) other"),
+        (
+            lambda: sign_flip([0, 1], [0, 1], [0], [*"ab"]),
+            r"\(2,\) labels, \(2,\) one, \(1,\) other",
+        ),
+        (lambda: sign_flip([], [], [], []), "not empty"),
+        (lambda: paired_folds([0.5], [0.5, 0.6], 0.1), r"\(1,\) one, \(2,\) other"),
         (lambda: calibration([0, 0], [[0.0]]), r"\(2,\) labels but \(1,\) predictions"),
         (lambda: calibration([1], [[0.0]]), "a label is 1 … 1; allowed: 0 … 0"),
         (lambda: calibration([0], [[0.5, 0.5]]), "probabilities sum to 3.29744 … .*; allowed: 1"),

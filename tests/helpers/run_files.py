@@ -39,9 +39,13 @@ def settings(fold, seed, modalities=MODALITIES, fusion="co_attention", **more):
 
 def make(
     folder, variant, fold=0, seed=1, skill=0.7, labels=LABELS, truths=LABELS * 3, manifest="m",
-    corpus="iemocap", protocol="leave_one_speaker_out", selection="held_out", **asked,
+    corpus="iemocap", protocol="leave_one_speaker_out", selection="held_out",
+    num_protocol_folds=4, more=None, **asked,
 ):  # fmt: skip
-    """A run's files, its predictions right with a probability of ``skill``."""
+    """A run's files, its predictions right with a probability of ``skill``.
+
+    ``more``: other fields of its results.
+    """
     rng = random.Random(f"{variant} {fold} {seed}")
     speaker = f"{corpus}/{fold}"
     rows = [
@@ -69,7 +73,8 @@ def make(
             "parts": {"train": 9, "valid": 3, "test": 12}, "best_epoch": 2, "epochs": 3,
             "seconds": 1.0, "device": "cpu",
             "versions": {"camser": "1"}, "plugins": {"mfcc": {"distribution": "camser",
-            "version": "1"}}, "manifest": manifest,
+            "version": "1"}}, "manifest": manifest, "num_protocol_folds": num_protocol_folds,
+            **(more or {}),
         },
     )  # fmt: skip
     rows = [

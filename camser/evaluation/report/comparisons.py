@@ -6,6 +6,7 @@ import itertools
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from statistics import mean
+from typing import Any
 
 from camser.data.folds import OPTIMISTIC
 from camser.evaluation import statistics
@@ -14,6 +15,8 @@ from camser.evaluation.report.collect import ReportError, comparable
 from camser.evaluation.report.format import difference, p_value, percent
 from camser.evaluation.report.runs import ProtocolResults, VariantResults
 from camser.evaluation.report.tables import Table
+
+PAIRED = ("WA", "UA")
 
 
 def comparison_tables(sections: Sequence[ProtocolResults]) -> Iterator[Table]:
@@ -27,46 +30,62 @@ def comparison_tables(sections: Sequence[ProtocolResults]) -> Iterator[Table]:
 
 
 def pairwise_tests_table(section: ProtocolResults) -> Table:
-    """All pairs of variants: paired differences over folds, and McNemar's test."""
-    rows = []
+    """All pairs of variants: differences over folds, and a test over speakers."""
+    pairs = {}
     for one, other in itertools.combinations(section.variants.values(), 2):
-        shared = [name for name in one.folds if name in other.folds]
-        if not shared:
-            continue
-        row = [f"{one.name} – {other.name}"]
-        for score in ("WA", "UA"):
-            folds = ([variant.folds[n][score] for n in shared] for variant in (one, other))
-            found = statistics.paired_folds(*folds)
-            row += [difference(found), p_value(found["p_value"])]
-        rows.append([*row, *_mcnemar(one, other)])
+        if shared := [name for name in one.folds if name in other.folds]:
+            tests = [_paired_folds(one, other, shared, score) for score in PAIRED]
+            pairs[f"{one.name} – {other.name}"] = [*tests, _sign_flip(one, other)]
+    columns = zip(*pairs.values(), strict=True)
+    adjusted = (statistics.holm([test["p_value"] for test in tests]) for tests in columns)
+    rows = []
+    for (name, tests), p_values in zip(pairs.items(), zip(*adjusted, strict=True), strict=True):
+        cells = [
+            [t["text"], p_value(t["p_value"], p)] for t, p in zip(tests, p_values, strict=True)
+        ]
+        rows.append([name, *itertools.chain.from_iterable(cells)])
     return Table(
         f"{section.title}. Differences in points, mean ± standard deviation over shared folds, "
-        f"with the paired t-test (folds share training data: its p is too small); and, of one "
-        f"seed, the utterances that only one of the two gets right, with McNemar's exact test. "
-        f"No p is corrected for the number of pairs.",
-        ["pair", "ΔWA", "p (t)", "ΔUA", "p (t)", "only one right", "p (McNemar)"],
+        f"with the corrected resampled t-test (Nadeau and Bengio, 2003: folds share training "
+        f"data); and, of one seed, the utterances that only one of the two gets right, with an "
+        f"exact sign-flip test in which speakers, not utterances, are the units (with k speakers "
+        f"p is at least 2 / 2^k). Each p is given as it is / corrected for all pairs in its column "
+        f"(Holm, 1979).",
+        ["pair", "ΔWA", "p / Holm (t)", "ΔUA", "p / Holm (t)", "only one right",
+         "p / Holm (speakers)"],
         rows,
-    )
+    )  # fmt: skip
 
 
-def _mcnemar(one: VariantResults, other: VariantResults) -> list[str]:
-    """McNemar's test on the shared utterances, for the seed with most shared runs."""
+def _paired_folds(
+    one: VariantResults, other: VariantResults, names: Sequence[str], score: str
+) -> dict[str, Any]:
+    """The test over the named folds, which both have."""
+    runs = [run for run in (*one.runs, *other.runs) if run.results["fold_name"] in names]
+    first, second = ([variant.folds[name][score] for name in names] for variant in (one, other))
+    found = statistics.paired_folds(first, second, mean(run.test_to_train for run in runs))
+    return {**found, "text": difference(found)}
+
+
+def _sign_flip(one: VariantResults, other: VariantResults) -> dict[str, Any]:
+    """The test over speakers on the shared utterances, for the seed with most shared runs."""
     runs = [{run.key: run for run in variant.runs} for variant in (one, other)]
     shared = runs[0].keys() & runs[1].keys()
     if not shared:
-        return ["–", "–"]
+        return {"p_value": None, "text": "–"}
     seed = Counter(sorted(seed for _, seed in shared)).most_common(1)[0][0]
     rows = [
         {row["id"]: row for key in shared if key[1] == seed for row in mine[key].predictions}
         for mine in runs
     ]
     both = [(row, rows[1][name]) for name, row in rows[0].items() if name in rows[1]]
-    found = statistics.mcnemar(
+    found = statistics.sign_flip(
         [a["label"] for a, _ in both],
         [a["prediction"] for a, _ in both],
         [b["prediction"] for _, b in both],
+        [a["speaker"] for a, _ in both],
     )
-    return [f"{found['only_one']} / {found['only_other']}", p_value(found["p_value"])]
+    return {**found, "text": f"{found['only_one']} / {found['only_other']}"}
 
 
 def selection_bias_table(honest: ProtocolResults, biased: ProtocolResults) -> Table:
@@ -85,9 +104,13 @@ def selection_bias_table(honest: ProtocolResults, biased: ProtocolResults) -> Ta
         _check_alike(one, other)
         runs = [{run.key: run.results for run in variant.runs} for variant in (one, other)]
         if keys := runs[0].keys() & runs[1].keys():
-            means = [mean(results[k][s] for k in keys) for results in runs for s in ("WA", "UA")]
+            means = [mean(results[k][s] for k in keys) for results in runs for s in PAIRED]
             gap = [f"{100 * (means[i + 2] - means[i]):+.1f}" for i in (0, 1)]
-            rows.append([name, str(len(keys)), *map(percent, means), *gap])
+            folds = len({fold for fold, _ in keys})
+            runs_text = str(len(keys))
+            if folds != honest.num_folds:
+                runs_text += f" ({folds} of {honest.num_folds or '?'} folds)"
+            rows.append([name, runs_text, *map(percent, means), *gap])
     rules = (honest.selection_rule, OPTIMISTIC)
     return Table(
         f"What selection on the test fold is worth: {honest.corpus}, "
@@ -112,7 +135,7 @@ def _check_alike(one: VariantResults, other: VariantResults) -> None:
 
 def table_1(sections: Sequence[ProtocolResults]) -> Table:
     """Published systems on IEMOCAP under both protocols, and the complete model, as in Table 1."""
-    rows = []
+    rows, left_out = [], []
     for protocol, systems in published.TABLE_1.items():
         words = protocol.replace("_", " ")
         for name, scores in systems.items():
@@ -122,12 +145,17 @@ def table_1(sections: Sequence[ProtocolResults]) -> Table:
             if (section.corpus, section.protocol) != (published.CORPUS, protocol):
                 continue
             for variant in section.variants.values():
-                if published.is_whole(variant.settings):
-                    means = [mean(f[s] for f in variant.folds.values()) for s in ("WA", "UA")]
-                    texts = (percent(value, 2) for value in means)
-                    rows.append([f"{variant.name}, {section.selection_rule}", words, *texts])
+                if published.table_2_row(variant.settings) != published.WHOLE:
+                    continue
+                model = f"{variant.name}, {section.selection_rule}"
+                if reasons := published.why_not(variant, section):
+                    left_out.append(f"{model}, {words} ({'; '.join(reasons)})")
+                    continue
+                means = [mean(f[s] for f in variant.folds.values()) for s in PAIRED]
+                rows.append([model, words, *(percent(value, 2) for value in means)])
+    note = f" Left out: {'; '.join(left_out)}." if left_out else ""
     return Table(
-        f"Table 1 of {published.SOURCE}, as printed, beside this evaluation; in %.",
+        f"Table 1 of {published.SOURCE}, as printed, beside this evaluation; in %.{note}",
         ["model", "protocol", "WA", "UA"],
         rows,
     )

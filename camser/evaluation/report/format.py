@@ -30,8 +30,12 @@ def difference(found: Mapping[str, Any]) -> str:
     return f"{100 * found['mean']:+.1f}{deviation}"
 
 
-def p_value(value: float | None) -> str:
-    """Three digits."""
-    if value is None:
-        return "–"
-    return "< 0.001" if value < 0.001 else f"{value:.3f}"
+def p_value(value: float | None, corrected: float | None) -> str:
+    """A p-value as it is / corrected, with three digits."""
+    values = [p for p in (value, corrected) if p is not None]
+    return " / ".join("< 0.001" if p < 0.001 else f"{p:.3f}" for p in values) or "–"
+
+
+def integer(value: int | None) -> str:
+    """With a space before every three digits."""
+    return "–" if value is None else f"{value:,}".replace(",", " ")

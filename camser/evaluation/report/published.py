@@ -1,9 +1,11 @@
-"""The published scores of Zou et al. (ICASSP 2022), and the row that matches a run."""
+"""The published scores of Zou et al. (ICASSP 2022), and whether a run is the very system."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any
+
+from camser.evaluation.report.runs import ProtocolResults, VariantResults
 
 NAMES = {"mfcc_bilstm": "MFCC", "spectrogram_alexnet": "Spectrogram", "wav2vec2": "W2E"}
 W2E_SOURCE = "wav2vec2-base-960h"
@@ -11,6 +13,39 @@ LABELS = {"angry", "happy", "sad", "neutral"}
 WHOLE = "MFCC+Spectrogram+W2E (w/ co-att)"
 SOURCE = "Zou et al., 2022"
 CORPUS = "iemocap"
+
+# The system, as in recipes/IEMOCAP/hparams/camser.yaml, by plugin.
+COMPONENTS: dict[str, dict[str, Any]] = {
+    "mfcc_bilstm": {
+        "num_coefficients": 40, "hidden_size": 256, "num_layers": 2, "dropout": 0.5,
+        "preemphasis": 0.97,
+    },
+    "spectrogram_alexnet": {
+        "weights": "imagenet", "freeze": False, "reference": "segment", "preemphasis": 0.97,
+    },
+    "wav2vec2": {"source": W2E_SOURCE, "freeze": None, "layer": None, "preemphasis": 0.97},
+    "concat": {"projection_size": 128, "dropout": 0.1},
+    "co_attention": {
+        "guides": ["mfcc", "spectrogram"], "target": "wav2vec2", "activation": "relu",
+        "projection_size": 128, "dropout": 0.1,
+    },
+}  # fmt: skip
+SYSTEM = {
+    "segment_seconds": 3.0, "hidden_sizes": [128, 128], "dropout": 0.1,
+    "merge_labels": {"excited": "happy"}, "batch_size": 64, "number_of_epochs": 100,
+    "learning_rate": 1e-5, "learning_rates": {},
+}  # fmt: skip
+# The words for settings that differ; the others are "settings".
+KINDS = {
+    **dict.fromkeys(("source", "weights"), "weights"),
+    **dict.fromkeys(
+        ("config", "num_coefficients", "hidden_size", "num_layers", "projection_size",
+         "hidden_sizes", "segment_seconds"), "sizes",
+    ),
+    **dict.fromkeys(("batch_size", "number_of_epochs", "learning_rate", "learning_rates"),
+                    "training"),
+    "merge_labels": "labels",
+}  # fmt: skip
 
 # Table 1: other systems on IEMOCAP by protocol, (WA, UA) in %; None where the paper has no value.
 TABLE_1: dict[str, dict[str, tuple[float | None, float]]] = {
@@ -31,7 +66,8 @@ TABLE_1: dict[str, dict[str, tuple[float | None, float]]] = {
     },
 }
 
-# Table 2: the ablation under leave_one_speaker_out.
+# Table 2: the ablation.
+PROTOCOL_2 = "leave_one_speaker_out"
 TABLE_2 = {
     "MFCC": (57.60, 58.09),
     "Spectrogram": (62.13, 62.25),
@@ -67,7 +103,7 @@ def row_name(settings: Mapping[str, Any]) -> str | None:
     kept = fusion.get("output_modalities") or settings["modalities"]
     modalities = [name for name in settings["modalities"] if name in kept]
     joined = "+".join(_name(name, encoders[name]) for name in modalities)
-    plugin = fusion["plugin"].rpartition(":")[2]
+    plugin = _plugin(fusion)
     if plugin == "co_attention":
         softmax = ", softmax" if fusion.get("activation") == "softmax" else ""
         return f"{joined} (w/ co-att{softmax})"
@@ -78,31 +114,56 @@ def row_name(settings: Mapping[str, Any]) -> str | None:
 
 def _name(modality: str, encoder: Mapping[str, Any]) -> str:
     """The name in the paper; for another checkpoint, the checkpoint's name."""
-    plugin = encoder["plugin"].rpartition(":")[2]
-    source = str(encoder.get("source") or "").rstrip("/").rpartition("/")[2]
+    plugin, source = _plugin(encoder), _checkpoint(encoder.get("source"))
     if plugin == "wav2vec2" and source not in ("", W2E_SOURCE):
         return source
     return NAMES.get(plugin, modality)
 
 
-def published_scores(
-    settings: Mapping[str, Any], corpus: str, protocol: str, labels: Sequence[str]
-) -> tuple[float, float] | None:
-    """The published (WA, UA) in % of exactly this pretrained system, or None.
+def _plugin(component: Mapping[str, Any]) -> str:
+    return component["plugin"].rpartition(":")[2]
 
-    Table 2 is for four emotions of IEMOCAP under leave_one_speaker_out.
-    """
-    if (corpus, protocol) != (CORPUS, "leave_one_speaker_out") or {*labels} != LABELS:
+
+def _checkpoint(source: object) -> str:
+    """The last part of a hub id or a path."""
+    return str(source or "").rstrip("/").rpartition("/")[2]
+
+
+def table_2_row(settings: Mapping[str, Any]) -> str | None:
+    """The row of Table 2 that has the same modalities and fusion, with any weights."""
+    encoders = settings.get("encoders", {})
+    if not all(_plugin(encoder) in COMPONENTS for encoder in encoders.values()):
         return None
-    return TABLE_2.get(row_name(settings) or "") if _is_pretrained(settings) else None
+    without = {name: {**encoder, "source": None} for name, encoder in encoders.items()}
+    name = row_name({**settings, "encoders": without})
+    return name if name in TABLE_2 else None
 
 
-def is_whole(settings: Mapping[str, Any]) -> bool:
-    """Whether this is the paper's complete model, pretrained as there."""
-    return row_name(settings) == WHOLE and _is_pretrained(settings)
+def why_not(variant: VariantResults, section: ProtocolResults) -> list[str]:
+    """Why the published values of a row of Table 2 are not beside a variant; [] if they may be.
+
+    The settings of ``SYSTEM`` and of the row's components, the labels and the folds must be as
+    published. A setting that the results lack is taken as published.
+    """
+    settings = variant.settings
+    shared = {**settings}
+    for arguments in settings.get("embedding_model", {}).values():
+        shared |= arguments
+    different = _unequal({k: v for k, v in shared.items() if k in SYSTEM}, SYSTEM)
+    for component in (*settings["encoders"].values(), variant.fusion):
+        given = {**component}
+        if "source" in given:
+            given["source"] = _checkpoint(given["source"])
+        different += _unequal(given, COMPONENTS[_plugin(component)])
+    kinds = {KINDS.get(name, "settings") for name in different}
+    if {*section.labels} != LABELS:
+        kinds.add("labels")
+    reasons = [f"other {', '.join(sorted(kinds))}"] if kinds else []
+    is_complete = len(variant.folds) == section.num_folds
+    return reasons if is_complete else [*reasons, section.folds_of(variant)]
 
 
-def _is_pretrained(settings: Mapping[str, Any]) -> bool:
-    """Whether every encoder that can be pretrained is pretrained."""
-    encoders = settings.get("encoders", {}).values()
-    return all(e.get("source", e.get("weights", "none needed")) is not None for e in encoders)
+def _unequal(given: Mapping[str, Any], published: Mapping[str, Any]) -> list[str]:
+    """The names of settings that differ."""
+    names = {*given, *published} - {"plugin", "output_modalities"}
+    return [n for n in names if given.get(n, published.get(n)) != published.get(n)]

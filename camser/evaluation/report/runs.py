@@ -30,6 +30,11 @@ class RunRecord:
         """(fold, seed)"""
         return self.results["fold"], self.results["seed"]
 
+    @property
+    def test_to_train(self) -> float:
+        """The size of the test split over that of the training split."""
+        return self.results["parts"]["test"] / self.results["parts"]["train"]
+
 
 @dataclass
 class VariantResults:
@@ -115,6 +120,16 @@ class ProtocolResults:
     def selection_rule(self) -> str:
         """How the epoch was selected."""
         return selection_note(self.selection) or "epoch chosen on held-out data"
+
+    @property
+    def num_folds(self) -> int | None:
+        """The number of folds of the protocol; None if no run records it."""
+        counts = (run.results.get("num_protocol_folds") for run in self.all_runs)
+        return next((count for count in counts if count), None)
+
+    def folds_of(self, variant: VariantResults) -> str:
+        """How many of the folds a variant has."""
+        return f"{len(variant.folds)} of {self.num_folds or 'an unknown number of'} folds"
 
     @property
     def fold_names(self) -> list[str]:

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Sequence
+from statistics import mean
 from typing import Any, NamedTuple
 
 from camser.data.folds import OPTIMISTIC
 from camser.evaluation import statistics
 from camser.evaluation.report import published
-from camser.evaluation.report.format import pair, percent, spread
+from camser.evaluation.report.format import integer, pair, percent, spread
 from camser.evaluation.report.runs import SCORES, ProtocolResults, VariantResults
+from camser.evaluation.statistics import MIN_SPEAKERS
 
 TEXTS = {"yes": "text occurs in training", "no": "new text", "": ""}
 
@@ -25,13 +27,12 @@ class Table(NamedTuple):
 
 def main_table(section: ProtocolResults) -> Table:
     """Scores per variant: mean and deviation over folds, pooled with intervals (as in Table 2)."""
-    protocol = section.corpus, section.protocol, section.labels
-    known = [published.published_scores(v.settings, *protocol) for v in section.variants.values()]
     header = ["model", "runs", "WA", "UA", "macro-F1", "pooled WA [95 %]", "pooled UA [95 %]"]
     caption = (
         f"{section.title}. In %: mean ± standard deviation over folds; pooled over all tested "
         f"utterances, with 95 % bootstrap intervals in which whole speakers are drawn."
     )
+    variants = section.variants.values()
     rows = [
         [
             _model(variant),
@@ -39,14 +40,33 @@ def main_table(section: ProtocolResults) -> Table:
             *(spread([fold[s] for fold in variant.folds.values()]) for s in SCORES),
             *(_pooled(variant, s) for s in ("WA", "UA")),
         ]
-        for variant in section.variants.values()
+        for variant in variants
     ]
-    if any(known):
-        header += ["published WA", "published UA"]
-        caption += f" Published: Table 2 of {published.SOURCE}, {OPTIMISTIC}, over 10 speakers."
-        for row, scores in zip(rows, known, strict=True):
-            row += [f"{value:.2f}" for value in scores] if scores else ["", ""]
+    if any(variant.intervals["WA"] is None for variant in variants):
+        caption += f" [–]: no interval, because fewer than {MIN_SPEAKERS} speakers were tested."
+    if (section.corpus, section.protocol) == (published.CORPUS, published.PROTOCOL_2):
+        header.append("published WA / UA")
+        caption += (
+            f" Published: Table 2 of {published.SOURCE}, {OPTIMISTIC}, over 10 speakers; only "
+            f"beside all folds of the same system."
+        )
+        reasons: list[str] = []
+        for row, variant in zip(rows, variants, strict=True):
+            row.append(_published(variant, section, reasons))
+        caption += "".join(f" †{i} {reason}." for i, reason in enumerate(reasons, start=1))
     return Table(caption, header, rows)
+
+
+def _published(variant: VariantResults, section: ProtocolResults, reasons: list[str]) -> str:
+    """The values, or the number of the reason why there are none; a new one is appended."""
+    name = published.table_2_row(variant.settings)
+    differences = published.why_not(variant, section) if name else ["not in Table 2"]
+    if name and not differences:
+        return " / ".join(f"{value:.2f}" for value in published.TABLE_2[name])
+    reason = "; ".join(differences)
+    if reason not in reasons:
+        reasons.append(reason)
+    return f"– †{reasons.index(reason) + 1}"
 
 
 def _model(variant: VariantResults) -> str:
@@ -56,16 +76,17 @@ def _model(variant: VariantResults) -> str:
 
 
 def _runs(variant: VariantResults, section: ProtocolResults) -> str:
-    folds = f"{len(variant.folds)} of {len(section.fold_names)} folds"
+    text = section.folds_of(variant)
     seeds = sorted({*Counter(run.results["fold"] for run in variant.runs).values()})
-    if seeds == [1]:
-        return folds
-    return f"{folds}, {'–'.join(str(n) for n in dict.fromkeys((seeds[0], seeds[-1])))} seeds"
+    if seeds != [1]:
+        text += f", {'–'.join(str(n) for n in dict.fromkeys((seeds[0], seeds[-1])))} seeds"
+    is_incomplete = section.num_folds and len(variant.folds) < section.num_folds
+    return f"{text} (incomplete)" if is_incomplete else text
 
 
 def _pooled(variant: VariantResults, score: str) -> str:
     limits = variant.intervals[score]
-    interval = f"[{percent(limits[0])}, {percent(limits[1])}]" if limits else ""
+    interval = f"[{percent(limits[0])}, {percent(limits[1])}]" if limits else "[–]"
     return f"{percent(variant.pooled[score])} {interval}"
 
 
@@ -110,6 +131,27 @@ def group_table(section: ProtocolResults) -> Table:
         rows.append([f"{kind}: {name} (n = {count})", *map(pair, scores)])
     caption = f"{section.title}. WA / UA in %, pooled, by group."
     return Table(caption, ["group", *section.variants], rows)
+
+
+def cost_table(section: ProtocolResults) -> Table:
+    """Parameters, operations and seconds by variant; a dash where the runs do not record them."""
+    rows = []
+    for variant in section.variants.values():
+        first, *_ = results = [run.results for run in variant.runs]
+        total = first.get("parameters", {}).get("total", {})
+        counts = (total.get("total"), total.get("trained"), first.get("segment_flops"))
+        tested = [r["test_seconds"] for r in results if r.get("test_seconds") is not None]
+        seconds = [[r["seconds"] for r in results], tested]
+        means = (f"{mean(values):.1f}" if values else "–" for values in seconds)
+        rows.append([variant.name, *map(integer, counts), *means])
+    caption = (
+        f"{section.title}. Parameters; floating-point operations of one segment in evaluation mode "
+        f"(a multiply-add is two; matrix products, convolutions, recurrent layers and attention, "
+        f"not Fourier transforms, normalizations and activations); seconds of a run, means over "
+        f"the runs: all epochs with their validation, and the best epoch on the test split."
+    )
+    header = ["model", "parameters", "trained", "operations", "training (s)", "test (s)"]
+    return Table(caption, header, rows)
 
 
 def groupings(variant: VariantResults) -> dict[str, list[str]]:

@@ -96,6 +96,8 @@ def _section(section: ProtocolResults, output: Path) -> dict[str, Any]:
     kinds = [tables.main_table, tables.fold_table, tables.class_table, tables.group_table]
     if len(section.variants) > 1:
         kinds.insert(2, pairwise_tests_table)
+    if any("parameters" in run.results for run in section.all_runs):
+        kinds.append(tables.cost_table)
     return {
         "title": section.title[:1].upper() + section.title[1:],
         "tables": [make(section) for make in kinds],
@@ -128,6 +130,7 @@ def _numbers(sections: Sequence[ProtocolResults]) -> dict:
         "sections": [
             {
                 **{name: getattr(section, name) for name in IDENTITY},
+                "num_folds": section.num_folds,
                 "manifest": section.all_runs[0].results["manifest"],
                 "table": tables.main_table(section)._asdict(),
                 "variants": {
