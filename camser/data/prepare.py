@@ -12,6 +12,7 @@ from types import MappingProxyType
 from typing import Any, NamedTuple
 
 from camser import audio
+from camser.data.left_out import describe_left_out
 from camser.data.manifest import DataFolder, ManifestError, Utterance, audio_path, write_manifest
 from camser.data.pack import pack_corpus
 from camser.runtime.digests import add_digest, read_json_with_digest
@@ -49,6 +50,21 @@ class CorpusScan(NamedTuple):
     expected_merge: Mapping[str, str] = MappingProxyType({})
 
 
+class Prepared(NamedTuple):
+    """What ``prepare`` returns.
+
+    Arguments
+    ---------
+    utterances : list of Utterance
+        Those of the selected emotions, corpus after corpus.
+    left_out : dict of str to int
+        The number of utterances of each other emotion, the most frequent first.
+    """
+
+    utterances: list[Utterance]
+    left_out: dict[str, int]
+
+
 def prepare(
     scan: CorpusScanner | Mapping[str, CorpusScanner],
     data_folder: DataFolder,
@@ -56,7 +72,7 @@ def prepare(
     labels: Sequence[str],
     merge_labels: Mapping[str, str],
     allow_missing: bool = False,
-) -> list[Utterance]:
+) -> Prepared:
     """Scan a corpus, or several, check every recording, and write ``manifest.csv``.
 
     Every file is decoded once: its samples are kept, see ``PackedAudio``. ``audio.json`` caches
@@ -81,8 +97,8 @@ def prepare(
 
     Returns
     -------
-    list of Utterance
-        Corpus after corpus, in the order of ``scan``.
+    Prepared
+        Its corpora are in the order of ``scan``.
 
     Raises
     ------
@@ -99,30 +115,33 @@ def prepare(
     corpus = scan(data_folder)
     merged = [replace(u, emotion=merge_labels.get(u.emotion, u.emotion)) for u in corpus.utterances]
     selected = [u for u in merged if u.emotion in labels]
+    others = Counter(u.emotion for u in merged if u.emotion not in labels)
     utterances, invalid = _read_audio(selected, data_folder, Path(prepared_folder))
     problems = [*corpus.problems, *invalid]
+    left_out = describe_left_out(others, labels)[0]
     table, differs = _compare(utterances, _expected(corpus, merge_labels), labels)
     if problems or differs:
-        message = _message(data_folder, problems, table)
+        message = _message(data_folder, problems, f"{table}\n{left_out}".strip("\n"))
         if not allow_missing:
             raise CorpusError(f"{message}\nto use only the valid files, set allow_missing: true")
         logger.warning(message)
     empty = [label for label in labels if label not in {u.emotion for u in utterances}]
     if empty:
-        raise CorpusError(f"{data_folder}: no utterance of {', '.join(empty)}; labels is {labels}")
+        message = f"{data_folder}: no utterance of {', '.join(empty)}; labels is {labels}"
+        raise CorpusError(f"{message}\n{left_out}".strip())
     write_manifest(Path(prepared_folder) / "manifest.csv", utterances)
-    return utterances
+    return Prepared(utterances, dict(others.most_common()))
 
 
 def _prepare_several(
     scans: Mapping[str, CorpusScanner], data_folder: Any, prepared_folder: str | Path, *options: Any
-) -> list[Utterance]:
+) -> Prepared:
     """Prepare each corpus in a folder of its name, and join them in ``manifest.csv``."""
-    joined, problems = [], []
+    joined, problems, left_out = [], [], Counter[str]()
     for corpus, folder in _selected_folders(scans, data_folder).items():
         subfolder = Path(prepared_folder) / corpus
         try:
-            utterances = prepare(scans[corpus], folder, subfolder, *options)
+            utterances, other = prepare(scans[corpus], folder, subfolder, *options)
         except (CorpusError, ManifestError) as error:
             problems.append(f"{corpus}: {error}")
             continue
@@ -130,10 +149,11 @@ def _prepare_several(
         wrong = sorted(name for name in names if not name.startswith(f"{corpus}/"))[:5]
         problems += [f"{corpus}: the name {name!r} must begin with '{corpus}/'" for name in wrong]
         joined += utterances
+        left_out.update(other)
     if problems:
         raise CorpusError("\n".join(problems))
     write_manifest(Path(prepared_folder) / "manifest.csv", joined)
-    return joined
+    return Prepared(joined, dict(left_out.most_common()))
 
 
 def _selected_folders(
@@ -220,7 +240,5 @@ def _compare(
 def _message(data_folder: Path, problems: Sequence[str], table: str) -> str:
     shown = "".join(f"\n  {problem}" for problem in problems[:50])
     more = f"\n  … and {len(problems) - 50} more" if len(problems) > 50 else ""
-    return (
-        f"{data_folder}: {len(problems)} problems{':' if problems else ''}{shown}{more}\n"
-        f"utterances found/expected:\n{table}"
-    )
+    summary = f"{len(problems)} problems:{shown}{more}" if problems else "not the expected numbers"
+    return f"{data_folder}: {summary}\nutterances found/expected:\n{table}"

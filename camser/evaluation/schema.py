@@ -72,3 +72,4 @@ class Results(Struct):
     parameters: dict[str, Parameters] = {}
     segment_flops: int | None = None
     test_seconds: float | None = None
+    left_out: dict[str, int] = {}

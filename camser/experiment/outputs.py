@@ -29,6 +29,7 @@ def write_results(
     fold: folds.Fold,
     utterances: Sequence[Utterance],
     cost: Mapping[str, Any],
+    left_out: Mapping[str, int],
 ) -> Path:
     """Write ``results.json`` of a run whose best epoch was just tested; returns its path.
 
@@ -58,6 +59,7 @@ def write_results(
             "versions": results.versions(),
             "plugins": brain.plugins,
             "manifest": fingerprint(utterances),
+            "left_out": left_out,
         },
     )
 

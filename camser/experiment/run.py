@@ -19,6 +19,7 @@ from camser.build import MODEL_KEYS, validate_model_config
 from camser.config.settings import Settings, explain_build_errors, read_arguments
 from camser.data import folds
 from camser.data.dataset import SegmentDataset
+from camser.data.left_out import log_left_out
 from camser.data.manifest import Utterance
 from camser.data.prepare import PREPARE_KEYS, CorpusScanner, prepare
 from camser.evaluation import results
@@ -117,7 +118,7 @@ class Run:
         """Read the corpus and make the fold."""
         values = self.settings.values
         prepare_settings = {name: values[name] for name in PREPARE_KEYS}
-        self.utterances = run_on_main(prepare, scan=scan, **prepare_settings)
+        self.utterances, self.left_out = run_on_main(prepare, scan=scan, **prepare_settings)
         resume.check_same_corpus(self.output_folder, self.utterances)
         self.fold = choose_fold(self.utterances, values)
 
@@ -126,6 +127,8 @@ class Run:
         self.hparams = hparams = _build_objects(self.settings.text)
         sb.create_experiment_directory(str(self.output_folder), save_env_desc=False)
         raise_on_log_failure()
+        if if_main_process():
+            log_left_out(self.left_out, self.settings.values["labels"])
         hparams["loggers"] = [hparams["train_logger"]]
         if hparams["tensorboard"]:
             folder = self.output_folder / "tensorboard"
@@ -214,7 +217,7 @@ class Run:
             labels = values["labels"]
             results.write_predictions(folder, split, scored[name], labels, heard, name)
         written = outputs.write_results(
-            folder, values, brain, self.fold, self.utterances, self.cost
+            folder, values, brain, self.fold, self.utterances, self.cost, self.left_out
         )
         caution = folds.selection_note(values["selection"], ", ")
         scores = ", ".join(f"{name} {brain.scores[name]:.4f}" for name in ("WA", "UA", "macro_F1"))

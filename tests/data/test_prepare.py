@@ -3,6 +3,7 @@
 import json
 import shutil
 from collections import Counter
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -10,6 +11,7 @@ import soundfile
 import torch
 
 from camser import audio
+from camser.data.left_out import log_left_out
 from camser.data.manifest import read_manifest
 from camser.data.packed_audio import PackedAudio
 from camser.data.prepare import CorpusError, CorpusScan, prepare
@@ -29,7 +31,7 @@ def go(iemocap, tmp_path):
         settings = {"labels": LABELS, "merge_labels": {"excited": "happy"}, **more}
         return prepare(
             iemocap.scan, folder, tmp_path / "prepared", allow_missing=allow_missing, **settings
-        )
+        ).utterances
 
     return run
 
@@ -113,7 +115,7 @@ def test_a_count_that_differs_is_an_error_though_no_file_is_missing(copy, go):
     counts["Session3"]["sad"] += 5
     (copy / "expected_counts.json").write_text(json.dumps(counts))
     found = counts["Session3"]["sad"] - 5
-    with pytest.raises(CorpusError, match=rf"0 problems(.|\n)*{found}/{found + 5}"):
+    with pytest.raises(CorpusError, match=rf": not the expected numbers(.|\n)*{found}/{found + 5}"):
         go(copy)
 
 
@@ -293,7 +295,7 @@ def test_only_a_merging_of_emotions_that_are_there_makes_other_numbers(
         with pytest.raises(CorpusError, match="1/127"):
             prepare(*arguments)
     else:
-        assert len(prepare(*arguments)) == 5
+        assert len(prepare(*arguments).utterances) == 5
 
 
 def test_another_merging_than_the_numbers_are_for_makes_them_void(copy, go):
@@ -304,7 +306,7 @@ def test_another_merging_than_the_numbers_are_for_makes_them_void(copy, go):
     counts["Session3"]["sad"] += 5
     (copy / "expected_counts.json").write_text(json.dumps(counts))
     assert go(copy, merge_labels={})
-    with pytest.raises(CorpusError, match="0 problems"):
+    with pytest.raises(CorpusError, match="not the expected numbers"):
         go(copy, merge_labels={"excited": "happy", "absent": "sad"})
 
 
@@ -318,7 +320,7 @@ def test_a_scan_without_expectations_only_counts(corpus, iemocap, tmp_path):
     def scan(folder):
         return CorpusScan(iemocap.scan(folder).utterances, [])
 
-    assert prepare(scan, corpus, tmp_path, LABELS, {"excited": "happy"})
+    assert prepare(scan, corpus, tmp_path, LABELS, {"excited": "happy"}).utterances
 
 
 def test_a_damaged_cache_of_lengths_is_read_by_nobody(copy, go, tmp_path):
@@ -329,3 +331,47 @@ def test_a_damaged_cache_of_lengths_is_read_by_nobody(copy, go, tmp_path):
     for damaged in (whole.replace(seconds, " 9.5, "), whole[:-7], "", "[]", '{"files": {}}'):
         path.write_text(damaged)
         assert go(copy) == before and path.read_text() == whole
+
+
+# Labels of no class -------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("left_out", "warned"),
+    [
+        ({"frustrated": 1849, "undecided": 2507}, ()),  # ordinary in IEMOCAP
+        ({"bored": 81, "fearful": 69, "disgusted": 46, "surprised": 1, "calm": 1}, ()),
+        ({"HAPPY": 2, "sad ": 1, "neutrall": 1}, ("'HAPPY'", "'sad '", "'neutrall'")),
+    ],
+)
+def test_a_label_that_is_nearly_a_class_is_a_warning(left_out, warned, caplog):
+    caplog.set_level("INFO")
+    log_left_out(left_out, LABELS)
+    (record,) = caplog.records
+    assert record.levelname == ("WARNING" if warned else "INFO")
+    assert all(f"{name} {number}" in record.message for name, number in left_out.items())
+    assert all(f"{name} is nearly" in record.message for name in warned)
+
+
+def test_without_labels_of_no_class_nothing_is_said(caplog):
+    caplog.set_level("INFO")
+    log_left_out({}, LABELS)
+    assert not caplog.records
+
+
+def test_labels_of_no_class_are_counted(iemocap, corpus, tmp_path):
+    def scan(folder):
+        found = iemocap.scan(folder)
+        first = replace(found.utterances[0], emotion="Angry")
+        return found._replace(utterances=[first, *found.utterances[1:]])
+
+    scanned = Counter(u.emotion for u in scan(corpus).utterances)
+    with pytest.raises(CorpusError, match=r"left out: .*Angry 1.*'Angry' is nearly 'angry'"):
+        prepare(scan, corpus, tmp_path, LABELS, {"excited": "happy"})
+    settings = LABELS, {"excited": "happy"}, True
+    found = prepare(scan, corpus, tmp_path, *settings)
+    others = {e: n for e, n in scanned.items() if e not in (*LABELS, "excited")}
+    assert found.left_out == others and found.left_out["Angry"] == 1
+    assert list(found.left_out.values()) == sorted(others.values(), reverse=True)
+    with pytest.raises(CorpusError, match=r"no utterance of joyful(.|\n)*left out: "):
+        prepare(scan, corpus, tmp_path, ["joyful"], {}, True)

@@ -89,6 +89,7 @@ def test_a_lacking_field_is_named_in_writing_and_in_reading(tmp_path, name):
         ),
         ({"num_protocol_folds": 0}, "num_protocol_folds is 0; it must be a whole number at least"),
         ({"parameters": {"mfcc": 3}}, r"parameters is .*; an entry of it must be a table"),
+        ({"left_out": {"Down": "x"}}, "left_out is .*; an entry of it must be a whole number"),
         ({"labels": []}, r"labels is \[\]; it must be a list of length at least 1"),
         ({"labels": ["sad", "sad"]}, "labels is .*; it must name each class once"),
     ],

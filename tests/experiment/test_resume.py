@@ -137,7 +137,11 @@ def test_a_run_does_not_go_on_with_other_data(run, start, monkeypatch):
     import camser.experiment.run
 
     prepare = camser.experiment.run.prepare
-    monkeypatch.setattr(camser.experiment.run, "prepare", lambda **k: prepare(**k)[:-1])
+    monkeypatch.setattr(
+        camser.experiment.run,
+        "prepare",
+        lambda **k: prepare(**k)._replace(utterances=prepare(**k).utterances[:-1]),
+    )
     with pytest.raises(
         SettingsError, match=r"holds a run on other data: its manifest\.csv differs"
     ):

@@ -40,7 +40,10 @@ def test_the_files_of_a_run_agree_with_each_other(run, corpus):
         counts = {n: c + of_part[n] * (name != "total") for n, c in counts.items()}
     assert written["parameters"]["total"] == counts and 0 < counts["trained"] < counts["total"]
     assert written["segment_flops"] > 1e6 and 0 < written["test_seconds"] < 600
-    assert "Beginning experiment" in (folder / "log.txt").read_text()
+    log = (folder / "log.txt").read_text()
+    assert "Beginning experiment" in log
+    assert written["left_out"] and not {*written["left_out"]} & {*labels}
+    assert "left out: " in log and all(f"{e} {n}" in log for e, n in written["left_out"].items())
     assert "valid WA" in (folder / "train_log.txt").read_text()
     assert str(corpus) not in (folder / "results.json").read_text()
 

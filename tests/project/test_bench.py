@@ -88,7 +88,7 @@ def test_the_corpus_has_iemocaps_lengths():
 
 def test_the_corpus_is_one_that_a_recipe_takes(tmp_path):
     noise_corpus.write_corpus(tmp_path / "corpus", [0.1] * 40)
-    found = prepare(noise_corpus.scan, tmp_path / "corpus", tmp_path, noise_corpus.EMOTIONS, {})
+    found, _ = prepare(noise_corpus.scan, tmp_path / "corpus", tmp_path, noise_corpus.EMOTIONS, {})
     assert {(u.speaker, u.emotion) for u in found} == {
         (f"noise/{speaker}", emotion)
         for speaker in noise_corpus.SPEAKERS

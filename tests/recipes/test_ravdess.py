@@ -167,7 +167,7 @@ def test_what_is_missing_is_found_by_the_numbers(ravdess, make, tmp_path):
     with pytest.raises(CorpusError, match=r"found/expected:\n.*\n +ravdess +1/192.*1/96"):
         prepare(ravdess.scan, folder, tmp_path / "prepared", LABELS, {})
     there = prepare(ravdess.scan, folder, tmp_path / "prepared", LABELS, {}, allow_missing=True)
-    assert [u.emotion for u in there] == ["neutral", "happy", "sad", "angry"]
+    assert [u.emotion for u in there.utterances] == ["neutral", "happy", "sad", "angry"]
 
 
 def test_one_recording_in_two_formats_is_refused(ravdess, make, tmp_path):
@@ -179,7 +179,7 @@ def test_one_recording_in_two_formats_is_refused(ravdess, make, tmp_path):
 
 @pytest.mark.skipif(not REAL.is_dir(), reason="CAMSER_RAVDESS is not RAVDESS's folder")
 def test_the_real_corpus_is_whole(ravdess, tmp_path):
-    utterances = prepare(ravdess.scan, REAL, tmp_path, LABELS, {})
+    utterances, _ = prepare(ravdess.scan, REAL, tmp_path, LABELS, {})
     assert Counter(u.emotion for u in utterances) == {
         "angry": 192, "happy": 192, "sad": 192, "neutral": 96
     }  # fmt: skip

@@ -15,6 +15,7 @@ from camser.build import MODEL_KEYS, validate_model_config
 from camser.config.settings import Settings, SettingsError, read_arguments
 from camser.data import prepare
 from camser.data.folds import FOLD_KEYS, make_folds, selection_note
+from camser.data.left_out import log_left_out
 from camser.data.manifest import Utterance, fingerprint
 from camser.data.prepare import CorpusError, CorpusScanner
 from camser.evaluation.results import RESULTS, ResultsError, read_results
@@ -122,7 +123,8 @@ def _prepare_once(scan: Any, values: dict[str, Any], corpora: dict) -> list[Utte
     key = json.dumps(prepare_settings)
     if key not in corpora:
         corpora[key] = []
-        corpora[key] = prepare.prepare(scan, **prepare_settings)
+        corpora[key], left_out = prepare.prepare(scan, **prepare_settings)
+        log_left_out(left_out, values["labels"])
     return corpora[key]
 
 
