@@ -10,12 +10,16 @@ from scipy.optimize import minimize_scalar
 from scipy.special import log_softmax
 
 LOWEST, HIGHEST = 0.05, 20.0
+# Chosen by simulation, see docs/calibration.md.
+PRIOR_DEVIATION = 0.25
+MIN_UTTERANCES, MIN_ERRORS = 100, 10
 
 
 def fit_temperature(rows: Sequence[Mapping[str, str]], labels: Sequence[str]) -> dict[str, Any]:
-    """Fit the temperature with the maximum likelihood of the labels.
+    """The temperature for a model, from its predictions on the validation split.
 
-    The log-probabilities are divided by it and normalized again, so no decision changes.
+    The log-probabilities are divided by it and normalized again, so no decision changes. With
+    fewer than ``MIN_UTTERANCES`` or ``MIN_ERRORS`` it is 1: the model is not calibrated.
 
     Arguments
     ---------
@@ -27,26 +31,71 @@ def fit_temperature(rows: Sequence[Mapping[str, str]], labels: Sequence[str]) ->
     Returns
     -------
     dict
-        ``temperature``; ``utterances``, the number used for the fit; ``nll_before`` and
-        ``nll_after``, their mean negative log-likelihood in nats.
+        ``temperature``; ``calibrated``, whether it was fitted; ``utterances`` and ``errors``, the
+        numbers of rows and of wrong decisions; ``nll_before`` and ``nll_after``, the mean negative
+        log-likelihood of the rows in nats.
 
     Example
     -------
     >>> rows = {"label": "a", "a": "-0.01", "b": "-4.6"}, {"label": "b", "a": "-0.01", "b": "-4.6"}
-    >>> fit_temperature(rows, ["a", "b"])["temperature"] > 5  # half of its decisions are wrong
+    >>> fit_temperature(rows, ["a", "b"])["temperature"]  # two utterances say too little
+    1.0
+    >>> fit_temperature(rows * 50, ["a", "b"])["temperature"] > 2  # half of its decisions are wrong
     True
     """
-    scores = np.array([[float(row[label]) for label in labels] for row in rows])
-    truths = np.array([labels.index(row["label"]) for row in rows])
-
-    def nll(log_temperature: float) -> float:
-        scaled = log_softmax(scores / np.exp(log_temperature), axis=1)
-        return float(-scaled[np.arange(len(truths)), truths].mean())
-
-    result = minimize_scalar(nll, bounds=(np.log(LOWEST), np.log(HIGHEST)), method="bounded")
+    scores, truths = read_scores(rows, labels)
+    errors = int((scores.argmax(axis=1) != truths).sum())
+    calibrated = len(truths) >= MIN_UTTERANCES and errors >= MIN_ERRORS
+    temperature = best_temperature(scores, truths) if calibrated else 1.0
     return {
-        "temperature": float(np.exp(result.x)),
+        "temperature": temperature,
+        "calibrated": calibrated,
         "utterances": len(truths),
-        "nll_before": nll(0.0),
-        "nll_after": nll(result.x),
+        "errors": errors,
+        "nll_before": mean_nll(scores, truths, 1.0),
+        "nll_after": mean_nll(scores, truths, temperature),
     }
+
+
+def read_scores(
+    rows: Sequence[Mapping[str, str]], labels: Sequence[str]
+) -> tuple[np.ndarray, np.ndarray]:
+    """Log-probabilities [utterances, classes], and the index of each label [utterances]."""
+    scores = np.array([[float(row[label]) for label in labels] for row in rows])
+    return scores, np.array([labels.index(row["label"]) for row in rows])
+
+
+def mean_nll(scores: np.ndarray, truths: np.ndarray, temperature: float) -> float:
+    """The mean negative log-likelihood of the labels at a temperature, in nats."""
+    scaled = log_softmax(scores / temperature, axis=1)
+    return float(-scaled[np.arange(len(truths)), truths].mean())
+
+
+def best_temperature(
+    scores: np.ndarray, truths: np.ndarray, deviation: float = PRIOR_DEVIATION
+) -> float:
+    """The temperature T that minimizes NLL + (log T)^2 / (2 deviation^2 errors).
+
+    Where there are few errors, the likelihood hardly says how sure the model may be: T then stays
+    near 1. It is 1 without any error. With an infinite ``deviation`` it is the one of the maximum
+    likelihood.
+
+    Arguments
+    ---------
+    scores : array
+        Log-probabilities, [utterances, classes].
+    truths : array of int
+        The index of each label, [utterances].
+    deviation : float
+        Of the prior on log T.
+    """
+    errors = (scores.argmax(axis=1) != truths).sum()
+    if not errors and np.isfinite(deviation):
+        return 1.0
+    weight = 1 / (2 * deviation**2 * max(errors, 1))
+    result = minimize_scalar(
+        lambda log: mean_nll(scores, truths, np.exp(log)) + weight * log**2,
+        bounds=(np.log(LOWEST), np.log(HIGHEST)),
+        method="bounded",
+    )
+    return float(np.exp(result.x))

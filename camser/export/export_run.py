@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +17,8 @@ from camser.inference.export_folder import write, write_config
 from camser.inference.onnx_encoder import unavailable_reason
 from camser.runtime.digests import file_record
 from camser.runtime.files import atomic_folder
+
+logger = logging.getLogger(__name__)
 
 
 def export_run(
@@ -66,6 +69,8 @@ def export_run(
         recipe = str(run.folder / "hyperparams.yaml")
         data_folder = read_arguments([recipe]).values["data_folder"]
     config, model = export_config(run), run.modules["embedding_model"]
+    if not config["calibration"]["calibrated"]:
+        logger.warning("%s: not calibrated: there are too few validation rows or errors", folder)
     with atomic_folder(folder, replace) as new:
         write(new, config, run.modules)
         yaml = speechbrain_yaml(config, model.embedding_size)

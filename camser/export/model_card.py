@@ -8,6 +8,7 @@ from typing import Any
 from huggingface_hub import EvalResult, ModelCardData
 from jinja2 import Environment, StrictUndefined
 
+from camser.export.calibration import MIN_ERRORS, MIN_UTTERANCES
 from camser.export.onnx.quantize import int8_summary
 from camser.export.trained_run import TrainedRun
 from camser.model import count_parameters
@@ -32,6 +33,8 @@ def model_card(config: dict[str, Any], run: TrainedRun) -> str:
     text = environment.from_string(TEMPLATE.read_text(encoding="utf-8")).render(
         {"onnx": {}, **config},
         components=_components(config["architecture"], run),
+        min_utterances=MIN_UTTERANCES,
+        min_errors=MIN_ERRORS,
         int8_summary=int8_summary(config.get("int8")),
     )
     return f"---\n{_metadata(config)}\n---\n\n{text}"

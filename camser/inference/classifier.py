@@ -168,7 +168,7 @@ class EmotionClassifier(EncoderClassifier):
         return self._scores(self.embed(recordings, sample_rate))
 
     def calibrate(self, log_probabilities: Tensor) -> Tensor:
-        """Probabilities [items, classes], with the temperature fitted on the validation split."""
+        """Probabilities [items, classes], with the export's temperature; 1 if not calibrated."""
         return (log_probabilities.double() / self.temperature).softmax(dim=1)
 
     def attention(

@@ -15,9 +15,9 @@ class Prediction(NamedTuple):
     emotion : str or None
         The most probable class; None if its probability is below the threshold.
     confidence : float
-        Its calibrated probability.
+        Its probability.
     probabilities : dict of str to float
-        Calibrated probability of each class, in the model's order.
+        Probability of each class, in the model's order; calibrated if the export's card says so.
     seconds : float
         Length of the recording.
     """

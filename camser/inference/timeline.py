@@ -23,7 +23,7 @@ class Turn(NamedTuple):
 
 @dataclass(frozen=True)
 class Timeline:
-    """Calibrated probabilities of each window of a recording.
+    """Probabilities of each window of a recording.
 
     Arguments
     ---------

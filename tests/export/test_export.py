@@ -10,8 +10,10 @@ import yaml
 from scipy.special import log_softmax
 
 from camser.evaluation import results
-from camser.export.calibration import fit_temperature
+from camser.export.calibration import best_temperature, fit_temperature, read_scores
 from camser.export.export_run import export_run
+from camser.export.model_card import model_card
+from camser.export.trained_run import read_run
 from camser.inference import ExportError
 
 SAME = 1e-5  # of log-probabilities in float32 on a CPU, whatever the batch
@@ -128,19 +130,60 @@ def test_an_existing_folder_is_replaced_only_when_asked(ended, tmp_path):
 # Calibration --------------------------------------------------------------------------------------
 
 
-def test_the_temperature_that_made_the_labels_is_found():
-    rng = np.random.default_rng(0)
-    logits = rng.normal(size=(4000, 3)) * 2
-    probabilities = np.exp(log_softmax(logits, axis=1))
-    truths = [rng.choice(3, p=p) for p in probabilities]
-    rows = [
+def overconfident(number, seed=0):
+    """Rows of three classes that are three times too sure."""
+    rng = np.random.default_rng(seed)
+    logits = rng.normal(size=(number, 3)) * 2
+    truths = [rng.choice(3, p=p) for p in np.exp(log_softmax(logits, axis=1))]
+    return [
         {"label": "abc"[t], **{c: str(v) for c, v in zip("abc", row * 3, strict=True)}}
         for t, row in zip(truths, logits, strict=True)
     ]
-    found = fit_temperature(rows, ["a", "b", "c"])
-    assert found["temperature"] == pytest.approx(3.0, rel=0.1)  # three times too sure
+
+
+def test_the_temperature_that_made_the_labels_is_found():
+    found = fit_temperature(overconfident(4000), "abc")
+    assert found["temperature"] == pytest.approx(3.0, rel=0.1)
     assert found["nll_after"] < found["nll_before"]
-    assert found["utterances"] == 4000
+    assert found["utterances"] == 4000 and found["calibrated"] is True
+
+
+def test_few_rows_move_the_temperature_less():
+    found = [fit_temperature(overconfident(n), "abc")["temperature"] for n in (100, 400, 4000)]
+    scores, truths = read_scores(overconfident(100), "abc")
+    assert 1 < found[0] < found[1] < found[2]
+    assert found[0] < best_temperature(scores, truths, float("inf"))
+
+
+@pytest.mark.parametrize(
+    ("right", "wrong", "calibrated"),
+    [(89, 10, False), (90, 10, True), (91, 9, False), (300, 0, False), (0, 100, True)],
+)
+def test_with_few_rows_or_errors_there_is_no_temperature(right, wrong, calibrated):
+    row = {"a": "-0.1", "b": "-2.4"}
+    rows = [{"label": "a", **row}] * right + [{"label": "b", **row}] * wrong
+    found = fit_temperature(rows, ["a", "b"])
+    assert found["calibrated"] is calibrated and (found["temperature"] != 1.0) is calibrated
+    assert (found["utterances"], found["errors"]) == (right + wrong, wrong)
+    assert calibrated or found["nll_before"] == found["nll_after"]
+
+
+def test_without_errors_the_prior_keeps_the_temperature():
+    scores, truths = np.log([[0.9, 0.1]] * 500), np.zeros(500, dtype=int)
+    assert best_temperature(scores, truths) == 1.0
+    assert best_temperature(scores, truths, float("inf")) < 0.1
+
+
+def test_the_card_says_whether_the_export_is_calibrated(trained, export):
+    config = json.loads((export / "config.json").read_text())
+    assert config["calibration"]["calibrated"] is False and config["temperature"] == 1.0
+    text = (export / "README.md").read_text()
+    assert "Probabilities are **not calibrated**" in text and "at least 100 utterances" in text
+    config["calibration"] = fit_temperature(overconfident(400), "abc")
+    config["temperature"] = config["calibration"]["temperature"]
+    text = model_card(config, read_run(trained.output_folder))
+    assert f"calibrated by a temperature of {config['temperature']:.3f}, fitted on the 400" in text
+    assert "**not calibrated**" not in text
 
 
 def test_calibration_changes_confidence_and_no_decision(classifier):

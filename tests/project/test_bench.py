@@ -14,6 +14,7 @@ from tests.helpers.recipe_runs import ROOT
 
 sys.path.insert(0, str(ROOT / "bench"))  # its scripts import each other as they do when they run
 
+import calibration
 import gpu_profile
 from harness import (
     camser_model,
@@ -22,10 +23,12 @@ from harness import (
     noise_corpus,
     plain_pytorch,
     profile_parts,
+    simulated_calibration,
     tables,
 )
 
 from camser.data.prepare import prepare
+from camser.export.calibration import MIN_UTTERANCES, PRIOR_DEVIATION
 
 SCRIPTS = ("peak_flops", "features", "training", "epoch", "inference", "startup", "memory")
 
@@ -113,9 +116,34 @@ def test_a_page_gets_the_tables_of_its_files(tmp_path):
     assert tables.filled(found, tmp_path) == found
 
 
-def test_the_page_says_what_was_measured():
-    page = (ROOT / "docs/speed.md").read_text(encoding="utf-8")
-    assert tables.filled(page) == page, "run: python bench/harness/tables.py docs/speed.md"
+@pytest.mark.parametrize("name", ["speed", "calibration"])
+def test_a_page_says_what_was_measured(name):
+    page = (ROOT / f"docs/{name}.md").read_text(encoding="utf-8")
+    assert tables.filled(page) == page, f"run: python bench/harness/tables.py docs/{name}.md"
+
+
+def test_the_chosen_prior_never_loses_in_the_simulation():
+    found = json.loads((tables.RESULTS / "calibration.json").read_text())["tables"]
+    rows = [r for r in found["simulation"] if r["validation rows"] >= MIN_UTTERANCES]
+    assert rows and all(float(row[f"s = {PRIOR_DEVIATION:g}"]) > 0 for row in rows)
+    assert not all(float(row["s = 0.35"]) > 0 for row in rows)  # the next larger one
+
+
+def test_the_simulation_is_the_same_each_time(monkeypatch):
+    monkeypatch.setattr(simulated_calibration, "SIZES", (30,))
+    first, again = (simulated_calibration.rows(2) for _ in range(2))
+    assert first == again and len(first) == len(simulated_calibration.SCENARIOS)
+
+
+def test_the_study_reads_finished_runs(trained, tmp_path, monkeypatch):
+    monkeypatch.setattr(simulated_calibration, "SIZES", ())
+    output = tmp_path / "found.json"
+    calibration.main([str(trained.output_folder), "--draws=1", "--output", str(output)])
+    found = json.loads(output.read_text())["each run"]
+    (run,) = found
+    assert run["validation rows"] < MIN_UTTERANCES
+    assert run["methods"]["as exported"] == run["methods"]["T = 1"]
+    assert run["methods"]["maximum likelihood"]["T"] != 1
 
 
 def test_a_report_is_written_with_its_settings(tmp_path, capsys):

@@ -13,7 +13,7 @@ from camser.inference.timeline_formats import as_dict
 
 MODEL = "model"  # events with this name run one at a time, also those of different users
 CLASSIFY = """The emotion of a recording. threshold: the minimum confidence, 0 to 1, below which \
-emotion is null. Returns source, emotion, confidence, the calibrated probabilities by emotion, and \
+emotion is null. Returns source, emotion, confidence, the probabilities by emotion, and \
 the recording's seconds."""
 TIMELINE = """The emotions along a recording. window: seconds of a decision (the model's segment \
 by default); hop: seconds between decisions (1); smoothing: none, mean or median, over 5 seconds. \

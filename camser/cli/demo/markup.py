@@ -43,7 +43,7 @@ def about(config: Mapping[str, Any], limits: Limits) -> str:
         corpus = "its corpus"
     hours = max(1, round(limits.kept_seconds / 3600))
     notes = (
-        trained,
+        trained + _calibration(config.get("calibration")),
         f"<b>Limits.</b> It assigns one of its {len(config['labels'])} emotions to any sound, "
         f"also to music and noise, unless its confidence is below the least confidence. It knows "
         f"the speakers, the language, the microphones and the (possibly acted) emotions of "
@@ -73,6 +73,16 @@ def _trained(trained: Mapping[str, Any], scores: Mapping[str, Any]) -> str:
             f"gave these scores, so the scores are too high."
         )
     return text
+
+
+def _calibration(entry: Any) -> str:
+    """Whether the probabilities are calibrated; nothing if the folder does not say."""
+    calibrated = entry.get("calibrated") if isinstance(entry, Mapping) else None
+    if calibrated is True:
+        return " Its probabilities are calibrated."
+    if calibrated is False:
+        return " Its probabilities are not calibrated: they may be too high or too low."
+    return ""
 
 
 def _length(seconds: float) -> str:
@@ -110,7 +120,7 @@ def answer(prediction: Prediction, threshold: float) -> str:
     """
     best = max(prediction.probabilities, key=prediction.probabilities.__getitem__)
     confidence = prediction.probabilities[best]
-    note = f"{escape(prediction.source)}, {prediction.seconds:.1f} s. Probabilities are calibrated."
+    note = f"{escape(prediction.source)}, {prediction.seconds:.1f} s."
     if confidence < threshold:
         note += f" The most likely, {escape(best)}, is below the required {100 * threshold:.0f} %."
     verdict = escape(best) if confidence >= threshold else "not sure"

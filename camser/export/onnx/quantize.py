@@ -72,7 +72,7 @@ def compare_int8(folder: Path, paths: Sequence[str], truths: Sequence[str]) -> d
     -------
     dict
         ``utterances``; ``changed``, the number of different decisions; WA and UA of ``float32`` and
-        of ``int8``; ``largest_difference`` of a calibrated probability.
+        of ``int8``; ``largest_difference`` of a probability.
     """
     from camser.inference import EmotionClassifier
 

@@ -28,8 +28,24 @@ def test_the_page_says_what_the_model_is(export):
     config["trained"]["note"] = "selected on the test fold (optimistic)"
     assert "selected on the test fold" in markup.about(config, limits)
     assert "too high" in markup.about(config, limits)
+    assert "calibrated" not in markup.about(config, limits)  # the folder does not say
     del config["trained"]
     assert "does not report" in markup.about(config, limits)
+
+
+@pytest.mark.parametrize(
+    ("entry", "said"),
+    [
+        ({"calibrated": True}, "probabilities are calibrated"),
+        ({"calibrated": False}, "probabilities are not calibrated"),
+        ({"calibrated": "<script>"}, None),
+        ({"utterances": 30}, None),  # of an earlier version
+        ("calibrated", None),
+    ],
+)
+def test_the_page_says_calibrated_only_where_the_folder_does(export, entry, said):
+    shown = markup.about({**read_config(export), "calibration": entry}, Limits())
+    assert said in shown if said else "calibrated" not in shown
 
 
 @pytest.mark.parametrize(
