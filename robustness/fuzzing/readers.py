@@ -45,7 +45,7 @@ RESULTS = {
     "recall": {"angry": 1.0, "sad": None}, "precision": {"angry": 1.0, "sad": None}, "absent": [],
     "confusion": [[1, 0], [1, 0]], "num_utterances": 2, "best_epoch": 1, "epochs": 1,
     "seconds": 3.5, "num_protocol_folds": 10, "segment_flops": 9, "test_seconds": 0.5,
-    "parameters": {"total": {"total": 2, "trained": 1}}, "device": "cpu",
+    "parameters": {"total": {"total": 2, "trained": 1}}, "device": "cpu", "left_out": {"calm": 2},
     "versions": {"torch": "2"}, "manifest": "0" * 16,
     "plugins": {"mfcc": {"plugin": "mfcc_bilstm", "distribution": "camser", "version": "0"}},
 }  # fmt: skip
