@@ -161,7 +161,7 @@ def _folder_conflicts(jobs: Sequence[Job]) -> list[str]:
     seen: dict[Path, str] = {}
     return [
         f"{job.name} and {seen[job.folder]} would both write {job.folder}; output_folder must "
-        f"contain <variant>, <selection>, <fold> and <seed>"
+        f"differ, e.g. '!ref results/<variant>/<selection>/fold<fold>-seed<seed>'"
         for job in jobs
         if seen.setdefault(job.folder, job.name) != job.name
     ]
