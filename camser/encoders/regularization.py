@@ -6,6 +6,7 @@ graph.
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import torch
@@ -15,14 +16,16 @@ from torch import Tensor, nn
 class SpecAugment(nn.Module):
     """Masks spans of frames and spans of channels while training (Park et al., 2019).
 
-    A span starts at each position with probability ``prob / length``. So a share of about ``prob``
-    is masked, a little less because spans may overlap.
+    As in transformers, a segment has ``prob * size / length`` spans, rounded up or down at random,
+    at least ``min_masks``, and no more than fit. Their starts are drawn without replacement; spans
+    may overlap.
 
     Arguments
     ---------
-    time_prob, time_length : float, int
-        The share of masked frames, and the frames per span.
-    channel_prob, channel_length : float, int
+    time_prob, time_length, time_min_masks : float, int, int
+        About the share of masked frames, the frames per span, and the smallest number of spans in
+        a segment. No frame is masked if the probability is 0.
+    channel_prob, channel_length, channel_min_masks : float, int, int
         The same for channels.
 
     Example
@@ -38,18 +41,21 @@ class SpecAugment(nn.Module):
         self,
         time_prob: float = 0.0,
         time_length: int = 10,
+        time_min_masks: int = 0,
         channel_prob: float = 0.0,
         channel_length: int = 10,
+        channel_min_masks: int = 0,
     ) -> None:
         super().__init__()
-        for name, value in (("time", time_prob), ("channel", channel_prob)):
-            if not 0 <= value <= 1:
-                raise ValueError(f"SpecAugment: {name}_prob is {value}; allowed: 0 … 1")
-        for name, value in (("time", time_length), ("channel", channel_length)):
-            if value < 1:
-                raise ValueError(f"SpecAugment: {name}_length is {value}; allowed: 1 and more")
-        self.time = (time_prob, time_length)
-        self.channel = (channel_prob, channel_length)
+        self.time = (time_prob, time_length, time_min_masks)
+        self.channel = (channel_prob, channel_length, channel_min_masks)
+        for name, (prob, length, fewest) in (("time", self.time), ("channel", self.channel)):
+            if not 0 <= prob <= 1:
+                raise ValueError(f"SpecAugment: {name}_prob is {prob}; allowed: 0 … 1")
+            if length < 1:
+                raise ValueError(f"SpecAugment: {name}_length is {length}; allowed: 1 and more")
+            if fewest < 0:
+                raise ValueError(f"SpecAugment: {name}_min_masks is {fewest}; allowed: 0 and more")
 
     @property
     def is_active(self) -> bool:
@@ -70,10 +76,21 @@ class SpecAugment(nn.Module):
         return frames
 
 
-def _spans(rows: int, size: int, prob: float, length: int, device: torch.device) -> Tensor:
-    """[rows, size], true inside spans of ``length`` that start at any position."""
-    starts = (torch.rand(rows, 1, size, device=device) < prob / length).float()
-    reached = nn.functional.pad(starts, (length - 1, 0))
+def _spans(
+    rows: int, size: int, prob: float, length: int, min_masks: int, device: torch.device
+) -> Tensor:
+    """[rows, size], true inside spans of ``length``."""
+    num_starts, expected = size - length + 1, prob * size / length
+    most_that_fit = min(size // length, num_starts)
+    # The host knows the largest number of spans, so nothing waits for the device.
+    most = min(max(math.ceil(expected), min_masks), most_that_fit)
+    if most < 1:
+        return torch.zeros(rows, size, dtype=torch.bool, device=device)
+    starts = torch.rand(rows, num_starts, device=device).topk(most).indices
+    numbers = (expected + torch.rand(rows, 1, device=device)).floor().clamp(min=min_masks)
+    is_used = (torch.arange(most, device=device) < numbers).float()
+    is_start = torch.zeros(rows, num_starts, device=device).scatter(1, starts, is_used)
+    reached = nn.functional.pad(is_start.unsqueeze(1), (length - 1, length - 1))
     return nn.functional.max_pool1d(reached, length, stride=1).squeeze(1) > 0
 
 

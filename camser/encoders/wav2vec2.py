@@ -32,8 +32,10 @@ class Wav2Vec2(HiddenStateEncoder):
         The hidden state to use. 0 is the transformer's input, None the last, normalized if the
         checkpoint does so. "weighted_sum" learns a combination of all. The layers above the
         selected one are removed.
-    mask_time_prob, mask_time_length, mask_feature_prob, mask_feature_length : optional
+    mask_time_prob, mask_time_length, mask_time_min_masks : optional
         SpecAugment. The default is the checkpoint's own settings, and none if all is frozen.
+    mask_feature_prob, mask_feature_length, mask_feature_min_masks : optional
+        The same for channels.
     layer_drop : float or None
         Probability that a layer is skipped while training; same default.
     gradient_checkpointing : bool
@@ -75,8 +77,10 @@ class Wav2Vec2(HiddenStateEncoder):
         layer: int | str | None = None,
         mask_time_prob: float | None = None,
         mask_time_length: int | None = None,
+        mask_time_min_masks: int | None = None,
         mask_feature_prob: float | None = None,
         mask_feature_length: int | None = None,
+        mask_feature_min_masks: int | None = None,
         layer_drop: float | None = None,
         gradient_checkpointing: bool = False,
         normalize: bool | None = None,
@@ -93,8 +97,10 @@ class Wav2Vec2(HiddenStateEncoder):
         requested = {
             "mask_time_prob": mask_time_prob,
             "mask_time_length": mask_time_length,
+            "mask_time_min_masks": mask_time_min_masks,
             "mask_feature_prob": mask_feature_prob,
             "mask_feature_length": mask_feature_length,
+            "mask_feature_min_masks": mask_feature_min_masks,
             "layer_drop": layer_drop,
         }
         self.noise = self._noise(requested, is_frozen=freeze == "all")
@@ -151,9 +157,10 @@ class Wav2Vec2(HiddenStateEncoder):
         """SpecAugment and layer drop: as requested, else as in the checkpoint, else none."""
         noise = {}
         for name, value in requested.items():
-            own = getattr(self.config, name.replace("layer_drop", "layerdrop"))
+            # WavLM has no mask_feature_min_masks.
+            own = getattr(self.config, name.replace("layer_drop", "layerdrop"), 0)
             masks_nothing = "mask" in name and not getattr(self.config, "apply_spec_augment", True)
-            if not name.endswith("length") and (is_frozen or masks_nothing):
+            if name.endswith(("prob", "drop")) and (is_frozen or masks_nothing):
                 own = 0.0
             noise[name] = own if value is None else value
         return noise

@@ -66,8 +66,11 @@ class Whisper(HiddenStateEncoder):
     layer : int, "weighted_sum" or None
         The hidden state to use. 0 is the transformer's input, None the last, normalized.
         "weighted_sum" learns a combination of all.
-    mask_time_prob, mask_time_length, mask_feature_prob, mask_feature_length : float or int
-        SpecAugment on the log-mel spectrogram; off by default, as in the checkpoints.
+    mask_time_prob, mask_time_length, mask_time_min_masks : float, int, int or None
+        SpecAugment on the log-mel spectrogram; off by default, as in the checkpoints. None is the
+        checkpoint's smallest number of spans.
+    mask_feature_prob, mask_feature_length, mask_feature_min_masks : float, int, int or None
+        The same for mel bands.
     layer_drop : float
         Probability that a layer is skipped while training.
     gradient_checkpointing : bool
@@ -100,8 +103,10 @@ class Whisper(HiddenStateEncoder):
         layer: int | str | None = None,
         mask_time_prob: float = 0.0,
         mask_time_length: int = 10,
+        mask_time_min_masks: int | None = None,
         mask_feature_prob: float = 0.0,
         mask_feature_length: int = 10,
+        mask_feature_min_masks: int | None = None,
         layer_drop: float = 0.0,
         gradient_checkpointing: bool = False,
         preemphasis: float = 0.0,
@@ -113,11 +118,17 @@ class Whisper(HiddenStateEncoder):
         self.layer = layer
         self.preemphasis = preemphasis
         self.out_channels = self.config.d_model
+        if mask_time_min_masks is None:
+            mask_time_min_masks = self.config.mask_time_min_masks
+        if mask_feature_min_masks is None:
+            mask_feature_min_masks = self.config.mask_feature_min_masks
         self.noise = {
             "mask_time_prob": mask_time_prob,
             "mask_time_length": mask_time_length,
+            "mask_time_min_masks": mask_time_min_masks,
             "mask_feature_prob": mask_feature_prob,
             "mask_feature_length": mask_feature_length,
+            "mask_feature_min_masks": mask_feature_min_masks,
             "layer_drop": layer_drop,
         }
         self.mel = LogMel(self.config.num_mel_bins)

@@ -1,9 +1,11 @@
 """AlexNet and the BiLSTM, and the noise that encoders train with: each does what it says."""
 
+import numpy as np
 import pytest
 import torch
 import torchvision
 from safetensors.torch import save_file
+from transformers.models.wav2vec2.modeling_wav2vec2 import _compute_mask_indices
 
 from camser.encoders.adaptive_pool import AdaptiveMeanPool2d
 from camser.encoders.mfcc import MFCCBiLSTM
@@ -98,21 +100,46 @@ def test_bilstm_reads_both_ways():
     assert difference[:43, :4].max() == 0 and difference[42, 4:].max() > 0
 
 
-def test_spec_augment_masks_about_the_share_it_says_in_spans():
-    augment = SpecAugment(time_prob=0.2, time_length=10).train()
-    masked = augment(torch.ones(400, 300, 1))[..., 0] == 0
-    # Spans overlap: 1 - (1 - 0.02) ** 10 = 0.183, less at the edges.
-    assert masked.float().mean() == pytest.approx(0.18, abs=0.01)
-    starts = masked[:, 1:] & ~masked[:, :-1]
-    row, first = starts.nonzero()[0].tolist()
-    assert masked[row, first + 1 : first + 11].all()
+@pytest.mark.parametrize(
+    ("size", "prob", "length", "min_masks"),
+    [
+        (149, 0.05, 10, 2),  # wav2vec2's defaults on 3 s: 13.0 % of the frames
+        (149, 0.05, 10, 0),  # no span in a quarter of the segments
+        (149, 0.4, 7, 2),
+        (40, 1.0, 10, 0),
+        (25, 0.1, 10, 5),  # only two fit
+        (9, 0.5, 10, 2),  # none fits; transformers refuses that
+    ],
+)
+def test_spec_augment_masks_the_share_that_transformers_masks(size, prob, length, min_masks):
+    augment = SpecAugment(prob, length, min_masks).train()
+    masked = augment(torch.ones(10000, size, 1))[..., 0] == 0
+    expected = 0.0
+    if size >= length:
+        draws = [
+            _compute_mask_indices((1, size), prob, length, min_masks=min_masks)
+            for _ in range(10000)
+        ]
+        expected = np.concatenate(draws).mean()
+    assert masked.float().mean() == pytest.approx(expected, abs=0.005)
+
+
+def test_spec_augment_masks_whole_spans():
+    augment = SpecAugment(time_prob=0.05, time_length=10, time_min_masks=1).train()
+    masked = augment(torch.ones(4000, 149, 1))[..., 0] == 0
+    assert torch.equal(masked.sum(1), torch.full((4000,), 10))  # 0.7 spans on average, at least 1
+    starts = masked.float().argmax(1)
+    assert masked[torch.arange(4000), starts + 9].all()
+    assert starts.min() == 0 and starts.max() == 139  # every position
     fill = torch.tensor([7.0])
     assert set(augment(torch.ones(4, 300, 1), fill).unique().tolist()) == {1.0, 7.0}
 
 
-def test_spec_augment_masks_channels_over_all_frames():
-    masked = SpecAugment(channel_prob=0.3, channel_length=4).train()(torch.ones(50, 20, 40)) == 0
-    assert masked.any() and torch.equal(masked.any(dim=1), masked.all(dim=1))
+def test_spec_augment_draws_a_number_for_each_segment():
+    augment = SpecAugment(channel_prob=0.05, channel_length=10).train()
+    masked = augment(torch.ones(2000, 20, 149)) == 0
+    assert torch.equal(masked.any(dim=1), masked.all(dim=1))
+    assert masked.any(2).any(1).float().mean() == pytest.approx(0.745, abs=0.04)
 
 
 def test_layer_drop_skips_the_layer_as_often_as_it_says():

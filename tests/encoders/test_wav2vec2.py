@@ -106,7 +106,9 @@ def test_frozen_convolutions_leave_the_rest_to_train():
 def test_noise_comes_from_the_checkpoint_unless_asked_otherwise(tmp_path):
     checkpoint(tmp_path, tiny(layerdrop=0.3, mask_time_prob=0.2, mask_time_length=4))
     assert Wav2Vec2(source=str(tmp_path)).noise["layer_drop"] == 0.3
-    assert Wav2Vec2(source=str(tmp_path)).augment.time == (0.2, 4)
+    assert Wav2Vec2(source=str(tmp_path)).augment.time == (0.2, 4, 2)
+    few = Wav2Vec2(source=str(tmp_path), mask_time_min_masks=0, mask_feature_min_masks=1)
+    assert few.augment.time == (0.2, 4, 0) and few.augment.channel == (0.0, 10, 1)
     quiet = Wav2Vec2(source=str(tmp_path), layer_drop=0.0, mask_time_prob=0.0)
     assert not quiet.has_augmentation and quiet.model.config.layerdrop == 0
 
