@@ -25,6 +25,7 @@ from camser.encoders.front_end import (
 IMAGENET_MEAN = (0.485, 0.456, 0.406)
 IMAGENET_DEVIATION = (0.229, 0.224, 0.225)
 REFERENCES = ("segment", "full_scale")
+FORMER_REFERENCE = "kept_bins"  # of models exported before format 3
 SILENCE = -20.0  # dB, 65 dB below a full-scale sine: quieter than any speech; it stays dark
 ALEXNET_GRID = 6  # AlexNet's avgpool gives 6 x 6 whatever the image's size
 
@@ -46,7 +47,8 @@ class SpectrogramImage(nn.Module):
     num_bins : int
         Number of DFT bins, from 0 Hz.
     reference : str
-        The value at 0 dB: the loudest one of the "segment", or that of a "full_scale" sine.
+        The value at 0 dB: the loudest one of the "segment" over all bins of the DFT, or that of a
+        "full_scale" sine. In models exported before format 3: the loudest one of the "kept_bins".
 
     Raises
     ------
@@ -65,7 +67,7 @@ class SpectrogramImage(nn.Module):
         reference: str = "segment",
     ) -> None:
         super().__init__()
-        if reference not in REFERENCES:
+        if reference not in (*REFERENCES, FORMER_REFERENCE):
             raise ValueError(f"reference is {reference!r}; allowed: {', '.join(REFERENCES)}")
         check_int_ranges(n_fft=(n_fft, 4, MAX_FFT))
         check_int_ranges(
@@ -91,19 +93,23 @@ class SpectrogramImage(nn.Module):
             window=self.window,
             pad_mode="constant",
             return_complex=True,
-        )[:, : self.num_bins, : self.num_frames(segments.shape[1])]
-        decibels = 10 * power_spectrum(spectrum).clamp_min(1e-10).log10()
-        decibels = decibels - self._reference_level(decibels)
-        return (decibels / 80 + 1).clamp(0, 1).flip(1)
-
-    def _reference_level(self, decibels: Tensor) -> Tensor | float:
-        if self.reference == "segment":
-            return decibels.amax(dim=(1, 2), keepdim=True).clamp_min(SILENCE)
-        return 20 * (self.window.sum() / 2).log10()
+        )[:, :, : self.num_frames(segments.shape[1])]
+        power = power_spectrum(spectrum)
+        kept = power[:, : self.num_bins]
+        if self.reference == "full_scale":
+            level = 20 * (self.window.sum() / 2).log10()
+        else:
+            all_bins = kept if self.reference == FORMER_REFERENCE else power
+            level = _decibels(all_bins.amax(dim=(1, 2), keepdim=True)).clamp_min(SILENCE)
+        return ((_decibels(kept) - level) / 80 + 1).clamp(0, 1).flip(1)
 
     def num_frames(self, num_samples: int) -> int:
         """One frame per hop; the centered transform's extra last frame is cut."""
         return max(1, num_samples // self.hop_samples)
+
+
+def _decibels(power: Tensor) -> Tensor:
+    return 10 * power.clamp_min(1e-10).log10()
 
 
 class AlexNet(nn.Sequential):

@@ -51,16 +51,22 @@ def test_spectrogram_equals_librosa(speech, num_samples):
             window="hamming",
             pad_mode="constant",
         )
-        magnitude = np.abs(spectrum)[:200, :frames]
-        oracle = librosa.amplitude_to_db(magnitude, ref=np.max, top_db=80) / 80 + 1
+        magnitude = np.abs(spectrum)[:, :frames]
+        # 0 dB is the loudest of all 401 bins; then the first 200 are kept.
+        oracle = librosa.amplitude_to_db(magnitude, ref=np.max, top_db=80)[:200] / 80 + 1
         # A hundredth of a dB, on a scale of 80.
         assert np.allclose(image.numpy(), oracle[::-1], atol=1e-4, rtol=0)
 
 
-def test_spectrogram_is_within_0_and_1_and_reaches_1_in_every_segment(speech):
-    image = SpectrogramImage()(speech)
-    assert image.min() >= 0 and image.max() <= 1
-    assert torch.equal(image.amax(dim=(1, 2)), torch.ones(len(image)))
+def test_0_db_is_the_loudest_of_all_bins(speech):
+    high = torch.sin(torch.arange(48000) * (2 * torch.pi * 6000 / 16000))
+    waves = speech / 10 + high  # 6 kHz is beyond the 200 bins that are kept
+    assert SpectrogramImage()(waves).max() < 0.9
+    former = SpectrogramImage(reference="kept_bins")(waves)
+    assert torch.equal(former.amax(dim=(1, 2)), torch.ones(len(waves)))
+    every = SpectrogramImage(num_bins=401)(waves)
+    assert every.min() >= 0 and torch.equal(every.amax(dim=(1, 2)), torch.ones(len(waves)))
+    assert torch.equal(every[:, 201:], SpectrogramImage()(waves))
 
 
 def test_full_scale_reference_keeps_the_level(speech):

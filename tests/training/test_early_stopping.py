@@ -28,7 +28,9 @@ def epochs_of(counter, scores):
         ([1, 0, 2, 0], 2, 0, 5, 3),  # better just in time
         ([1, 0, 0, 2], 2, 0, 3, 1),  # too late
         ([-3, -2, -1, -5], 1, 0, 4, 3),  # a loss, negated
-        ([1], 8, 5, 13, 1),  # the paper's 8 after epoch 5
+        ([1], 8, 0, 9, 1),  # the paper's 8 epochs after the best one
+        ([1, 1, 2], 8, 0, 11, 3),
+        ([1], 8, 5, 13, 1),
         ([1, 1, 1, 1, 1, 1, 2], 8, 5, 15, 7),
         ([1], 2, 5, 7, 1),
         ([1, 1, 1, 1, 2], 2, 5, 7, 5),
