@@ -19,9 +19,9 @@ import torch
 from harness import measurement, plain_pytorch
 from torch import Tensor
 
-from camser.encoders.front_end import preemphasize
 from camser.encoders.mfcc import MFCCBiLSTM
 from camser.encoders.spectrogram import SpectrogramAlexNet
+from camser.segments import preemphasize
 
 SECONDS = 3
 # Of features within about 3; a GPU may round what it multiplies to 10 bits (TF32).

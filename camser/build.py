@@ -68,7 +68,8 @@ def build_model(
     segment_seconds : float
         Length of a segment.
     **model_params
-        The other arguments of ``UtteranceEncoder``.
+        The other arguments of ``UtteranceEncoder``. Arguments that were stored before format 3 lack
+        ``preemphasis_over``; their model computes its features as it did then.
 
     Returns
     -------
@@ -91,13 +92,18 @@ def build_model(
     torch.Size([2, 128])
     """
     resolved = validate_model_config(modalities, encoders, fusion, fusions)
+    tables = [*(encoders[name] for name in modalities), fusions[fusion]]
+    # Stored models name each plugin with its distribution, so a recipe is not taken for one.
+    if "preemphasis_over" not in model_params and all(":" in str(t["plugin"]) for t in tables):
+        model_params["preemphasis_over"] = "segment"
+        _use_former_references(resolved)
     segment_samples = round(segment_seconds * SAMPLE_RATE)
-    built, specs, tables = {}, {}, {}
+    built, specs, rebuilt = {}, {}, {}
     for name in modalities:
         component = resolved[name]
         built[name] = component.build(name)
         specs[name] = built[name].frame_spec(segment_samples)._replace(**component.pooled)
-        tables[name] = component.table(built[name].init_config())
+        rebuilt[name] = component.table(built[name].init_config())
     component = resolved[fusion]
     built_fusion = component.build(fusion, specs)
     model_params = _with_defaults(UtteranceEncoder, model_params)
@@ -105,7 +111,7 @@ def build_model(
     model.plugins = {name: component.origin for name, component in resolved.items()}
     model.architecture = {
         "modalities": list(modalities),
-        "encoders": tables,
+        "encoders": rebuilt,
         "fusion": fusion,
         "fusions": {fusion: component.table(_with_defaults(component.plugin, component.params))},
         "segment_seconds": segment_seconds,
@@ -196,6 +202,14 @@ def _with_current_names(table: Mapping[str, Any]) -> dict[str, Any]:
     if distribution == "camser" and current.get("layer") == "mixture":
         current["layer"] = "weighted_sum"
     return current
+
+
+def _use_former_references(resolved: Mapping[str, Component]) -> None:
+    """Before format 3, 0 dB was the loudest of the spectrogram's kept bins, not of all bins."""
+    for component in resolved.values():
+        is_spectrogram = registry.qualified_name(component.origin) == "camser:spectrogram_alexnet"
+        if is_spectrogram and component.params.get("reference", "segment") == "segment":
+            component.params["reference"] = "kept_bins"
 
 
 def _with_defaults(cls: type, arguments: Mapping[str, Any]) -> dict[str, Any]:

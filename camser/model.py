@@ -10,7 +10,7 @@ from torch import Tensor, nn
 
 from camser.encoders.base import Encoder
 from camser.fusion.base import Fusion
-from camser.segments import mean_over_segments, split_into_segments
+from camser.segments import mean_over_segments, preemphasize, split_into_segments
 
 
 class Intermediates(NamedTuple):
@@ -22,8 +22,11 @@ class Intermediates(NamedTuple):
     embeddings: Tensor
 
 
+PREEMPHASIS = ("utterance", "segment")
+
+
 class UtteranceEncoder(nn.Module):
-    """Recordings to embeddings: split into segments, encode, fuse, hidden layers, mean.
+    """Recordings to embeddings: split into segments, filter, encode, fuse, hidden layers, mean.
 
     Arguments
     ---------
@@ -37,11 +40,15 @@ class UtteranceEncoder(nn.Module):
         Hidden layers between fusion and embedding; the last is the embedding's size.
     dropout : float
         Dropout before each hidden layer.
+    preemphasis_over : str
+        The signal that the encoders' pre-emphasis filters: the "utterance", as published, or each
+        "segment" alone, as in models exported before format 3.
 
     Raises
     ------
     ValueError
-        If the size of a hidden layer is not a whole number from 1 on.
+        If the size of a hidden layer is not a whole number from 1 on, or ``preemphasis_over`` is
+        not allowed.
 
     Attributes
     ----------
@@ -60,8 +67,13 @@ class UtteranceEncoder(nn.Module):
         segment_samples: int,
         hidden_sizes: Sequence[int] = (128, 128),
         dropout: float = 0.1,
+        preemphasis_over: str = "utterance",
     ) -> None:
         super().__init__()
+        if preemphasis_over not in PREEMPHASIS:
+            allowed = ", ".join(PREEMPHASIS)
+            raise ValueError(f"preemphasis_over is {preemphasis_over!r}; allowed: {allowed}")
+        self.preemphasis_over = preemphasis_over
         self.architecture: dict[str, Any] = {}
         self.plugins: dict[str, dict[str, str]] = {}
         self.encoders: Any = nn.ModuleDict(encoders)
@@ -81,6 +93,7 @@ class UtteranceEncoder(nn.Module):
         wavs: Tensor | None,
         lens: Tensor | None = None,
         cached: Mapping[str, Tensor] | None = None,
+        before: Tensor | None = None,
     ) -> Tensor:
         """Embed utterances; without ``lens``, ``forward_segments(wavs, cached)``.
 
@@ -93,6 +106,8 @@ class UtteranceEncoder(nn.Module):
             [utterances, samples]
         lens : Tensor
             [utterances], relative to ``samples``.
+        before : Tensor, optional
+            [utterances], the sample before each utterance; by default 0.
 
         Returns
         -------
@@ -101,7 +116,7 @@ class UtteranceEncoder(nn.Module):
         """
         if wavs is None or lens is None:
             return self.forward_segments(wavs, cached)
-        cut, owners = split_into_segments(wavs, lens, self.segment_samples)
+        cut, owners = split_into_segments(wavs, lens, self.segment_samples, before)
         return mean_over_segments(self.forward_segments(cut), owners, wavs.shape[0])
 
     def forward_segments(
@@ -112,7 +127,8 @@ class UtteranceEncoder(nn.Module):
         Arguments
         ---------
         segments : Tensor or None
-            [segments, samples]; None if the features of all modalities are cached.
+            [segments, 1 + samples], the sample before each segment (0 at the beginning of an
+            utterance) and its own; None if the features of all modalities are cached.
         cached : mapping of str to Tensor, optional
             Cached features by modality, one row per segment, see ``training.feature_cache``.
 
@@ -128,10 +144,23 @@ class UtteranceEncoder(nn.Module):
     ) -> dict[str, Tensor]:
         """Segments to frames [segments, frames, channels] by modality, see ``forward_segments``."""
         cached = cached or {}
+        computed = {n: encoder for n, encoder in self.encoders.items() if n not in cached}
+        coefficients = {encoder.preemphasis for encoder in computed.values()}
+        filtered = {c: self.preemphasized(segments, c) for c in coefficients}
         return {
-            name: encoder.from_cache(cached[name]) if name in cached else encoder(segments)
+            name: encoder(filtered[encoder.preemphasis])
+            if name in computed
+            else encoder.from_cache(cached[name])
             for name, encoder in self.encoders.items()
         }
+
+    def preemphasized(self, segments: Tensor | None, coefficient: float) -> Tensor:
+        """An encoder's input: [segments, 1 + samples] -> [segments, samples]"""
+        width = 1 + self.segment_samples
+        if segments is None or segments.shape[1] != width:
+            shape = segments if segments is None else list(segments.shape)
+            raise ValueError(f"segments: {shape}; allowed: [segments, {width}], with one before")
+        return preemphasize(segments, coefficient, self.preemphasis_over)
 
     @torch.no_grad()
     def intermediates(

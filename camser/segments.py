@@ -3,6 +3,9 @@
 An utterance of ``n`` samples has ``ceil(n / N)`` segments of ``N`` samples. They neither overlap
 nor leave a gap. The last one is padded at its end with silence. A recording of unknown length is
 cut while it is read, by ``iter_windows``.
+
+Each segment is cut with the one sample before it, 0 at the beginning of an utterance. So
+pre-emphasis of a segment gives the same as pre-emphasis of the utterance.
 """
 
 from __future__ import annotations
@@ -65,8 +68,10 @@ def segment_grid(num_samples: Tensor, segment_samples: int, most: int) -> Segmen
     return SegmentGrid(owners, numbers, lengths)
 
 
-def split_into_segments(wavs: Tensor, lens: Tensor, segment_samples: int) -> tuple[Tensor, Tensor]:
-    """Cut a batch of utterances into segments.
+def split_into_segments(
+    wavs: Tensor, lens: Tensor, segment_samples: int, before: Tensor | None = None
+) -> tuple[Tensor, Tensor]:
+    """Cut a batch of utterances into segments, each with the sample before it.
 
     Arguments
     ---------
@@ -76,11 +81,13 @@ def split_into_segments(wavs: Tensor, lens: Tensor, segment_samples: int) -> tup
         [utterances], lengths relative to ``samples``, in (0, 1].
     segment_samples : int
         The length of a segment.
+    before : Tensor, optional
+        [utterances], the sample before each utterance; by default 0.
 
     Returns
     -------
     segments : Tensor
-        [segments, segment_samples], in the order of the utterances.
+        [segments, 1 + segment_samples], in the order of the utterances.
     owners : Tensor
         [segments], the utterance index of each segment: its row in ``wavs``.
 
@@ -88,7 +95,7 @@ def split_into_segments(wavs: Tensor, lens: Tensor, segment_samples: int) -> tup
     -------
     >>> segments, owners = split_into_segments(torch.ones(2, 5), torch.tensor([1.0, 0.4]), 3)
     >>> segments.tolist()
-    [[1.0, 1.0, 1.0], [1.0, 1.0, 0.0], [1.0, 1.0, 0.0]]
+    [[0.0, 1.0, 1.0, 1.0], [1.0, 1.0, 1.0, 0.0], [0.0, 1.0, 1.0, 0.0]]
     >>> owners.tolist()
     [0, 0, 1]
     """
@@ -97,10 +104,46 @@ def split_into_segments(wavs: Tensor, lens: Tensor, segment_samples: int) -> tup
     most = num_segments(samples, segment_samples)
     grid = segment_grid(num_samples, segment_samples, most)
     torch._check(grid.owners.shape[0] >= num_utterances)  # torch.export cannot derive this
-    padded = torch.nn.functional.pad(wavs, (0, most * segment_samples - samples))
-    cut = padded.view(num_utterances, most, segment_samples)[grid.owners, grid.numbers]
-    is_padding = torch.arange(segment_samples, device=wavs.device) >= grid.lengths.unsqueeze(1)
+    padded = torch.nn.functional.pad(wavs, (1, most * segment_samples - samples))
+    if before is not None:
+        padded = torch.cat([before.unsqueeze(1), padded[:, 1:]], dim=1)
+    shape = num_utterances, most, segment_samples
+    previous, own = padded[:, :-1].reshape(shape), padded[:, 1:].reshape(shape)
+    cut = torch.cat([previous[..., :1], own], dim=2)[grid.owners, grid.numbers]
+    is_padding = torch.arange(segment_samples + 1, device=wavs.device) > grid.lengths.unsqueeze(1)
     return cut.masked_fill(is_padding, 0.0), grid.owners
+
+
+def preemphasize(segments: Tensor, coefficient: float, over: str = "utterance") -> Tensor:
+    """y[n] = x[n] - coefficient * x[n-1]
+
+    Arguments
+    ---------
+    segments : Tensor
+        [segments, 1 + samples], the sample before each segment and its own.
+    coefficient : float
+        0.97 in the paper; 0 does not change the samples.
+    over : str
+        The filtered signal: the "utterance", or each "segment" alone, so that y[0] = x[0].
+
+    Returns
+    -------
+    Tensor
+        [segments, samples]
+
+    Example
+    -------
+    >>> preemphasize(torch.tensor([[1.0, 2.0, 4.0]]), 0.5).tolist()
+    [[1.5, 3.0]]
+    >>> preemphasize(torch.tensor([[1.0, 2.0, 4.0]]), 0.5, over="segment").tolist()
+    [[2.0, 3.0]]
+    """
+    own, previous = segments[:, 1:].contiguous(), segments[:, :-1]
+    if not coefficient:
+        return own
+    if over == "segment":
+        previous = torch.nn.functional.pad(previous[:, 1:], (1, 0))
+    return own - coefficient * previous
 
 
 def iter_windows(chunks: Iterable[np.ndarray], size: int, hop: int) -> Iterator[np.ndarray]:

@@ -115,7 +115,7 @@ def test_the_heads_decision_is_that_of_the_segments_mean_log_probability():
         head.linear.weight.mul_(20)
     waves = torch.randn(6, 56000) / 10
     pieces, owners = segments.split_into_segments(waves, torch.ones(6), 16000)
-    per_segment = head(model(pieces, torch.ones(len(pieces))))
+    per_segment = head(model(pieces))
     mean = segments.mean_over_segments(per_segment, owners, 6)
     ours = head(model(waves, torch.ones(6)))
     assert torch.equal(ours.argmax(1), mean.argmax(1))
@@ -125,17 +125,20 @@ def test_the_heads_decision_is_that_of_the_segments_mean_log_probability():
 def test_kept_frames_take_an_encoders_place():
     model = tiny_model().eval()
     waves = torch.randn(2, 16000) / 10
-    cached = {"mfcc": model.encoders["mfcc"].cacheable_output(waves)}
+    pieces = torch.nn.functional.pad(waves, (1, 0))
+    filtered = model.preemphasized(pieces, 0.97)
+    cached = {"mfcc": model.encoders["mfcc"].cacheable_output(filtered)}
     model_output = model(waves, torch.ones(2))
     model.encoders["mfcc"].front_end = None  # must not be called
-    assert torch.equal(model.forward_segments(waves, cached), model_output)
-    assert torch.equal(model(waves, cached=cached), model_output)  # as a wrapper calls it
+    assert torch.equal(model.forward_segments(pieces, cached), model_output)
+    assert torch.equal(model(pieces, cached=cached), model_output)  # as a wrapper calls it
 
 
 def test_without_a_segment_all_is_computed_from_the_cache():
     model = tiny_model("concat", ["mfcc"]).eval()
-    waves = torch.randn(2, 16000) / 10
-    cached = {name: encoder.cacheable_output(waves) for name, encoder in model.encoders.items()}
+    waves = torch.randn(2, 16001) / 10
+    filtered = model.preemphasized(waves, 0.97)
+    cached = {name: encoder.cacheable_output(filtered) for name, encoder in model.encoders.items()}
     assert torch.equal(model.forward_segments(None, cached), model.forward_segments(waves))
 
 
@@ -233,3 +236,45 @@ def test_an_encoder_is_told_apart_by_whether_it_is_constant():
             self.weight = torch.nn.Parameter(torch.ones(1))
 
     assert Fixed().is_frozen and not Learned().is_frozen
+
+
+class Level(Encoder):
+    """One frame: the largest sample that it gets."""
+
+    out_channels = 1
+
+    def __init__(self, preemphasis=0.0):
+        super().__init__()
+        self.preemphasis, self.seen = preemphasis, []
+
+    def forward(self, segments):
+        self.seen.append(segments)
+        return segments.abs().amax(1).view(-1, 1, 1)
+
+    def num_frames(self, num_samples):
+        return 1
+
+
+def test_each_encoder_gets_the_utterance_filtered_as_it_declares_and_then_cut():
+    encoders = {"plain": Level(), "high": Level(0.97), "too": Level(0.97), "less": Level(0.5)}
+    model = UtteranceEncoder(
+        encoders, Concat({name: e.frame_spec(400) for name, e in encoders.items()}), 400
+    )
+    wavs = torch.randn(2, 1000)
+    model(wavs, torch.tensor([1.0, 0.7]))
+    for name, coefficient in (("plain", 0.0), ("high", 0.97), ("less", 0.5)):
+        (seen,) = encoders[name].seen
+        assert seen.shape == (5, 400) and seen.is_contiguous()
+        previous = torch.nn.functional.pad(wavs, (1, 0))[:, :-1]
+        filtered = wavs - coefficient * previous
+        torch.testing.assert_close(seen[:2].flatten(), filtered[0, :800])
+        torch.testing.assert_close(seen[3:].flatten()[:700], filtered[1, :700])
+    assert encoders["too"].seen[0] is encoders["high"].seen[0]  # filtered once
+
+
+def test_segments_without_the_sample_before_them_are_refused():
+    model = tiny_model()
+    with pytest.raises(ValueError, match=r"segments: \[2, 16000\]; allowed: \[segments, 16001\]"):
+        model(torch.randn(2, 16000))
+    with pytest.raises(ValueError, match="preemphasis_over is 'file'; allowed: utterance, segment"):
+        UtteranceEncoder({}, model.fusion, 400, preemphasis_over="file")

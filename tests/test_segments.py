@@ -3,6 +3,8 @@
 import math
 import random
 
+import librosa
+import numpy as np
 import pytest
 import torch
 
@@ -10,6 +12,7 @@ from camser.segments import (
     MeanOverSegments,
     mean_over_segments,
     num_segments,
+    preemphasize,
     split_into_segments,
 )
 
@@ -30,8 +33,10 @@ def batch(lengths, width=None, beyond=math.nan):
 
 def assert_covers(segments, length, size):
     """Every sample once and in order, then silence, and no segment without a sample."""
-    assert segments.shape == (math.ceil(length / size), size)
-    flat = segments.flatten()
+    assert segments.shape == (math.ceil(length / size), 1 + size)
+    starts = torch.arange(len(segments)) * size  # samples are 1, 2, 3 …: the one before is this
+    assert torch.equal(segments[:, 0], starts.to(segments.dtype))
+    flat = segments[:, 1:].flatten()
     assert torch.equal(flat[:length], torch.arange(1.0, length + 1))
     assert not flat[length:].any() and len(flat) - length < size
 
@@ -74,7 +79,7 @@ def test_relative_lengths_lose_no_sample_of_a_long_recording():
     segments, _ = split_into_segments(
         torch.ones(1, length, dtype=torch.uint8), torch.ones(1), SEGMENT
     )
-    assert int(segments.count_nonzero()) == length
+    assert int(segments[:, 1:].count_nonzero()) == length
 
 
 def test_what_lies_beyond_the_length_is_ignored():
@@ -89,7 +94,7 @@ def test_what_lies_beyond_the_length_is_ignored():
 
 def test_padding_that_no_utterance_reaches_adds_no_segment():
     segments, owners = split_into_segments(torch.ones(2, 9), torch.tensor([3 / 9, 2 / 9]), 3)
-    assert segments.tolist() == [[1, 1, 1], [1, 1, 0]] and owners.tolist() == [0, 1]
+    assert segments[:, 1:].tolist() == [[1, 1, 1], [1, 1, 0]] and owners.tolist() == [0, 1]
 
 
 @pytest.mark.parametrize("size", [4, 9])
@@ -104,7 +109,7 @@ def test_segments_are_where_the_recordings_are_whatever_the_default_device_is(si
 def test_a_training_batch_passes_unchanged():
     wavs = torch.randn(64, 480)
     segments, owners = split_into_segments(wavs, torch.ones(64), 480)
-    assert torch.equal(segments, wavs)
+    assert torch.equal(segments[:, 1:], wavs) and not segments[:, 0].any()
     assert owners.tolist() == list(range(64))
 
 
@@ -138,7 +143,7 @@ def test_gradients_reach_every_sample_and_none_beyond():
     wavs, lens = batch(lengths, 23)
     wavs.requires_grad_()
     segments, owners = split_into_segments(wavs, lens, 7)
-    mean_over_segments(segments, owners, 4).sum().backward()
+    mean_over_segments(segments[:, 1:], owners, 4).sum().backward()
     expected = torch.zeros(4, 23)
     for row, length in zip(expected, lengths, strict=True):
         row[:length] = 1 / math.ceil(length / 7)
@@ -152,7 +157,7 @@ def test_gradients_are_those_of_finite_differences():
 
     def through(wavs):
         segments, owners = split_into_segments(wavs, lens, 4)
-        return mean_over_segments((segments * weights).tanh(), owners, 3)
+        return mean_over_segments((segments[:, 1:] * weights).tanh(), owners, 3)
 
     assert torch.autograd.gradcheck(through, wavs)
 
@@ -175,4 +180,27 @@ def test_bf16_is_summed_in_float32():
 
 def test_a_length_that_rounds_to_no_sample_is_one_sample():
     segments, _ = split_into_segments(torch.ones(1, 10), torch.tensor([1e-9]), 7)
-    assert segments.tolist() == [[1.0, *[0.0] * 6]]
+    assert segments.tolist() == [[0.0, 1.0, *[0.0] * 6]]
+
+
+def test_what_lies_before_the_utterances_may_be_given():
+    whole = torch.arange(1.0, 15).repeat(2, 1)
+    before = torch.tensor([5.0, 0.0])
+    segments, _ = split_into_segments(whole, torch.ones(2), 7, before)
+    assert segments[:, 0].tolist() == [5, 7, 0, 7]
+    assert torch.equal(segments[2:], split_into_segments(whole[1:], torch.ones(1), 7)[0])
+
+
+@pytest.mark.parametrize("lengths", [[1], [7, 14, 15], [40, 3, 22]])
+def test_preemphasis_of_segments_is_that_of_the_utterance(lengths):
+    utterances = [torch.randn(n) for n in lengths]
+    wavs = torch.nn.utils.rnn.pad_sequence(utterances, batch_first=True)
+    segments, owners = split_into_segments(wavs, torch.tensor(lengths) / max(lengths), 7)
+    for number, utterance in enumerate(utterances):
+        whole = librosa.effects.preemphasis(utterance.numpy(), coef=0.97, zi=[0.0])
+        filtered = preemphasize(segments[owners == number], 0.97).flatten()[: len(utterance)]
+        np.testing.assert_allclose(filtered.numpy(), whole, atol=1e-6)
+    alone = preemphasize(segments, 0.97, over="segment")
+    assert torch.equal(alone[:, 0], segments[:, 1])
+    assert torch.equal(alone[:, 1:], preemphasize(segments, 0.97)[:, 1:])
+    assert torch.equal(preemphasize(segments, 0.0), segments[:, 1:])

@@ -136,7 +136,9 @@ def side_stream(model: UtteranceEncoder) -> Iterator[None]:
         cached = cached or {}
 
         def one(name: str, encoder: Any) -> Tensor:
-            return encoder.from_cache(cached[name]) if name in cached else encoder(segments)
+            if name in cached:
+                return encoder.from_cache(cached[name])
+            return encoder(model.preemphasized(segments, encoder.preemphasis))
 
         if stream is None:
             return {name: one(name, encoder) for name, encoder in model.encoders.items()}

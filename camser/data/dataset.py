@@ -31,7 +31,8 @@ class Batch:
     label : Tensor
         [segments], the class of each segment.
     segments : Tensor or None
-        [segments, samples]; None if all features are cached.
+        [segments, 1 + samples], see ``UtteranceEncoder.forward_segments``; None if all features
+        are cached.
     cached : dict of str to Tensor
         [segments, …] by modality: cached features, see ``feature_cache.cache_features``.
     """
@@ -142,6 +143,7 @@ class SegmentDataset(Dataset):
         if audio is not None:
             first = torch.tensor([audio.first[i] for i in self.ids])
             self.start = (first[grid.owners] + grid.numbers * self.size).to(self.device)
+            self.is_first = (grid.numbers == 0).to(self.device)
 
     def __len__(self) -> int:
         return len(self.owner)
@@ -153,8 +155,8 @@ class SegmentDataset(Dataset):
             indices = indices.pin_memory().to(self.device, non_blocking=True)
         segments, row = None, self.row[indices]
         if self.audio is not None:
-            start, length = self.start[indices], self.length[indices]
-            segments = self.audio.read_segments(start, length, self.size)
+            places = self.start[indices], self.length[indices], self.is_first[indices]
+            segments = self.audio.read_segments(*places, self.size)
         cached = {modality: array.gather(row) for modality, array in self.cached.items()}
         names = self.names[np.array(positions)].tolist()
         return Batch(names, self.owner[indices], self.label[indices], segments, cached)

@@ -56,9 +56,10 @@ class PackedAudio:
     >>> with tempfile.TemporaryDirectory() as folder:
     ...     soundfile.write(f"{folder}/a.wav", np.full(8000, 0.25), 16000)
     ...     packed = PackedAudio([row], folder, folder)
-    ...     start, length = torch.tensor([7999]), torch.tensor([1])
-    ...     packed.arrays[0].host.dtype, packed.read_segments(start, length, 3)
-    (dtype('int16'), tensor([[0.2500, 0.0000, 0.0000]]))
+    ...     start, length, is_first = torch.tensor([[0, 7999], [3, 1], [1, 0]])
+    ...     packed.arrays[0].host.dtype, packed.read_segments(start, length, is_first.bool(), 3)
+    (dtype('int16'), tensor([[0.0000, 0.2500, 0.2500, 0.2500],
+            [0.2500, 0.2500, 0.0000, 0.0000]]))
     """
 
     def __init__(
@@ -108,40 +109,44 @@ class PackedAudio:
         self.copy = fill(torch.empty(self.ends[-1], dtype=self.dtype, device=device), blocks)
         return self
 
-    def read_segments(self, start: Tensor, length: Tensor, width: int) -> Tensor:
-        """Read segments of the samples, padded at their ends with silence.
+    def read_segments(self, start: Tensor, length: Tensor, is_first: Tensor, width: int) -> Tensor:
+        """Read segments, each with the sample before it, padded at their ends with silence.
 
         Arguments
         ---------
         start, length : Tensor
             [segments], the first sample of each and its length, at most ``width``; on the
             samples' device.
+        is_first : Tensor
+            [segments], whether a segment is the first of its utterance, so that nothing is before.
         width : int
-            Samples per row.
+            Samples of a segment.
 
         Returns
         -------
         Tensor
-            [segments, width], float32, on the same device.
+            [segments, 1 + width], float32, on the same device.
         """
         if self.copy is not None:
-            columns = torch.arange(width, device=start.device)
-            inside = columns < length.unsqueeze(1)
+            columns = torch.arange(-1, width, device=start.device)
+            inside = (columns < length.unsqueeze(1)) & ((columns >= 0) | ~is_first.unsqueeze(1))
             indices = torch.where(inside, start.unsqueeze(1) + columns, 0)
             return _as_floats(self.copy[indices]).masked_fill_(~inside, 0.0)
-        segments = torch.zeros(len(start), width)
-        for segment, begin, count in zip(segments, start.tolist(), length.tolist(), strict=True):
+        segments = torch.zeros(len(start), 1 + width)
+        bounds = zip(start.tolist(), length.tolist(), is_first.tolist(), strict=True)
+        for segment, (begin, count, first) in zip(segments, bounds, strict=True):
             number = bisect_right(self.ends, begin)
             begin -= self.ends[number - 1] if number else 0
-            stored = np.array(self.arrays[number].host[begin : begin + count])
-            segment[:count] = _as_floats(torch.from_numpy(stored))
+            end, column = begin + count, int(first)
+            stored = np.array(self.arrays[number].host[begin - 1 + column : end])
+            segment[column : 1 + count] = _as_floats(torch.from_numpy(stored))
         return segments
 
     def waveform(self, utterance: Utterance) -> Tensor:
         """An utterance's samples, float32 [samples]."""
         start, length = self.first[utterance.id], num_samples(utterance)
         begin, count = torch.tensor([[start], [length]], device=self.device)
-        return self.read_segments(begin, count, length)[0]
+        return self.read_segments(begin, count, torch.ones_like(begin).bool(), length)[0, 1:]
 
 
 def _by_corpus(

@@ -22,7 +22,8 @@ class Encoder(nn.Module):
     """A modality: raw segments to frames. The front end is included.
 
     A subclass sets ``out_channels`` and defines ``forward``, ``num_frames`` and ``init_config``.
-    Segments are float32, mono, 16 kHz, in [-1, 1].
+    Segments are float32, mono, 16 kHz, in [-1, 1]. If ``preemphasis`` is not 0, the model has
+    filtered them with it, before it cut the utterance: an encoder does not filter them itself.
 
     If the front end has no trained parameters, a subclass may define ``front_end`` and
     ``back_end`` instead of ``forward``. The front end then runs only once per corpus.
@@ -31,6 +32,8 @@ class Encoder(nn.Module):
     ----------
     out_channels : int
         Channels of a frame.
+    preemphasis : float
+        The coefficient c of the filter y[n] = x[n] - c * x[n-1]; 0 disables it.
     pooling : str
         The default pooling where a fusion needs one vector: "flatten", "mean", "last" or
         "statistics".
@@ -47,6 +50,7 @@ class Encoder(nn.Module):
     """
 
     out_channels: int
+    preemphasis: float = 0.0
     pooling: str = "mean"
     standardize: bool = False
     has_augmentation: bool = False

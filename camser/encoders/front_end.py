@@ -1,4 +1,4 @@
-"""Functions that front ends share: pre-emphasis, normalization, the power of a spectrum."""
+"""Functions that front ends share: normalization, the power of a spectrum."""
 
 from __future__ import annotations
 
@@ -6,26 +6,10 @@ from collections.abc import Callable
 from typing import Any
 
 import torch
-import torchaudio
 from torch import Tensor
 
 MAX_FFT = 2**16  # samples: 4 s
 MAX_BANDS = 1024  # with the longest transform, their filters take 134 MB
-
-
-def preemphasize(segments: Tensor, coefficient: float) -> Tensor:
-    """y[n] = x[n] - coefficient * x[n-1], and y[0] = x[0].
-
-    Arguments
-    ---------
-    segments : Tensor
-        [segments, samples]
-    coefficient : float
-        0.97 in the paper; 0 does not change the samples.
-    """
-    if not coefficient:
-        return segments
-    return torchaudio.functional.preemphasis(segments, coefficient)
 
 
 def zero_mean_unit_variance(segments: Tensor) -> Tensor:

@@ -80,8 +80,6 @@ class HiddenStateEncoder(Encoder):
         See ``num_layers_needed``.
     depth : int
         Number of layers of the checkpoint.
-    preemphasis : float
-        Coefficient; 0 disables it.
     noise : dict
         The settings of ``SpecAugment``, in its order, and "layer_drop".
     """
@@ -91,7 +89,6 @@ class HiddenStateEncoder(Encoder):
     model: Any  # transformers declares no types of its components
     layer: int | str | None
     depth: int
-    preemphasis: float
     noise: dict[str, Any]
 
     def finish(

@@ -15,7 +15,6 @@ from camser.encoders.front_end import (
     MAX_FFT,
     check_int_ranges,
     power_spectrum,
-    preemphasize,
     segment_by_segment_on_cpu,
 )
 
@@ -109,7 +108,7 @@ class MFCCBiLSTM(Encoder):
     dropout : float
         Dropout between the layers.
     preemphasis : float
-        Coefficient; 0 disables it.
+        Coefficient of the model's filter, see ``Encoder``; 0 disables it.
     num_coefficients, num_mels, n_fft, hop_samples, sample_rate : int
         Of the front end, see ``MFCC``.
 
@@ -160,7 +159,7 @@ class MFCCBiLSTM(Encoder):
 
     def front_end(self, segments: Tensor) -> Tensor:
         """[segments, samples] -> [segments, frames, num_coefficients], frames of unit length"""
-        coefficients = self.mfcc(preemphasize(segments, self.preemphasis))
+        coefficients = self.mfcc(segments)
         return nn.functional.normalize(coefficients, dim=2)
 
     @fwd_default_precision(cast_inputs=torch.float32)

@@ -18,7 +18,6 @@ from camser.encoders.front_end import (
     MAX_FFT,
     check_int_ranges,
     power_spectrum,
-    preemphasize,
     segment_by_segment_on_cpu,
 )
 
@@ -96,11 +95,10 @@ class SpectrogramImage(nn.Module):
         )[:, :, : self.num_frames(segments.shape[1])]
         power = power_spectrum(spectrum)
         kept = power[:, : self.num_bins]
+        counted = kept if self.reference == FORMER_REFERENCE else power
+        level = _decibels(counted.amax(dim=(1, 2), keepdim=True)).clamp_min(SILENCE)
         if self.reference == "full_scale":
             level = 20 * (self.window.sum() / 2).log10()
-        else:
-            all_bins = kept if self.reference == FORMER_REFERENCE else power
-            level = _decibels(all_bins.amax(dim=(1, 2), keepdim=True)).clamp_min(SILENCE)
         return ((_decibels(kept) - level) / 80 + 1).clamp(0, 1).flip(1)
 
     def num_frames(self, num_samples: int) -> int:
@@ -135,9 +133,8 @@ class AlexNet(nn.Sequential):
 class SpectrogramAlexNet(Encoder):
     """AlexNet's convolutions on the spectrogram image.
 
-    The image is resized so that its short side is 256, copied to three channels, and normalized
-    like ImageNet's images. AlexNet's own classifier is not used. Its 6 x 6 positions become 6
-    frames in time, each of 6 bands x 256 channels.
+    AlexNet's classifier is not used. The 6 x 6 positions of its last map become 6 frames in time,
+    each of 6 bands x 256 channels.
 
     Arguments
     ---------
@@ -149,7 +146,7 @@ class SpectrogramAlexNet(Encoder):
     reference : str
         The value at 0 dB: "segment" or "full_scale", see ``SpectrogramImage``.
     preemphasis : float
-        Coefficient; 0 disables it.
+        Coefficient of the model's filter, see ``Encoder``; 0 disables it.
     window_samples, hop_samples, n_fft, num_bins : int
         Of the front end, see ``SpectrogramImage``.
 
@@ -200,7 +197,7 @@ class SpectrogramAlexNet(Encoder):
 
     def forward(self, segments: Tensor) -> Tensor:
         """[segments, samples] -> [segments, 6, 1536]"""
-        maps = self.alexnet(self.image(preemphasize(segments, self.preemphasis)))
+        maps = self.alexnet(self.image(segments))
         return maps.permute(0, 3, 1, 2).flatten(2)
 
     def num_frames(self, num_samples: int) -> int:

@@ -10,7 +10,7 @@ from torch import Tensor, nn
 from transformers import AutoFeatureExtractor, AutoModel
 
 from camser.encoders import pretrained
-from camser.encoders.front_end import preemphasize, zero_mean_unit_variance
+from camser.encoders.front_end import zero_mean_unit_variance
 from camser.encoders.layers import HiddenStateEncoder, num_layers_needed
 
 MAX_VALUES = 2**31 - 1
@@ -43,7 +43,7 @@ class Wav2Vec2(HiddenStateEncoder):
     normalize : bool or None
         Zero mean and unit variance per segment. The default is as the checkpoint was trained.
     preemphasis : float
-        Coefficient; 0 disables it.
+        Coefficient of the model's filter, see ``Encoder``; 0 disables it.
 
     Raises
     ------
@@ -150,7 +150,6 @@ class Wav2Vec2(HiddenStateEncoder):
 
     @fwd_default_precision(cast_inputs=torch.float32)
     def _prepare(self, segments: Tensor) -> Tensor:
-        segments = preemphasize(segments, self.preemphasis)
         return zero_mean_unit_variance(segments) if self.normalize else segments
 
     def _noise(self, requested: dict[str, Any], is_frozen: bool) -> dict[str, Any]:

@@ -13,7 +13,6 @@ from transformers.audio_utils import mel_filter_bank
 from transformers.models.whisper.modeling_whisper import WhisperEncoder
 
 from camser.encoders import pretrained
-from camser.encoders.front_end import preemphasize
 from camser.encoders.layers import HiddenStateEncoder, num_layers_needed
 
 N_FFT, HOP_SAMPLES, SAMPLE_RATE = 400, 160, 16000  # the same in every Whisper checkpoint
@@ -76,7 +75,8 @@ class Whisper(HiddenStateEncoder):
     gradient_checkpointing : bool
         Use less memory, at the cost of a second forward pass.
     preemphasis : float
-        Coefficient; 0, the default, disables it: the checkpoints were trained without.
+        Coefficient of the model's filter, see ``Encoder``; 0, the default, disables it: the
+        checkpoints were trained without.
 
     Raises
     ------
@@ -138,7 +138,7 @@ class Whisper(HiddenStateEncoder):
 
     def hidden_states(self, segments: Tensor) -> list[Tensor]:
         """All hidden states: [segments, frames, d_model] each"""
-        mels = self.mel(preemphasize(segments, self.preemphasis))
+        mels = self.mel(segments)
         mels = self.augment(mels.transpose(1, 2)).transpose(1, 2)
         # transformers' own forward accepts only 30 s.
         model = self.model

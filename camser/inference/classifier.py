@@ -18,11 +18,10 @@ from camser.inference.engines import graph_for_engine, load
 from camser.inference.hub import locate_model
 from camser.inference.prediction import Prediction, check_threshold
 from camser.inference.pretrained import pretrained_arguments
-from camser.inference.recordings import Recording, batched, iter_segments, pad, source_name
+from camser.inference.recordings import Recording, batched, named_segments, named_windows, pad
 from camser.inference.streaming import EmbeddedRecording, OnError, stream_embeddings
 from camser.inference.timeline import Timeline, check_windows
 from camser.model import UtteranceEncoder
-from camser.segments import iter_windows
 
 
 class EmotionClassifier(EncoderClassifier):
@@ -180,7 +179,7 @@ class EmotionClassifier(EncoderClassifier):
         padded with silence. Empty if the fusion has no attention. Needs ``engine="torch"``.
         """
         size, batches = self.segment_samples, defaultdict(list)
-        segments = iter_segments(recording, source_name(recording, 0), sample_rate, size)
+        ((_, segments),) = named_segments([recording], sample_rate, size)
         for batch in batched(segments, self.batch_size):
             padded = pad(batch, size).to(self.device)
             intermediates = self.mods.embedding_model.intermediates(padded)
@@ -221,26 +220,26 @@ class EmotionClassifier(EncoderClassifier):
         """
         window = self.segment_samples / SAMPLE_RATE if window is None else window
         check_windows(window, hop, smoothing, smoothing_seconds)
-        name, batches = source_name(recording, 0), []
-        size, step = round(window * SAMPLE_RATE), round(hop * SAMPLE_RATE)
-        windows = iter_windows(iter_segments(recording, name, sample_rate, step), size, step)
-        for batch in batched(self._embed(windows, SAMPLE_RATE), self.batch_size):
-            scores = self._scores(torch.stack([embedded.embedding for embedded in batch]))
+        samples = round(window * SAMPLE_RATE), round(hop * SAMPLE_RATE), self.segment_samples
+        windows, batches = named_windows(recording, sample_rate, *samples), []
+        embedded = stream_embeddings(windows, self._encode, self.batch_size)
+        for batch in batched(embedded, self.batch_size):
+            scores = self._scores(torch.stack([window.embedding for window in batch]))
             batches.append(self.calibrate(scores).cpu().numpy())
         probabilities = np.concatenate(batches)
         seconds = (len(probabilities) - 1) * hop + batch[-1].samples / SAMPLE_RATE
-        result = Timeline(name, tuple(self.labels), window, hop, seconds, probabilities)
+        result = Timeline(batch[0].source, tuple(self.labels), window, hop, seconds, probabilities)
         return result.smoothed(smoothing, smoothing_seconds) if smoothing else result
 
     def _embed(
         self, recordings: Iterable[Recording], sample_rate: int, on_error: OnError | None = None
     ) -> Iterator[EmbeddedRecording]:
-        options = self.segment_samples, self._encode, self.batch_size, on_error
-        return stream_embeddings(recordings, sample_rate, *options)
+        segments = named_segments(recordings, sample_rate, self.segment_samples)
+        return stream_embeddings(segments, self._encode, self.batch_size, on_error)
 
     @torch.inference_mode()
     def _encode(self, segments: Sequence[np.ndarray]) -> Tensor:
-        """Segments of up to ``segment_samples`` -> [segments, embedding_size]"""
+        """Segments of up to ``1 + segment_samples`` -> [segments, embedding_size]"""
         # Not encode_batch: it takes recordings, and would cut them, which waits for a GPU.
         padded = pad(segments, self.segment_samples)
         return self.mods.embedding_model(padded.to(self.device))

@@ -15,7 +15,7 @@ from camser.inference.export_files import REEXPORT_HINT, ExportError
 from camser.runtime.messages import one_line
 from camser.runtime.resource_errors import is_out_of_memory
 
-TAKES, GIVES = {"wavs", "lens"}, "embeddings"
+TAKES, BEFORE, GIVES = {"wavs", "lens"}, "before", "embeddings"
 MIN_VERSION = Version("1.26.0")  # see SECURITY.md; older versions cannot run all our files
 
 
@@ -63,11 +63,21 @@ class OnnxEncoder(nn.Module):
         outputs = {output.name for output in self.session.get_outputs()}
         if {value.name for value in self.session.get_inputs()} != TAKES or GIVES not in outputs:
             raise ExportError(f"{path} does not map wavs and lens to {GIVES}; {REEXPORT_HINT}")
+        optional = {value.name for value in self.session.get_overridable_initializers()}
+        self.takes_before = BEFORE in optional  # since format 3
 
     def forward(self, wavs: Tensor, lens: Tensor | None = None) -> Tensor:
-        """[utterances, samples], relative lengths [utterances] -> [utterances, embedding_size]"""
-        lens = torch.ones(len(wavs)) if lens is None else lens
-        feeds = {"wavs": wavs.float().cpu().numpy(), "lens": lens.float().cpu().numpy()}
+        """[utterances, samples], relative lengths [utterances] -> [utterances, embedding_size]
+
+        Without lengths: segments with the sample before each, [segments, 1 + samples].
+        """
+        feeds = {"lens": torch.ones(len(wavs)) if lens is None else lens}
+        if lens is None:
+            before, wavs = wavs[:, 0], wavs[:, 1:]
+            feeds |= {BEFORE: before} if self.takes_before else {}
+        feeds = {
+            name: value.float().cpu().numpy() for name, value in {**feeds, "wavs": wavs}.items()
+        }
         try:
             (embeddings,) = self.session.run([GIVES], feeds)
         except Exception as error:  # its own errors have no common class

@@ -11,6 +11,7 @@ import torch
 
 from camser import audio
 from camser.audio import AudioError
+from camser.segments import iter_windows
 
 Recording = str | os.PathLike | np.ndarray | torch.Tensor
 MAX_CHANNELS = 64  # an array with more is probably [channels, samples]
@@ -23,9 +24,11 @@ def source_name(recording: Recording, number: int) -> str:
 
 
 def iter_segments(
-    recording: Recording, name: str, sample_rate: int, size: int
+    recording: Recording, name: str, sample_rate: int, size: int, step: int
 ) -> Iterator[np.ndarray]:
-    """Consecutive segments of ``size`` samples of a recording; the last may be shorter.
+    """Segments or windows of a recording, each with the sample before it; the last may be shorter.
+
+    Each has up to ``1 + size`` samples. Before the recording is a 0.
 
     Arguments
     ---------
@@ -37,6 +40,8 @@ def iter_segments(
         Sampling rate of an array, in Hz; a file has its own.
     size : int
         Samples of a segment, at 16 kHz.
+    step : int
+        Samples between the starts of two, at most ``size``.
 
     Raises
     ------
@@ -44,8 +49,29 @@ def iter_segments(
         If it is not a sound recording, see ``audio.load``.
     """
     if isinstance(recording, (str, os.PathLike)):
-        return audio.iter_chunks(recording, size)
-    return audio.iter_array_chunks(_floats(recording, name), sample_rate, size, name)
+        chunks = audio.iter_chunks(recording, step)
+    else:
+        chunks = audio.iter_array_chunks(_floats(recording, name), sample_rate, step, name)
+    nothing = np.zeros(1, np.float32)
+    yield from iter_windows(itertools.chain([nothing], chunks), 1 + size, step)
+
+
+def named_segments(
+    recordings: Iterable[Recording], sample_rate: int, size: int
+) -> Iterator[tuple[str, Iterator[np.ndarray]]]:
+    """The name and the segments of each recording, see ``iter_segments``."""
+    for number, recording in enumerate(recordings):
+        name = source_name(recording, number)
+        yield name, iter_segments(recording, name, sample_rate, size, size)
+
+
+def named_windows(
+    recording: Recording, sample_rate: int, window: int, hop: int, size: int
+) -> Iterator[tuple[str, Iterator[np.ndarray]]]:
+    """The recording's name and the segments of each of its windows, see ``iter_segments``."""
+    name = source_name(recording, 0)
+    for samples in iter_segments(recording, name, sample_rate, window, hop):
+        yield name, iter_windows([samples], 1 + size, size)
 
 
 def _floats(recording: np.ndarray | torch.Tensor, name: str) -> np.ndarray:
@@ -78,8 +104,8 @@ def batched(items: Iterable, size: int) -> Iterator[list]:
 
 
 def pad(segments: Sequence[np.ndarray], size: int) -> torch.Tensor:
-    """Pad segments of up to ``size`` samples with silence: [segments, size]"""
-    padded = np.zeros((len(segments), size), np.float32)
+    """Pad segments, each with the sample before it, with silence: [segments, 1 + size]"""
+    padded = np.zeros((len(segments), 1 + size), np.float32)
     for row, segment in zip(padded, segments, strict=True):
         row[: len(segment)] = segment
     return torch.from_numpy(padded)

@@ -12,7 +12,6 @@ import torch
 from torch import Tensor
 
 from camser.audio import AudioError
-from camser.inference.recordings import Recording, iter_segments, source_name
 from camser.segments import MeanOverSegments
 
 OnError = Callable[[str, AudioError], None]
@@ -35,9 +34,7 @@ class EmbeddedRecording:
 
 
 def stream_embeddings(
-    recordings: Iterable[Recording],
-    sample_rate: int,
-    segment_samples: int,
+    recordings: Iterable[tuple[str, Iterable[np.ndarray]]],
     embed: Embed,
     batch_size: int,
     on_error: OnError | None = None,
@@ -47,11 +44,8 @@ def stream_embeddings(
     Arguments
     ---------
     recordings : iterable
-        Paths or arrays.
-    sample_rate : int
-        Sampling rate of arrays, in Hz.
-    segment_samples : int
-        Length of a segment, at 16 kHz.
+        The name of each, and its segments, see ``iter_segments``; an error of a segment is raised
+        when it is read.
     embed : callable
         Maps segments to [segments, embedding_size]; the last segment of a recording is shorter.
     batch_size : int
@@ -61,13 +55,13 @@ def stream_embeddings(
     """
     batch: list[tuple[EmbeddedRecording, np.ndarray]] = []
     queue: deque[EmbeddedRecording] = deque()
-    for number, recording in enumerate(recordings):
-        embedded = EmbeddedRecording(source_name(recording, number))
+    for name, segments in recordings:
+        embedded = EmbeddedRecording(name)
         try:
-            for segment in iter_segments(recording, embedded.source, sample_rate, segment_samples):
+            for segment in segments:
                 batch.append((embedded, segment))
                 embedded.waiting += 1
-                embedded.samples += len(segment)
+                embedded.samples += len(segment) - 1  # the first lies before the segment
                 if len(batch) == batch_size:
                     _run(embed, batch)
         except AudioError as error:

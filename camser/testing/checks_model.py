@@ -35,7 +35,7 @@ def utterance(subject: PluginUnderTest) -> None:
     got = list(model(wavs, lens).shape)
     declared = [len(SEGMENTS), model.embedding_size]
     expect(got == declared, f"embeddings are {got}, not {declared}")
-    outputs = model.intermediates(wavs[:, : model.segment_samples])
+    outputs = model.intermediates(wavs[:, : 1 + model.segment_samples])
     expect(
         outputs.fused.shape[1] == model.fusion.out_features,
         f"fused vectors have {outputs.fused.shape[1]} features; out_features is "

@@ -29,10 +29,11 @@ from camser.data.dataset import SegmentDataset, SegmentIndex
 from camser.data.manifest import fingerprint
 from camser.data.packed_audio import PackedAudio
 from camser.encoders.base import Encoder
+from camser.segments import preemphasize
 from camser.training.determinism import full_precision
 
 logger = logging.getLogger(__name__)
-FORMAT = "camser cached features, 2"
+FORMAT = "camser cached features, 3"
 CACHE_BATCH = 32  # segments at a time: enough for a GPU, and 2 GB for a large transformer on a CPU
 MAX_ROW_BYTES = 1 << 20  # of a segment; on a GPU, computing more is faster than reading it
 
@@ -45,6 +46,7 @@ def cache_features(
     device: str = "cpu",
     progress: bool = False,
     plugins: Mapping[str, Mapping[str, str]] | None = None,
+    preemphasis_over: str = "utterance",
 ) -> dict[str, MappedArray]:
     """The cached features of a model's encoders, computed where they are missing.
 
@@ -67,6 +69,8 @@ def cache_features(
         Whether to show a bar.
     plugins : mapping of str to mapping, optional
         The encoders' packages, as in the model's ``plugins``.
+    preemphasis_over : str
+        As of the model.
 
     Returns
     -------
@@ -87,9 +91,13 @@ def cache_features(
         if torch.device(device).type == "cuda" and row_size > MAX_ROW_BYTES:
             logger.info("%s is not cached: %.1f MB a segment", name, row_size / 1e6)
             continue
-        path = Path(folder) / f"{_cache_key(encoder, (plugins or {}).get(name, {}), index)}.npy"
+        origin = (plugins or {}).get(name, {})
+        key = _cache_key(encoder, origin, index, preemphasis_over)
+        path = Path(folder) / f"{key}.npy"
         about = {"format": FORMAT, "shape": list(shape)}
-        features = _compute(encoder, _segments(index, packed, progress), device)
+        segments = _segments(index, packed, progress)
+        filtered = (preemphasize(s, encoder.preemphasis, preemphasis_over) for s in segments)
+        features = _compute(encoder, filtered, device)
         arrays[name] = open_cached(path, about, partial(_write, name, shape, features))
     return arrays
 
@@ -112,7 +120,9 @@ def _row_shape(encoder: Encoder, segment_samples: int) -> tuple[int, ...]:
     return tuple(encoder.cacheable_output(torch.zeros(1, segment_samples, device=device)).shape[1:])
 
 
-def _cache_key(encoder: Encoder, origin: Mapping[str, str], index: SegmentIndex) -> str:
+def _cache_key(
+    encoder: Encoder, origin: Mapping[str, str], index: SegmentIndex, preemphasis_over: str
+) -> str:
     sha = hashlib.sha256()
     kind = type(encoder)
     packages = {"camser", "torch", "torchaudio", "torchvision", "transformers"}
@@ -121,6 +131,7 @@ def _cache_key(encoder: Encoder, origin: Mapping[str, str], index: SegmentIndex)
         "class": f"{kind.__module__}.{kind.__qualname__}",
         "plugin": [origin.get("distribution"), origin.get("version")],
         "parameters": encoder.init_config(),
+        "preemphasis": [encoder.preemphasis, preemphasis_over],
         "segment_samples": index.segment_samples,
         "manifest": fingerprint(index.utterances),
         "versions": {name: _version(name) for name in packages},
@@ -153,7 +164,7 @@ def _version(package: str) -> str | None:
 
 
 def _segments(index: SegmentIndex, packed: PackedAudio, progress: bool) -> Iterator[Tensor]:
-    """The segments of all utterances, [segments, samples] at a time."""
+    """The segments of all utterances, [segments, 1 + samples] at a time."""
     labels = [u.emotion for u in index.utterances]
     dataset = SegmentDataset(index.utterances, index, labels, packed)
     starts = range(0, index.total, CACHE_BATCH)

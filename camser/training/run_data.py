@@ -64,7 +64,8 @@ class RunData:
         self.cached: dict[str, MappedArray] = {}
         if use_cache:
             arguments = self.index, self.audio, Path(folder) / "frames", device, progress
-            self.cached = cache_features(model.encoders, *arguments, model.plugins)
+            options = model.plugins, model.preemphasis_over
+            self.cached = cache_features(model.encoders, *arguments, *options)
         self.needs_audio = self.cached.keys() != set(model.encoders)
         needed = [*self.cached.values(), *([self.audio] if self.needs_audio else [])]
         self.device = torch.device(device)

@@ -122,10 +122,14 @@ def not_finite_of_step(run: Run, samples: np.ndarray) -> str:
     """What is not finite in a step on a batch of this sound alone; "" if nothing."""
     brain, model = run.brain, run.hparams["embedding_model"]
     size = model.segment_samples
-    wave = np.zeros(size, np.float32)
-    wave[: min(size, len(samples))] = samples[:size]
+    wave = np.zeros(1 + size, np.float32)  # nothing is before it
+    wave[1 : 1 + min(size, len(samples))] = samples[:size]
     waves = torch.from_numpy(wave).repeat(4, 1)
-    cached = {n: model.encoders[n].cacheable_output(waves) for n in run.data.cached}
+    of_cached = {n: model.encoders[n] for n in run.data.cached}
+    cached = {
+        n: e.cacheable_output(model.preemphasized(waves, e.preemphasis))
+        for n, e in of_cached.items()
+    }
     batch = Batch(["x"] * 4, torch.zeros(4, dtype=torch.long), torch.arange(4), waves, cached)
     brain.modules.train()
     brain.modules.zero_grad()

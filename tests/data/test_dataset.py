@@ -94,7 +94,7 @@ def assert_same_batches(ours, dataset, plain):
     for batch, wanted in zip(ours, plain, strict=True):
         assert batch.id == wanted.id
         assert [dataset.ids[owner] for owner in batch.owner] == wanted.utterance
-        assert torch.equal(batch.segments, wanted.wav.data)
+        assert torch.equal(batch.segments[:, 1:], wanted.wav.data)
         assert torch.equal(batch.label, wanted.label)
 
 

@@ -89,11 +89,14 @@ def test_a_devices_gather_is_the_hosts_to_the_last_bit(pack, utterances, tmp_pat
     first = [packed.first[u.id] for u in utterances]
     start = torch.tensor([first[2] + 32000, first[0], first[3] + 8999, first[1]])
     length = torch.tensor([8001, 5000, 1, 16000])
-    host = packed.read_segments(start, length, 16000)
+    is_first = torch.tensor([False, True, False, True])
+    host = packed.read_segments(start, length, is_first, 16000)
     packed.to("cpu")
-    device = packed.read_segments(start, length, 16000)
+    device = packed.read_segments(start, length, is_first, 16000)
     assert device.dtype == host.dtype == torch.float32 and torch.equal(device, host)
-    assert not host[2, 1:].any() and host[2, 0] != 0
+    assert not host[2, 2:].any() and host[2, 1] != 0
+    assert host[:, 0].bool().tolist() == [True, False, True, False]
+    assert host[0, 0] == packed.waveform(utterances[2])[31999]
 
 
 def test_what_is_packed_is_not_decoded_again(pack, decoded):

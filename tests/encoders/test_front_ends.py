@@ -8,7 +8,6 @@ from torch.nn.functional import normalize
 
 from camser.encoders.front_end import (
     power_spectrum,
-    preemphasize,
     segment_by_segment_on_cpu,
     zero_mean_unit_variance,
 )
@@ -104,13 +103,6 @@ def test_standardising_equals_wav2vec2s_own_extractor(speech):
         list(speech.numpy()), sampling_rate=16000, return_tensors="pt"
     )
     assert torch.allclose(zero_mean_unit_variance(speech), oracle.input_values, atol=1e-5)
-
-
-def test_preemphasis_equals_librosa_after_the_first_sample(speech):
-    oracle = librosa.effects.preemphasis(speech.numpy(), coef=0.97)
-    assert np.allclose(preemphasize(speech, 0.97)[:, 1:], oracle[:, 1:], atol=1e-6)
-    assert torch.equal(preemphasize(speech, 0.97)[:, 0], speech[:, 0])
-    assert preemphasize(speech, 0.0) is speech
 
 
 @pytest.mark.parametrize("front_end", [MFCC(), SpectrogramImage(), LogMel(80)])

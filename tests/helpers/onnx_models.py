@@ -76,14 +76,15 @@ class Exported:
         """Write the file first."""
         return cls(write_onnx(model, head, path, LABELS), model, head)
 
-    def check(self, wavs, lens):
-        """Both say the same, and return what PyTorch says."""
+    def check(self, wavs, lens, before=None):
+        """Both say the same, and return what PyTorch says; ``before`` is optional for both."""
         feeds = {"wavs": wavs.numpy(), "lens": lens.numpy()}
+        feeds |= {} if before is None else {"before": before.numpy()}
         names = ["log_probabilities", "embeddings"]
         theirs, means = map(torch.from_numpy, self.session.run(names, feeds))
         self.model.eval(), self.head.eval()
         with torch.no_grad():
-            ours = self.head(self.model(wavs, lens))
+            ours = self.head(self.model(wavs, lens, before=before))
             assert (self.head(means) - theirs).abs().max() <= 2e-5
         assert theirs.shape == ours.shape and theirs.dtype == ours.dtype
         # Float32 through two implementations; decisions are made by far larger differences.
@@ -99,6 +100,10 @@ class Exported:
         batch = [*files[:-1], torch.zeros(50000)]
         together = self.check(*pad(batch))
         assert (together[:-1] - torch.cat(alone[:-1])).abs().max() <= 1e-4
+        wavs, lens = pad(batch, beyond=0.0)
+        continued = self.check(wavs, lens, wavs[:, -1] + 0.5)
+        if any(encoder.preemphasis for encoder in self.model.encoders.values()):
+            assert not torch.equal(continued[:-1], together[:-1])
         # A test that any model would pass says nothing.
         assert torch.cat(alone).std(dim=0).max() > 0.05
 

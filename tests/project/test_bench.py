@@ -7,6 +7,7 @@ from types import SimpleNamespace
 
 import numpy as np
 import pytest
+import soundfile
 import torch
 import torchaudio
 
@@ -116,7 +117,7 @@ def test_a_page_gets_the_tables_of_its_files(tmp_path):
     assert tables.filled(found, tmp_path) == found
 
 
-@pytest.mark.parametrize("name", ["speed", "calibration"])
+@pytest.mark.parametrize("name", ["speed", "calibration", "published_system"])
 def test_a_page_says_what_was_measured(name):
     page = (ROOT / f"docs/{name}.md").read_text(encoding="utf-8")
     assert tables.filled(page) == page, f"run: python bench/harness/tables.py docs/{name}.md"
@@ -144,6 +145,38 @@ def test_the_study_reads_finished_runs(trained, tmp_path, monkeypatch):
     assert run["validation rows"] < MIN_UTTERANCES
     assert run["methods"]["as exported"] == run["methods"]["T = 1"]
     assert run["methods"]["maximum likelihood"]["T"] != 1
+
+
+def test_the_readme_gives_the_sizes_of_the_published_systems_page():
+    found = tables_of("published_system")
+    readme = " ".join((ROOT / "README.md").read_text(encoding="utf-8").split())
+    (zero,) = [r for r in found["zero_db"] if r["corpus"] == "EmoDB" and r["0 dB"] == "now"]
+    assert f"lower by {zero['median, dB']:.1f} dB in the median" in readme
+    reflection = found["reflection"][0]["first 3 frames of the image, mean dB"]
+    assert f"reflects the signal: {reflection:.1f} dB in the first 3 frames" in readme
+
+
+def tables_of(name):
+    path = ROOT / f"bench/results/{name}.json"
+    return json.loads(path.read_text(encoding="utf-8"))["tables"]
+
+
+def test_the_published_system_is_measured_on_any_folders(tmp_path):
+    rng = np.random.default_rng(0)
+    for number, seconds in enumerate((0.7, 4.0, 7.5)):
+        samples = rng.normal(0, 0.1, round(seconds * 16000))
+        soundfile.write(tmp_path / f"{number}.wav", samples, 16000)
+    output = tmp_path / "found.json"
+    command = [sys.executable, ROOT / "bench/published_system.py", "--output", output]
+    subprocess.run(
+        [*command, "--emodb", tmp_path, "--ravdess", tmp_path], check=True, capture_output=True
+    )
+    found = json.loads(output.read_text())["tables"]
+    assert found.keys() == tables_of("published_system").keys()
+    before, now = (row["median, of the RMS"] for row in found["clicks"][:2])
+    assert before > 0 and now > 0
+    (cut, _) = found["cuts"]
+    assert cut["frames that see no cut, mean dB"] < 1e-4
 
 
 def test_a_report_is_written_with_its_settings(tmp_path, capsys):

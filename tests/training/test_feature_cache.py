@@ -17,6 +17,7 @@ from camser.encoders.mfcc import MFCCBiLSTM
 from camser.encoders.wav2vec2 import Wav2Vec2
 from camser.encoders.whisper import Whisper
 from camser.evaluation import results
+from camser.segments import preemphasize
 from camser.training.feature_cache import cache_features
 from tests.helpers.recipe_runs import TINY_WAV2VEC2, TINY_WHISPER
 from tests.helpers.same_run import same, weights
@@ -56,8 +57,11 @@ def test_each_segments_frames_are_those_that_the_encoder_gives(utterances, encod
         for positions in (range(len(dataset)), [3, 0]):
             batch = dataset.__getitems__(positions)
             # In a batch of another size products add in another order.
-            expected = encoder.eval()(batch.segments)
+            expected = encoder.eval()(batch.segments[:, 1:])
             assert torch.allclose(batch.cached["whisper"], expected, atol=1e-5)
+            mfcc = encoders["mfcc"]
+            filtered = preemphasize(batch.segments, mfcc.preemphasis)
+            assert torch.allclose(batch.cached["mfcc"], mfcc.front_end(filtered), atol=1e-5)
 
 
 def test_what_is_kept_is_computed_some_segments_at_a_time(
@@ -85,7 +89,7 @@ def test_what_is_kept_is_read_back_and_nothing_else_is(utterances, encoder, tmp_
     assert set((tmp_path / "frames").iterdir()) == files
 
 
-@pytest.mark.parametrize("change", ["weights", "settings", "audio", "segments"])
+@pytest.mark.parametrize("change", ["weights", "settings", "audio", "segments", "filter"])
 def test_a_change_of_what_frames_depend_on_is_another_file(utterances, encoder, tmp_path, change):
     keep({"whisper": encoder}, utterances, tmp_path)
     if change == "weights":
@@ -96,6 +100,8 @@ def test_a_change_of_what_frames_depend_on_is_another_file(utterances, encoder, 
         encoder.load_state_dict(encoder.state_dict())
     elif change == "audio":
         utterances[0] = replace(utterances[0], digest="other")
+    elif change == "filter":
+        keep({"whisper": encoder}, utterances, tmp_path, preemphasis_over="segment")
     else:
         keep({"whisper": encoder}, utterances, tmp_path, segment_samples=8000)
     keep({"whisper": encoder}, utterances, tmp_path)
@@ -144,7 +150,8 @@ def test_what_a_front_end_gives_is_kept_whatever_the_layers_behind_it_learn(utte
     assert len(list((tmp_path / "frames").glob("*.npy"))) == 1
     batch = SegmentDataset(utterances, index, LABELS, packed, again).__getitems__(range(5))
     frames = encoder.from_cache(batch.cached["mfcc"])
-    assert torch.allclose(frames, encoder(batch.segments), atol=1e-5)
+    filtered = preemphasize(batch.segments, 0.97)
+    assert torch.allclose(frames, encoder(filtered), atol=1e-5)
     keep({"mfcc": MFCCBiLSTM(4, num_mels=64)}, utterances, tmp_path)
     assert len(list((tmp_path / "frames").glob("*.npy"))) == 2
 
@@ -161,7 +168,8 @@ def test_of_a_frozen_mixture_all_layers_are_kept(utterances, tmp_path, cls, conf
     assert kept["it"].host.shape[:2] == (5, 4)
     batch = SegmentDataset(utterances, index, LABELS, packed, kept).__getitems__(range(5))
     frames = encoder.from_cache(batch.cached["it"])
-    assert torch.allclose(frames, encoder(batch.segments), atol=1e-5)
+    filtered = preemphasize(batch.segments, encoder.preemphasis)
+    assert torch.allclose(frames, encoder(filtered), atol=1e-5)
     frames.sum().backward()
     assert encoder.mixture.logits.grad.any()
 

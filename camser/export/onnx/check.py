@@ -7,7 +7,7 @@ from typing import Any
 
 import torch
 
-from camser.inference.onnx_encoder import unavailable_reason
+from camser.inference.onnx_encoder import BEFORE, unavailable_reason
 
 TOLERANCE = 1e-3  # of a log-probability; usual float32 differences are a hundredth of it
 SEGMENTS = ([0.1], [2.0, 0.3, 3.2])  # lengths of the utterances in each compared batch
@@ -26,7 +26,7 @@ def check_onnx_outputs(written: bytes, folder: Path, whole: Any) -> None:
     folder : Path
         The folder of its weights, if they are in a second file.
     whole : Module
-        The model in PyTorch: wavs, lens -> log-probabilities and embeddings.
+        The model in PyTorch: wavs, lens, before -> log-probabilities and embeddings.
 
     Raises
     ------
@@ -49,8 +49,9 @@ def check_onnx_outputs(written: bytes, folder: Path, whole: Any) -> None:
         samples = round(max(lengths) * whole.embedding_model.segment_samples)
         wavs = torch.randn(len(lengths), samples, generator=generator) / 10
         lens = torch.tensor(lengths) / max(lengths)
-        actual = session.run(None, {"wavs": wavs.numpy(), "lens": lens.numpy()})[0]
-        expected = whole(wavs.to(device), lens.to(device))[0].cpu()
+        inputs = {"wavs": wavs, "lens": lens, BEFORE: wavs[:, -1]}
+        actual = session.run(None, {name: value.numpy() for name, value in inputs.items()})[0]
+        expected = whole(*(value.to(device) for value in inputs.values()))[0].cpu()
         difference = float((expected - torch.from_numpy(actual)).abs().max())
         if not difference <= TOLERANCE:
             raise ValueError(

@@ -16,6 +16,7 @@ from torch import Tensor, nn
 from camser.audio import SAMPLE_RATE
 from camser.export.onnx import check
 from camser.inference.export_files import data_of
+from camser.inference.onnx_encoder import BEFORE
 from camser.model import EmotionHead, UtteranceEncoder
 from camser.runtime.files import atomic_write
 
@@ -42,8 +43,9 @@ def write_onnx(
     Its inputs are ``wavs`` [utterances, samples] and ``lens`` [utterances], both float32, as for
     ``UtteranceEncoder.forward``. Its outputs are ``log_probabilities`` [utterances, classes] and
     ``embeddings`` [utterances, embedding_size], the means over the segments. The numbers of
-    utterances and samples are dynamic. The metadata has ``labels`` (JSON) and
-    ``sample_rate`` (Hz).
+    utterances and samples are dynamic. A third input is optional: ``before`` [utterances], the
+    sample before each, if it is a part of a recording; by default 0. The metadata has ``labels``
+    (JSON) and ``sample_rate`` (Hz).
 
     Arguments
     ---------
@@ -97,8 +99,9 @@ class ModelWithHead(nn.Module):
         super().__init__()
         self.embedding_model, self.classifier = embedding_model, classifier
 
-    def forward(self, wavs: Tensor, lens: Tensor) -> tuple[Tensor, Tensor]:
-        embeddings = self.embedding_model(wavs, lens)
+    def forward(self, wavs: Tensor, lens: Tensor, before: Tensor) -> tuple[Tensor, Tensor]:
+        before = before + 0 * wavs[:, 0]  # in ONNX, a single value then serves all utterances
+        embeddings = self.embedding_model(wavs, lens, before=before)
         return self.classifier(embeddings), embeddings
 
 
@@ -131,18 +134,22 @@ def _export(
     # Sizes of 1 would become constants, so use two utterances, of three and of two segments.
     samples = 2 * model.embedding_model.segment_samples + 77
     device = model.classifier.linear.weight.device
-    inputs = torch.zeros(2, samples, device=device), torch.tensor([1.0, 0.5], device=device)
+    wavs, lens = torch.zeros(2, samples, device=device), torch.tensor([1.0, 0.5], device=device)
+    inputs = wavs, lens, torch.zeros(2, device=device)
     dynamic = torch.export.Dim.DYNAMIC
     with mode:
         program = torch.export.export(
-            model, inputs, dynamic_shapes=({0: dynamic, 1: dynamic}, {0: dynamic}), strict=False
+            model,
+            inputs,
+            dynamic_shapes=({0: dynamic, 1: dynamic}, {0: dynamic}, {0: dynamic}),
+            strict=False,
         )
     exported = torch.onnx.export(
         program,
         dynamo=True,
         verbose=False,
         opset_version=OPSET,
-        input_names=["wavs", "lens"],
+        input_names=["wavs", "lens", BEFORE],
         output_names=OUTPUTS,
         custom_translation_table=dict(table),
     )
@@ -152,8 +159,9 @@ def _export(
 
 
 def _describe(model: ModelProto, metadata: Mapping[str, str]) -> None:
-    """Add the metadata for users, and remove the debug information of torch."""
-    from onnx.helper import set_model_props
+    """Add the metadata and a default for users, and remove the debug information of torch."""
+    from onnx import TensorProto
+    from onnx.helper import make_tensor, set_model_props
 
     set_model_props(model, dict(metadata))
     for node in model.graph.node:
@@ -167,6 +175,9 @@ def _describe(model: ModelProto, metadata: Mapping[str, str]) -> None:
     for value in (*model.graph.input, *model.graph.output):
         value.type.tensor_type.shape.dim[0].dim_param = "utterances"
     model.graph.input[0].type.tensor_type.shape.dim[1].dim_param = "samples"
+    # A tensor of an input's name is its default.
+    model.graph.initializer.append(make_tensor(BEFORE, TensorProto.FLOAT, [1], [0.0]))
+    model.graph.input[2].type.tensor_type.shape.dim[0].dim_param = "one_or_utterances"
 
 
 def _move_weights(model: ModelProto, path: Path) -> None:

@@ -104,7 +104,7 @@ def test_the_numbers_are_those_of_the_model():
     count = sum(p.numel() for p in (*model.parameters(), *head.parameters()))
     trained = [p for p in (*model.parameters(), *head.parameters()) if p.requires_grad]
     assert found["total"] == {"parameters": count, "trained": sum(p.numel() for p in trained)}
-    waves = torch.zeros(1, found["segment_samples"])
+    waves = torch.zeros(1, 1 + found["segment_samples"])
     frames = {name: list(value.shape[1:]) for name, value in model.eval().encode(waves).items()}
     assert {name: part["frames"] for name, part in found["encoders"].items()} == frames
     seen = model.intermediates(waves)
