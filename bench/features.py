@@ -39,15 +39,20 @@ class FrontEnds:
     @torch.inference_mode()
     def picture(self, waves: Tensor) -> Tensor:
         """[segments, samples] -> [segments, 200, 300]"""
-        return self.spectrogram.image(preemphasize(waves, self.spectrogram.preemphasis))
+        return self.spectrogram.image(filtered(waves, self.spectrogram.preemphasis))
 
     @torch.inference_mode()
     def coefficients(self, waves: Tensor) -> Tensor:
         """[segments, samples] -> [segments, 300, 40]"""
-        return self.mfcc.front_end(waves)
+        return self.mfcc.front_end(filtered(waves, self.mfcc.preemphasis))
 
     def __call__(self, waves: Tensor) -> tuple[Tensor, Tensor]:
         return self.coefficients(waves), self.picture(waves)
+
+
+def filtered(waves: Tensor, coefficient: float) -> Tensor:
+    """Utterances of one segment each: silence lies before them."""
+    return preemphasize(torch.nn.functional.pad(waves, (1, 0)), coefficient)
 
 
 def by_librosa(waves: np.ndarray) -> list[tuple[Tensor, Tensor]]:

@@ -77,7 +77,7 @@ def parts_of_a_step(epochs: Epochs, asked: argparse.Namespace, step: float) -> l
     waves = torch.randn(asked.batch_size, round(SECONDS * 16000), device=device)
     front, lstm = FrontEnds(device), model.encoders["mfcc"]
     frames = torch.randn(asked.batch_size, 300, 40, device=device)
-    data = Clock(lambda batch: brain._model_inputs(batch), device, skip=1)
+    data = Clock(lambda batch: batch.to(device), device, skip=1)
 
     def read() -> float:
         data.begin()

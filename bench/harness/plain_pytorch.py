@@ -41,8 +41,8 @@ def spectrogram(wave: np.ndarray) -> Tensor:
     spectrum = librosa.stft(
         wave, n_fft=800, win_length=640, hop_length=160, window="hamming", pad_mode="constant"
     )
-    magnitude = np.abs(spectrum)[:200, : len(wave) // 160]
-    decibels = librosa.amplitude_to_db(magnitude, ref=np.max, top_db=80)
+    magnitude = np.abs(spectrum)[:, : len(wave) // 160]
+    decibels = librosa.amplitude_to_db(magnitude, ref=np.max, top_db=80)[:200]
     return torch.from_numpy((decibels / 80 + 1)[::-1].copy())
 
 

@@ -14,7 +14,7 @@ import numpy as np
 from tqdm import tqdm
 
 from camser import audio
-from camser.data.array_cache import MappedArray, write_array, write_index
+from camser.data.array_cache import write_array, write_index
 from camser.data.manifest import DataFolder, Utterance, audio_path, fingerprint
 from camser.runtime.digests import digest
 from camser.runtime.files import PART
@@ -22,6 +22,7 @@ from camser.runtime.files import PART
 logger = logging.getLogger(__name__)
 FORMAT = "camser packed audio, 3"
 FULL_SCALE = 32768  # of 16-bit samples
+BLOCK = 1 << 22  # samples read at a time
 
 
 def num_samples(utterance: Utterance) -> int:
@@ -113,9 +114,17 @@ def pack(
 
     write_array(target, (), samples())
     if is_exact:  # half as large
-        blocks = MappedArray(target).blocks()
-        write_array(target, (), (_as_integers(block.numpy()) for block in blocks), np.int16)
+        write_array(target, (), map(_as_integers, _read_blocks(target)), np.int16)
     return lengths
+
+
+def _read_blocks(path: Path) -> Iterator[np.ndarray]:
+    """The float32 samples of a packed array, read rather than mapped, so that memory stays flat."""
+    with open(path, "rb") as file:
+        np.lib.format.read_magic(file)
+        np.lib.format.read_array_header_1_0(file)
+        while len(block := np.fromfile(file, np.float32, BLOCK)):
+            yield block
 
 
 def _as_integers(samples: np.ndarray) -> np.ndarray:
