@@ -76,7 +76,7 @@ SIGNALS = SignalState()  # signals are a process's
 
 
 def _set_handlers(handler: Any) -> None:
-    if threading.current_thread() is not threading.main_thread():
+    if not _is_main_thread():
         return  # only that one may; a program that runs camser in another has its own handlers
     for number in HANDLED:
         if signal.getsignal(number) is not signal.SIG_IGN:
@@ -102,3 +102,21 @@ def leave_messages_to_main_process(worker: int) -> None:
     """
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     sys.excepthook = lambda *error: None
+
+
+def remove_worker_watch() -> None:
+    """Remove PyTorch's handler of SIGCHLD, which raises at any line when a worker has died.
+
+    Without it, a loader raises where it waits for a batch of that worker, after seconds.
+    """
+    from torch.utils.data._utils import signal_handling
+
+    signal_handling._SIGCHLD_handler_set = True  # so it is not installed again
+    if not hasattr(signal, "SIGCHLD") or not _is_main_thread():
+        return
+    if getattr(signal.getsignal(signal.SIGCHLD), "__module__", "") == signal_handling.__name__:
+        signal.signal(signal.SIGCHLD, signal.SIG_DFL)
+
+
+def _is_main_thread() -> bool:
+    return threading.current_thread() is threading.main_thread()

@@ -22,12 +22,11 @@ from speechbrain.dataio.sampler import ReproducibleRandomSampler
 from speechbrain.utils.checkpoints import mark_as_loader, mark_as_saver, register_checkpoint_hooks
 from speechbrain.utils.distributed import get_rank, if_main_process, is_distributed_initialized
 from torch import Tensor
-from torch.utils.data._utils import signal_handling
 
 from camser.data.dataset import SegmentDataset
-from camser.runtime import resource_errors
+from camser.runtime import resource_errors, signals
 from camser.runtime.distributed import all_reduce_max
-from camser.runtime.signals import SIGNALS, exit_status, leave_messages_to_main_process
+from camser.runtime.signals import SIGNALS, exit_status
 from camser.training import nonfinite
 from camser.training.checkpoints import CheckpointError, remove_unfinished
 from camser.training.compilation import eager_unless_full_batch
@@ -64,10 +63,8 @@ class ResumableBrain(sb.Brain):
         self.datasets[stage] = dataset
         kwargs["generator"] = torch.Generator().manual_seed(self.hparams.seed)
         if kwargs.get("num_workers"):
-            kwargs["worker_init_fn"] = leave_messages_to_main_process
-            # PyTorch's handler of SIGCHLD would raise at any line. Without it, the loader raises
-            # where it waits for a batch of a worker that is gone, after seconds.
-            signal_handling._SIGCHLD_handler_set = True
+            kwargs["worker_init_fn"] = signals.leave_messages_to_main_process
+            signals.remove_worker_watch()
         if stage == Stage.TRAIN:
             self.train_sampler = ReproducibleRandomSampler(dataset, seed=self.hparams.seed)
             kwargs["sampler"] = self.train_sampler

