@@ -21,7 +21,7 @@ demo: $(INSTALLED)  ## a synthetic corpus, one fold trained, tested and exported
 	test -d $(DEMO)/corpus || $(BIN)/camser synthesize-corpus $(DEMO)/corpus
 	$(BIN)/python recipes/IEMOCAP/train.py hparams/demo.yaml --data_folder=$(DEMO)/corpus \
 		--output_folder=$(DEMO)/run --prepared_folder=$(DEMO)/prepared --export_folder=$(DEMO)/export \
-		--seed=2
+		--seed=1
 
 test: lint  ## under ten minutes on two cores
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest --numprocesses 2 --dist loadfile
