@@ -50,6 +50,7 @@ def count_flops(model: UtteranceEncoder, head: nn.Module) -> int:
         # oneDNN's recurrent layers and fused attention would not be counted.
         with (
             warnings.catch_warnings(),
+            torch.random.fork_rng(devices=[]),  # transformers may draw for layers that it drops
             sdpa_kernel(SDPBackend.MATH),
             FlopCounterMode(display=False) as counter,
         ):
