@@ -43,7 +43,7 @@ def count_flops(model: UtteranceEncoder, head: nn.Module) -> int:
     Matrix products, convolutions, recurrent layers and attention are counted; Fourier transforms,
     normalizations, activations and pooling are not.
     """
-    was_training = model.training, head.training
+    was_training, onednn = (model.training, head.training), torch.backends.mkldnn.enabled
     model.eval(), head.eval()
     segment = torch.linspace(-1, 1, model.segment_samples).unsqueeze(0)
     try:
@@ -54,9 +54,10 @@ def count_flops(model: UtteranceEncoder, head: nn.Module) -> int:
             sdpa_kernel(SDPBackend.MATH),
             FlopCounterMode(display=False) as counter,
         ):
-            warnings.simplefilter("ignore")  # the next line warns of Intel's GPUs
-            with torch.backends.mkldnn.flags(enabled=False):
-                head(model(segment, torch.ones(1)))
+            warnings.simplefilter("ignore")
+            torch.backends.mkldnn.enabled = False  # type: ignore[assignment]  # a property
+            head(model(segment, torch.ones(1)))
     finally:
+        torch.backends.mkldnn.enabled = onednn
         model.train(was_training[0]), head.train(was_training[1])
     return counter.get_total_flops()
