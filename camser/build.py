@@ -18,9 +18,8 @@ from camser.runtime.safe_io import mismatch
 MODEL_KEYS = ("modalities", "encoders", "fusion", "fusions")
 BASES = {"encoder": Encoder, "fusion": Fusion}
 # Parameters that were renamed: exported models of format 1 have the former names.
-FORMER_NAMES = {
-    "standardise": "standardize", "part_size": "projection_size", "keep": "output_modalities",
-}  # fmt: skip
+FORMER_KEYS = {"standardise": "standardize"}  # of any plugin's table
+FORMER_NAMES = {"part_size": "projection_size", "keep": "output_modalities"}  # of camser's plugins
 FUSION_KEYS = ("pooling", "standardize")  # keys of an encoder's table that the fusion uses
 
 
@@ -93,7 +92,7 @@ def build_model(
     """
     resolved = validate_model_config(modalities, encoders, fusion, fusions)
     tables = [*(encoders[name] for name in modalities), fusions[fusion]]
-    # Stored models name each plugin with its distribution, so a recipe is not taken for one.
+    # Only models stored before format 3 lack it; they name each plugin with its distribution.
     if "preemphasis_over" not in model_params and all(":" in str(t["plugin"]) for t in tables):
         model_params["preemphasis_over"] = "segment"
         _use_former_references(resolved)
@@ -192,14 +191,15 @@ def _component(kind: str, name: str, tables: Mapping[str, Any], *args: Any) -> C
 def _with_current_names(table: Mapping[str, Any]) -> dict[str, Any]:
     """The table with current names. Exported models of format 1 have former ones.
 
-    These models name each plugin with its distribution, so no recipe is translated by accident.
+    These models name each plugin with its distribution; other tables are not translated.
     """
     distribution, _, _ = str(table["plugin"]).rpartition(":")
     if not distribution:
         return dict(table)
-    former = FORMER_NAMES if distribution == "camser" else {"standardise": "standardize"}
+    is_ours = distribution == "camser"
+    former = FORMER_KEYS | FORMER_NAMES if is_ours else FORMER_KEYS
     current = {former.get(name, name): value for name, value in table.items()}
-    if distribution == "camser" and current.get("layer") == "mixture":
+    if is_ours and current.get("layer") == "mixture":
         current["layer"] = "weighted_sum"
     return current
 

@@ -22,9 +22,6 @@ class Intermediates(NamedTuple):
     embeddings: Tensor
 
 
-PREEMPHASIS = ("utterance", "segment")
-
-
 class UtteranceEncoder(nn.Module):
     """Recordings to embeddings: split into segments, filter, encode, fuse, hidden layers, mean.
 
@@ -53,11 +50,10 @@ class UtteranceEncoder(nn.Module):
     Attributes
     ----------
     architecture : dict
-        The arguments of ``build_model`` that rebuild this model. Empty if another function built
-        it.
+        The arguments of ``build_model`` that rebuild this model.
     plugins : dict of str to dict
-        The origin of each encoder and of the fusion, by name, see ``registry.provenance``. Empty
-        if another function than ``build_model`` built the model.
+        The origin of each encoder and of the fusion, by name, see ``registry.origin_of``. Both are
+        empty if another function than ``build_model`` built the model.
     """
 
     def __init__(
@@ -70,9 +66,10 @@ class UtteranceEncoder(nn.Module):
         preemphasis_over: str = "utterance",
     ) -> None:
         super().__init__()
-        if preemphasis_over not in PREEMPHASIS:
-            allowed = ", ".join(PREEMPHASIS)
-            raise ValueError(f"preemphasis_over is {preemphasis_over!r}; allowed: {allowed}")
+        if preemphasis_over not in ("utterance", "segment"):
+            raise ValueError(
+                f"preemphasis_over is {preemphasis_over!r}; allowed: utterance, segment"
+            )
         self.preemphasis_over = preemphasis_over
         self.architecture: dict[str, Any] = {}
         self.plugins: dict[str, dict[str, str]] = {}
@@ -95,10 +92,8 @@ class UtteranceEncoder(nn.Module):
         cached: Mapping[str, Tensor] | None = None,
         before: Tensor | None = None,
     ) -> Tensor:
-        """Embed utterances; without ``lens``, ``forward_segments(wavs, cached)``.
-
-        The second form is for wrappers, such as DistributedDataParallel and torch.compile, through
-        which only ``forward`` can be called.
+        """Embed utterances; without ``lens``, ``forward_segments(wavs, cached)``, because wrappers
+        such as DistributedDataParallel and torch.compile call only ``forward``.
 
         Arguments
         ---------
@@ -106,6 +101,8 @@ class UtteranceEncoder(nn.Module):
             [utterances, samples]
         lens : Tensor
             [utterances], relative to ``samples``.
+        cached : mapping of str to Tensor, optional
+            As for ``forward_segments``; only without ``lens``.
         before : Tensor, optional
             [utterances], the sample before each utterance; by default 0.
 
@@ -158,8 +155,10 @@ class UtteranceEncoder(nn.Module):
         """An encoder's input: [segments, 1 + samples] -> [segments, samples]"""
         width = 1 + self.segment_samples
         if segments is None or segments.shape[1] != width:
-            shape = segments if segments is None else list(segments.shape)
-            raise ValueError(f"segments: {shape}; allowed: [segments, {width}], with one before")
+            shape = None if segments is None else list(segments.shape)
+            raise ValueError(
+                f"segments: {shape}; allowed: [segments, {width}], each after the sample before it"
+            )
         return preemphasize(segments, coefficient, self.preemphasis_over)
 
     @torch.no_grad()

@@ -107,9 +107,8 @@ def split_into_segments(
     padded = torch.nn.functional.pad(wavs, (1, most * segment_samples - samples))
     if before is not None:
         padded = torch.cat([before.unsqueeze(1), padded[:, 1:]], dim=1)
-    shape = num_utterances, most, segment_samples
-    previous, own = padded[:, :-1].reshape(shape), padded[:, 1:].reshape(shape)
-    cut = torch.cat([previous[..., :1], own], dim=2)[grid.owners, grid.numbers]
+    windows = padded.unfold(1, 1 + segment_samples, segment_samples)
+    cut = windows[grid.owners, grid.numbers]
     is_padding = torch.arange(segment_samples + 1, device=wavs.device) > grid.lengths.unsqueeze(1)
     return cut.masked_fill(is_padding, 0.0), grid.owners
 
@@ -138,9 +137,9 @@ def preemphasize(segments: Tensor, coefficient: float, over: str = "utterance") 
     >>> preemphasize(torch.tensor([[1.0, 2.0, 4.0]]), 0.5, over="segment").tolist()
     [[2.0, 3.0]]
     """
-    own, previous = segments[:, 1:].contiguous(), segments[:, :-1]
+    own, previous = segments[:, 1:], segments[:, :-1]
     if not coefficient:
-        return own
+        return own.contiguous()
     if over == "segment":
         previous = torch.nn.functional.pad(previous[:, 1:], (1, 0))
     return own - coefficient * previous
@@ -157,12 +156,19 @@ def iter_windows(chunks: Iterable[np.ndarray], size: int, hop: int) -> Iterator[
         Samples of a window, and between the starts of two, at most ``size``. With equal ones,
         windows do not overlap.
 
+    Raises
+    ------
+    ValueError
+        If ``hop`` is not in 1 … ``size``; when the first window is asked for.
+
     Example
     -------
     >>> stream = [np.arange(0, 5), np.arange(5, 9)]
     >>> [window.tolist() for window in iter_windows(stream, 4, 2)]
     [[0, 1, 2, 3], [2, 3, 4, 5], [4, 5, 6, 7], [6, 7, 8]]
     """
+    if not 1 <= hop <= size:
+        raise ValueError(f"windows of {size} samples, every {hop}; allowed: hops of 1 to the size")
     buffer, num_covered = np.zeros(0, np.float32), 0  # covered: in an earlier window too
     for chunk in chunks:
         buffer = np.concatenate([buffer, chunk]) if len(buffer) else chunk

@@ -22,8 +22,9 @@ class Encoder(nn.Module):
     """A modality: raw segments to frames. The front end is included.
 
     A subclass sets ``out_channels`` and defines ``forward``, ``num_frames`` and ``init_config``.
-    Segments are float32, mono, 16 kHz, in [-1, 1]. If ``preemphasis`` is not 0, the model has
-    filtered them with it, before it cut the utterance: an encoder does not filter them itself.
+    Segments are float32, mono, 16 kHz, in [-1, 1]. If ``preemphasis`` is not 0, they are
+    filtered already: the model filters as if over the complete utterance, and an encoder does not
+    filter them itself.
 
     If the front end has no trained parameters, a subclass may define ``front_end`` and
     ``back_end`` instead of ``forward``. The front end then runs only once per corpus.

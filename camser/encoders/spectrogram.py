@@ -95,10 +95,10 @@ class SpectrogramImage(nn.Module):
         )[:, :, : self.num_frames(segments.shape[1])]
         power = power_spectrum(spectrum)
         kept = power[:, : self.num_bins]
-        counted = kept if self.reference == FORMER_REFERENCE else power
-        level = _decibels(counted.amax(dim=(1, 2), keepdim=True)).clamp_min(SILENCE)
-        if self.reference == "full_scale":
-            level = 20 * (self.window.sum() / 2).log10()
+        level = 20 * (self.window.sum() / 2).log10()  # of a full-scale sine
+        if self.reference != "full_scale":
+            counted = kept if self.reference == FORMER_REFERENCE else power
+            level = _decibels(counted.amax(dim=(1, 2), keepdim=True)).clamp_min(SILENCE)
         return ((_decibels(kept) - level) / 80 + 1).clamp(0, 1).flip(1)
 
     def num_frames(self, num_samples: int) -> int:

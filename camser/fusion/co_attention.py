@@ -95,9 +95,8 @@ class CoAttention(Fusion):
     def forward(self, frames: Mapping[str, Tensor]) -> Tensor:
         """Frames [segments, frames, channels] by modality -> [segments, out_features]"""
         projections = self.projections(frames)
-        return torch.cat(
-            [projections[name] for name in self.output_modalities], dim=1
-        )  # x' of eq. 6
+        outputs = [projections[name] for name in self.output_modalities]
+        return torch.cat(outputs, dim=1)  # x' of eq. 6
 
     def projections(self, frames: Mapping[str, Tensor]) -> dict[str, Tensor]:
         """See ``Fusion.projections``; for the target, its projected weighted sum over frames."""

@@ -168,4 +168,5 @@ class PluginUnderTest:
             "fusions": {"fusion": fusion},
             "segment_seconds": self.length / SAMPLE_RATE if self.is_encoder else 1.0,
             "hidden_sizes": [8],
+            "preemphasis_over": "utterance",
         }

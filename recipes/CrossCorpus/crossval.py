@@ -4,7 +4,7 @@
     python recipes/CrossCorpus/crossval.py hparams/camser.yaml --target_corpus=emodb --seeds 1 2 3 \
         --data_folder="{emodb: /data/emodb, ravdess: /data/ravdess}"
 
-What is finished is not repeated, so the same command goes on where it was cut off.
+Finished runs are not repeated; the same command resumes an interrupted sweep.
 """
 
 from train import HERE, SCANS

@@ -3,7 +3,7 @@
 
     python recipes/IEMOCAP/crossval.py hparams/camser.yaml --data_folder=… --seeds 1 2 --workers 2
 
-What is finished is not repeated, so the same command goes on where it was cut off.
+Finished runs are not repeated; the same command resumes an interrupted sweep.
 """
 
 from pathlib import Path
