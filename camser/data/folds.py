@@ -9,9 +9,9 @@ from __future__ import annotations
 
 import random
 from collections import Counter, defaultdict
-from collections.abc import Callable, Collection, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from camser.data.manifest import Utterance
 
@@ -110,6 +110,11 @@ def make_folds(
         folds.append(Fold(len(folds), name, train, tuple(valid), tuple(test)))
         _check(folds[-1])
     return folds
+
+
+def folds_of(utterances: Sequence[Utterance], settings: Mapping[str, Any]) -> list[Fold]:
+    """All folds of a run's settings, see ``make_folds``."""
+    return make_folds(utterances, **{name: settings[name] for name in FOLD_KEYS})
 
 
 def _check(fold: Fold) -> None:

@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import logging
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
-from uuid import uuid4
 
 import numpy as np
 from tqdm import tqdm
@@ -17,7 +16,7 @@ from camser import audio
 from camser.data.array_cache import write_array, write_index
 from camser.data.manifest import DataFolder, Utterance, audio_path, fingerprint
 from camser.runtime.digests import digest
-from camser.runtime.files import PART
+from camser.runtime.files import temporary_path
 
 logger = logging.getLogger(__name__)
 FORMAT = "camser packed audio, 3"
@@ -51,23 +50,33 @@ def pack_corpus(
     problems : list of str
         The errors of the others.
     """
-    # Renamed when the lengths are known. By its name, a stale one is removed like atomic_write's.
-    path = folder / "packed" / f".new.npy.{uuid4().hex}{PART}"
-    problems: dict[str, str] = {}
-    lengths = pack(utterances, data_folder, path, progress=True, problems=problems)
-    valid = [
-        replace(
-            u,
-            seconds=lengths[u.id] / audio.SAMPLE_RATE,
-            digest=digest(audio_path(data_folder, u)),
-        )
-        for u in utterances
-        if u.id in lengths
-    ]
-    packed = path.with_name(f"{fingerprint(valid)}.npy")
-    os.replace(path, packed)
+    problems: list[str] = []
+
+    def read(utterance: Utterance) -> np.ndarray | None:
+        try:
+            return audio.load(audio_path(data_folder, utterance))
+        except audio.AudioError as error:
+            problems.append(str(error))
+            return None
+
+    path = temporary_path(folder / "packed" / "new.npy")  # renamed when the lengths are known
+    try:
+        lengths = pack(utterances, read, path, progress=True)
+        valid = [
+            replace(
+                u,
+                seconds=lengths[u.id] / audio.SAMPLE_RATE,
+                digest=digest(audio_path(data_folder, u)),
+            )
+            for u in utterances
+            if u.id in lengths
+        ]
+        packed = path.with_name(f"{fingerprint(valid)}.npy")
+        os.replace(path, packed)
+    finally:
+        path.unlink(missing_ok=True)
     write_index(packed, description(valid))
-    return valid, list(problems.values())
+    return valid, problems
 
 
 def description(utterances: Sequence[Utterance]) -> dict[str, Any]:
@@ -77,15 +86,13 @@ def description(utterances: Sequence[Utterance]) -> dict[str, Any]:
 
 def pack(
     utterances: Sequence[Utterance],
-    data_folder: DataFolder,
+    read: Callable[[Utterance], np.ndarray | None],
     target: Path,
     progress: bool = False,
-    problems: dict[str, str] | None = None,
 ) -> dict[str, int]:
     """Write the samples of utterances, and return their numbers by id; a bar shows on a terminal.
 
-    With a dict of ``problems``, recordings that cannot be read are left out: the dict gets the
-    reasons, by id. Without, a recording that is longer than in the manifest is cut.
+    ``read`` returns the samples of an utterance, or None if it is to be left out.
     """
     logger.info("packing the audio of %d utterances into %s", len(utterances), target.parent)
     lengths, is_exact = {}, True
@@ -93,21 +100,8 @@ def pack(
     def samples() -> Iterator[np.ndarray]:
         nonlocal is_exact
         for u in tqdm(utterances, desc="packed audio", disable=None if progress else True):
-            path = audio_path(data_folder, u)
-            try:
-                recording = audio.load(path)
-            except audio.AudioError as error:
-                if problems is None:
-                    raise
-                problems[u.id] = str(error)
+            if (recording := read(u)) is None:
                 continue
-            if problems is None:
-                recording = recording[: num_samples(u)]
-                if len(recording) < num_samples(u):
-                    raise audio.AudioError(
-                        f"{path}: ends before sample {num_samples(u)}; if the file changed after "
-                        f"its preparation, delete the prepared folder and prepare again"
-                    )
             lengths[u.id] = len(recording)
             is_exact = is_exact and bool((_as_integers(recording) == recording * FULL_SCALE).all())
             yield recording
@@ -116,6 +110,24 @@ def pack(
     if is_exact:  # half as large
         write_array(target, (), map(_as_integers, _read_blocks(target)), np.int16)
     return lengths
+
+
+def read_measured(data_folder: DataFolder, utterance: Utterance) -> np.ndarray:
+    """The samples of an utterance of a manifest, as many as it says.
+
+    Raises
+    ------
+    AudioError
+        If the recording cannot be read, or has fewer.
+    """
+    path, most = audio_path(data_folder, utterance), num_samples(utterance)
+    recording = audio.load(path)[:most]
+    if len(recording) < most:
+        raise audio.AudioError(
+            f"{path}: ends before sample {most}; if the file changed after its preparation, delete "
+            f"the prepared folder and prepare again"
+        )
+    return recording
 
 
 def _read_blocks(path: Path) -> Iterator[np.ndarray]:

@@ -15,7 +15,7 @@ from torch import Tensor
 
 from camser.data.array_cache import MappedArray, fill, open_cached
 from camser.data.manifest import DataFolder, Utterance, fingerprint
-from camser.data.pack import FULL_SCALE, description, num_samples, pack
+from camser.data.pack import FULL_SCALE, description, num_samples, pack, read_measured
 
 
 class PackedAudio:
@@ -72,10 +72,10 @@ class PackedAudio:
         self.copy: Tensor | None = None
         self.arrays: list[MappedArray] = []
         self.first: dict[str, int] = {}
-        total = 0
+        total, read = 0, partial(read_measured, data_folder)
         for corpus, rows in _by_corpus(utterances, data_folder).items():
             path = Path(folder) / corpus / "packed" / f"{fingerprint(rows)}.npy"
-            write = partial(pack, rows, data_folder, progress=progress)
+            write = partial(pack, rows, read, progress=progress)
             self.arrays.append(open_cached(path, description(rows), write))
             for u in rows:
                 self.first[u.id] = total

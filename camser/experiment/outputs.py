@@ -13,7 +13,7 @@ from torch.utils.data import DataLoader
 
 from camser.config.command_line import SettingsError
 from camser.data import folds
-from camser.data.manifest import Utterance, fingerprint
+from camser.data.manifest import Utterance
 from camser.data.packed_audio import PackedAudio
 from camser.encoders.spectrogram import SpectrogramImage
 from camser.evaluation import results
@@ -27,13 +27,11 @@ def write_results(
     values: dict[str, Any],
     brain: EmotionBrain,
     fold: folds.Fold,
-    utterances: Sequence[Utterance],
-    cost: Mapping[str, Any],
-    left_out: Mapping[str, int],
+    facts: Mapping[str, Any],
 ) -> Path:
     """Write ``results.json`` of a run whose best epoch was just tested; returns its path.
 
-    ``cost``: the fields of ``cost.model_cost``, and ``test_seconds``.
+    ``facts``: the fields that are known before, such as those of ``cost.model_cost``.
     """
     history = results.read_history(folder)
     copied_keys = ("corpus", "protocol", "selection", "fold", "seed", "variant", "labels")
@@ -43,9 +41,6 @@ def write_results(
         {
             **{name: values[name] for name in copied_keys},
             "fold_name": fold.name,
-            "num_protocol_folds": len(
-                folds.make_folds(utterances, **{name: values[name] for name in folds.FOLD_KEYS})
-            ),
             **({"note": folds.OPTIMISTIC} if is_optimistic else {}),
             "settings": result_settings(values),
             "parts": {split: len(getattr(fold, split)) for split in ("train", "valid", "test")},
@@ -53,13 +48,11 @@ def write_results(
             "best_epoch": brain.best_epoch,
             "epochs": len(history),
             "seconds": sum(float(row["seconds"]) for row in history),
-            **cost,
             "skipped_steps": sum(int(row.get("skipped_steps") or 0) for row in history),
             **brain.trained,
             "versions": results.versions(),
             "plugins": brain.plugins,
-            "manifest": fingerprint(utterances),
-            "left_out": left_out,
+            **facts,
         },
     )
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import sys
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +20,7 @@ from camser.config.settings import Settings, explain_build_errors, read_argument
 from camser.data import folds
 from camser.data.dataset import SegmentDataset
 from camser.data.left_out import log_left_out
-from camser.data.manifest import Utterance
+from camser.data.manifest import Utterance, fingerprint
 from camser.data.prepare import PREPARE_KEYS, CorpusScanner, prepare
 from camser.evaluation import results
 from camser.experiment import outputs, resume
@@ -120,7 +120,8 @@ class Run:
         prepare_settings = {name: values[name] for name in PREPARE_KEYS}
         self.utterances, self.left_out = run_on_main(prepare, scan=scan, **prepare_settings)
         resume.check_same_corpus(self.output_folder, self.utterances)
-        self.fold = choose_fold(self.utterances, values)
+        all_folds = folds.folds_of(self.utterances, values)
+        self.num_folds, self.fold = len(all_folds), choose_fold(all_folds, values)
 
     def _build(self) -> None:
         """Build the model, its Brain and the data of both."""
@@ -216,9 +217,11 @@ class Run:
         for name, split in splits.items():
             labels = values["labels"]
             results.write_predictions(folder, split, scored[name], labels, heard, name)
-        written = outputs.write_results(
-            folder, values, brain, self.fold, self.utterances, self.cost, self.left_out
-        )
+        facts = {
+            "num_protocol_folds": self.num_folds, **self.cost,
+            "manifest": fingerprint(self.utterances), "left_out": self.left_out,
+        }  # fmt: skip
+        written = outputs.write_results(folder, values, brain, self.fold, facts)
         caution = folds.selection_note(values["selection"], ", ")
         scores = ", ".join(f"{name} {brain.scores[name]:.4f}" for name in ("WA", "UA", "macro_F1"))
         print(f"test {self.fold.name}{caution}: {scores} (epoch {brain.best_epoch})")
@@ -227,9 +230,8 @@ class Run:
             print(export_run(folder, values["export_folder"], replace=True))
 
 
-def choose_fold(utterances: list[Utterance], values: dict[str, Any]) -> folds.Fold:
+def choose_fold(all_folds: Sequence[folds.Fold], values: Mapping[str, Any]) -> folds.Fold:
     """The fold that the setting ``fold`` selects."""
-    all_folds = folds.make_folds(utterances, **{name: values[name] for name in folds.FOLD_KEYS})
     if type(values["fold"]) is not int or not 0 <= values["fold"] < len(all_folds):
         names = ", ".join(f"{fold.index} ({fold.name})" for fold in all_folds)
         raise folds.FoldError(f"fold is {values['fold']!r}; {values['protocol']} has: {names}")

@@ -33,7 +33,7 @@ def atomic_write(path: str | os.PathLike, mode: str = "w") -> Iterator[IO]:
     """
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = _temporary(path)
+    temporary = temporary_path(path)
     try:
         text: dict[str, Any] = {} if "b" in mode else {"encoding": "utf-8", "newline": ""}
         with open(temporary, mode.replace("w", "x"), **text) as file:
@@ -81,7 +81,7 @@ def atomic_folder(path: str | os.PathLike, replace: bool = False) -> Iterator[Pa
         raise FileExistsError(f"{path} exists; give another folder, or remove this one")
     path.parent.mkdir(parents=True, exist_ok=True)
     remove_stale_temporaries(path.parent, path.name, DAY)
-    temporary, replaced = _temporary(path), _temporary(path)
+    temporary, replaced = temporary_path(path), temporary_path(path)
     temporary.mkdir()
     try:
         yield temporary
@@ -128,5 +128,6 @@ def fsync_path(path: str | os.PathLike) -> None:
         os.close(handle)
 
 
-def _temporary(path: Path) -> Path:
+def temporary_path(path: Path) -> Path:
+    """A new name beside ``path``, which ``remove_stale_temporaries`` recognizes."""
     return path.with_name(f".{path.name}.{secrets.token_hex(4)}{PART}")

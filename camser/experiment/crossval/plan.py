@@ -14,7 +14,7 @@ from typing import Any
 from camser.build import MODEL_KEYS, validate_model_config
 from camser.config.settings import Settings, SettingsError, read_arguments
 from camser.data import prepare
-from camser.data.folds import FOLD_KEYS, make_folds, selection_note
+from camser.data.folds import folds_of, selection_note
 from camser.data.left_out import log_left_out
 from camser.data.manifest import Utterance, fingerprint
 from camser.data.prepare import CorpusError, CorpusScanner
@@ -136,7 +136,7 @@ def _jobs_of_variant(
 ) -> Iterator[Job]:
     """One job per seed and fold of a variant with one selection."""
     values = settings.values
-    num_folds = len(make_folds(utterances, **{name: values[name] for name in FOLD_KEYS}))
+    num_folds = len(folds_of(utterances, values))
     folds = range(num_folds) if options.folds is None else options.folds
     if unknown := sorted(set(folds) - set(range(num_folds))):
         raise SettingsError(f"--folds: {unknown}; {values['protocol']} has 0 … {num_folds - 1}")
