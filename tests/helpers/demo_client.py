@@ -43,7 +43,7 @@ def file_data(path):
 
 
 def port_of(address):
-    return int(address.rsplit(":", 1)[1])
+    return urlsplit(address).port
 
 
 async def application(scope, receive, send):

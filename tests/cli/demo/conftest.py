@@ -1,7 +1,6 @@
 """What the demo's tests share: one server, a client of it, and what this process asked for."""
 
 import os
-import socket
 import sys
 
 import pytest
@@ -50,7 +49,7 @@ def address(classifier, export):
     """A server's, which at no time asks for anything outside this machine."""
     pytest.importorskip("gradio_client")
     reached.clear()
-    with serving(classifier, read_config(export), LIMITS, port=free_port()) as address:
+    with serving(classifier, read_config(export), LIMITS, port=0) as address:
         yield address.rstrip("/")
     assert reached <= HERE
 
@@ -72,9 +71,3 @@ def clips(tmp_path_factory):
 def clip(clips):
     """Twelve seconds, the longest of the examples."""
     return clips["Changing"]
-
-
-def free_port():
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]

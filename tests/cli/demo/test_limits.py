@@ -13,7 +13,7 @@ pytest.importorskip("gradio")
 from camser.cli.demo import analysis, server
 from camser.cli.demo.limits import Limits, RequestRefused
 from camser.cli.demo.middleware import MIN_BYTES, stored_bytes
-from tests.helpers.demo_client import application
+from tests.helpers.demo_client import application, port_of
 
 
 def test_what_gradio_leaves_of_uploads_is_removed(tmp_path):
@@ -32,7 +32,7 @@ def test_what_gradio_leaves_of_uploads_is_removed(tmp_path):
 def test_connections_are_bounded_and_come_back(monkeypatch):
     monkeypatch.setattr(server, "MAX_CONNECTIONS", 4)
     with server.listening(application, "127.0.0.1", 0) as address:
-        port = int(address.rsplit(":", 1)[1].strip("/"))
+        port = port_of(address)
 
         def status():
             with socket.create_connection(("127.0.0.1", port), 20) as client:

@@ -8,7 +8,6 @@ import pytest
 from camser.cli.demo.app import serving
 from camser.cli.demo.limits import Limits
 from camser.inference.export_folder import read_config
-from tests.cli.demo.conftest import free_port
 from tests.helpers.demo_client import fetch, file_data, port_of, post, upload
 
 CALL = "/gradio_api/call/v2/classify"
@@ -19,7 +18,7 @@ def test_other_sites_are_refused(address):
     for host in ("localhost:7860", "127.0.0.1"):
         assert fetch(address, Host=host)[0] == 200
     for host in ("evil.example", "evil.example:7860", "127.0.0.1.evil.example", "[", "a@b"):
-        assert fetch(address, Host=host)[0] == 400
+        assert fetch(address, Host=host) == (400, "Invalid host header")
     for origin in ("http://evil.example", "null", "http://127.0.0.1:99", "http://", "http://["):
         for path, body in (("/", None), (CALL, b'{"audio": null}'), ("/gradio_api/upload", b"a")):
             assert fetch(address + path, body, Origin=origin)[0] == 403
@@ -30,9 +29,9 @@ def test_other_sites_are_refused(address):
 
 def test_hosts_of_a_proxy_are_allowed_by_name(classifier, export):
     config, names = read_config(export), ["example.org"]
-    with serving(classifier, config, port=free_port(), public_names=names) as address:
+    with serving(classifier, config, port=0, public_names=names) as address:
         assert fetch(address, Host="example.org")[0] == 200
-        assert fetch(address, Host="evil.example")[0] == 400
+        assert fetch(address, Host="evil.example") == (400, "Invalid host header")
 
 
 @pytest.mark.parametrize(
@@ -47,10 +46,11 @@ def test_what_is_no_question_never_reaches_gradio(address, body):
 
 def test_a_route_is_not_told_by_the_host(classifier, export):
     config, stranger = read_config(export), {"audio": file_data("/etc/passwd")}
-    with serving(classifier, config, host="0.0.0.0", port=free_port()) as address:
+    with serving(classifier, config, host="0.0.0.0", port=0) as address:
         for host in ("example.org", "a/gradio_api/upload?", "a/gradio_api/upload#"):
             body = json.dumps(stranger).encode()
-            assert fetch(address.rstrip("/") + CALL, body, Host=host)[0] == 400
+            status, text = fetch(address.rstrip("/") + CALL, body, Host=host)
+            assert status == 400 and "a file must be one that was sent" in text
 
 
 @pytest.mark.parametrize(
@@ -76,10 +76,10 @@ def test_lengths_that_are_missing_or_lie(address, path, headers, status):
 
 def test_uploads_are_bounded_together(classifier, export):
     limits = Limits(megabytes=0.009)
-    with serving(classifier, read_config(export), limits, port=free_port()) as address:
+    with serving(classifier, read_config(export), limits, port=0) as address:
         address = address.rstrip("/")
         for number in range(4):  # a small one counts as 65536 bytes
             status, text = upload(address, f"{number}.wav", bytes(number))
             assert status == (200 if number < 3 else 507)
         assert "try again" in text
-        assert post(address + CALL, {"audio": None})[0] != 507  # only uploads are refused
+        assert post(address + CALL, {"audio": None})[0] == 200  # only uploads are refused

@@ -15,7 +15,7 @@ from camser.cli.demo.app import serving
 from camser.cli.demo.limits import Limits
 from camser.cli.demo.middleware import MAX_JSON
 from camser.inference.export_folder import read_config
-from tests.cli.demo.conftest import HERE, free_port, reached
+from tests.cli.demo.conftest import HERE, reached
 from tests.helpers.demo_client import ask, fetch, file_data, gradio_client, port_of, post, upload
 
 
@@ -106,7 +106,7 @@ def test_one_at_a_time_and_a_bounded_queue(address, client, classifier, clip, mo
 def test_uploads_are_deleted(classifier, export):
     before = dict(os.environ)
     limits = Limits(kept_seconds=1)
-    with serving(classifier, read_config(export), limits, port=free_port()) as address:
+    with serving(classifier, read_config(export), limits, port=0) as address:
         _, text = upload(address.rstrip("/"), "a.wav", b"something")
         path = json.loads(text)[0]
         deadline = time.monotonic() + 60
