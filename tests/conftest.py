@@ -18,6 +18,7 @@ import torch
 from filelock import FileLock
 from speechbrain.utils.importutils import LazyModule
 
+from camser import audio
 from camser.data.synthetic import synthesize_corpus
 from camser.runtime.signals import HANDLED, SIGNALS
 from tests.helpers.fake_distributions import installed
@@ -193,6 +194,14 @@ def wave_path(wave, tmp_path_factory):
     path = tmp_path_factory.mktemp("audio") / "wave.wav"
     soundfile.write(path, wave, 16000, subtype="FLOAT")
     return path
+
+
+@pytest.fixture
+def decoded(monkeypatch):
+    """The paths that were decoded."""
+    paths, read = [], audio.load
+    monkeypatch.setattr(audio, "load", lambda path: paths.append(path) or read(path))
+    return paths
 
 
 @pytest.fixture

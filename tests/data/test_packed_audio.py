@@ -39,14 +39,6 @@ def pack(utterances, tmp_path):
     return lambda rows=utterances: PackedAudio(rows, tmp_path, tmp_path)
 
 
-@pytest.fixture
-def decoded(monkeypatch):
-    """The paths that were decoded."""
-    paths, read = [], audio.load
-    monkeypatch.setattr(audio, "load", lambda path: paths.append(path) or read(path))
-    return paths
-
-
 def assert_equal_to_the_files(packed, utterances, folder):
     for u in utterances:
         own = torch.from_numpy(audio.load(audio_path(folder, u)))
