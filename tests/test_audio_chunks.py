@@ -116,6 +116,12 @@ def test_the_blocks_before_a_mistake_are_given(tmp_path):
         list(stream)
 
 
+def test_blocks_hold_a_sample_or_more(tmp_path):
+    path = write(tmp_path / "a.wav", noise(1000))
+    with pytest.raises(ValueError, match="windows of 0 samples"):
+        next(iter_chunks(path, 0))
+
+
 @pytest.mark.parametrize("rate", [SAMPLE_RATE, 44100])
 def test_memory_does_not_grow_with_the_recording(tmp_path, rate):
     """Two minutes of 44.1 kHz stereo are 42 megabytes decoded; a second of it is in memory."""

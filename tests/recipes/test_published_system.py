@@ -1,6 +1,7 @@
 """IEMOCAP's recipe stays the published system (Zou et al., 2022), whatever later work adds."""
 
 import json
+from types import SimpleNamespace
 
 import pytest
 import torch
@@ -63,9 +64,11 @@ def test_training_is_the_published_one(values):
 
 
 def test_the_loss_is_cross_entropy_on_segments_and_the_best_epoch_that_of_wa_and_ua():
-    scores, batch = torch.randn(5, 4).log_softmax(1), torch.randint(0, 4, (5,))
-    found = EmotionBrain.compute_objectives(None, scores, type("Batch", (), {"label": batch}), None)
-    torch.testing.assert_close(found, nn.functional.cross_entropy(scores, batch))
+    head, embeddings = EmotionHead(128, 4), torch.randn(5, 128)
+    batch = SimpleNamespace(label=torch.randint(0, 4, (5,)))
+    found = EmotionBrain.compute_objectives(None, head(embeddings), batch, None)
+    expected = nn.functional.cross_entropy(head.linear(embeddings), batch.label)
+    torch.testing.assert_close(found, expected)
     counter = EarlyStopping(limit=100, patience=8)
     epochs = [e for e in counter if counter.update(1.0 if e == 7 else 0.5) or True]
     assert counter.best_epoch == 7 and epochs[-1] == 15

@@ -89,6 +89,7 @@ def test_a_worker_that_is_gone_is_told_by_its_exit_status(start, listening, rece
         job.train()
     assert re.match("error: a worker of the data loader ended: SIGKILL", ended.value.code)
     assert "--num_workers=0" in ended.value.code and "\n" not in ended.value.code
+    assert signal.getsignal(signal.SIGCHLD) is signal.SIG_DFL
 
 
 @pytest.mark.parametrize(
