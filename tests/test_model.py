@@ -177,11 +177,11 @@ FUSIONS = {
 @pytest.mark.parametrize(
     "modalities, encoders, fusion, message",
     [
-        (["mfc"], ENCODERS, "concat", "'mfc' is not among the encoders.*'mfcc'"),
-        (["mfcc", "mfcc"], ENCODERS, "concat", "give each a name of its own"),
-        ([], ENCODERS, "concat", "give a list of names"),
-        ("mfcc", ENCODERS, "concat", "give a list of names"),
-        (["mfcc"], ENCODERS, "coattention", "'coattention' is not among.*'co_attention'"),
+        (["mfc"], ENCODERS, "concat", "'mfc' is not among the encoders: mfcc, w2v.*'mfcc'"),
+        (["mfcc", "mfcc"], ENCODERS, "concat", r"'mfcc', 'concat'\] are .* and the fusion"),
+        ([], ENCODERS, "concat", r"modalities is \[\]; give a list of names"),
+        ("mfcc", ENCODERS, "concat", "modalities is 'mfcc'; give a list of names"),
+        (["mfcc"], ENCODERS, "coattention", "'coattention' .* the fusions: .*'co_attention'"),
         (["mfcc"], {"mfcc": {"hidden_size": 1}}, "concat", "'mfcc' is .*must name a plugin"),
         (["mfcc"], {"mfcc": {"plugin": "mfcc"}}, "concat", "no plugin 'mfcc'; installed: mfcc_bi"),
         (
@@ -205,7 +205,8 @@ def test_names_that_do_not_fit_are_errors_when_built(modalities, encoders, fusio
 
 def test_no_modality_is_called_as_the_fusion():
     fusions = {"mfcc": {"plugin": "concat"}}
-    with pytest.raises(ValueError, match="give each a name of its own"):
+    told = r"\['mfcc', 'mfcc'\] are the modalities and the fusion; give each a name of its own"
+    with pytest.raises(ValueError, match=told):
         build_model(["mfcc"], ENCODERS, "mfcc", fusions, 1.0)
 
 

@@ -189,7 +189,7 @@ def test_predictions_are_one_an_utterance(tmp_path, scores):
 
 @pytest.mark.parametrize("count", [2, 4])
 def test_log_probabilities_are_one_a_class(tmp_path, count):
-    with pytest.raises(ValueError, match="scores for 3 labels"):
+    with pytest.raises(ValueError, match=f"{count} scores for 3 labels"):
         write_predictions(tmp_path, utterances(1), [[-1.0] * count], LABELS)
     assert not list(tmp_path.iterdir())
 
@@ -209,19 +209,23 @@ def change(path, old, new):
     path.write_bytes(content.replace(old, new, 1))
 
 
+CHANGED = " is damaged: it has changed since the run; start the run's command again to rewrite it"
+
+
 @pytest.mark.parametrize(
-    ("old", "new"),
+    ("old", "new", "told"),
     [
-        (b"0.3333", b"0.3332"), (b'"digest"', b'"digesu"'),
-        (b'"predictions.csv"', b'"predictions.csw"'), (b'"<device>"', b'"<devicf>"'),
+        (b"0.3333", b"0.3332", CHANGED),
+        (b'"digest"', b'"digesu"', ": files is .* lacks digest; delete it and run again"),
+        (b'"predictions.csv"', b'"predictions.csw"', CHANGED),
+        (b'"<device>"', b'"<devicf>"', CHANGED),
     ],
-)  # fmt: skip
-def test_one_changed_digit_of_results_is_an_error(tmp_path, old, new):
-    path = write_results(tmp_path, results()).parent / "results.json"
+)
+def test_one_changed_digit_of_results_is_an_error(tmp_path, old, new, told):
     write_predictions(tmp_path, utterances(2), [[-1.0, -2.0, -3.0]] * 2, LABELS)
-    write_results(tmp_path, results())
+    path = write_results(tmp_path, results())
     change(path, old, new)
-    with pytest.raises(ResultsError, match=r"results\.json.*run.* again"):
+    with pytest.raises(ResultsError, match=f"^{path}{told}$"):
         read_results(path)
 
 
