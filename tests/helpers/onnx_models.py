@@ -8,6 +8,7 @@ from camser.export.onnx.write import write_onnx
 from camser.model import EmotionHead
 from tests.helpers.recipe_runs import TINY_WAV2VEC2, TINY_WHISPER
 
+onnx = pytest.importorskip("onnx")
 onnxruntime = pytest.importorskip("onnxruntime")
 pytest.importorskip("onnxscript")
 
@@ -75,6 +76,9 @@ class Exported:
     def write(cls, path, model, head):
         """Write the file first."""
         return cls(write_onnx(model, head, path, LABELS), model, head)
+
+    def operators(self):
+        return [node.op_type for node in onnx.load(self.path).graph.node]
 
     def check(self, wavs, lens, before=None):
         """Both say the same, and return what PyTorch says; ``before`` is optional for both."""

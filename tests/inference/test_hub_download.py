@@ -34,8 +34,9 @@ def test_a_pushed_model_is_the_one_in_the_folder(hub, folder, recording):
     hub.log.clear()
     got = log_probabilities(REPO, recording, revision="v1")
     torch.testing.assert_close(got, log_probabilities(folder, recording), atol=0, rtol=0)
-    fetched = {path.rsplit("/", 1)[-1] for _, path in hub.log if "/resolve/" in path}
-    assert fetched == {"config.json", "model.safetensors"}
+    commit = f"/{REPO}/resolve/{hub.commit_of(REPO, 'v1')}"
+    fetched = {path for _, path in hub.log if "/resolve/" in path}
+    assert fetched == {f"{commit}/config.json", f"{commit}/model.safetensors"}
 
 
 def test_speechbrains_own_interface_finds_it_too(hub, folder, recording, tmp_path):
@@ -102,21 +103,23 @@ def test_a_model_that_cannot_be_had_is_explained_at_once(hub, silent, monkeypatc
     hub.refusals["GET", "/api/models/anna/busy"] = 503
     hub.refusals["GET", "/api/models/anna/elsewhere"] = 404
     hub.gated.add("anna/gated")
+    answers = rf"the hub \({hub.url}\) answers with HTTP"
     for source, revision, message in [
         ("anna/nothing", None, "the hub shows no such model"),
         ("anna/empty", None, "it must have config.json and model.safetensors"),
         ("anna/half", None, "it must have config.json and model.safetensors"),
         ("anna/half", "v9", "'v9': it has no such revision"),
         ("anna/gated", None, "it is gated; ask for access"),
-        ("anna/busy", None, r"answers with HTTP 503 \(.*: run the command again later"),
-        ("anna/elsewhere", None, r"answers with HTTP 404 \(.*: check the name and HF_ENDPOINT"),
+        ("anna/busy", None, rf"{answers} 503 \(.*: run the command again later"),
+        ("anna/elsewhere", None, rf"{answers} 404 \(.*: check the name and HF_ENDPOINT"),
         ("anna/emo--tions", None, "Cannot have -- or"),
     ]:
         with soon(), pytest.raises(ExportError, match=message):
             EmotionClassifier.from_pretrained(source, revision=revision)
     monkeypatch.setattr(constants, "HF_HUB_ETAG_TIMEOUT", 0.3)
     point_to(monkeypatch, silent)
-    with soon(), pytest.raises(ExportError, match=r"stopped answering \(ReadTimeout"):
+    message = rf"the hub \({silent}\) cannot be reached, or stopped answering \(ReadTimeout"
+    with soon(), pytest.raises(ExportError, match=message):
         EmotionClassifier.from_pretrained(REPO)
     monkeypatch.setattr(constants, "HF_HUB_OFFLINE", True)
     with soon(), pytest.raises(ExportError, match="does not have it, and HF_HUB_OFFLINE forbids"):

@@ -1,6 +1,7 @@
 """Files are whole or absent, whatever happens while they are written."""
 
 import hashlib
+import os
 import stat
 import subprocess
 import sys
@@ -59,12 +60,15 @@ def test_what_cannot_be_replaced_leaves_no_temporary(tmp_path):
     assert list(tmp_path.iterdir()) == [folder]
 
 
-def test_permissions_are_those_of_any_new_file(tmp_path):
-    with atomic_write(tmp_path / "ours") as file:
-        file.write("x")
-    (tmp_path / "plain").write_text("x")
-    ours, plain = (stat.S_IMODE((tmp_path / n).stat().st_mode) for n in ("ours", "plain"))
-    assert ours == plain
+@pytest.mark.parametrize("umask", [0o022, 0o027, 0o077])
+def test_permissions_are_those_of_any_new_file(tmp_path, umask):
+    before = os.umask(umask)
+    try:
+        with atomic_write(tmp_path / "file") as file:
+            file.write("x")
+    finally:
+        os.umask(before)
+    assert stat.S_IMODE((tmp_path / "file").stat().st_mode) == 0o666 & ~umask
 
 
 def test_missing_folders_are_made(tmp_path):

@@ -74,6 +74,7 @@ def test_every_kind_of_lstm(tmp_path, speech, options):
     fusion = Concat({"r": encoder.frame_spec(2000)}, pooling={"r": "flatten"})
     model = UtteranceEncoder({"r": encoder}, fusion, 2000)
     exported = Exported.write(tmp_path / "a.onnx", model, EmotionHead(128, 4))
+    assert exported.operators().count("LSTM") == encoder.lstm.num_layers
     for samples in (700, 2000, 6001):
         exported.check(speech[:3, :samples] * 10, torch.tensor([1.0, 0.3, 0.8]))
 
