@@ -142,11 +142,13 @@ def export(trained):
 
 
 @pytest.fixture(scope="session")
-def graphs(trained, once):
+def graphs(request, once):
     """The export of ``trained`` with both ONNX files: never to be changed, copy it."""
-    from camser.export.export_run import export_run
 
     def build(folder):
+        from camser.export.export_run import export_run
+
+        trained = request.getfixturevalue("trained")  # only where it is built
         export_run(trained.output_folder, folder / "export", verified=False, int8=True)
 
     return once("graphs", build) / "export"
@@ -175,7 +177,7 @@ def run(start):
 
 @pytest.fixture
 def install(tmp_path):
-    """Install a distribution for the length of a test, see ``distributions.installed``."""
+    """Install a distribution for the length of a test, see ``fake_distributions.installed``."""
     folders = (tmp_path / f"site-{number}" for number in itertools.count())
     with contextlib.ExitStack() as stack:
         yield lambda *args, **kwargs: stack.enter_context(installed(next(folders), *args, **kwargs))
