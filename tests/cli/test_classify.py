@@ -108,7 +108,7 @@ def test_mistakes_are_one_line(say, tmp_path, files):
     assert "no such folder" in say(files[0], "--model=nowhere")[0]
 
 
-def test_many_files_show_a_bar(files, classifier, monkeypatch, capsys):
+def test_many_files_show_a_bar(classifier, monkeypatch):
     shown = []
     monkeypatch.setattr("tqdm.tqdm.__init__", lambda self, items, **options: shown.append(options))
     monkeypatch.setattr("tqdm.tqdm.__iter__", lambda self: iter([]))
@@ -128,7 +128,7 @@ def test_export_as_it_is_typed(trained, tmp_path, capfd):
         cli.main(["export", str(tmp_path), str(tmp_path / "other")])
 
 
-def test_a_list_names_any_number_of_files(say, files, tmp_path, monkeypatch):
+def test_a_list_names_any_number_of_files(say, files, tmp_path):
     folder, bad = files
     (tmp_path / "list").write_text(f"{folder / 'b.wav'}\n\n{bad}\n{folder / 'deep/a.WAV'}\n")
     status, out, err = say("--file-list", tmp_path / "list", "--csv")
@@ -143,7 +143,7 @@ def test_a_list_names_any_number_of_files(say, files, tmp_path, monkeypatch):
     assert "nothing to classify; give files, folders, or --file-list FILE" in say()[0]
 
 
-def test_names_that_are_no_text_or_would_move_the_cursor(say, files, wave_path, tmp_path):
+def test_names_that_are_no_text_or_would_move_the_cursor(say, wave_path, tmp_path):
     odd = tmp_path / "odd"
     odd.mkdir()
     for name in (b"a\xff.wav", b"b\x1b[2J.wav"):
@@ -167,7 +167,7 @@ def test_what_divides_lines_elsewhere_divides_no_row(say, wave_path, tmp_path):
         assert len(rows) == out.count("\n") - 1
 
 
-def test_an_export_cannot_clear_the_terminal(say, export, wave_path, tmp_path):
+def test_an_export_cannot_clear_the_terminal(export, wave_path, tmp_path):
     folder = shutil.copytree(export, tmp_path / "export")
     path = folder / "model.safetensors"
     save_file({"\x1b[2Jall is well\nreally": torch.zeros(1)}, path)

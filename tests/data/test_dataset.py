@@ -145,7 +145,7 @@ def test_where_all_lies_on_a_device_batches_are_the_same(utterances, folder):
     assert np.array_equal(made[0][0].cached["a"], rows[[first + 5, first, first + 7, first + 7]])
 
 
-def test_a_dataset_goes_to_another_process_by_its_files(utterances, folder, packed):
+def test_a_dataset_goes_to_another_process_by_its_files(utterances, packed):
     dataset = SegmentDataset(utterances, SegmentIndex(utterances, SIZE), LABELS, packed)
     again = pickle.loads(pickle.dumps(dataset))
     assert torch.equal(again.__getitems__([3, 9]).segments, dataset.__getitems__([3, 9]).segments)

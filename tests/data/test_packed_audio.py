@@ -186,7 +186,7 @@ def test_a_killed_packing_leaves_nothing_that_is_taken_for_whole(
     assert len(decoded) >= len(LENGTHS)
 
 
-def test_a_file_that_is_shorter_than_the_manifest_says_is_an_error(pack, utterances, tmp_path):
+def test_a_file_that_is_shorter_than_the_manifest_says_is_an_error(pack, tmp_path):
     write(tmp_path, 1, 15999)
     with pytest.raises(AudioError, match=r"1\.wav: ends before sample 16000; if the file changed"):
         pack()

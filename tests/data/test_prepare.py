@@ -67,7 +67,7 @@ def test_a_data_folder_that_is_no_path_is_refused(go, given):
         go(given)
 
 
-def test_everything_missing_is_listed_at_once_with_a_table(copy, corpus, go, tmp_path):
+def test_everything_missing_is_listed_at_once_with_a_table(copy, corpus, go):
     utterances = go(corpus)
     gone = next(u for u in utterances if u.session == "Session2")
     shutil.rmtree(copy / "Session4")

@@ -245,7 +245,7 @@ def test_what_is_damaged_is_computed_again(utterances, encoder, tmp_path, caplog
     assert ("damaged or of another version: it is made again" in caplog.text) == (not gone)
 
 
-def test_frozen_frames_change_nothing_but_the_time(run, prepared):
+def test_frozen_frames_change_nothing_but_the_time(run):
     kept, recomputed = run(folder="kept"), run("--cache_features=false", folder="recomputed")
     assert kept.data.cached.keys() == {"mfcc", "spectrogram"} and not recomputed.data.cached
     one = results.read_predictions(kept.output_folder / "predictions.csv")

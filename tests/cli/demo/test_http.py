@@ -54,7 +54,7 @@ def test_plain_http_needs_three_requests(address, classifier, clip):
     assert answer["probabilities"] == pytest.approx(classifier.classify(clip).probabilities)
 
 
-def test_only_two_questions_are_public(address, client):
+def test_only_two_questions_are_public(address):
     _, text = fetch(f"{address}/gradio_api/info")
     found = json.loads(text)
     assert set(found["named_endpoints"]) == {"/classify", "/timeline"}

@@ -80,7 +80,7 @@ def test_it_listens_on_loopback_alone_by_default(address):
             pass
 
 
-def test_one_at_a_time_and_a_bounded_queue(address, client, classifier, clip, monkeypatch):
+def test_one_at_a_time_and_a_bounded_queue(client, classifier, clip, monkeypatch):
     own, lock = classifier.classify, threading.Lock()
     begun, go = threading.Event(), threading.Event()
 

@@ -197,7 +197,7 @@ def test_a_mistake_is_one_message(arguments, message, tmp_path, monkeypatch):
         main(["plugins", "describe", *arguments])
 
 
-def test_weights_that_cannot_be_had_are_told_with_how_to_do_without(tmp_path):
+def test_weights_that_cannot_be_had_are_told_with_how_to_do_without():
     weights = ["--encoders", "{spectrogram: {weights: no/such}, wav2vec2: {source: /no/such}}"]
     with pytest.raises(
         ValueError, match="encoder 'spectrogram': the weights 'no/such' cannot"

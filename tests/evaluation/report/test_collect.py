@@ -96,7 +96,7 @@ def test_a_gap_is_the_selections_alone(tmp_path):
         write_report(collect([tmp_path]), tmp_path / "report")
 
 
-def test_damage_and_absence_are_one_message(tmp_path, capsys):
+def test_damage_and_absence_are_one_message(tmp_path):
     with pytest.raises(SystemExit, match=r"no results\.json below"):
         main(["report", str(tmp_path)])
     place = make(tmp_path, "a")

@@ -94,7 +94,7 @@ def test_a_failed_run_stops_no_other_and_is_told_at_the_end(sweep, capsys, tmp_p
 
 
 @pytest.mark.slow
-def test_ten_rows_and_both_protocols_make_a_report(sweep, tmp_path):
+def test_ten_rows_and_both_protocols_make_a_report(sweep):
     assert len(sweep(ABLATION, "--folds", "0")) == 10
     asked = ("--protocol=leave_one_session_out", "--folds", "0", "--variants", "all_coatt")
     assert len(sweep(ABLATION, *asked)) == 1
