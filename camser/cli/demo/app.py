@@ -106,13 +106,14 @@ def _names(host: str, public_names: Sequence[str]) -> tuple[str, ...]:
 
     Example
     -------
-    >>> _names("127.0.0.1", ["example.org"])
+    >>> _names("127.0.0.1", ["Example.org"])
     ('localhost', '127.0.0.1', '[::1]', 'example.org')
     >>> _names("0.0.0.0", [])
     ('*',)
     """
     if public_names or host in ("localhost", "127.0.0.1", "::1"):
-        return (*LOOPBACK, *public_names)
+        # Starlette for Python 3.10 compares them with the case of the letters.
+        return (*LOOPBACK, *map(str.lower, public_names))
     return ("*",)
 
 

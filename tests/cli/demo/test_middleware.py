@@ -15,7 +15,7 @@ CALL = "/gradio_api/call/v2/classify"
 
 def test_other_sites_are_refused(address):
     own = f"127.0.0.1:{port_of(address)}"
-    for host in ("localhost:7860", "127.0.0.1"):
+    for host in ("localhost:7860", "127.0.0.1", "[::1]:7860", "[::1]"):
         assert fetch(address, Host=host)[0] == 200
     for host in ("evil.example", "evil.example:7860", "127.0.0.1.evil.example", "[", "a@b"):
         assert fetch(address, Host=host) == (400, "Invalid host header")
@@ -28,7 +28,7 @@ def test_other_sites_are_refused(address):
 
 
 def test_hosts_of_a_proxy_are_allowed_by_name(classifier, export):
-    config, names = read_config(export), ["example.org"]
+    config, names = read_config(export), ["Example.org"]
     with serving(classifier, config, port=0, public_names=names) as address:
         assert fetch(address, Host="example.org")[0] == 200
         assert fetch(address, Host="evil.example") == (400, "Invalid host header")
