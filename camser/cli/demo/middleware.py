@@ -47,18 +47,25 @@ class RequestFilter:
 
     def __init__(self, limits: Limits, folder: Path) -> None:
         self.limits, self.folder = limits, folder
+        self.receiving = 0  # bytes of uploads under way; what has arrived lies in folder too
 
     async def __call__(self, request: Request, call_next: RequestResponseEndpoint) -> Response:
         """Pass a request on, or refuse it with 4xx or 507."""
         path = request.scope["path"]  # that of request.url depends on the Host header
+        is_upload = request.method == "POST" and path == UPLOAD
         refusal = _is_cross_site(request) or _is_unknown_route(path)
         if not refusal and request.method == "POST":
-            refusal = self._is_too_large(request, path == UPLOAD)
-            if not refusal and path != UPLOAD:
+            refusal = self._is_too_large(request, is_upload)
+            if not refusal and not is_upload:
                 refusal = self._is_wrong_json(await request.body())
         if refusal:
             return PlainTextResponse(refusal[1], refusal[0])
-        return await call_next(request)
+        size = int(request.headers["content-length"]) if is_upload else 0
+        self.receiving += size
+        try:
+            return await call_next(request)
+        finally:
+            self.receiving -= size
 
     def _is_too_large(self, request: Request, is_upload: bool) -> Refusal | None:
         size = request.headers.get("content-length", "")
@@ -67,9 +74,10 @@ class RequestFilter:
         allowed = self.limits.bytes if is_upload else MAX_JSON
         if int(size) > allowed + ENVELOPE * is_upload:
             return 413, f"The request has {size} bytes; allowed: {allowed}"
-        stored = stored_bytes(self.folder, self.limits.kept_seconds) if is_upload else 0
-        if stored + int(size) > KEPT_UPLOADS * self.limits.bytes:
-            return 507, "The server stores too many uploads; try again in an hour"
+        if is_upload:
+            stored = stored_bytes(self.folder, self.limits.kept_seconds) + self.receiving
+            if stored + int(size) > KEPT_UPLOADS * self.limits.bytes:
+                return 507, "The server stores too many uploads; try again in an hour"
         return None
 
     def _is_wrong_json(self, body: bytes) -> Refusal | None:
@@ -81,9 +89,10 @@ class RequestFilter:
 
     def _check_path(self, table: dict) -> None:
         """A file of a request must be an upload, after links are resolved."""
-        path = os.path.realpath(str(table.get("path", self.folder / "none")))
-        if not path.startswith(f"{self.folder}{os.sep}"):
-            raise ValueError("a file must be one that was sent to /gradio_api/upload")
+        if "path" in table:
+            path = os.path.realpath(str(table["path"]))
+            if not path.startswith(f"{self.folder}{os.sep}"):
+                raise ValueError("a file must be one that was sent to /gradio_api/upload")
 
 
 def _is_cross_site(request: Request) -> Refusal | None:

@@ -19,6 +19,7 @@ from camser.cli.demo.limits import MAX_CONNECTIONS, Limits
 from camser.cli.demo.middleware import RequestFilter
 from camser.cli.demo.style import CSS, theme
 
+STARTING = 30  # seconds
 LEAVING = 1  # seconds for answers to finish when the server ends
 
 
@@ -77,7 +78,7 @@ def listening(app: Callable, host: str, port: int) -> Iterator[str]:
     Raises
     ------
     OSError
-        If nothing can listen there, or the application does not start.
+        If nothing can listen there, or the application does not start within ``STARTING`` seconds.
     """
     try:
         family = socket.AF_INET6 if ":" in host else socket.AF_INET
@@ -98,14 +99,19 @@ def listening(app: Callable, host: str, port: int) -> Iterator[str]:
     thread = threading.Thread(target=server.run, args=([listener],), daemon=True)
     with listener:
         thread.start()
-        while not server.started:
-            if not thread.is_alive():
-                raise OSError("the page's server does not start; try `camser doctor`")
-            time.sleep(0.01)
         try:
+            _wait(server, thread)
             named = {"0.0.0.0": "localhost", "::": "localhost"}.get(host, host)
             named = f"[{named}]" if ":" in named else named
             yield f"http://{named}:{listener.getsockname()[1]}/"
         finally:
             server.should_exit = True
             thread.join(LEAVING + 10)
+
+
+def _wait(server: uvicorn.Server, thread: threading.Thread) -> None:
+    deadline = time.monotonic() + STARTING
+    while not server.started:
+        if not thread.is_alive() or time.monotonic() > deadline:
+            raise OSError("the page's server does not start; try `camser doctor`")
+        time.sleep(0.01)

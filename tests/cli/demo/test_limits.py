@@ -1,5 +1,6 @@
 """What the page holds by itself: uploads, connections, samples."""
 
+import asyncio
 import os
 import socket
 import types
@@ -44,6 +45,17 @@ def test_connections_are_bounded_and_come_back(monkeypatch):
         for client in clients:
             client.close()
         assert status() == b"200"
+
+
+def test_a_server_that_does_not_start_is_an_error(monkeypatch):
+    monkeypatch.setattr(server, "STARTING", 0.1)
+
+    async def slow(scope, receive, send):
+        await asyncio.sleep(1)
+
+    expected = pytest.raises(OSError, match="the page's server does not start")
+    with expected, server.listening(slow, "127.0.0.1", 0):
+        pass
 
 
 def test_more_samples_than_can_be_decoded_are_refused(tmp_path, monkeypatch):

@@ -2,6 +2,7 @@
 
 import http.client
 import json
+import time
 
 import pytest
 
@@ -83,3 +84,22 @@ def test_uploads_are_bounded_together(classifier, export):
             assert status == (200 if number < 3 else 507)
         assert "try again" in text
         assert post(address + CALL, {"audio": None})[0] == 200  # only uploads are refused
+
+
+def test_an_upload_under_way_counts_as_long_as_it_is(classifier, export):
+    limits = Limits(megabytes=0.005)
+    with serving(classifier, read_config(export), limits, port=0) as address:
+        address = address.rstrip("/")
+        client = http.client.HTTPConnection("127.0.0.1", port_of(address), timeout=60)
+        client.putrequest("POST", "/gradio_api/upload")
+        client.putheader("Content-Type", "multipart/form-data; boundary=a")
+        client.putheader("Content-Length", "100000")
+        client.putheader("Expect", "100-continue")
+        client.endheaders()
+        assert client.sock.recv(99).startswith(b"HTTP/1.1 100")  # the page waits for the body
+        assert upload(address, "a.wav", b"a")[0] == 507
+        client.close()
+        deadline = time.monotonic() + 60
+        while (status := upload(address, "a.wav", b"a")[0]) == 507 and time.monotonic() < deadline:
+            time.sleep(0.1)
+        assert status == 200
