@@ -6,7 +6,7 @@
 mutmut is not among the dependencies: pip install mutmut. What it changes, and the tests that it
 runs, stand in pyproject.toml. A mutant that no test can tell from the original is equivalent;
 docs/robustness.md names each such one, with the reason. One that passes all tests and is not named
-there is a test that is missing: lost.
+there is a test that is missing: lost. So is one that mutmut did not test to the end.
 """
 
 from __future__ import annotations
@@ -24,6 +24,7 @@ from robustness.harness import report
 NEEDED = ("camser", "tests", "recipes", "pyproject.toml", "setup.cfg")
 PAGE = report.ROOT / "docs/robustness.md"
 EXPLAINED = re.compile(r"^- `(\w+)`: `(.*?)` as `(.*?)`: ", re.MULTILINE)
+FOUND = {"killed": "a test fails", "timeout": "timeout"}  # by mutmut's word
 RESULT = re.compile(r"camser\.([\w.]+)\.(\w+__mutmut_\d+): (.+)")
 
 
@@ -53,8 +54,11 @@ def run(asked: argparse.Namespace, tally: report.Tally) -> None:
         for module, name, status in RESULT.findall(mutmut(Path(place), "results", "--all", "true")):
             stem = module.rpartition(".")[2]
             fault = f"a change of `{stem}.py`"
+            if status in FOUND:
+                tally.add(fault, FOUND[status])
+                continue
             if status != "survived":
-                tally.add(fault, "a test fails" if status == "killed" else status)
+                tally.lose(fault, status, f"camser.{module}.{name}")
                 continue
             before, after = change(mutmut(Path(place), "show", f"camser.{module}.{name}"))
             if (stem, before, after) in known:

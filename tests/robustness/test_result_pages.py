@@ -1,9 +1,11 @@
 """The campaigns: their counting, their page, and that nothing was lost in any of them."""
 
+import argparse
 import json
 
 import pytest
 
+from robustness import mutants
 from robustness.harness import report, write_tables
 from tests.helpers.recipe_runs import ROOT
 
@@ -38,3 +40,21 @@ def test_nothing_was_lost(name):
     rows = json.loads(path.read_text(encoding="utf-8"))["rows"]
     assert rows and all(row["tried"] > 0 and row["lost"] == 0 for row in rows)
     assert f"<!-- {name} -->" in (ROOT / "docs/robustness.md").read_text(encoding="utf-8")
+
+
+def test_each_equivalent_mutant_is_of_a_line_that_is_there():
+    listed = mutants.EXPLAINED.findall(mutants.PAGE.read_text(encoding="utf-8"))
+    assert listed
+    for stem, before, _ in listed:
+        (path,) = (ROOT / "camser").rglob(f"{stem}.py")
+        assert before in " ".join(path.read_text(encoding="utf-8").split()), (stem, before)
+
+
+def test_a_mutant_that_was_not_tested_to_the_end_is_lost(monkeypatch):
+    ended = ("killed", "timeout", "no tests", "suspicious", "segfault", "not checked")
+    results = "".join(f"camser.data.folds.x__mutmut_{i}: {s}\n" for i, s in enumerate(ended))
+    monkeypatch.setattr(mutants, "mutmut", lambda folder, *arguments: results)
+    tally = report.Tally()
+    mutants.run(argparse.Namespace(jobs=1), tally)
+    (row,) = tally.rows()
+    assert row["tried"] == 6 and row["lost"] == 4
