@@ -4,10 +4,11 @@
     python bench/epoch.py --output bench/results/epoch-cpu.json
     python bench/epoch.py --device cuda --output bench/results/epoch-gpu.json
 
-The lengths of the utterances are as ``corpus.py`` says. On a GPU the paper's system trains, with
-the recipe's own settings. Elsewhere its steps would take hours: a small model trains, which tells
-what lies between the steps, and ``--training``, the file of training.py, tells how long the paper's
-steps are beside it. A step on a GPU is waited for, so that what would overlap it counts in full.
+The lengths of the utterances are those of ``noise_corpus.py``. On a GPU the paper's system trains,
+with the recipe's own settings. Elsewhere its steps would take hours: a small model trains, which
+tells what lies between the steps, and ``--training``, the file of training.py, tells how long the
+paper's steps are beside it. A step on a GPU is waited for, so that what would overlap it counts in
+full.
 """
 
 from __future__ import annotations

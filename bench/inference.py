@@ -4,9 +4,9 @@
     python bench/inference.py --output bench/results/inference-cpu.json
 
 All weights are random and all wav2vec2 encoders are of the base size. From a file to a decision:
-camser, by each engine that is here; the plain way (``plain.py``); and two that are a wav2vec2
-encoder and a linear layer alone: transformers' audio-classification pipeline, and the model of
-SpeechBrain's IEMOCAP recipe (its wav2vec2, the mean over frames, a linear layer).
+camser, by each engine that is here; the plain way (``plain_pytorch.py``); and two that are a
+wav2vec2 encoder and a linear layer alone: transformers' audio-classification pipeline, and the
+model of SpeechBrain's IEMOCAP recipe (its wav2vec2, the mean over frames, a linear layer).
 """
 
 from __future__ import annotations
@@ -68,7 +68,7 @@ def camsers(folder: Path, asked: argparse.Namespace) -> dict[str, Decide]:
 
 
 def plain_way(size: str, device: str) -> Decide:
-    """See ``plain.py``; a recording after the other."""
+    """See ``plain_pytorch.py``; a recording after the other."""
     model = plain_pytorch.Plain(**camser_model.plain_sizes(size)).to(device).eval()
     return lambda paths: [plain_pytorch.classify(model, path, device) for path in paths]
 

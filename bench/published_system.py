@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """How far camser is from the published system, on real audio: the figures of a page of docs.
 
-    python bench/published_system.py --emodb DIR --ravdess DIR
+    python bench/published_system.py --emodb DIR --ravdess DIR --output FILE
     python bench/harness/tables.py docs/published_system.md
 
 Nothing is trained, and no weights are needed. "published" is what the authors' code computes, here

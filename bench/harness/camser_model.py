@@ -68,7 +68,7 @@ def start(
 
 
 def plain_sizes(size: str) -> dict[str, Any]:
-    """The arguments that make ``plain.Plain`` as large."""
+    """The arguments that make ``plain_pytorch.Plain`` as large."""
     told = SIZES[size]
     return {**told.get("mfcc", {}), "wav2vec2": told["wav2vec2"]["config"]}
 

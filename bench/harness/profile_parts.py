@@ -134,11 +134,14 @@ def side_stream(model: UtteranceEncoder) -> Iterator[None]:
         segments: Tensor | None, cached: Mapping[str, Tensor] | None = None
     ) -> dict[str, Tensor]:
         cached = cached or {}
+        computed = [encoder for name, encoder in model.encoders.items() if name not in cached]
+        coefficients = {encoder.preemphasis for encoder in computed}
+        filtered = {c: model.preemphasized(segments, c) for c in coefficients}
 
         def one(name: str, encoder: Any) -> Tensor:
             if name in cached:
                 return encoder.from_cache(cached[name])
-            return encoder(model.preemphasized(segments, encoder.preemphasis))
+            return encoder(filtered[encoder.preemphasis])
 
         if stream is None:
             return {name: one(name, encoder) for name, encoder in model.encoders.items()}

@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
-"""The tables of docs/speed.md, made from the measurements' files.
+"""The tables of a page of docs, made from the measurements' files.
 
-    python bench/harness/tables.py docs/speed.md
+    python bench/harness/tables.py docs/speed.md  # or calibration.md, published_system.md
 
 Between ``<!-- FILE: TABLE -->`` and ``<!-- end -->`` stands the table of that name of
 ``bench/results/FILE.json``; ``<!-- FILE: machine -->`` tells what it was measured on.
@@ -88,4 +88,4 @@ def fill_page(filled: Callable[[str], str], usage: str) -> None:
 
 
 if __name__ == "__main__":
-    fill_page(filled, "python bench/harness/tables.py docs/speed.md")
+    fill_page(filled, "python bench/harness/tables.py PAGE")
