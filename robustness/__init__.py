@@ -4,5 +4,6 @@ import sys
 from pathlib import Path
 
 _ROOT = Path(__file__).parents[1]
-# IEMOCAP's preparation, and bench's harness, which describes the machine and writes tables.
-sys.path += [str(_ROOT / "recipes/IEMOCAP"), str(_ROOT / "bench")]
+# The preparations of corpora, and bench's harness, which describes the machine and writes tables.
+sys.path += [str(_ROOT / f"recipes/{corpus}") for corpus in ("IEMOCAP", "EmoDB", "RAVDESS")]
+sys.path.append(str(_ROOT / "bench"))

@@ -12,7 +12,6 @@ import os
 import subprocess
 import sys
 import tempfile
-import threading
 import time
 from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
@@ -103,18 +102,16 @@ def classify(export: Path, root: Path, number: int, tally: Tally) -> None:
 
 def page(export: Path, root: Path, minutes: float, tally: Tally) -> None:
     """Uploads, questions and mistakes by several clients at once, for so long."""
-    counts: Counter[str] = Counter()
     root.mkdir()
     with http_client.page(export, root, "--max-upload-mb=1") as shown:
         end = time.monotonic() + 60 * minutes
         begun, seen = time.monotonic(), []
         with ThreadPoolExecutor(CLIENTS) as pool:
-            clients = [pool.submit(_client, shown, end, counts, n) for n in range(CLIENTS)]
+            clients = [pool.submit(_client, shown, end, n) for n in range(CLIENTS)]
             for share in (WARM, 0.5, 0.95):
                 time.sleep(max(0.0, begun + 60 * minutes * share - time.monotonic()))
                 seen.append(held(shown.process.pid))
-            for client in clients:
-                client.result()
+            counts = sum((client.result() for client in clients), Counter())
         seconds = time.monotonic() - begun
         time.sleep(KEPT_ALIVE)
         last = held(shown.process.pid)
@@ -132,8 +129,8 @@ def page(export: Path, root: Path, minutes: float, tally: Tally) -> None:
         tally.add(fault, f"answered; {told}", times=number)
 
 
-def _client(shown: http_client.Page, end: float, counts: Counter[str], number: int) -> None:
-    """Ask one thing after the other."""
+def _client(shown: http_client.Page, end: float, number: int) -> Counter[str]:
+    """Ask one thing after the other; counts the answers."""
     kinds = (
         ("complete", "a.wav", sample_audio.wav(2.5), "classify"),
         ("complete", "b.wav", sample_audio.wav(4, 44100), "timeline"),
@@ -141,7 +138,7 @@ def _client(shown: http_client.Page, end: float, counts: Counter[str], number: i
         ("413", "d.wav", bytes(1_200_000), "classify"),
         ("complete", "e.flac", sample_audio.flac(3), "timeline"),
     )
-    turn = number
+    turn, counts = number, Counter()
     while time.monotonic() < end:
         expected, name, content, api_name = kinds[turn % len(kinds)]
         turn += 1
@@ -151,8 +148,8 @@ def _client(shown: http_client.Page, end: float, counts: Counter[str], number: i
         except OSError as error:
             answer = repr(error)
         right = answer.startswith(expected)
-        with threading.Lock():
-            counts[expected if right else f"WRONG {answer[:80]}"] += 1
+        counts[expected if right else f"WRONG {answer[:80]}"] += 1
+    return counts
 
 
 def _grew(seen: list[Held]) -> bool:

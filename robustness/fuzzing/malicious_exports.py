@@ -8,14 +8,9 @@ from __future__ import annotations
 
 import json
 import pickle
-import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
-
-from robustness.harness.report import ROOT
-
-sys.path.append(str(ROOT / "tests"))  # its small exports
 
 from camser.inference.export_files import INT8, ONNX, WEIGHTS
 from camser.inference.export_folder import write_config

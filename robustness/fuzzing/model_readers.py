@@ -15,7 +15,8 @@ from camser.config import settings
 from camser.inference import engines, export_files
 from camser.runtime.digests import file_record
 from robustness.fuzzing import mutations
-from robustness.fuzzing.readers import ROOT, Target
+from robustness.fuzzing.readers import Target
+from robustness.harness.report import ROOT
 from tests.helpers import tiny_export
 
 # Exports --------------------------------------------------------------------------------------

@@ -5,7 +5,6 @@ from __future__ import annotations
 import importlib
 import io
 import json
-import sys
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -15,16 +14,12 @@ from typing import Any, NamedTuple
 import numpy as np
 import soundfile
 
+from camser import audio
+from camser.data import manifest as corpus_manifest
+from camser.data.prepare import CorpusError
+from camser.evaluation import results
+from camser.evaluation.report.collect import ReportError, collect
 from robustness.fuzzing import mutations
-
-ROOT = Path(__file__).parents[2]
-sys.path[:0] = [str(ROOT / "recipes" / corpus) for corpus in ("IEMOCAP", "EmoDB", "RAVDESS")]
-
-from camser import audio  # noqa: E402
-from camser.data import manifest as corpus_manifest  # noqa: E402
-from camser.data.prepare import CorpusError  # noqa: E402
-from camser.evaluation import results  # noqa: E402
-from camser.evaluation.report.collect import ReportError, collect  # noqa: E402
 
 SAMPLES = np.random.default_rng(0).standard_normal((4800, 2)) * 0.1
 EMOTIONS = (
