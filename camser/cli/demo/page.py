@@ -1,4 +1,4 @@
-"""The page."""
+"""The page: its inputs, its results and what updates them."""
 
 from __future__ import annotations
 
@@ -64,7 +64,7 @@ def build_page(
 
 
 def _recording(examples: Mapping[str, Path]) -> gr.Audio:
-    """The input, and a button for each example."""
+    """The recording, from a file or the microphone, and a button for each example."""
     recording = gr.Audio(
         label="Recording",
         sources=["upload", "microphone"],
@@ -80,25 +80,32 @@ def _recording(examples: Mapping[str, Path]) -> gr.Audio:
 
 
 def _settings(segment_seconds: float) -> list[Any]:
-    """Least confidence, smoothing, window and hop."""
+    """The inputs for least confidence, smoothing, window and hop."""
     return [
         gr.Slider(
-            0, 1, 0, step=0.05, label="Least confidence", info="Below it there is no decision."
+            0, 1, 0, step=0.05, label="Least confidence", info="Below it, no emotion is chosen."
         ),
         gr.Radio(
             ["none", "mean", "median"],
             value="none",
             label="Smoothing",
-            info="Of the timeline, over 5 seconds.",
+            info="Smooths the timeline over 5 seconds.",
         ),
-        gr.Slider(0.5, 10, segment_seconds, step=0.5, label="Window (s)", info="Of each decision."),
+        gr.Slider(
+            0.5,
+            10,
+            segment_seconds,
+            step=0.5,
+            label="Window (s)",
+            info="Length of audio per decision.",
+        ),
         gr.Slider(
             0.25,
             5,
             min(1, segment_seconds),
             step=0.25,
             label="Hop (s)",
-            info="Between two decisions.",
+            info="Time between two decisions.",
         ),
     ]
 
@@ -106,7 +113,7 @@ def _settings(segment_seconds: float) -> list[Any]:
 def _connect(
     service: DemoModel, recording: gr.Audio, settings: list[Any], shown: list[gr.HTML]
 ) -> None:
-    """Compute when the recording or its windows change; show again when other settings do."""
+    """Analyze when the recording, window or hop changes; other settings only redraw the results."""
     state = gr.State(time_to_live=service.limits.kept_seconds)
     threshold, smoothing, window, hop = settings
     common: dict[str, Any] = {
@@ -137,7 +144,7 @@ def _analyse(service: DemoModel) -> Callable:
         path: str | None, threshold: float, smoothing: str, window: float, hop: float
     ) -> Iterator[tuple]:
         hidden = gr.HTML(visible=False)
-        # The results shown belong to another recording.
+        # Hide the results of the previous recording.
         yield None, markup.waiting(service.classifier.labels), hidden, hidden
         if not path:
             return
@@ -152,7 +159,7 @@ def _analyse(service: DemoModel) -> Callable:
 
 
 def _show(analysis: Analysis | None, threshold: float, smoothing: str) -> tuple:
-    """The answer, the timeline and the attention weights of an analysis."""
+    """The HTML of the answer, the timeline and the attention weights."""
     if analysis is None:
         return gr.skip(), gr.skip(), gr.skip()
     timeline = analysis.timeline
