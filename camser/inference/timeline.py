@@ -95,12 +95,12 @@ class Timeline:
         best = self.probabilities.argmax(axis=1)
         best[self.probabilities.max(axis=1) < threshold] = -1
         starts = np.flatnonzero(np.diff(best, prepend=-2))
-        turns = []
+        edges, turns = self.edges.tolist(), []
         for first, last in zip(starts, [*starts[1:], len(best)], strict=True):
             if best[first] >= 0:
                 confidence = float(self.probabilities[first:last, best[first]].mean())
-                start, end = float(self.edges[first]), float(self.edges[last])
-                turns.append(Turn(start, end, self.labels[best[first]], confidence))
+                emotion = self.labels[best[first]]
+                turns.append(Turn(edges[first], edges[last], emotion, confidence))
         return turns
 
 
