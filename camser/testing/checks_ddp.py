@@ -10,7 +10,6 @@ import tempfile
 import time
 from datetime import timedelta
 from types import ModuleType
-from unittest import mock
 
 import torch
 from torch import distributed
@@ -48,15 +47,18 @@ def ddp(subject: PluginUnderTest) -> None:
 def _start(subject: PluginUnderTest, store: str) -> ProcessContext:
     method = "forkserver" if "forkserver" in multiprocessing.get_all_start_methods() else "spawn"
     multiprocessing.set_forkserver_preload([__name__])  # its imports take seconds
+    main = sys.modules["__main__"]
+    # With the real one, each process would run the calling program again.
+    sys.modules["__main__"] = ModuleType("__main__")
     try:
-        # With its own __main__, each process would run the calling program again.
-        with mock.patch.dict(sys.modules, __main__=ModuleType("__main__")):
-            return start_processes(_train, (subject, store), PROCESSES, False, True, method)
+        return start_processes(_train, (subject, store), PROCESSES, False, True, method)
     except (pickle.PicklingError, AttributeError, TypeError) as error:
         raise ConformanceError(
             f"other processes cannot import the class ({error}); define the class at the top level "
             f"of a module, and pass it plain parameters"
         ) from error
+    finally:
+        sys.modules["__main__"] = main
 
 
 def _train(rank: int, subject: PluginUnderTest, store: str) -> None:

@@ -1,6 +1,8 @@
 """The conformance kit: good plugins pass, and each broken one fails exactly one check."""
 
 import socket
+import sys
+from types import ModuleType
 from typing import ClassVar
 
 import pytest
@@ -14,6 +16,7 @@ from camser.testing import (
     ConformanceWarning,
     check_encoder,
     check_fusion,
+    checks_ddp,
     checks_of,
     parametrize_with_checks,
     run_checks,
@@ -211,3 +214,15 @@ def test_in_pytest_a_note_is_a_warning():
 def test_a_fusion_may_be_checked_with_frames_of_ones_choice():
     specs = {"voice": FrameSpec(4, 3, "mean"), "face": FrameSpec(2, 5, "flatten")}
     assert not [o for o in run_checks(broken_plugins.Means, specs) if o.failed]
+
+
+def test_other_processes_get_an_empty_main_module_and_nothing_else_changes(monkeypatch):
+    def start(*args):
+        sys.modules["imported_meanwhile"] = ModuleType("imported_meanwhile")
+        return sys.modules["__main__"]
+
+    monkeypatch.setattr(checks_ddp, "start_processes", start)
+    before = sys.modules["__main__"]
+    assert vars(checks_ddp._start(None, "")).get("__file__") is None
+    assert sys.modules["__main__"] is before
+    assert sys.modules.pop("imported_meanwhile", None), "it would be imported a second time"
