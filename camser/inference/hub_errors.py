@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-
 from huggingface_hub import constants, errors
 
-from camser.runtime.messages import name_and_message, one_line
+from camser.runtime.messages import exception_chain, name_and_message, one_line
 
 LOG_IN = "`hf auth login`, or set HF_TOKEN"
 # What huggingface_hub raises; HTTPError is from its HTTP library.
@@ -44,8 +42,8 @@ def explain_hub_error(error: BaseException) -> str:
     >>> explain_hub_error(errors.OfflineModeIsEnabled("as usual"))
     'HF_HUB_OFFLINE forbids a request; unset it once'
     """
-    if type(error) is ValueError:  # about the model card, or a file
-        return f"the hub does not accept the folder: {name_and_message(error)}"
+    if type(error) is ValueError:  # says more than its cause, e.g. what is wrong in the model card
+        return name_and_message(error)
     for kind, sentence in SENTENCES.items():
         for cause in exception_chain(error):
             if isinstance(cause, kind):
@@ -62,10 +60,3 @@ def _answer(error: errors.HfHubHTTPError) -> str:
     said = f" ({one_line(words)})" if words else ""
     rest = "run the command again later" if status >= 500 else "check the name and HF_ENDPOINT"
     return f"{status}{said}: {REMEDIES.get(status, rest)}"
-
-
-def exception_chain(error: BaseException | None) -> Iterator[BaseException]:
-    """An error, its cause, the cause of that, and so on."""
-    while error is not None:
-        yield error
-        error = error.__cause__

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 
 def one_line(message: object, most: int = 500) -> str:
     """A message, e.g. an error, on one line of at most ``most`` characters.
@@ -23,6 +25,13 @@ def name_and_message(error: BaseException) -> str:
     ('ValueError: no such thing', 'EOFError')
     """
     return one_line(f"{type(error).__name__}: {error}").removesuffix(":")
+
+
+def exception_chain(error: BaseException | None) -> Iterator[BaseException]:
+    """An error, its cause, the cause of that, and so on."""
+    while error is not None:
+        yield error
+        error = error.__cause__
 
 
 def escape_control_characters(text: str) -> str:

@@ -19,6 +19,7 @@ from camser.inference.export_files import data_of
 from camser.inference.onnx_encoder import BEFORE
 from camser.model import EmotionHead, UtteranceEncoder
 from camser.runtime.files import atomic_write
+from camser.runtime.messages import exception_chain
 
 if TYPE_CHECKING:
     from onnx import ModelProto
@@ -117,9 +118,7 @@ def _translate(model: ModelWithHead) -> ModelProto:
             warnings.simplefilter("ignore")  # from the internals of torch's exporter
             return _export(model, lstm.KeepLSTM(), lstm.TABLE)
     except Exception as error:  # torch's exporter raises many kinds of nested errors
-        cause: BaseException = error
-        while cause.__cause__ is not None:
-            cause = cause.__cause__
+        *_, cause = exception_chain(error)
         raise ValueError(
             f"this model cannot be written as ONNX: {str(cause).strip() or repr(cause)}\nThe "
             f"built-in encoders and fusions can; torch.export and torch.onnx must be "
