@@ -24,7 +24,7 @@ Inputs = Any  # a Tensor for an encoder, a dict of them by modality for a fusion
 
 HERE = "camser-testing"  # the distribution name of both plugins in the registry
 ROWS = 3  # segments of a batch
-LENGTHS = (48000, 16000, 4321)  # samples: 3 s, 1 s, and an odd number
+LENGTHS = (3 * SAMPLE_RATE, SAMPLE_RATE, 4321)  # samples: 3 s, 1 s, and an odd number
 SPECS = {
     "mfcc": FrameSpec(12, 6, "flatten"),
     "spectrogram": FrameSpec(5, 8, "flatten"),
@@ -104,7 +104,7 @@ class PluginUnderTest:
     def length(self) -> int:
         """Samples of a segment that the encoder accepts: one second if possible."""
         encoder = self.build()
-        accepted = [n for n in (16000, *LENGTHS) if accepts(encoder, n)]
+        accepted = [n for n in (SAMPLE_RATE, *LENGTHS) if accepts(encoder, n)]
         if not accepted:
             raise ValueError(f"{self}: num_frames accepts none of {LENGTHS} samples")
         return accepted[0]
@@ -130,9 +130,9 @@ class PluginUnderTest:
         large = map_tensors(inputs, lambda tensor: 100 * tensor)
         return {"zeros": zeros, "a constant 0.5": constant, "frames of 100 times the size": large}
 
-    def model(self, seed: int = 0) -> UtteranceEncoder:
-        """A complete model that contains the subject, built as from a recipe."""
-        torch.manual_seed(seed)
+    def model(self) -> UtteranceEncoder:
+        """A complete model that contains the subject, built as from a recipe, with seed 0."""
+        torch.manual_seed(0)
         with self.registered():
             return build_model(**self._recipe())
 
