@@ -16,6 +16,7 @@ from camser.runtime.safe_io import read_text
 
 STYLES = ("improvised", "scripted", "acted")
 GENDERS = ("female", "male")
+MANIFEST = "manifest.csv"  # its name in a prepared folder, and in the folder of a run
 DataFolder = str | Path | Mapping[str, str | Path]  # of one corpus, or by corpus name
 
 

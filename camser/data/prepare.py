@@ -13,7 +13,14 @@ from typing import Any, NamedTuple
 
 from camser import audio
 from camser.data.left_out import describe_left_out
-from camser.data.manifest import DataFolder, ManifestError, Utterance, audio_path, write_manifest
+from camser.data.manifest import (
+    MANIFEST,
+    DataFolder,
+    ManifestError,
+    Utterance,
+    audio_path,
+    write_manifest,
+)
 from camser.data.pack import pack_corpus
 from camser.runtime.digests import add_digest, read_json_with_digest
 from camser.runtime.files import atomic_write
@@ -75,8 +82,8 @@ def prepare(
 ) -> Prepared:
     """Scan a corpus, or several, check every recording, and write ``manifest.csv``.
 
-    Every file is decoded once: its samples are kept, see ``PackedAudio``. ``audio.json`` caches
-    lengths and checksums, until a file's size or modification time changes.
+    Every file is decoded once. Its samples are stored for training, see ``PackedAudio``; its length
+    and checksum in ``audio.json``, until its size or modification time changes.
 
     Arguments
     ---------
@@ -103,8 +110,7 @@ def prepare(
     Raises
     ------
     CorpusError
-        If anything is missing or invalid; lists all problems of all corpora, with a table of found
-        / expected.
+        If anything is missing or invalid; lists all problems, with a table of found / expected.
     """
     if isinstance(scan, Mapping):
         options = labels, merge_labels, allow_missing
@@ -129,7 +135,7 @@ def prepare(
     if empty:
         message = f"{data_folder}: no utterance of {', '.join(empty)}; labels is {labels}"
         raise CorpusError(f"{message}\n{left_out}".strip())
-    write_manifest(Path(prepared_folder) / "manifest.csv", utterances)
+    write_manifest(Path(prepared_folder) / MANIFEST, utterances)
     return Prepared(utterances, dict(others.most_common()))
 
 
@@ -152,7 +158,7 @@ def _prepare_several(
         left_out.update(other)
     if problems:
         raise CorpusError("\n".join(problems))
-    write_manifest(Path(prepared_folder) / "manifest.csv", joined)
+    write_manifest(Path(prepared_folder) / MANIFEST, joined)
     return Prepared(joined, dict(left_out.most_common()))
 
 
@@ -186,10 +192,10 @@ def _read_audio(
 ) -> tuple[list[Utterance], list[str]]:
     """The valid utterances with lengths and checksums, and the problems of the others.
 
-    Where a file is new or has changed, all are decoded into a new pack.
+    If a file is new or has changed, all files are decoded into a new pack.
     """
     cache = prepared_folder / "audio.json"
-    cached = (read_json_with_digest(cache) or {"files": {}})["files"]  # it only saves time
+    cached = (read_json_with_digest(cache) or {"files": {}})["files"]
     states: dict[str, list] = {}  # path, size and modification time, by utterance
     unchanged: list[Utterance] = []
     problems: list[str] = []
@@ -200,7 +206,7 @@ def _read_audio(
                 raise audio.AudioError(f"{path}: there is no such file")
             state = [str(path), path.stat().st_size, path.stat().st_mtime_ns]
             *same, seconds, checksum = cached.get(str(path), [None, None])
-            if same == state[1:] and seconds is None:  # it was unreadable; is it still?
+            if same == state[1:] and seconds is None:  # it could not be decoded last time
                 audio.load(path)
             states[u.id] = state
             if same == state[1:] and seconds:

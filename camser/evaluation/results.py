@@ -29,7 +29,7 @@ PACKAGES = ("camser", "torch", "torchaudio", "torchvision", "speechbrain", "tran
 DESCRIPTION = ("id", "corpus", "speaker", "gender", "style", "seconds")
 PREDICTIONS, VALID_PREDICTIONS = "predictions.csv", "valid_predictions.csv"
 EMBEDDINGS, ATTENTION, HISTORY = "embeddings.npz", "attention.npz", "history.csv"
-RESULTS, ARCHITECTURE = "results.json", "architecture.json"
+RESULTS, ARCHITECTURE, RECIPE = "results.json", "architecture.json", "hyperparams.yaml"
 FILES = (PREDICTIONS, VALID_PREDICTIONS, HISTORY, EMBEDDINGS, ATTENTION, ARCHITECTURE)
 RERUN_HINT = "start the run's command again to rewrite it"
 NOT_IN_A_WORD = re.compile(r"[\W_]+")
@@ -120,7 +120,7 @@ def write_predictions(
     utterances: Sequence[Utterance],
     log_probabilities: Sequence[Sequence[float]],
     labels: Sequence[str],
-    heard: Collection[str] = (),
+    train_texts: Collection[str] = (),
     name: str = PREDICTIONS,
 ) -> Path:
     """Write ``predictions.csv``: one row per utterance, one log-probability per class.
@@ -138,19 +138,19 @@ def write_predictions(
         [utterances, classes]
     labels : sequence of str
         The classes, in order.
-    heard : collection of str
+    train_texts : collection of str
         The texts of the training split.
     name : str
         The file name; the validation split has its own file.
     """
-    train_texts = {_words(text) for text in heard}
+    known = {_words(text) for text in train_texts}
     rows = []
     for row, scores in zip(utterances, log_probabilities, strict=True):
         if len(scores) != len(labels):
             raise ValueError(f"{row.id}: {len(scores)} scores for {len(labels)} labels")
         prediction = labels[max(range(len(labels)), key=scores.__getitem__)]
         words = _words(row.text)
-        text_in_train = ("yes" if words in train_texts else "no") if words else ""
+        text_in_train = ("yes" if words in known else "no") if words else ""
         description = [getattr(row, name) for name in DESCRIPTION]
         rows.append([*description, text_in_train, row.emotion, prediction, *scores])
     path = Path(folder) / name
@@ -174,6 +174,17 @@ def read_predictions(path: str | Path) -> list[dict[str, str]]:
     if not text.endswith("\n"):
         raise ValueError("it is cut off in its last line")
     return parse_csv(text, {*DESCRIPTION, "label", "prediction"})
+
+
+def read_scores(
+    rows: Sequence[Mapping[str, str]], labels: Sequence[str]
+) -> tuple[np.ndarray, np.ndarray]:
+    """Log-probabilities [utterances, classes], and the index of each label [utterances].
+
+    ``rows`` are from ``read_predictions``.
+    """
+    scores = np.array([[float(row[label]) for label in labels] for row in rows])
+    return scores, np.array([labels.index(row["label"]) for row in rows])
 
 
 def write_arrays(path: Path, arrays: Mapping[str, Any]) -> None:

@@ -8,6 +8,9 @@ from msgspec import Meta, Struct
 
 from camser.runtime.digests import FileRecord
 
+# The settings that describe a model: all of them, or none.
+MODEL_SETTINGS = frozenset({"modalities", "encoders", "fusion", "fusions"})
+
 
 class ModelSettings(Struct):
     """The settings of a run that describe its model; other systems may have none of them."""

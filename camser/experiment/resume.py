@@ -9,8 +9,14 @@ from typing import Any
 from speechbrain.utils.run_opts import RunOptions
 
 from camser.config.settings import RESULT_RUN_OPTIONS, SettingsError, read_arguments
-from camser.data.manifest import Utterance, fingerprint, read_manifest, write_manifest
-from camser.evaluation.results import ARCHITECTURE, HISTORY, RESULTS
+from camser.data.manifest import (
+    MANIFEST,
+    Utterance,
+    fingerprint,
+    read_manifest,
+    write_manifest,
+)
+from camser.evaluation.results import ARCHITECTURE, HISTORY, RECIPE, RESULTS
 from camser.runtime.files import atomic_write, remove_stale_temporaries
 
 # Paths, reading, saving and speed: these settings may differ when a run is resumed.
@@ -58,7 +64,7 @@ def check_same_run(folder: Path, values: dict[str, Any]) -> None:
     """Raise a SettingsError if ``folder`` holds a run with other settings than ``values``."""
     if not _has_begun(folder):
         return
-    saved = RUN_DEFAULTS | _saved(folder / "hyperparams.yaml")
+    saved = RUN_DEFAULTS | _saved(folder / RECIPE)
     values = RUN_DEFAULTS | result_settings(values)
     names = {*saved, *values} - {"number_of_epochs"}  # a run may be resumed for more epochs
     for settings in (saved, values):
@@ -86,12 +92,11 @@ def _saved(path: Path) -> dict[str, Any]:
 
 def check_same_corpus(folder: Path, utterances: list[Utterance]) -> None:
     """Raise a SettingsError if ``folder`` holds a run on other utterances or other audio."""
-    path = folder / "manifest.csv"
     if not _has_begun(folder):
         return
-    if fingerprint(read_manifest(path)) != fingerprint(utterances):
+    if fingerprint(read_manifest(folder / MANIFEST)) != fingerprint(utterances):
         raise SettingsError(
-            f"{folder} holds a run on other data: its manifest.csv differs from the corpus as it "
+            f"{folder} holds a run on other data: its {MANIFEST} differs from the corpus as it "
             f"is now. Give another output_folder, or delete that one"
         )
 
@@ -105,8 +110,8 @@ def write_run_description(
     weights. Temporary files that killed processes left are deleted.
     """
     remove_stale_temporaries(folder)
-    write_manifest(folder / "manifest.csv", utterances)
-    with atomic_write(folder / "hyperparams.yaml") as file:
+    write_manifest(folder / MANIFEST, utterances)
+    with atomic_write(folder / RECIPE) as file:
         file.write(text)
     with atomic_write(folder / ARCHITECTURE) as file:
         json.dump(architecture, file, indent=2, allow_nan=False)

@@ -213,10 +213,10 @@ class Run:
         test, audio = self.fold.test, self.data.audio
         outputs.write_embeddings(folder, values, brain, self._batches(test))
         outputs.write_attention(folder, values, brain, self._batches, test, audio)
-        heard = {u.text for u in self.fold.train}
+        train_texts = {u.text for u in self.fold.train}
         for name, split in splits.items():
             labels = values["labels"]
-            results.write_predictions(folder, split, scored[name], labels, heard, name)
+            results.write_predictions(folder, split, scored[name], labels, train_texts, name)
         facts = {
             "num_protocol_folds": self.num_folds, **self.cost,
             "manifest": fingerprint(self.utterances), "left_out": self.left_out,

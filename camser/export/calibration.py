@@ -9,6 +9,8 @@ import numpy as np
 from scipy.optimize import minimize_scalar
 from scipy.special import log_softmax
 
+from camser.evaluation.results import read_scores
+
 LOWEST, HIGHEST = 0.05, 20.0
 # Chosen by simulation, see docs/calibration.md.
 PRIOR_DEVIATION = 0.25
@@ -55,14 +57,6 @@ def fit_temperature(rows: Sequence[Mapping[str, str]], labels: Sequence[str]) ->
         "nll_before": mean_nll(scores, truths, 1.0),
         "nll_after": mean_nll(scores, truths, temperature),
     }
-
-
-def read_scores(
-    rows: Sequence[Mapping[str, str]], labels: Sequence[str]
-) -> tuple[np.ndarray, np.ndarray]:
-    """Log-probabilities [utterances, classes], and the index of each label [utterances]."""
-    scores = np.array([[float(row[label]) for label in labels] for row in rows])
-    return scores, np.array([labels.index(row["label"]) for row in rows])
 
 
 def mean_nll(scores: np.ndarray, truths: np.ndarray, temperature: float) -> float:

@@ -8,6 +8,7 @@ from typing import Any
 
 from camser.config.settings import read_arguments
 from camser.data.manifest import DataFolder
+from camser.evaluation import results
 from camser.export.config import export_config, speechbrain_yaml
 from camser.export.model_card import model_card
 from camser.export.trained_run import TrainedRun, read_run
@@ -66,7 +67,7 @@ def export_run(
     """
     run = read_run(run_folder)
     if data_folder is None:
-        recipe = str(run.folder / "hyperparams.yaml")
+        recipe = str(run.folder / results.RECIPE)
         data_folder = read_arguments([recipe]).values["data_folder"]
     config, model = export_config(run), run.modules["embedding_model"]
     if not config["calibration"]["calibrated"]:

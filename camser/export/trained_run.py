@@ -61,8 +61,9 @@ def read_run(folder: str | Path) -> TrainedRun:
         shown.
     """
     folder = Path(folder)
-    run_results = results.read_results(folder / "results.json")
-    check_installed(run_results["plugins"], str(folder / "results.json"))
+    path = folder / results.RESULTS
+    run_results = results.read_results(path)
+    check_installed(run_results["plugins"], str(path))
     model = _build(folder / results.ARCHITECTURE)
     warn_version_differences(run_results["plugins"], model.plugins)
     modules = {

@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from camser.data.manifest import DataFolder, audio_path, fingerprint, read_manifest
+from camser.data.manifest import MANIFEST, DataFolder, audio_path, fingerprint, read_manifest
 from camser.evaluation.results import RERUN_HINT
 from camser.export.trained_run import TrainedRun
 from camser.inference.export_files import ExportError
@@ -75,9 +75,10 @@ def recordings(
     ExportError
         If one of them is missing, or the manifest of the run has changed.
     """
-    utterances = read_manifest(run.folder / "manifest.csv")
+    path = run.folder / MANIFEST
+    utterances = read_manifest(path)
     if fingerprint(utterances) != run.results["manifest"]:
-        raise ExportError(f"{run.folder / 'manifest.csv'} has changed since the run; {RERUN_HINT}")
+        raise ExportError(f"{path} has changed since the run; {RERUN_HINT}")
     manifest = {row.id: row for row in utterances}
     paths = [str(audio_path(data_folder, manifest[row["id"]])) for row in rows]
     missing = [path for path in paths if not Path(path).is_file()]

@@ -158,7 +158,7 @@ def test_predictions_hold_a_description_the_argmax_and_every_log_probability(tmp
     rng = random.Random(0)
     rows, scores = utterances(20), [[-rng.random() for _ in LABELS] for _ in range(20)]
     rows[:2] = [replace(rows[0], text="Oh, no!"), replace(rows[1], text="Yes.")]
-    written = write_predictions(tmp_path, rows, scores, LABELS, heard={"oh  no", "", "maybe"})
+    written = write_predictions(tmp_path, rows, scores, LABELS, train_texts={"oh  no", "", "maybe"})
     read = read_predictions(written)
     assert [row["text_in_train"] for row in read[:3]] == ["yes", "no", ""]
     described = ["id", "corpus", "speaker", "gender", "style", "seconds", "text_in_train"]

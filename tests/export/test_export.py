@@ -10,7 +10,8 @@ import yaml
 from scipy.special import log_softmax
 
 from camser.evaluation import results
-from camser.export.calibration import best_temperature, fit_temperature, read_scores
+from camser.evaluation.results import read_scores
+from camser.export.calibration import best_temperature, fit_temperature
 from camser.export.export_run import export_run
 from camser.export.model_card import model_card
 from camser.export.trained_run import read_run

@@ -4,16 +4,22 @@ from __future__ import annotations
 
 import math
 from collections import defaultdict
-from collections.abc import Collection, Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from camser.evaluation.report.published import TABLE_2, row_name
 from camser.evaluation.report.runs import ProtocolResults, RunRecord, VariantResults
-from camser.evaluation.results import ResultsError, read_predictions, read_results
+from camser.evaluation.results import (
+    PREDICTIONS,
+    RESULTS,
+    ResultsError,
+    read_predictions,
+    read_results,
+)
+from camser.evaluation.schema import MODEL_SETTINGS
 
 DIVIDING = ("num_folds", "valid_fraction", "target_corpus")  # settings that define the folds
-MODEL = {"modalities", "encoders", "fusion", "fusions"}  # settings that describe the model
 Variants = dict[str, list[RunRecord]]
 
 
@@ -32,9 +38,9 @@ def collect(folders: Iterable[str | Path]) -> list[ProtocolResults]:
     ResultsError
         If a file is damaged.
     """
-    paths = {path.resolve() for f in folders for path in Path(f).rglob("results.json")}
+    paths = {path.resolve() for f in folders for path in Path(f).rglob(RESULTS)}
     if not paths:
-        raise ReportError(f"no results.json below {', '.join(str(f) for f in folders)}")
+        raise ReportError(f"no {RESULTS} below {', '.join(str(f) for f in folders)}")
     sections: dict[tuple[str, ...], Variants] = defaultdict(lambda: defaultdict(list))
     for run in map(_read, sorted(paths)):
         names = [run.results[name] for name in ("corpus", "protocol", "selection")]
@@ -49,14 +55,12 @@ def collect(folders: Iterable[str | Path]) -> list[ProtocolResults]:
 
 def _section(where: tuple[str, ...], runs: Variants) -> ProtocolResults:
     corpus, protocol, selection, target = where
-    labels = next(iter(runs.values()))[0].results["labels"]
     variants = [
-        VariantResults(name, labels, sorted(mine, key=lambda run: run.key))
-        for name, mine in runs.items()
+        VariantResults(name, sorted(mine, key=lambda run: run.key)) for name, mine in runs.items()
     ]
     by_name = {variant.name: variant for variant in sorted(variants, key=_order)}
     protocol = f"{protocol} to {target}" if target else protocol
-    return ProtocolResults(corpus, protocol, selection, labels, by_name)
+    return ProtocolResults(corpus, protocol, selection, by_name)
 
 
 def _order(variant: VariantResults) -> tuple:
@@ -100,35 +104,42 @@ def comparable(run: RunRecord) -> dict[str, Any]:
 def _read(path: Path) -> RunRecord:
     results = read_results(path)
     _check_model(results["settings"], path)
-    table = path.with_name("predictions.csv")
+    table = path.with_name(PREDICTIONS)
     try:
         predictions = read_predictions(table)
         for row in predictions:
-            results["labels"].index(row["label"]), results["labels"].index(row["prediction"])
-            ("yes", "no", "").index(row["text_in_train"])
-            logs = [float(row[name]) for name in results["labels"]]
-            if not math.isfinite(float(row["seconds"])) or not all(map(math.isfinite, logs)):
-                raise ValueError(f"a number of {row['id']} is not finite")
-            if abs(sum(map(math.exp, logs)) - 1) > 1e-3:
-                raise ValueError(f"the probabilities of {row['id']} do not sum to 1")
+            _check_prediction(row, results["labels"])
     except (OSError, ValueError, KeyError, OverflowError) as error:
         raise ResultsError(f"{table} is damaged ({error}); delete it and run again") from error
     if len(predictions) != results["num_utterances"]:
         raise ResultsError(
-            f"{table} has {len(predictions)} rows, results.json {results['num_utterances']} "
+            f"{table} has {len(predictions)} rows, {RESULTS} {results['num_utterances']} "
             f"utterances; delete both and run again"
         )
     return RunRecord(path.parent, results, predictions)
 
 
+def _check_prediction(row: Mapping[str, str], labels: Sequence[str]) -> None:
+    """Raise a ValueError, or a KeyError for a missing column, unless a row is valid."""
+    allowed = {"label": labels, "prediction": labels, "text_in_train": ("yes", "no", "")}
+    for column, values in allowed.items():
+        if row[column] not in values:
+            raise ValueError(f"{column} of {row['id']} is {row[column]!r}; allowed: {[*values]}")
+    logs = [float(row[label]) for label in labels]
+    if not all(map(math.isfinite, [float(row["seconds"]), *logs])):
+        raise ValueError(f"a number of {row['id']} is not finite")
+    if abs(sum(map(math.exp, logs)) - 1) > 1e-3:
+        raise ValueError(f"the probabilities of {row['id']} do not sum to 1")
+
+
 def _check_model(settings: Mapping[str, Any], path: Path) -> None:
     """Settings that describe a model must describe all of it; other systems have none."""
-    if not MODEL & settings.keys():
+    if not MODEL_SETTINGS & settings.keys():
         return
     encoders, fusions = settings.get("encoders", {}), settings.get("fusions", {})
     parts = [encoders.get(name, {}) for name in settings.get("modalities", [])]
     parts += [*encoders.values(), fusions.get(settings.get("fusion"), {}), *fusions.values()]
-    if not settings.keys() >= MODEL or not all(
+    if not settings.keys() >= MODEL_SETTINGS or not all(
         isinstance(part.get("plugin"), str)
         and isinstance(part.get("output_modalities"), list | None)
         for part in parts

@@ -15,7 +15,13 @@ from camser.evaluation import statistics
 from camser.evaluation.report import figures, published, tables
 from camser.evaluation.report.figures.tsne import MIN_POINTS
 from camser.evaluation.report.runs import ProtocolResults, RunRecord, VariantResults
-from camser.evaluation.results import ResultsError, read_arrays, read_history
+from camser.evaluation.results import (
+    ATTENTION,
+    EMBEDDINGS,
+    ResultsError,
+    read_arrays,
+    read_history,
+)
 
 Drawn = Iterator[tuple[str, str, Figure]]  # file name, caption, figure
 
@@ -76,7 +82,7 @@ def _scores(section: ProtocolResults) -> Drawn:
 def _spaces(section: ProtocolResults) -> Drawn:
     """Fig. 2: the vectors of one fold, a panel per model, as models do not share a space."""
     main = section.main
-    run = _with_arrays(main, "embeddings")
+    run = _first_with(main, EMBEDDINGS)
     if not run:
         return
     plain = [v for v in section.variants.values() if _is_concat_of(v, main)]
@@ -86,7 +92,7 @@ def _spaces(section: ProtocolResults) -> Drawn:
             sources = {"without co-attention": other, **sources}
     modalities = main.settings.get("modalities") or [None]
     target = main.fusion.get("target", modalities[-1])
-    arrays = {words: read_arrays(r.folder / "embeddings.npz") for words, r in sources.items()}
+    arrays = {words: read_arrays(r.folder / EMBEDDINGS) for words, r in sources.items()}
     panels = {
         f"{text}, {words}": vectors[name]
         for name, text in ((f"part.{target}", target), ("fused", "fused vector"))
@@ -99,16 +105,15 @@ def _spaces(section: ProtocolResults) -> Drawn:
         yield "tsne", text, figures.tsne(panels, emotions, section.labels, section.title)
 
 
-def _with_arrays(variant: VariantResults, name: str) -> RunRecord | None:
-    """The first run with a ``{name}.npz``."""
-    have = (run for run in variant.runs if (run.folder / f"{name}.npz").is_file())
-    return next(have, None)
+def _first_with(variant: VariantResults, file: str) -> RunRecord | None:
+    """The first run that has a file of this name."""
+    return next((run for run in variant.runs if (run.folder / file).is_file()), None)
 
 
 def _is_concat_of(variant: VariantResults, main: VariantResults) -> bool:
     plain, attending = (published.row_name(v.settings) or "" for v in (variant, main))
-    with_co_attention = attending.replace(", softmax)", ")")
-    return plain != with_co_attention == plain.replace("w/o co-att", "w/ co-att")
+    counterpart = plain.replace("w/o co-att", "w/ co-att")
+    return plain != counterpart and counterpart == attending.replace(", softmax)", ")")
 
 
 def _is_drawable(vectors: np.ndarray) -> bool:
@@ -117,13 +122,13 @@ def _is_drawable(vectors: np.ndarray) -> bool:
 
 def _attention(section: ProtocolResults) -> Drawn:
     """Of the main variant, or of the last variant with attention weights."""
-    candidates = {v.name: _with_arrays(v, "attention") for v in section.variants.values()}
+    candidates = {v.name: _first_with(v, ATTENTION) for v in section.variants.values()}
     runs = {name: run for name, run in candidates.items() if run}
     if not runs:
         return
     name = section.main.name if section.main.name in runs else list(runs)[-1]
     run = runs[name]
-    path = run.folder / "attention.npz"
+    path = run.folder / ATTENTION
     arrays = read_arrays(path)
     rows = {row["id"]: row for row in run.predictions}
     try:

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from camser.evaluation.report.runs import ProtocolResults, VariantResults
+from camser.evaluation.schema import MODEL_SETTINGS
 
 NAMES = {"mfcc_bilstm": "MFCC", "spectrogram_alexnet": "Spectrogram", "wav2vec2": "W2E"}
 W2E_SOURCE = "wav2vec2-base-960h"
@@ -97,11 +98,11 @@ def row_name(settings: Mapping[str, Any]) -> str | None:
     ...           "fusions": {"concat": {"plugin": "concat"}}})
     'MFCC+W2E (w/o co-att)'
     """
-    if not {"modalities", "encoders", "fusion", "fusions"} <= settings.keys():
+    if not settings.keys() >= MODEL_SETTINGS:
         return None
     fusion, encoders = settings["fusions"][settings["fusion"]], settings["encoders"]
-    kept = fusion.get("output_modalities") or settings["modalities"]
-    modalities = [name for name in settings["modalities"] if name in kept]
+    output = fusion.get("output_modalities") or settings["modalities"]
+    modalities = [name for name in settings["modalities"] if name in output]
     joined = "+".join(_name(name, encoders[name]) for name in modalities)
     plugin = _plugin(fusion)
     if plugin == "co_attention":

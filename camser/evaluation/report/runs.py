@@ -13,6 +13,7 @@ import numpy as np
 from camser.data.folds import selection_note
 from camser.evaluation import statistics
 from camser.evaluation.metrics import scores
+from camser.evaluation.results import read_scores
 
 SCORES = ("WA", "UA", "macro_F1")
 
@@ -41,8 +42,12 @@ class VariantResults:
     """All runs of a variant, sorted by fold and seed; their settings are equal otherwise."""
 
     name: str
-    labels: list[str]
     runs: list[RunRecord]
+
+    @property
+    def labels(self) -> list[str]:
+        """The classes, in order."""
+        return self.runs[0].results["labels"]
 
     @cached_property
     def folds(self) -> dict[str, dict[str, float]]:
@@ -73,7 +78,7 @@ class VariantResults:
     @cached_property
     def log_probabilities(self) -> np.ndarray:
         """[rows, classes]"""
-        return np.array([[float(row[label]) for label in self.labels] for row in self.rows])
+        return read_scores(self.rows, self.labels)[0]
 
     @cached_property
     def pooled(self) -> dict[str, Any]:
@@ -108,8 +113,12 @@ class ProtocolResults:
     corpus: str
     protocol: str
     selection: str
-    labels: list[str]
     variants: dict[str, VariantResults]
+
+    @property
+    def labels(self) -> list[str]:
+        """The classes, in order; those of every variant."""
+        return next(iter(self.variants.values())).labels
 
     @property
     def title(self) -> str:

@@ -189,8 +189,8 @@ def text_note(section: ProtocolResults) -> str:
     known = [value for value in rows.values() if value]
     if not known:
         return ""
-    heard = known.count("yes")
+    count = known.count("yes")
     return (
-        f"{heard} of {len(known)} tested utterances ({100 * heard / len(known):.1f} %) say words "
+        f"{count} of {len(known)} tested utterances ({100 * count / len(known):.1f} %) say words "
         f"that also occur in their fold's training part."
     )

@@ -1,5 +1,6 @@
 """Which results files belong together in a report, and which are refused."""
 
+import csv
 import json
 
 import numpy as np
@@ -119,4 +120,28 @@ def test_predictions_cut_off_in_their_last_row_are_damage(tmp_path, cut):
     table = make(tmp_path, "a") / "predictions.csv"
     table.write_text(table.read_text()[:-cut])
     with pytest.raises(results.ResultsError, match=r"predictions.csv (is damaged|has 1. rows)"):
+        collect([tmp_path])
+
+
+@pytest.mark.parametrize(
+    ("column", "value", "message"),
+    [
+        ("label", "bored", r"label of iemocap/0/0 is 'bored'; allowed: \['angry', 'sad'"),
+        ("prediction", "", r"prediction of iemocap/0/0 is ''; allowed: \['angry', 'sad'"),
+        ("text_in_train", "maybe", r"text_in_train of iemocap/0/0 is 'maybe'; allowed: \['yes'"),
+        ("seconds", "inf", "a number of iemocap/0/0 is not finite"),
+        ("angry", "0.0", "the probabilities of iemocap/0/0 do not sum to 1"),
+    ],
+)
+def test_an_impossible_value_in_the_predictions_is_named(tmp_path, column, value, message):
+    place = make(tmp_path, "a")
+    table = place / "predictions.csv"
+    rows = list(csv.reader(table.read_text().splitlines()))
+    rows[1][rows[0].index(column)] = value
+    with table.open("w", newline="") as file:
+        csv.writer(file).writerows(rows)
+    found = json.loads((place / "results.json").read_text())
+    found["files"]["predictions.csv"] = file_record(table)
+    (place / "results.json").write_text(json.dumps(add_digest(found)))
+    with pytest.raises(results.ResultsError, match=f"is damaged .{message}"):
         collect([tmp_path])

@@ -84,12 +84,12 @@ def test_the_recipes_of_the_paper_are_the_published_system(variant, tmp_path):
 
 def beside(settings, labels=LABELS):
     """The published values beside a complete run, or why there are none."""
-    results = {"num_protocol_folds": 1, "fold": 0, "seed": 1, "fold_name": "x"}
+    results = {"labels": labels, "num_protocol_folds": 1, "fold": 0, "seed": 1, "fold_name": "x"}
     results |= {"settings": settings, **dict.fromkeys(SCORES, 0.5)}
     row = {"label": "sad", "prediction": "sad", "speaker": "x"}
     run = RunRecord(Path("x"), results, [row])
-    variant = VariantResults("x", labels, [run])
-    section = ProtocolResults("iemocap", published.PROTOCOL_2, "held_out", labels, {"x": variant})
+    variant = VariantResults("x", [run])
+    section = ProtocolResults("iemocap", published.PROTOCOL_2, "held_out", {"x": variant})
     table = tables.main_table(section)
     value = table.rows[0][-1]
     return table.caption.partition(" †1 ")[2].rstrip(".") if value == "– †1" else value

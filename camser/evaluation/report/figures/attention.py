@@ -11,7 +11,8 @@ from matplotlib.ticker import MaxNLocator
 
 from camser.evaluation.report.figures import layout, style
 
-SAMPLE_RATE, FRAME_SECONDS, KILOHERTZ = 16000, 0.01, 4.0
+SAMPLE_RATE = 16000  # of ``camser.audio``, which would import PyTorch
+FRAME_SECONDS, KILOHERTZ = 0.01, 4.0
 FEW = 30  # frames per segment; up to this many have markers: a line between frames is no weight
 
 

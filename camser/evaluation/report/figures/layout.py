@@ -42,9 +42,9 @@ def inches_of(texts: Sequence[str], size: float = style.NORMAL) -> float:
     return lines * size * LINE / POINTS
 
 
-def letters_inches(texts: Sequence[str], size: float = style.SMALL) -> float:
-    """The width of the longest one-line text, in inches."""
-    return max(map(len, texts)) * size * LETTER / POINTS
+def letters_inches(texts: Sequence[str]) -> float:
+    """The width of the longest one-line text in small letters, in inches."""
+    return max(map(len, texts)) * style.SMALL * LETTER / POINTS
 
 
 def panel_figure(
