@@ -59,7 +59,7 @@ class OnnxEncoder(nn.Module):
     ) -> None:
         super().__init__()
         self.path, self.embedding_size = path, embedding_size
-        self.session = _session(path, threads or torch.get_num_threads())
+        self.session = _load_session(path, threads or torch.get_num_threads())
         outputs = {output.name for output in self.session.get_outputs()}
         if {value.name for value in self.session.get_inputs()} != TAKES or GIVES not in outputs:
             raise ExportError(f"{path} does not map wavs and lens to {GIVES}; {REEXPORT_HINT}")
@@ -108,19 +108,37 @@ class OnnxEncoder(nn.Module):
         )
 
 
-def _session(path: Path, threads: int) -> Any:
-    if reason := unavailable_reason():
-        raise ExportError(
-            f'{path.name} cannot be run: {reason}; pip install "onnxruntime>={MIN_VERSION}", or '
-            f'give engine="torch"'
-        )
+def open_session(model: Path | bytes, threads: int = 0, folder: Path | None = None) -> Any:
+    """An ``InferenceSession`` of onnxruntime on the CPU, which logs only errors.
+
+    Arguments
+    ---------
+    model : Path or bytes
+        An ONNX file, or its content.
+    threads : int
+        Threads per operator; 0: as many as onnxruntime chooses.
+    folder : Path, optional
+        For content: the folder of the weights in a second file.
+    """
     import onnxruntime
 
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = threads
     options.log_severity_level = 3  # errors
+    if folder is not None:
+        key = "session.model_external_initializers_file_folder_path"
+        options.add_session_config_entry(key, str(folder.resolve()))
+    return onnxruntime.InferenceSession(model, options, providers=["CPUExecutionProvider"])
+
+
+def _load_session(path: Path, threads: int) -> Any:
+    if reason := unavailable_reason():
+        raise ExportError(
+            f'{path.name} cannot be run: {reason}; pip install "onnxruntime>={MIN_VERSION}", or '
+            f'give engine="torch"'
+        )
     try:
-        return onnxruntime.InferenceSession(path, options, providers=["CPUExecutionProvider"])
+        return open_session(path, threads)
     except Exception as error:  # its own errors have no common class
         message = f"{path} is not a model that onnxruntime can run: {one_line(error)}"
         raise ExportError(f"{message}; {REEXPORT_HINT}") from error

@@ -7,7 +7,7 @@ from typing import Any
 
 import torch
 
-from camser.inference.onnx_encoder import BEFORE, unavailable_reason
+from camser.inference.onnx_encoder import BEFORE, open_session, unavailable_reason
 
 TOLERANCE = 1e-3  # of a log-probability; usual float32 differences are a hundredth of it
 SEGMENTS = ([0.1], [2.0, 0.3, 3.2])  # lengths of the utterances in each compared batch
@@ -35,14 +35,7 @@ def check_onnx_outputs(written: bytes, folder: Path, whole: Any) -> None:
     """
     if unavailable_reason():
         return
-    import onnxruntime
-
-    options = onnxruntime.SessionOptions()
-    options.log_severity_level = 3  # errors
-    options.add_session_config_entry(
-        "session.model_external_initializers_file_folder_path", str(folder.resolve())
-    )
-    session = onnxruntime.InferenceSession(written, options, providers=["CPUExecutionProvider"])
+    session = open_session(written, folder=folder)
     generator = torch.Generator().manual_seed(0)
     device = whole.classifier.linear.weight.device
     for lengths in SEGMENTS:
