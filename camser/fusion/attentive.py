@@ -48,12 +48,18 @@ class AttentivePooling(nn.Module):
         weights = self.weigh(frames)
         pooled = torch.einsum("st,stc->sc", weights, frames)
         if self.statistics:
-            squares = (frames - pooled.unsqueeze(1)).square()
-            # Silence has variance 0, where the square root has no finite gradient. Half precision
-            # would round a smaller constant to 0.
-            deviation = torch.einsum("st,stc->sc", weights, squares).add(1e-6).sqrt()
-            pooled = torch.cat([pooled, deviation], dim=1)
+            pooled = torch.cat([pooled, self._deviation(frames, weights, pooled)], dim=1)
         return self.project(pooled)
+
+    @staticmethod
+    def _deviation(frames: Tensor, weights: Tensor, mean: Tensor) -> Tensor:
+        """The weighted deviation of the frames from their mean, [segments, channels]"""
+        # In half precision, squares beyond 256 overflow; autocast would compute an einsum in it.
+        wide = frames.to(torch.promote_types(frames.dtype, torch.float32))
+        squares = (wide - mean.unsqueeze(1)).square()
+        variance = (weights.unsqueeze(2) * squares).sum(dim=1)
+        # Silence has variance 0, where the square root has no finite gradient.
+        return variance.add(1e-6).sqrt().to(mean.dtype)
 
 
 class Attentive(Fusion):

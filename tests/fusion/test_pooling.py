@@ -7,6 +7,7 @@ import pytest
 import torch
 
 from camser.encoders.base import FrameSpec
+from camser.fusion.attentive import AttentivePooling
 from camser.fusion.concat import Concat
 from camser.fusion.pooling import POOLINGS, PooledProjection, RunningStandardization
 from tests.fusion.test_fusion import SPECS
@@ -63,3 +64,17 @@ def test_a_batch_that_is_not_finite_leaves_standardization_as_it_was(bad):
         twin(batch)
     layer(batches[3])
     assert torch.equal(layer.mean, twin.mean) and torch.equal(layer.variance, twin.variance)
+
+
+@pytest.mark.parametrize("autocast", [False, True])
+@pytest.mark.parametrize("level", [0.0, 1000.0])
+def test_attentive_statistics_in_half_precision_are_those_of_float32(level, autocast):
+    pooling = AttentivePooling(FrameSpec(2, 1, "mean"), 4, 0.0, statistics=True)
+    pooling.project = torch.nn.Identity()
+    frames = torch.tensor([[[-level], [level]]], dtype=torch.float16, requires_grad=True)
+    with torch.autocast("cpu", torch.float16, enabled=autocast):
+        pooled = (pooling if autocast else pooling.half())(frames)
+    pooled.float().sum().backward()
+    expected = pooling.float()(frames.detach().float())
+    torch.testing.assert_close(pooled.float(), expected, atol=1e-3, rtol=1e-3)
+    assert frames.grad.isfinite().all()
