@@ -19,7 +19,8 @@ def model_cost(model: UtteranceEncoder, head: nn.Module) -> dict[str, Any]:
     Arguments
     ---------
     model : UtteranceEncoder
-        The embedding model, on the CPU.
+        The embedding model, on the CPU and not compiled: the operations of cuDNN and of compiled
+        regions are not counted.
     head : EmotionHead
         The classifier.
 
@@ -47,7 +48,8 @@ def count_flops(model: UtteranceEncoder, head: nn.Module) -> int:
     model.eval(), head.eval()
     segment = torch.linspace(-1, 1, model.segment_samples).unsqueeze(0)
     try:
-        # oneDNN's recurrent layers and fused attention would not be counted.
+        # oneDNN's recurrent layers and fused attention would not be counted. With warnings as
+        # errors, ``mkldnn.flags`` raises when it is entered, and leaves oneDNN off.
         with (
             warnings.catch_warnings(),
             torch.random.fork_rng(devices=[]),  # transformers may draw for layers that it drops

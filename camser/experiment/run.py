@@ -135,7 +135,7 @@ class Run:
             folder = self.output_folder / "tensorboard"
             hparams["loggers"].append(outputs.tensorboard_logger(folder))
         model = hparams["embedding_model"]
-        self.cost = model_cost(model, hparams["classifier"])
+        self.cost = run_on_main(model_cost, model, hparams["classifier"])
         for name, counts in self.cost["parameters"].items():
             logger.info("parameters: %-12s %11d, %11d trained", name, *counts.values())
         self.brain = EmotionBrain(
