@@ -1,4 +1,4 @@
-"""The utterances whose label is no class: they are counted, and typing errors are found."""
+"""Report the utterances whose label is no class, and labels that may be typing errors."""
 
 from __future__ import annotations
 
@@ -10,9 +10,10 @@ logger = logging.getLogger(__name__)
 
 
 def describe_left_out(left_out: Mapping[str, int], labels: Sequence[str]) -> tuple[str, bool]:
-    """A line on the utterances of no class, empty if there are none; and whether it is a warning.
+    """The numbers of utterances of no class, on one line, and whether to warn about them.
 
-    It is one where a label is nearly a class's name: it may be a mistake in the annotation.
+    Warn if a label is nearly the name of a class: it may be a typing error. Without such
+    utterances, the line is empty.
 
     Example
     -------

@@ -42,7 +42,7 @@ def export_config(run: TrainedRun) -> dict[str, Any]:
         "temperature": calibration.pop("temperature"),
         "calibration": calibration,
         "architecture": run.architecture,
-        # The versions are those of the training; old results have no kinds.
+        # The versions are those of the training. Results need not have a ``kind``.
         "plugins": {name: {**o, **results["plugins"].get(name, {})} for name, o in built.items()},
         "trained": {
             **{name: results[name] for name in TRAINED},
@@ -52,7 +52,7 @@ def export_config(run: TrainedRun) -> dict[str, Any]:
     }
 
 
-RECIPE = """\
+SPEECHBRAIN_YAML = """\
 # For SpeechBrain's pretrained interface:
 #   EncoderClassifier.from_hparams(source="<this folder>")
 # SpeechBrain runs the code that this YAML names, so load it only from people whom you trust.
@@ -94,7 +94,7 @@ def speechbrain_yaml(config: dict[str, Any], embedding_size: int) -> str:
         Embedding size of the model.
     """
     architecture = yaml.safe_dump(config["architecture"], sort_keys=False, allow_unicode=True)
-    return RECIPE.format(
+    return SPEECHBRAIN_YAML.format(
         sample_rate=config["sample_rate"],
         labels=yaml.safe_dump(config["labels"], default_flow_style=True, width=10**6).strip(),
         temperature=config["temperature"],

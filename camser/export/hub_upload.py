@@ -1,4 +1,4 @@
-"""Upload a checked model folder to the Hugging Face hub, in one commit."""
+"""Check a model folder, and upload it to the Hugging Face hub in one commit."""
 
 from __future__ import annotations
 
@@ -29,14 +29,14 @@ from camser.inference.hub import HUB_ID
 from camser.inference.hub_errors import HUB_ERRORS, LOG_IN, explain_hub_error
 
 EXPORT_FILES = CONFIG, WEIGHTS, RECIPE, CARD, ONNX, ONNX_DATA, INT8
-# Next to newer weights, old versions of these files would be wrong.
+# They depend on the weights: a push deletes old ones that the new model does not have.
 DERIVED_FILES = RECIPE, ONNX, ONNX_DATA, INT8
 BRANCH = re.compile(r"[A-Za-z0-9](?!.*(?:\.\.|//))[\w./-]*(?<![./])")
-TIMEOUT = 10.0  # seconds, of requests that are answered at once
+TIMEOUT = 10.0  # seconds, for requests without a file
 
 
 class PushError(OSError):
-    """The hub does not accept a model folder; the message gives the next step."""
+    """A model folder could not be uploaded; the message gives the next step."""
 
 
 class UploadPlan(NamedTuple):
@@ -82,15 +82,15 @@ def plan(folder: str | Path, repo: str, revision: str | None = None) -> UploadPl
     _check_names(repo, revision)
     config, _ = read(folder)
     graphs = {**graph_files(config, ONNX), **graph_files(config, INT8)}
-    for name, expected in graphs.items():
-        check_file(Path(folder) / name, expected)
+    for name, record in graphs.items():
+        check_file(Path(folder) / name, record)
     inside = sorted(Path(folder).iterdir())
     # Models that the first versions exported have no records of graphs.
     unknown = {ONNX, ONNX_DATA, INT8} - set(graphs) if "onnx" in config else {INT8}
     wanted = set(EXPORT_FILES) - unknown
     own = {path.name: path for path in inside if path.name in wanted and path.is_file()}
     for path in own.values():
-        if path.is_symlink():  # somebody else could publish any file with it
+        if path.is_symlink():  # its target may be any file of this machine
             raise ExportError(
                 f"{path} is a link to {os.readlink(path)}; a folder to push must not have "
                 f"links: copy the folder with `cp -rL`, and check the files in the copy"
@@ -119,14 +119,14 @@ def push(planned: UploadPlan, private: bool = False, message: str | None = None)
     planned : UploadPlan
         From ``plan``.
     private : bool
-        Whether only its owners see the repository. An existing public one is then refused.
+        Whether the repository is private. An existing public repository is then an error.
     message : str, optional
         The message of the commit.
 
     Returns
     -------
     str
-        The URL of the commit; of the last commit, if the hub already has these files.
+        The URL of the commit. If the hub already has these files, that of its last commit.
 
     Raises
     ------
@@ -141,8 +141,8 @@ def push(planned: UploadPlan, private: bool = False, message: str | None = None)
         raise
     except HUB_ERRORS as error:
         raise PushError(
-            f"{planned.repo} is not uploaded: {explain_hub_error(error)}; what has arrived is not "
-            f"sent again"
+            f"{planned.repo} is not uploaded: {explain_hub_error(error)}; large files "
+            f"that have arrived are not sent again"
         ) from error
 
 
@@ -153,7 +153,7 @@ def _push(api: HfApi, planned: UploadPlan, private: bool, message: str) -> str:
     except RepositoryNotFoundError as error:
         if error.response.status_code != 404:  # 401 is an error of the token
             raise
-        # None uses the default of the organization, which may be private too.
+        # None: the default of the organization, which may be private too.
         api.create_repo(repo, private=private or None)
         info = api.model_info(repo, timeout=TIMEOUT)
     if private and not info.private:

@@ -1,4 +1,4 @@
-"""The engine of an exported model: PyTorch, or onnxruntime with its ONNX file."""
+"""Load an exported model for an engine: PyTorch, or onnxruntime with its ONNX file."""
 
 from __future__ import annotations
 
@@ -45,11 +45,12 @@ def load(
         One of ``ENGINES``. "auto" is onnxruntime if the device is the CPU, the folder has
         ``model.onnx`` and onnxruntime is installed; otherwise it is PyTorch.
     device : str, optional
-        By default the GPU, if there is one; onnxruntime uses only the CPU.
+        By default the GPU if there is one; with onnxruntime always the CPU.
     threads : int, optional
-        By default as many as PyTorch uses; for PyTorch this is a setting of the process.
+        The number of CPU threads, by default that of PyTorch. With PyTorch, it changes the number
+        of the entire process.
     compiles : bool
-        Whether the model will be compiled, which only PyTorch can do.
+        Whether the caller will compile the model; only PyTorch can.
 
     Raises
     ------
@@ -70,14 +71,14 @@ def load(
         return LoadedModel(config, _load_torch(place, config), device)
     if device != "cpu" or compiles:
         raise ValueError(
-            f"engine {engine!r} runs only on the CPU, and is not compiled; give engine='torch' for "
-            f"{'compile=True' if compiles else device}"
+            f"engine {engine!r} runs only on the CPU and cannot be compiled; give engine='torch' "
+            f"for {'compile=True' if compiles else device}"
         )
     return LoadedModel(config, _load_graph(place, config, graph, threads), device)
 
 
 def graph_for_engine(engine: str, device: str | None = None, compiles: bool = False) -> str | None:
-    """Name of the ONNX file that an engine would run, or None; arguments as for ``load``."""
+    """The name of the ONNX file that ``load`` would use, or None for PyTorch."""
     if engine not in ENGINES:
         raise ValueError(f"engine is {engine!r}; allowed: {', '.join(ENGINES)}")
     if engine == "auto" and (compiles or _device(engine, device) != "cpu" or unavailable_reason()):
@@ -113,15 +114,15 @@ def fold_parametrizations(model: nn.Module) -> None:
 def _load_graph(
     folder: Path, config: Mapping[str, Any], graph: str, threads: int | None
 ) -> dict[str, nn.Module]:
-    """Load for onnxruntime: the PyTorch model is not built, only its head's weights are read."""
+    """Load for onnxruntime. Of the PyTorch model, only the classifier is built."""
     records = graph_files(config, graph)
     if graph not in records:
         raise ExportError(
             f"{folder} has no {graph}; make it with `camser export RUN DIR --int8`, or give "
             f"engine='torch'"
         )
-    for name, expected in records.items():
-        check_file(folder / name, expected)
+    for name, record in records.items():
+        check_file(folder / name, record)
     head = load_head(folder / WEIGHTS, config)
     encoder = OnnxEncoder(folder / graph, threads, head.linear.in_features)
     return {"embedding_model": encoder, "classifier": head}

@@ -28,19 +28,19 @@ def data_of(graph: str) -> str:
 ONNX_DATA = data_of(ONNX)
 
 
-def check_file(path: Path, expected: Mapping[str, Any], whole: bool = True) -> None:
+def check_file(path: Path, record: Mapping[str, Any], check_digest: bool = True) -> None:
     """Raise an ExportError unless a file is the one that ``config.json`` describes.
 
     Arguments
     ---------
     path : Path
         The file.
-    expected : mapping
+    record : mapping
         From ``digests.file_record``.
-    whole : bool
+    check_digest : bool
         Whether the checksum is verified, or only the size.
     """
-    if problem := compare_with_record(path, expected, whole):
+    if problem := compare_with_record(path, record, check_digest):
         raise ExportError(
             f"{path} is not the file that {CONFIG} describes: {problem}; {REEXPORT_HINT}"
         )

@@ -72,7 +72,7 @@ def load_head(path: Path, config: Mapping[str, Any]) -> EmotionHead:
     ExportError
         If the file is missing or of another size, or its classifier is missing or another one.
     """
-    check_file(path, config["weights"], whole=False)
+    check_file(path, config["weights"], check_digest=False)
     prefix = "classifier."
     state = _read_tensors(path, prefix)
     weight = state.get("classifier.linear.weight")

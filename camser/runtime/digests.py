@@ -80,22 +80,22 @@ def file_record(path: Path) -> dict[str, Any]:
     return {"bytes": path.stat().st_size, "digest": digest(path)}
 
 
-def compare_with_record(path: Path, told: Any, whole: bool = True) -> str | None:
+def compare_with_record(path: Path, record: Any, check_digest: bool = True) -> str | None:
     """How a file differs from its ``file_record``; None if it does not.
 
     Arguments
     ---------
     path : Path
         The file.
-    told : object
-        Its record. Anything else is a record of another file.
-    whole : bool
+    record : object
+        Its record. A value of another type describes no file, and every file differs from it.
+    check_digest : bool
         Whether the digest is compared too, or only the size.
     """
-    record = told if isinstance(told, Mapping) else {}
+    record = record if isinstance(record, Mapping) else {}
     if not path.is_file():
         return f"{path.name} is missing"
     if path.stat().st_size != record.get("bytes"):
         return f"{path.name} has {path.stat().st_size} bytes instead of {record.get('bytes')}"
-    changed = whole and digest(path) != record.get("digest")
+    changed = check_digest and digest(path) != record.get("digest")
     return f"{path.name} has changed" if changed else None

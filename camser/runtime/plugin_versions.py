@@ -31,7 +31,7 @@ def check_installed(trained: Plugins, where: str) -> None:
     """
     for origin in trained.values():
         if "kind" not in origin:
-            continue  # in results of the first versions; the build reports a missing one
+            continue  # results.json need not have it; the build reports a missing plugin
         try:
             registry.find(origin["kind"], registry.qualified_name(origin))
         except PluginError as error:

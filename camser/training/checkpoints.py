@@ -38,19 +38,19 @@ class CheckpointError(ValueError):
 def read_checkpoints(folder: str | Path) -> list[Checkpoint]:
     """The checkpoints of a run: first the one from which it can resume, then older ones.
 
-    Every file is read and its checksum verified; a damaged checkpoint is named in a warning. A run
-    cannot resume either from one whose best epoch so far is damaged or missing, because a worse
-    epoch would then be tested. It resumes from the one before.
+    Every file is read and its checksum verified; a damaged checkpoint is named in a warning. A
+    checkpoint is not used either if the checkpoint of its best epoch is damaged or missing: the
+    run would then test a worse epoch. It resumes from an older checkpoint.
 
     Arguments
     ---------
     folder : str or Path
-        Of the checkpoints.
+        The folder of the checkpoints.
 
     Raises
     ------
     CheckpointError
-        If there are some, but the run can resume from none of them.
+        If there are checkpoints, but the run can resume from none of them.
     """
     complete, reasons = [], []
     for path in sorted(Path(folder).glob("CKPT*")):
@@ -85,16 +85,17 @@ def find_damage(folder: Path) -> str | None:
     index = read_json_with_digest(folder / INDEX)
     if index is None:
         return f"{INDEX} is damaged or missing (earlier versions wrote none)"
-    damages = (compare_with_record(folder / name, told) for name, told in index["files"].items())
+    files = index["files"].items()
+    damages = (compare_with_record(folder / name, record) for name, record in files)
     return next(filter(None, damages), None)
 
 
 class AtomicCheckpointer(Checkpointer):
     """SpeechBrain's Checkpointer; each checkpoint is written under a temporary name and renamed.
 
-    The stock one writes in place. So a job killed while it saves (or deletes) leaves a folder that
-    the next start takes for a checkpoint. It does not notice a file that is damaged later either.
-    Existing checkpoints are read once, when they are first needed.
+    SpeechBrain's writes in place. A job that is killed while it saves or deletes a checkpoint
+    leaves an incomplete folder, and the next start loads it. Nor does it notice files that are
+    damaged later. Existing checkpoints are read once, when they are first needed.
 
     Arguments
     ---------

@@ -68,7 +68,7 @@ def test_onnx_builds_no_model(graphs, monkeypatch):
         ({"engine": "tensorrt"}, "engine is 'tensorrt'; allowed: auto, torch, onnx, onnx-int8"),
         ({"threads": 0}, "threads is 0; allowed: 1 and more"),
         ({"engine": "onnx", "device": "cuda"}, "only on the CPU.*give engine='torch' for cuda"),
-        ({"engine": "onnx", "compile": True}, "is not compiled.*engine='torch' for compile=True"),
+        ({"engine": "onnx", "compile": True}, "cannot be compiled.*torch' for compile=True"),
     ],
 )
 def test_arguments_that_do_not_go_together(graphs, options, message):
