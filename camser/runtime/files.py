@@ -93,6 +93,8 @@ def atomic_folder(path: str | os.PathLike, replace: bool = False) -> Iterator[Pa
         fsync_path(path.parent)
         shutil.rmtree(replaced, ignore_errors=True)
     except BaseException:
+        if replaced.exists() and not path.exists():
+            os.rename(replaced, path)
         shutil.rmtree(temporary, ignore_errors=True)
         raise
 

@@ -9,7 +9,7 @@ import sys
 import pytest
 
 from camser.runtime.digests import compare_with_record, digest, file_record
-from camser.runtime.files import atomic_write, remove_stale_temporaries
+from camser.runtime.files import atomic_folder, atomic_write, remove_stale_temporaries
 
 
 @pytest.mark.parametrize("old", [None, "old"])
@@ -126,3 +126,21 @@ def test_a_file_is_told_from_another(tmp_path):
     assert compare_with_record(path, None) == "file has 3 bytes instead of None"
     path.unlink()
     assert compare_with_record(path, told) == "file is missing"
+
+
+def test_a_replaced_folder_is_back_if_the_new_one_cannot_be_moved(tmp_path, monkeypatch):
+    path = tmp_path / "model"
+    with atomic_folder(path) as folder:
+        (folder / "weights").write_text("old")
+    rename = os.rename
+
+    def interrupted(source, target):
+        if target == path and "old" not in (source / "weights").read_text():
+            raise KeyboardInterrupt
+        rename(source, target)
+
+    monkeypatch.setattr(os, "rename", interrupted)
+    with pytest.raises(KeyboardInterrupt), atomic_folder(path, replace=True) as folder:
+        (folder / "weights").write_text("new")
+    assert (path / "weights").read_text() == "old"
+    assert list(tmp_path.iterdir()) == [path]
