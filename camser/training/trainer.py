@@ -142,7 +142,7 @@ class ResumableBrain(sb.Brain):
 
     @property
     def epoch_seconds(self) -> float:
-        """Since the epoch began, without interruptions."""
+        """The seconds since the epoch began, without interruptions."""
         return time.monotonic() - self._began
 
     def optimizers_step(self) -> Tensor:
@@ -166,6 +166,7 @@ class ResumableBrain(sb.Brain):
             remove_unfinished(folder)  # it takes disk space that is needed
             if isinstance(error, OSError):
                 error.filename = error.filename or str(folder)
+            if type(error) is not RuntimeError:  # others are, e.g., of a GPU or of the network
                 raise
             # torch.save's, which has no errno
             free = resource_errors.free_space(folder) / 1e6
@@ -184,7 +185,7 @@ class ResumableBrain(sb.Brain):
             name, epoch = signal.Signals(number).name, self.hparams.epoch_counter.current
             position = f"step {self.step} of {self.num_train_batches}" if self.step else "its end"
             message = f"{name}: saved {saved.path} (epoch {epoch}, {position})"
-            print(f"{message}; the same command goes on from there", file=sys.stderr)
+            print(f"{message}; the same command resumes from there", file=sys.stderr)
         sys.exit(exit_status(number))
 
     def _should_save_intra_epoch_ckpt(self, *args: Any) -> bool:

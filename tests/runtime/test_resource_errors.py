@@ -134,6 +134,19 @@ def test_what_torch_cannot_write_has_no_errno_and_is_told_with_the_room_there_is
     assert not list((job.output_folder / "save").iterdir())
 
 
+@pytest.mark.parametrize("kind", [torch.OutOfMemoryError, torch.distributed.DistNetworkError])
+def test_an_error_of_a_gpu_or_the_network_is_not_one_of_the_disk(start, monkeypatch, kind):
+    job = start("--modalities=[mfcc]", "--fusion=concat")
+
+    def save(*args, **kwargs):
+        raise kind("gone")
+
+    monkeypatch.setattr(torch, "save", save)
+    with pytest.raises(kind, match="gone"):
+        job.train()
+    assert not list((job.output_folder / "save").iterdir())
+
+
 def test_a_log_that_cannot_be_written_is_an_error(tmp_path, monkeypatch):
     handler = logging.FileHandler(tmp_path / "log.txt")
     monkeypatch.setattr(logging.getLogger(), "handlers", [handler])
