@@ -63,7 +63,8 @@ def write_embeddings(
     """Write the vectors of utterances, means over their segments, if ``save_embeddings`` is set.
 
     ``ids`` [utterances]. ``part.<modality>`` (the projection of a modality), ``fused`` and
-    ``embedding`` are [utterances, features] each. An earlier run's file is deleted if it is not.
+    ``embedding`` are [utterances, features] each. If it is not set, the file of an earlier run is
+    deleted.
     """
     arrays: dict[str, np.ndarray] = {}
     if values["save_embeddings"]:

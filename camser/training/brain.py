@@ -16,7 +16,7 @@ from camser.data.folds import selection_note
 from camser.evaluation import metrics, results
 from camser.model import Intermediates
 from camser.runtime.plugin_versions import version_differences
-from camser.runtime.resource_errors import raise_with_memory_advice
+from camser.runtime.resource_errors import RESUME_HINT, raise_with_memory_advice
 from camser.segments import MeanOverSegments
 from camser.training import determinism, device
 from camser.training.checkpoints import AtomicCheckpointer, CheckpointError
@@ -56,7 +56,7 @@ class EmotionBrain(ResumableBrain):
         self.checkpointer.checkpoints_dir = ddp_broadcast(self.checkpointer.checkpoints_dir)
 
     def check_batches(self, cached: Collection[str]) -> None:
-        """Raise a ValueError where batches are larger than the model takes.
+        """Raise a ValueError if batches are larger than the model takes.
 
         Arguments
         ---------
@@ -68,8 +68,8 @@ class EmotionBrain(ResumableBrain):
             size = getattr(self.hparams, name)
             if most is not None and size > most:
                 raise ValueError(
-                    f"{name} is {size}; this model takes at most {most} segments at once. A step "
-                    f"on more is a smaller batch_size and a larger --grad_accumulation_factor"
+                    f"{name} is {size}; this model takes at most {most} segments at once. To train "
+                    f"on more in a step, give a larger --grad_accumulation_factor"
                 )
 
     # The forward pass ----------------------------------------------------------------------
@@ -83,11 +83,11 @@ class EmotionBrain(ResumableBrain):
         return nn.functional.nll_loss(predictions, batch.label)
 
     def evaluate_batch(self, batch: Batch, stage: Stage) -> Tensor:
-        """Embed segments; utterances are scored at the stage's end, and their loss too."""
+        """Embed segments. The utterances are scored at the end of the stage, with their loss."""
         most = self.hparams.eval_batch_size
         advice = (
             f"a batch of {len(batch)} segments to score; give --eval_batch_size="
-            f"{max(1, most // 2)}, and the same command goes on"
+            f"{max(1, most // 2)}, {RESUME_HINT}"
         )
         fixed_size = eager_unless_full_batch(len(batch) == most)
         with raise_with_memory_advice(advice), self.evaluation_ctx, fixed_size:
@@ -123,13 +123,13 @@ class EmotionBrain(ResumableBrain):
         return getattr(module, "_orig_mod", module)  # under torch.compile
 
     def on_fit_start(self) -> None:
-        """See ``ResumableBrain``; the history's file may be outdated or damaged."""
+        """See ``ResumableBrain``. Also rewrites the file of the history, which may be damaged."""
         super().on_fit_start()
         self._write_history()
         self._record_environment()
 
     def _record_environment(self) -> None:
-        """Store the environment from here on, and all its changes since the run began."""
+        """Record the environment from now on, and all its changes since the run began."""
         now = determinism.training_environment(self.device, self.precision, self.hparams.compiled)
         plugins, newest = self.checkpointer.plugins, self.checkpointer.find_checkpoint()
         before = newest.meta if newest else {"trained_with": now, "changed": [], "plugins": plugins}

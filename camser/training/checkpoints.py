@@ -105,9 +105,9 @@ class AtomicCheckpointer(Checkpointer):
     Attributes
     ----------
     plugins : mapping
-        The model's, stored in every checkpoint's meta.
+        The plugins of the model, stored in the meta of every checkpoint.
     trained : mapping
-        Also stored in the meta: how it was trained, see ``EmotionBrain``.
+        The environment of the training, also stored in the meta; see ``EmotionBrain``.
     """
 
     best_key = BEST_SCORE
@@ -117,7 +117,7 @@ class AtomicCheckpointer(Checkpointer):
         self.plugins: Plugins = {}
         self.trained: Mapping[str, Any] = {}
         remove_unfinished(self.checkpoints_dir)
-        self._known: list[Checkpoint] | None = None  # the main process's
+        self._known: list[Checkpoint] | None = None  # only in the main process
 
     def list_checkpoints(self) -> list[Checkpoint]:
         """See ``read_checkpoints``; all processes must call it together."""

@@ -83,9 +83,9 @@ def compile_regions(module: nn.Module, backend: str | Callable = "inductor") -> 
 
 
 def eager_unless_full_batch(is_full: bool) -> AbstractContextManager:
-    """Around a pass: a batch of another size, such as an epoch's last, runs uncompiled.
+    """A context for a forward pass: a batch that is not full, as an epoch's last, runs uncompiled.
 
-    Each size would be compiled again, which takes longer than the batch does.
+    Compiling for each other size would take longer than the batch itself.
     """
     return nullcontext() if is_full else torch.compiler.set_stance("force_eager")
 

@@ -12,13 +12,13 @@ import torch
 WORKSPACE = "CUBLAS_WORKSPACE_CONFIG"
 
 
-def set_deterministic(asked: bool) -> None:
-    """If ``asked``, allow only operations that repeat exactly, on a GPU often slower.
+def set_deterministic(deterministic: bool) -> None:
+    """If ``deterministic``, allow only operations that repeat exactly; a GPU is often slower then.
 
-    An operation that cannot then raises an error that names it. Call this before a GPU is used:
-    cuBLAS sums in a fixed order only if its workspace was fixed from the beginning.
+    Other operations raise an error that names them. Call this before a GPU is used: cuBLAS sums in
+    a fixed order only if its workspace was fixed from the beginning.
     """
-    if not asked:
+    if not deterministic:
         return
     os.environ.setdefault(WORKSPACE, ":4096:8")
     torch.use_deterministic_algorithms(True)
@@ -63,7 +63,7 @@ def training_environment(
     Arguments
     ---------
     device : str or torch.device
-        The process's.
+        The device of the process.
     precision, compiled
         As ``device.resolve_auto`` returns them.
     """

@@ -27,7 +27,7 @@ def resolve_auto(hparams: Mapping[str, Any], run_opts: RunOptions | None = None)
     Arguments
     ---------
     hparams : mapping
-        A recipe's; without the keys, precision is fp32 and nothing is compiled.
+        The settings of a recipe; without the keys, precision is fp32 and nothing is compiled.
     run_opts : RunOptions, optional
         SpeechBrain's, which take precedence.
 

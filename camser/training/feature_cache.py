@@ -50,27 +50,27 @@ def cache_features(
 ) -> dict[str, MappedArray]:
     """The cached features of a model's encoders, computed where they are missing.
 
-    With several processes the main one computes, and all must call it. On a GPU, rows larger than
+    The main process computes them, but all processes must call this. On a GPU, rows larger than
     ``MAX_ROW_BYTES``, such as all layers of a frozen transformer, are not cached.
 
     Arguments
     ---------
     encoders : mapping of str to Encoder
-        A model's; those that are not cacheable are skipped.
+        The encoders of a model; those that are not cacheable are skipped.
     index : SegmentIndex
-        Of the complete manifest.
+        The segments of the complete manifest.
     packed : PackedAudio
-        Of the manifest.
+        The samples of the manifest.
     folder : str or Path
-        Of the cache.
+        The folder of the cache.
     device : str
-        To compute on.
+        The device that computes.
     progress : bool
-        Whether to show a bar.
+        Whether to show a progress bar.
     plugins : mapping of str to mapping, optional
-        The encoders' packages, as in the model's ``plugins``.
+        The ``plugins`` of the model.
     preemphasis_over : str
-        As of the model.
+        As for ``UtteranceEncoder``.
 
     Returns
     -------

@@ -48,7 +48,7 @@ def clip_and_step(
         If it is enabled (fp16), it searches for a suitable scale. It does not step the optimizers,
         because it would step each one separately.
     max_norm : float
-        Of each optimizer's gradients; ``math.inf``: they are not clipped.
+        The largest norm of an optimizer's gradients; ``math.inf``: they are not clipped.
 
     Returns
     -------
@@ -97,7 +97,7 @@ class LossTracker:
     Attributes
     ----------
     skipped : int
-        Steps, of those fetched and counted.
+        The number of skipped steps, as far as they are fetched.
 
     Example
     -------
@@ -121,11 +121,11 @@ class LossTracker:
         Arguments
         ---------
         number : int
-            Of the batch in the epoch, from 1.
+            The number of the batch in the epoch, from 1.
         ids : sequence of str
-            Its items.
+            The ids of its items.
         loss : Tensor
-            Detached, [].
+            Its loss, detached, [].
         skipped : Tensor or None
             What ``clip_and_step`` returned; None where gradients are still being accumulated.
         """
@@ -143,7 +143,7 @@ class LossTracker:
         Arguments
         ---------
         mean : float
-            Over the batches before.
+            The mean over the earlier batches.
 
         Raises
         ------

@@ -12,18 +12,18 @@ from camser.registry import did_you_mean
 
 
 def learning_rates(
-    parts: Mapping[str, nn.Module], default: float, given: Mapping[str, float]
+    components: Mapping[str, nn.Module], default: float, given: Mapping[str, float]
 ) -> dict[str, float]:
-    """The rate of each component.
+    """The learning rate of each component.
 
     Arguments
     ---------
-    parts : mapping of str to Module
-        Of a model, by name.
+    components : mapping of str to Module
+        The components of a model, by name.
     default : float
-        Of components without one of their own.
+        The rate of components that are not in ``given``.
     given : mapping of str to float
-        By component.
+        Rates by component.
 
     Raises
     ------
@@ -36,16 +36,16 @@ def learning_rates(
     {'fusion': 0.1, 'head': 0.2}
     """
     for name in given:
-        if name not in parts:
+        if name not in components:
             raise ValueError(
-                f"learning_rates: no component {name!r}; there are: {', '.join(parts)}."
-                f"{did_you_mean(name, parts)}"
+                f"learning_rates: no component {name!r}; there are: {', '.join(components)}."
+                f"{did_you_mean(name, components)}"
             )
-    return {name: float(given.get(name, default)) for name in parts}
+    return {name: float(given.get(name, default)) for name in components}
 
 
 def build_optimizers(
-    parts: Mapping[str, nn.Module],
+    components: Mapping[str, nn.Module],
     opt_class: Callable[..., Optimizer],
     rates: Mapping[str, float],
     spare_vectors: bool,
@@ -54,17 +54,17 @@ def build_optimizers(
 
     Arguments
     ---------
-    parts : mapping of str to Module
-        Of a model, by name.
+    components : mapping of str to Module
+        The components of a model, by name.
     opt_class : callable
         Takes parameters and ``lr``.
     rates : mapping of str to float
-        By component.
+        The learning rate of each component.
     spare_vectors : bool
         Whether biases and norms have no weight decay.
     """
     optimizers = {}
-    for name, component in parts.items():
+    for name, component in components.items():
         trained = [p for p in component.parameters() if p.requires_grad]
         if trained:
             groups = rm_vector_weight_decay(component) if spare_vectors else trained

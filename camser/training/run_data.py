@@ -27,22 +27,22 @@ class RunData:
     utterances : sequence of Utterance
         The complete manifest.
     model : UtteranceEncoder
-        Whose encoders compute the features.
+        The model; its encoders compute the features.
     data_folder : str, Path or mapping of str to those
-        What the manifest's paths are relative to, as for ``manifest.audio_path``.
+        The folder of the recordings, as for ``manifest.audio_path``.
     folder : str or Path
         The prepared folder.
     use_cache : bool
         Whether features that depend on the audio alone are cached.
     device : str
-        The model's.
+        The device of the model.
     progress : bool
-        Whether to show bars.
+        Whether to show progress bars.
 
     Attributes
     ----------
     audio : PackedAudio
-        Of the manifest.
+        The samples of the manifest.
     cached : dict of str to MappedArray
         The cached features, by modality.
     batch_device : torch.device

@@ -37,11 +37,11 @@ def score_utterances(
     Arguments
     ---------
     means : MeanOverSegments
-        Of embeddings.
+        The means of the embeddings.
     classifier : torch.nn.Module
         [utterances, embedding_size] -> log-probabilities.
     labels : sequence of int
-        Of the utterances.
+        The class index of each utterance.
     """
     both = torch.cat([classifier(means.means()), means.counts], dim=1).cpu()  # the one transfer
     seen = both[:, -1] > 0
