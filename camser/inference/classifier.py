@@ -109,7 +109,7 @@ class EmotionClassifier(EncoderClassifier):
         Arguments
         ---------
         recordings : path, array, or iterable of those
-            Files in any format that soundfile reads; arrays [samples] or [samples, channels].
+            Files in any format, see ``audio.load``; arrays [samples] or [samples, channels].
         sample_rate : int
             Sampling rate of arrays, in Hz.
         threshold : float

@@ -11,6 +11,7 @@ import torch
 
 from camser import audio
 from camser.audio import AudioError
+from camser.audio.conversion import pcm_to_float
 from camser.segments import iter_windows
 
 Recording = str | os.PathLike | np.ndarray | torch.Tensor
@@ -87,13 +88,10 @@ def _floats(recording: np.ndarray | torch.Tensor, name: str) -> np.ndarray:
             f"{name} has the shape {list(recording.shape)}; allowed: [samples] or "
             f"[samples, channels]"
         )
-    if recording.dtype.kind == "f":
-        return recording
-    if recording.dtype.kind not in "iu":
-        raise AudioError(f"{name} holds {recording.dtype}; allowed: floats in [-1, 1], or PCM")
-    full_scale = 2.0 ** (8 * recording.dtype.itemsize - 1)
-    middle = full_scale if recording.dtype.kind == "u" else 0.0
-    return ((recording - middle) / full_scale).astype(np.float32)
+    try:
+        return pcm_to_float(recording)
+    except TypeError as error:
+        raise AudioError(f"{name} holds {error}; allowed: floats in [-1, 1], or PCM") from error
 
 
 def batched(items: Iterable, size: int) -> Iterator[list]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib
 import io
 import json
+import struct
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -120,6 +121,48 @@ def _listen(path: Path) -> None:
     assert np.array_equal(joined, samples)
 
 
+def length(kind: str, mistake: str) -> Target:
+    """A recording whose header declares a wrong length, or that is cut short.
+
+    The oracle is the number of samples that was encoded: all are read, or a warning is given.
+    """
+    name, rate, form, subtype = SOUNDS[kind]
+    stream = io.BytesIO()
+    soundfile.write(stream, SAMPLES, rate, format=form, subtype=subtype)
+    seed = stream.getvalue()
+
+    def write(random: Random, place: Path) -> Path:
+        data = bytearray(seed)
+        if mistake == "cut short":
+            del data[random.randrange(len(data) // 2, len(data)) :]
+        elif form == "FLAC":  # 36 bits of STREAMINFO
+            declared = random.choice((0, random.randrange(2**36)))
+            data[21] = data[21] & 0xF0 | declared >> 32
+            data[22:26] = struct.pack(">I", declared & 0xFFFFFFFF)
+        elif form == "MP3":  # the number of frames, after the name and the flags
+            first = max(seed.find(b"Xing"), seed.find(b"Info")) + 8
+            data[first : first + 4] = struct.pack(">I", random.choice((0, random.randrange(2**31))))
+        else:
+            first = seed.index(b"data") + 4
+            wrong = 0, 2**32 - 1, random.randrange(2**32), random.randrange(len(seed))
+            data[first : first + 4] = struct.pack("<I", random.choice(wrong))
+        path = place / name
+        path.write_bytes(data)
+        return path
+
+    def read(path: Path) -> None:
+        warnings: list[str] = []
+        present = sum(len(samples) for _, samples in audio.decode(path, warnings.append))
+        padding = 2 * 1152 if form in ("MP3", "OGG") else 0  # a codec's delay, undeclared
+        missing = len(SAMPLES) * (48000 / rate if subtype == "OPUS" else 1) - present
+        if mistake == "cut short":
+            assert warnings or missing <= 0.05 * rate or not present, (missing, warnings)
+        else:
+            assert -padding <= missing <= 0, (missing, warnings)
+
+    return Target(f"a recording, {mistake} ({kind})", write, read, (audio.AudioError,))
+
+
 # Corpora --------------------------------------------------------------------------------------
 
 
@@ -221,6 +264,8 @@ def targets() -> list[Target]:
     files = ("results.json", results.PREDICTIONS, "history.csv", "embeddings.npz")
     return [
         *(sound(kind) for kind in SOUNDS),
+        *(length(kind, "cut short") for kind in SOUNDS),
+        *(length(kind, "its length wrong") for kind in ("WAV, PCM", "WAVEX", "FLAC", "MP3")),
         Target("IEMOCAP's annotation", annotation, scan("iemocap"), scanned),
         Target("EmoDB's and RAVDESS's file names", names, scan("emodb", "ravdess"), scanned),
         Target("manifest.csv", manifest, read_manifest, (corpus_manifest.ManifestError,)),

@@ -60,7 +60,7 @@ def test_a_bad_file_is_told_and_the_others_classified(say, files):
     folder, bad = files
     status, out, err = say(bad, folder, "--json")
     assert status == 1
-    assert f"camser: {bad}: not a readable sound file" in err
+    assert f"camser: {bad}: is no recording in a known format" in err
     found = json.loads(out)
     assert len(found) == 2 and found[0]["seconds"] == 10.5
     status, out, _ = say(bad, "--json")

@@ -4,12 +4,12 @@ import numpy as np
 import soundfile
 
 BROKEN = {
-    "text": "not a readable sound file",
-    "empty": "not a readable sound file",
+    "text": "is no recording in a known format",
+    "empty": "is empty; it has 0 bytes",
     "nan": "NaN",
-    "truncated": "truncated",
+    "page": "is a web page",
     "slow": "4000 Hz",
-    "long": "lasts 21 s; allowed: 20 s",
+    "long": "is too long; allowed: 20 s",
 }
 
 
@@ -23,9 +23,8 @@ def broken(kind, folder):
     elif kind == "nan":
         wave[9000] = np.nan
         soundfile.write(path, wave, 16000, subtype="FLOAT")
-    elif kind == "truncated":
-        soundfile.write(path, wave, 16000)
-        path.write_bytes(path.read_bytes()[:20000])
+    elif kind == "page":
+        path.write_text("<!DOCTYPE html><html>", encoding="utf-8")
     elif kind == "slow":
         soundfile.write(path, wave, 4000)
     elif kind == "long":  # and small: the length is checked, not the size

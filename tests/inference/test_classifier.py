@@ -104,9 +104,11 @@ def test_silence_and_single_samples_are_classified(classifier, length, level):
 def test_a_bad_file_is_raised_or_told_and_left_out(classifier, wave_path, tmp_path):
     bad, cut = tmp_path / "bad.wav", tmp_path / "cut.wav"
     bad.write_bytes(b"nothing")
-    cut.write_bytes(wave_path.read_bytes()[:400000])
+    cut.write_bytes(wave_path.read_bytes()[:40])
     mixed = [wave_path, bad, cut, tmp_path / "gone.wav", wave_path]
-    with pytest.raises(AudioError, match=r"bad\.wav: not a readable sound file"):
+    with pytest.raises(
+        AudioError, match=r"bad\.wav: is no recording in a known format; it begins with b'nothing'"
+    ):
         classifier.classify(mixed)
     told = []
     found = list(classifier.stream(mixed, on_error=lambda source, error: told.append(str(error))))
@@ -115,7 +117,9 @@ def test_a_bad_file_is_raised_or_told_and_left_out(classifier, wave_path, tmp_pa
     for prediction in found:
         # In a batch of another size products add in another order.
         assert prediction.probabilities == pytest.approx(alone.probabilities, abs=1e-5)
-    assert ["readable" in told[0], "truncated" in told[1], "no such file" in told[2]] == [True] * 3
+    assert ["no recording" in told[0], "is damaged" in told[1], "no such file" in told[2]] == [
+        True
+    ] * 3
 
 
 def test_predictions_come_as_soon_as_they_are_known(classifier, wave_path):

@@ -63,6 +63,6 @@ def test_more_samples_than_can_be_decoded_are_refused(tmp_path, monkeypatch):
     soundfile.write(path, np.zeros((9000, 8), np.int16), 8000)
     monkeypatch.setattr(analysis, "MAX_VALUES", 70_000)
     model = types.SimpleNamespace(segment_samples=16000)
-    message = r"^many.flac has 9000 samples in 8 channels; allowed: 70000 in all"
+    message = r"^many.flac has more than 70000 samples in all channels"
     with pytest.raises(RequestRefused, match=message):
         analysis.DemoModel(model, Limits(megabytes=1)).classify(str(path))

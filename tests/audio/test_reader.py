@@ -1,7 +1,6 @@
 """Every format, rate and channel count becomes 16 kHz mono; what is broken is refused by name."""
 
 import re
-import struct
 
 import numpy as np
 import pytest
@@ -25,12 +24,6 @@ def write(path, samples, rate=SAMPLE_RATE, **options):
     return path
 
 
-def cut(path, num_bytes):
-    """Drop the file's last bytes."""
-    path.write_bytes(path.read_bytes()[:-num_bytes])
-    return path
-
-
 @pytest.mark.parametrize(
     ("name", "options", "step"),
     [
@@ -47,14 +40,6 @@ def test_what_is_written_is_read_to_one_step_of_the_format(tmp_path, name, optio
     loaded = load(write(tmp_path / name, samples, **options))
     assert loaded.dtype == np.float32 and loaded.shape == samples.shape
     assert np.abs(loaded - samples).max() <= step
-
-
-def test_ogg_is_read_as_well_as_vorbis_keeps_it(tmp_path):
-    samples = sine()
-    loaded = load(write(tmp_path / "a.ogg", samples))
-    assert loaded.dtype == np.float32 and loaded.shape == samples.shape
-    noise_to_signal = np.mean((loaded - samples) ** 2) / np.mean(samples**2)
-    assert noise_to_signal < 10**-2.5  # 25 dB; Vorbis promises no sample
 
 
 @pytest.mark.parametrize("channels", [2, 3])
@@ -94,77 +79,10 @@ def test_a_missing_file_is_named(tmp_path):
             load(path)
 
 
-@pytest.mark.parametrize("name", ["a.wav", "a.flac", "a.txt"])
-@pytest.mark.parametrize("content", [b"", b"RIFF", b"fLaC", noise(500).tobytes()])
-def test_what_is_no_sound_file_is_refused(tmp_path, name, content):
-    path = tmp_path / name
-    path.write_bytes(content)
-    with pytest.raises(AudioError, match=re.escape(f"{path}: not a readable sound file")):
-        load(path)
-
-
-def test_samples_without_a_header_are_refused(tmp_path):
-    path = tmp_path / "a.raw"
-    path.write_bytes(noise(500).tobytes())
-    with pytest.raises(AudioError, match=re.escape(f"{path}: not a readable sound file")):
-        load(path)
-
-
 @pytest.mark.parametrize("name", ["a.wav", "a.ogg"])
 def test_a_file_without_samples_is_refused(tmp_path, name):
     path = write(tmp_path / name, np.zeros(0))
     with pytest.raises(AudioError, match=re.escape(f"{path}: holds no samples")):
-        load(path)
-
-
-@pytest.mark.parametrize("subtype", ["PCM_16", "PCM_24", "FLOAT"])
-@pytest.mark.parametrize("rate", [SAMPLE_RATE, 44100])
-def test_a_truncated_wav_is_refused_with_what_is_missing(tmp_path, subtype, rate):
-    for num_bytes in (1, 2, 500, 1900):
-        path = cut(write(tmp_path / "a.wav", noise(1000), rate, subtype=subtype), num_bytes)
-        with pytest.raises(AudioError, match=r"a\.wav: truncated; \d+ bytes declared, \d+ present"):
-            load(path)
-
-
-def test_a_truncated_flac_is_refused(tmp_path):
-    whole = write(tmp_path / "whole.flac", noise(20000)).read_bytes()
-    path = tmp_path / "cut.flac"
-    for end in [*range(len(whole) - 40, len(whole), 13), *range(0, len(whole) - 1, 2503)]:
-        path.write_bytes(whole[:end])
-        with pytest.raises(AudioError, match=r"cut\.flac"):
-            load(path)
-
-
-@pytest.mark.parametrize("name", ["a.aiff", "a.au", "a.caf", "a.w64", "a.rf64"])
-def test_a_truncated_file_of_another_format_is_refused(tmp_path, name):
-    path = cut(write(tmp_path / name, noise(4000)), 2000)
-    with pytest.raises(AudioError, match=re.escape(name)):
-        load(path)
-
-
-@pytest.mark.parametrize(
-    "declared",
-    [0xFFFFFFFF, 0x7FFFFFFF, 0x7FFFF000],
-    ids=["ffmpeg", "largest", "SoX"],
-)
-def test_a_wav_from_a_pipe_declares_no_length_and_is_read_whole(tmp_path, declared):
-    path = write(tmp_path / "a.wav", noise(1000))
-    whole, content = load(path), bytearray(path.read_bytes())
-    place = content.index(b"data") + 4
-    content[place : place + 4] = struct.pack("<I", declared)
-    path.write_bytes(content)
-    np.testing.assert_array_equal(load(path), whole)
-
-
-@pytest.mark.parametrize("declared", [0, 2**36 - 1], ids=["unknown", "absurd"])
-def test_a_flac_that_does_not_declare_its_length_is_refused(tmp_path, declared):
-    """STREAMINFO ends in 36 bits of total samples; ffmpeg and flac write 0 into a pipe."""
-    path = write(tmp_path / "a.flac", noise(10000))
-    content = bytearray(path.read_bytes())
-    content[21] = content[21] & 0xF0 | declared >> 32
-    content[22:26] = struct.pack(">I", declared & 0xFFFFFFFF)
-    path.write_bytes(content)
-    with pytest.raises(AudioError, match=r"a\.flac"):
         load(path)
 
 

@@ -1,0 +1,166 @@
+"""Read a recording: at once, or in chunks of one size and in bounded memory."""
+
+from __future__ import annotations
+
+import logging
+import os
+from collections.abc import Iterator
+from typing import BinaryIO
+
+import numpy as np
+
+from camser.audio import ffmpeg, libsndfile
+from camser.audio.conversion import AudioError, Warn, convert
+from camser.audio.decoding import DecodeError, UnknownFormatError
+from camser.audio.first_bytes import HEAD_BYTES, describe
+from camser.segments import iter_windows
+
+logger = logging.getLogger(__name__)
+
+
+def load(path: str | os.PathLike, warn: Warn | None = None) -> np.ndarray:
+    """Read a recording to its end; channels are averaged and other rates resampled.
+
+    What the file says about its own length is not trusted.
+
+    Arguments
+    ---------
+    path : str or Path
+        Any format that libsndfile or FFmpeg decodes: WAV, FLAC, MP3, Ogg, m4a, webm, …; a video's
+        sound.
+    warn : callable, optional
+        Called with each oddity that is no error: the file seems to be cut short, damaged packets
+        were skipped, channels cancel each other. By default it is logged.
+
+    Returns
+    -------
+    numpy.ndarray
+        [samples], float32.
+
+    Raises
+    ------
+    AudioError
+        If the file is missing, unreadable or empty, or has no sound; if it holds NaN, infinity or
+        samples beyond all PCM; or if its rate is below 8 kHz or above 1 MHz.
+    """
+    return np.concatenate(list(_iter_samples(path, warn)))
+
+
+def iter_chunks(
+    path: str | os.PathLike, num_samples: int, warn: Warn | None = None
+) -> Iterator[np.ndarray]:
+    """Read a recording of any length in chunks; a few megabytes are in memory at a time.
+
+    The joined chunks equal what ``load`` returns, bit for bit.
+
+    Arguments
+    ---------
+    path, warn
+        As for ``load``.
+    num_samples : int
+        Length of a chunk, at 16 kHz, 1 or more; the last chunk may be shorter.
+
+    Yields
+    ------
+    numpy.ndarray
+        [num_samples], float32.
+
+    Raises
+    ------
+    AudioError
+        As ``load``. An error inside the recording is raised after the chunks before it.
+
+    Example
+    -------
+    >>> import tempfile, soundfile
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     soundfile.write(f"{folder}/a.wav", np.zeros(44100), 44100)
+    ...     [len(chunk) for chunk in iter_chunks(f"{folder}/a.wav", 6000)]
+    [6000, 6000, 4000]
+    """
+    return iter_windows(_iter_samples(path, warn), num_samples, num_samples)
+
+
+def iter_array_chunks(
+    samples: np.ndarray, sample_rate: int, num_samples: int, name: str, warn: Warn | None = None
+) -> Iterator[np.ndarray]:
+    """Cut a recording in memory into chunks, as ``iter_chunks`` does with a file.
+
+    Arguments
+    ---------
+    samples : numpy.ndarray
+        [samples] or [samples, channels], floats in [-1, 1].
+    sample_rate : int
+        In Hz.
+    num_samples : int
+        Length of a chunk, at 16 kHz; the last chunk may be shorter.
+    name : str
+        The recording's name in error messages.
+    warn : callable, optional
+        As for ``load``.
+
+    Raises
+    ------
+    AudioError
+        If it is empty, if it holds samples that ``load`` refuses, or if its rate is below 8 kHz
+        or above 1 MHz.
+    """
+    chunks = iter([(sample_rate, samples.reshape(len(samples), -1))] if len(samples) else [])
+    return iter_windows(convert(name, chunks, warn or _log(name)), num_samples, num_samples)
+
+
+def decode(path: str | os.PathLike, warn: Warn | None = None) -> Iterator[tuple[int, np.ndarray]]:
+    """Decode a recording as it is, to its end, in bounded memory.
+
+    Arguments
+    ---------
+    path, warn
+        As for ``load``.
+
+    Yields
+    ------
+    int
+        The sampling rate in Hz; it may change on the way.
+    numpy.ndarray
+        [samples, channels], floats.
+
+    Raises
+    ------
+    AudioError
+        If the file is missing or unreadable, or cannot be decoded.
+    """
+    if not os.path.isfile(path):
+        raise AudioError(f"{path}: there is no such file, or it is not a regular file")
+    try:
+        with open(path, "rb") as file:
+            yield from _decode(file, warn or _log(path))
+    except DecodeError as error:
+        raise AudioError(f"{path}: {error}") from error
+    except OSError as error:
+        raise AudioError(f"{path}: cannot be read ({error.strerror})") from error
+
+
+def _iter_samples(path: str | os.PathLike, warn: Warn | None) -> Iterator[np.ndarray]:
+    """Yield a recording's chunks at 16 kHz, [samples] each."""
+    warn = warn or _log(path)
+    yield from convert(path, decode(path, warn), warn)
+
+
+def _decode(file: BinaryIO, warn: Warn) -> Iterator[tuple[int, np.ndarray]]:
+    """The sampling rate and the samples of each chunk, by the decoder that knows the format."""
+    head = file.read(HEAD_BYTES)
+    decoders = [ffmpeg.decode, libsndfile.decode]
+    if head.startswith(libsndfile.MAGIC):
+        decoders.reverse()
+    for decode in decoders:
+        file.seek(0)
+        try:
+            yield from decode(file, warn)
+        except UnknownFormatError:
+            continue
+        return
+    raise DecodeError(describe(head))
+
+
+def _log(name: str | os.PathLike) -> Warn:
+    return lambda text: logger.warning("%s: %s", name, text)
