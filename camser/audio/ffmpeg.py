@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import io
+import re
 import struct
 from collections.abc import Iterator
 from typing import Any, BinaryIO, NamedTuple
@@ -20,7 +21,8 @@ CONTAINERS = (
 )
 # Whose declared length is counted; that of others is estimated from the size of the file.
 COUNTED = {"flac", "asf", "mov,mp4,m4a,3gp,3g2,mj2", "matroska,webm"}
-XING = (b"Xing", b"Info", b"VBRI")  # headers of an MP3 that count its frames
+XING = re.compile(rb"(?:Xing|Info)\0\0\0[\x01-\x0f](.{4})", re.DOTALL)  # counts an MP3's frames
+MP3_PADDING = 3  # frames of the encoder's delay and padding
 OGG_PAGE = 2**16  # bytes, at most
 XING_BYTES = 256  # they stand in the first frame
 
@@ -60,7 +62,8 @@ def decode(file: BinaryIO, warn: Warn) -> Iterator[tuple[int, np.ndarray]]:
         warn(f"damaged: {reader.damaged} packets were skipped")
     if container.format.name == "ogg" and not _last_ogg_page(file).is_last:
         warn("has no last page; check that it is complete")
-    warn_if_cut(declared, present, warn)
+    else:
+        warn_if_cut(declared, present, warn)
 
 
 class _Packets:
@@ -100,17 +103,23 @@ def _samples(frame: Any) -> np.ndarray:
 
 def _declared_seconds(container: Any, stream: Any, file: BinaryIO) -> float:
     """The declared length; 0 if there is none, or if it is an estimate."""
-    if container.format.name == "ogg":
+    name = container.format.name
+    if name == "ogg":
         return _last_ogg_page(file).num_samples / stream.rate
-    if container.format.name == "caf":  # FFmpeg's duration is what the file can hold
+    if name == "caf":  # FFmpeg's duration is what the file can hold
         return stream.frames / stream.rate
-    if container.format.name not in COUNTED and not _counts_frames(file):
+    if name == "mp3":
+        size = 1152 if stream.rate >= 32000 else 576
+        return max(0, _xing_frames(file) - MP3_PADDING) * size / stream.rate
+    if name not in COUNTED:
         return 0.0
-    return float(stream.duration * stream.time_base) if stream.duration else 0.0
+    if stream.duration:
+        return float(stream.duration * stream.time_base)
+    return (container.duration or 0) / 1e6
 
 
-def _counts_frames(file: BinaryIO) -> bool:
-    """Whether an MP3's first frame counts its frames."""
+def _xing_frames(file: BinaryIO) -> int:
+    """The number of frames that an MP3's first one declares; 0 if it declares none."""
     position = file.tell()
     file.seek(0)
     head = file.read(10)
@@ -120,7 +129,8 @@ def _counts_frames(file: BinaryIO) -> bool:
         head = b""
     head += file.read(XING_BYTES)
     file.seek(position)
-    return any(name in head for name in XING)
+    found = XING.search(head)
+    return int.from_bytes(found[1], "big") if found else 0
 
 
 class _OggPage(NamedTuple):

@@ -13,8 +13,8 @@ from camser.audio import wav
 from camser.audio.conversion import Warn
 from camser.audio.decoding import UnknownFormatError, warn_if_cut
 
-# How WAV, RF64, Wave64, AIFF, AU, CAF and NIST files begin.
-MAGIC = (b"RIFF", b"RIFX", b"RF64", b"riff", b"FORM", b".snd", b"dns.", b"caff", b"NIST_1A")
+# How WAV, RF64, Wave64, AIFF, AU and NIST files begin.
+MAGIC = (b"RIFF", b"RIFX", b"RF64", b"riff", b"FORM", b".snd", b"dns.", b"NIST_1A")
 CHUNK_FRAMES = 2**14  # frames decoded at a time: about 1 s
 MAX_FRAMES = 2**60  # libsndfile's number of frames where it knows none is about 2 ** 63
 # How libsndfile's log reports a file that is shorter than declared, by format.

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from camser.audio import SAMPLE_RATE, load
-from tests.helpers.encoded import encode, speech_like
+from robustness.fuzzing.encoded import encode, speech_like
 
 # Codec, container, rate, the decoder's delay in samples at 16 kHz that no header declares, and how
 # well the waveform is kept.

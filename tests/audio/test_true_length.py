@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from camser.audio import SAMPLE_RATE, AudioError, load
-from tests.helpers.encoded import encode, speech_like, unknown_length, wav
+from robustness.fuzzing.encoded import encode, speech_like, unknown_length, wav
 
 SAMPLES = speech_like(2.0)
 LIST = b"LIST\x0c\0\0\0INFOIART\0\0\0\0"

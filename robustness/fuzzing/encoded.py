@@ -20,10 +20,10 @@ def speech_like(seconds=2.0, rate=RATE, seed=0):
     return (12000 * (0.3 * voice * syllables + hiss)).astype(np.int16)
 
 
-def encode(samples, codec, form, rate=RATE, channels=1, bit_rate=None):
+def encode(samples, codec, form, rate=RATE, channels=1, bit_rate=None, options=None):
     """A file's bytes: int16 samples in a codec and a container, by FFmpeg."""
     file = io.BytesIO()
-    with av.open(file, "w", format=form) as container:
+    with av.open(file, "w", format=form, options=options or {}) as container:
         stream = container.add_stream(codec, rate=rate)
         stream.layout = {1: "mono", 2: "stereo"}[channels]
         if bit_rate:
@@ -40,14 +40,16 @@ def encode(samples, codec, form, rate=RATE, channels=1, bit_rate=None):
     return file.getvalue()
 
 
-def wav(samples, declared=None, after=b"", riff=None):
+def wav(samples, declared=None, after=b"", riff=None, order="<"):
     """A WAV's bytes, with a declared size of its samples, and bytes after them."""
-    data = samples.astype("<i2").tobytes()
+    data = samples.astype(f"{order}i2").tobytes()
     declared = len(data) if declared is None else declared
-    coding = struct.pack("<4sIHHIIHH", b"fmt ", 16, 1, 1, RATE, 2 * RATE, 2, 16)
-    content = coding + struct.pack("<4sI", b"data", declared) + data + after
+    coding = struct.pack(f"{order}4sIHHIIHH", b"fmt ", 16, 1, 1, RATE, 2 * RATE, 2, 16)
+    content = coding + struct.pack(f"{order}4sI", b"data", declared) + data + after
     riff = 4 + len(content) if riff is None else riff
-    return struct.pack("<4sI4s", b"RIFF", riff, b"WAVE") + content
+    return (
+        struct.pack(f"{order}4sI4s", b"RIFF" if order == "<" else b"RIFX", riff, b"WAVE") + content
+    )
 
 
 def unknown_length(flac, declared=0):
