@@ -6,7 +6,7 @@ import re
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from graphlib import CycleError, TopologicalSorter
-from typing import Any
+from typing import Any, NamedTuple
 
 from ruamel.yaml.scalarbool import ScalarBoolean
 
@@ -28,8 +28,16 @@ REFERENCE = re.compile(r"<(\w[^<>]*)>")
 Place = tuple[str, ...]
 
 
-def apply_overrides(tree: dict, overrides: Mapping, known: Collection[str]) -> dict:
-    """Put overrides into a tree, which is changed and returned.
+class Change(NamedTuple):
+    """A value that an override replaced or added; ``old`` is None where there was none."""
+
+    place: Place
+    old: Any
+    new: Any
+
+
+def apply_overrides(tree: dict, overrides: Mapping, known: Collection[str]) -> list[Change]:
+    """Put overrides into a tree, and return what that changed.
 
     Arguments
     ---------
@@ -46,26 +54,45 @@ def apply_overrides(tree: dict, overrides: Mapping, known: Collection[str]) -> d
         If a key is unknown, at any depth, or a value has another type than the old one.
     """
     known = {*tree, *known}
+    changes: list[Change] = []
     for key, value in overrides.items():
         if key not in known:
             raise SettingsError(f"no setting {key!r}.{did_you_mean(key, known)}")
-        tree[key] = _merged(tree.get(key), value, key)
-    return tree
+        tree[key] = _merged(tree.get(key), value, (str(key),), changes)
+    return changes
 
 
-def _merged(old: Any, new: Any, where: str) -> Any:
+def _merged(old: Any, new: Any, place: Place, changes: list[Change]) -> Any:
     """Merge a table into the old one; an empty table, or another object, replaces it."""
+    where = ".".join(place)
     kind = None if old == "auto" else _kind(old)
     if kind and new is not None and not yaml_tag(new) and _kind(new) != kind:
         raise SettingsError(f"{where} is {new!r:.80}; it must be {kind}")
     tables = isinstance(old, Mapping) and isinstance(new, Mapping) and new
     if not tables or yaml_tag(new) not in ("", yaml_tag(old)):
+        if new != old:
+            changes.append(Change(place, old, new))
         return new
     for key, value in new.items():
-        if not (key in old or yaml_tag(old) or where.split(".")[0] in OPEN_TABLES):
+        if not (key in old or yaml_tag(old) or place[0] in OPEN_TABLES):
             raise SettingsError(f"no setting {key!r} in {where}.{did_you_mean(key, old)}")
-        old[key] = _merged(old.get(key), value, f"{where}.{key}")
+        old[key] = _merged(old.get(key), value, (*place, str(key)), changes)
     return old
+
+
+def leaves(node: Any, place: Place = ()) -> Iterator[Place]:
+    """The places of a tree that hold a value, or an empty table.
+
+    Example
+    -------
+    >>> list(leaves({"a": {"b": 1, "c": {}}}))
+    [('a', 'b'), ('a', 'c')]
+    """
+    if not isinstance(node, Mapping) or not node:
+        yield place
+        return
+    for key, child in node.items():
+        yield from leaves(child, (*place, str(key)))
 
 
 def _kind(value: Any) -> str | None:

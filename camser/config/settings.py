@@ -3,15 +3,13 @@
 HyperPyYAML checks only the top level of overrides and ignores keys that nothing uses. Here a
 misspelled key is an error that names the nearest valid one, in the file and on the command line.
 
-A YAML may begin with ``include: other.yaml``, or with a list of files. It then overrides that
-file, and each file of the list overrides those before it, like overrides of the command line.
-
 A YAML may also hold ``variants``, overrides by name. ``--variant=NAME`` applies those of NAME.
 """
 
 from __future__ import annotations
 
 import math
+import os
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -27,25 +25,22 @@ from ruamel.yaml.scalarbool import ScalarBoolean
 from speechbrain.utils.run_opts import RunOptions
 
 from camser.config.command_line import RUN_OPTIONS, SettingsError, split_arguments
+from camser.config.includes import PARSER_ERRORS, load_yaml, merge_files, read_files, reason
 from camser.config.overrides import (
+    Place,
     apply_overrides,
     check_references,
     check_tree_size,
+    leaves,
     references,
     variant_overrides,
     yaml_tag,
 )
 from camser.config.schema import KEYS, Recipe
 from camser.registry import did_you_mean
-from camser.runtime.safe_io import mismatch, read_text
+from camser.runtime.safe_io import mismatch
 
 COMMENT = re.compile(r"(^|\s)#")
-MAX_YAML = 2**20  # largest size of a YAML, in bytes
-# ruamel.yaml and HyperPyYAML raise these, besides their own errors, for unexpected input.
-PARSER_ERRORS = (
-    ArithmeticError, AssertionError, AttributeError, LookupError, NotImplementedError, OSError,
-    RecursionError, TypeError, ValueError,
-)  # fmt: skip
 KNOWN = KEYS | RUN_OPTIONS | {"variants"}
 # Run options that affect a result: they are added to the recipe that a run stores.
 RESULT_RUN_OPTIONS = (
@@ -65,14 +60,17 @@ class Settings(NamedTuple):
         Its plain values, references resolved; an object to build is {tag: arguments}.
     run_opts : RunOptions
         SpeechBrain's run options.
-    variants : list of str
-        The names of the YAML's variants.
+    variants : dict of str to str
+        The YAML's variants by name, and the file that each is from.
+    overridden : list of str
+        Where several files are combined, lines that say which overrides what of which.
     """
 
     text: str
     values: dict[str, Any]
     run_opts: RunOptions
-    variants: list[str]
+    variants: dict[str, str]
+    overridden: list[str]
 
     def with_values(self, **numbers: int) -> dict[str, Any]:
         """The values with other numbers for some keys, e.g. for the runs of a sweep."""
@@ -82,27 +80,32 @@ class Settings(NamedTuple):
 def read_arguments(argv: Sequence[str], recipe_folder: str | Path = ".") -> Settings:
     """Read a command line: a YAML, SpeechBrain's run options, and overrides ``--key=value``.
 
+    ``--include FILE …`` adds YAMLs, each of which overrides those before it.
+
     Arguments
     ---------
     argv : sequence of str
         Without the program's name.
     recipe_folder : str or Path
-        Second folder to search for the YAML, after the current one.
+        Second folder to search for the YAMLs, after the current one.
 
     Raises
     ------
     SettingsError
         If the YAML is missing or unreadable, a key is unknown, or a value is not allowed.
     """
-    rest, overrides = split_arguments(argv)
+    rest, overrides, included = split_arguments(argv)
     path, run_opts, unknown = RunOptions.from_command_line_args(rest)
     if unknown:
         raise SettingsError(
             f'not understood: {unknown!r}; settings are --key=value, lists --key="[a, b]"; one '
             f"YAML comes first, and flags such as --debug take no value"
         )
-    referred: set[str] = set()
-    tree = _read(_find(Path(path), Path(recipe_folder)), referred)
+    paths = [_find(Path(name), Path(recipe_folder)) for name in (path, *included)]
+    files = read_files(paths)
+    referred = {place[0] for file in files for _, place in references(file.tree)}
+    tree, sources, overridden = merge_files(files, KNOWN | referred)
+    is_chain = len(paths) == 1 and all(file.num_included < 2 for file in files)
     requested = {key: _parse_value(value, f"--{key}") for key, value in overrides.items()}
     variants = requested.pop("variants", tree.pop("variants", None)) or {}
     apply_overrides(tree, variant_overrides(variants, requested.get("variant")), KNOWN | referred)
@@ -120,7 +123,15 @@ def read_arguments(argv: Sequence[str], recipe_folder: str | Path = ".") -> Sett
     values = _plain_values(text)
     if problem := mismatch(values, Recipe, "the recipe"):
         raise SettingsError(problem)
-    return Settings(text, values, run_opts, list(variants))
+    return Settings(
+        text, values, run_opts, _variant_sources(variants, sources), [] if is_chain else overridden
+    )
+
+
+def _variant_sources(variants: Mapping, sources: Mapping[Place, str]) -> dict[str, str]:
+    """The file that each variant is from; of more than one, the file of its first value."""
+    firsts = {name: next(leaves(table, ("variants", name))) for name, table in variants.items()}
+    return {name: sources.get(first, "the command line") for name, first in firsts.items()}
 
 
 @contextmanager
@@ -138,63 +149,20 @@ def explain_build_errors() -> Iterator[None]:
 
 def _find(path: Path, recipe_folder: Path) -> Path:
     for candidate in (path, recipe_folder / path):
-        if candidate.is_file():
+        if os.path.isfile(candidate):  # false for a name that no file can have
             return candidate
     yamls = sorted(str(p.relative_to(recipe_folder)) for p in recipe_folder.glob("hparams/*.yaml"))
     raise SettingsError(
-        f"{path}: no such file, from the current folder or {recipe_folder}; the recipe has: "
-        f"{', '.join(yamls)}"
+        f"{path!s:.200}: no such file, from the current folder or {recipe_folder}; the recipe "
+        f"has: {', '.join(yamls)}"
     )
-
-
-def _read(path: Path, referred: set[str], seen: tuple[Path, ...] = ()) -> dict:
-    """The file merged into the files it includes; ``referred`` collects the keys they refer to."""
-    if path.resolve() in seen:
-        raise SettingsError(f"{path} includes itself")
-    try:
-        text = read_text(path, MAX_YAML)
-    except (OSError, ValueError) as error:
-        raise SettingsError(f"{path} cannot be read: {error}") from error
-    tree = _parse(text, str(path))
-    referred |= {setting[0] for _, setting in references(tree)}
-    if "include" not in tree:
-        return tree
-    names = tree.pop("include")
-    names = [names] if isinstance(names, str) else names
-    if problem := mismatch(names, list[str], "include"):
-        raise SettingsError(f"{path}: {problem}, of files")
-    base: dict = {}
-    for name in names:
-        more = _read(path.parent / name, referred, (*seen, path.resolve()))
-        base = apply_overrides(base, more, KNOWN | referred) if base else more
-    return apply_overrides(base, tree, KNOWN | referred)
-
-
-def _parse(text: str, where: str) -> dict:
-    tree = _load(text, where)
-    if tree is not None and not isinstance(tree, dict):
-        raise SettingsError(f"{where}: must be a mapping of keys to values, not {tree!r:.80}")
-    return tree or {}
 
 
 def _parse_value(text: str, where: str) -> Any:
     """A value of the command line. Text is not cut where YAML would see a comment."""
-    value = _load(text, where)
+    value = load_yaml(text, where)
     is_text = isinstance(value, (str, int, float, NoneType)) and text.lstrip()[:1] not in "'\""
     return text if is_text and COMMENT.search(text) else value
-
-
-def _load(text: str, where: str) -> Any:
-    try:
-        tree = YAML().load(text)
-    except (YAMLError, *PARSER_ERRORS) as error:
-        raise SettingsError(f"{where}: not valid YAML: {_reason(error)}") from error
-    check_tree_size(tree, where)
-    return tree
-
-
-def _reason(error: Exception) -> str:
-    return str(error) or type(error).__name__
 
 
 def _plain_values(text: str, overrides: Mapping[str, Any] | None = None) -> dict[str, Any]:
@@ -204,7 +172,7 @@ def _plain_values(text: str, overrides: Mapping[str, Any] | None = None) -> dict
         placeholder = re.match(r"'(\w+)' is a !PLACEHOLDER", str(error))
         if placeholder:
             raise SettingsError(f"{placeholder[1]} is not set; give --{placeholder[1]}=…") from None
-        raise SettingsError(f"the recipe cannot be resolved: {_reason(error)}") from error
+        raise SettingsError(f"the recipe cannot be resolved: {reason(error)}") from error
     check_tree_size(resolved, "the recipe")
     return {key: _plain(value) for key, value in resolved.items() if not key.startswith("__")}
 

@@ -7,7 +7,8 @@ The YAML is the paper's system (Zou et al., ICASSP 2022). Any of its keys can be
 
     … --fold=3 --modalities="[mfcc, wav2vec2]" --fusion=concat --seed=2
 
-and SpeechBrain's run options work as in every recipe (--device, --precision=bf16, --debug, …).
+Other YAMLs can override it, in their order: --include hparams/ablation.yaml mine.yaml.
+SpeechBrain's run options work as in every recipe (--device, --precision=bf16, --debug, …).
 On several GPUs: torchrun --nproc_per_node=N recipes/IEMOCAP/train.py hparams/camser.yaml …
 
 An interrupted run resumes when the same command is given again.

@@ -85,7 +85,7 @@ def test_null_replaces_a_number_and_clears_included_variants(tmp_path):
     own = tmp_path / "own.yaml"
     own.write_text(f"include: {FUSIONS}\nvariants:\nencoders: {{mfcc: {{num_layers: null}}}}\n")
     settings = read("--variant=mine", recipe=str(own))
-    assert settings.variants == [] and settings.values["variant"] == "mine"
+    assert settings.variants == {} and settings.values["variant"] == "mine"
     assert settings.values["encoders"]["mfcc"]["num_layers"] is None
 
 

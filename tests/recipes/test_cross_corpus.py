@@ -80,7 +80,7 @@ def test_the_recipe_keeps_targets_apart_and_shares_what_is_prepared():
 
 
 @pytest.mark.parametrize("recipe", ["camser", "frozen"])
-def test_without_folders_the_recipe_says_what_to_give(scans, monkeypatch, recipe, tmp_path):
+def test_without_folders_the_recipe_says_what_to_give(scans, monkeypatch, recipe, tmp_path, capsys):
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(sys, "argv", ["train.py", f"hparams/{recipe}.yaml"])
     with pytest.raises(SystemExit) as caught:
@@ -88,3 +88,5 @@ def test_without_folders_the_recipe_says_what_to_give(scans, monkeypatch, recipe
     assert "error: data_folder is None; it must be a table" in str(caught.value)
     assert '--data_folder="{iemocap: …, emodb: …, ravdess: …}"' in str(caught.value)
     assert not list(tmp_path.iterdir())
+    combined = "settings are from" in capsys.readouterr().out
+    assert combined == (recipe == "frozen")  # of two files, so it says what overrides what

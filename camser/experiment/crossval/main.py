@@ -5,8 +5,8 @@ from __future__ import annotations
 import statistics
 import sys
 import time
-from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import closing
 from datetime import timedelta
 from pathlib import Path
@@ -14,7 +14,7 @@ from typing import Any
 
 import torch
 
-from camser.config.settings import SettingsError, read_arguments
+from camser.config.settings import Settings, SettingsError, read_arguments
 from camser.data.folds import selection_note
 from camser.data.prepare import CorpusScanner
 from camser.evaluation.results import ResultsError
@@ -41,9 +41,11 @@ def main(scan: CorpusScanner | Mapping[str, CorpusScanner], recipe_folder: str |
     tolerate_broken_pipe()
     with exit_with_message(ValueError):
         options, arguments = read_options(sys.argv[1:])
-        print("checking existing runs …", flush=True)
+        settings = read_arguments(arguments, recipe_folder)
+        num_gpus = _num_gpus(settings.run_opts["device"])
+        lines = [*settings.overridden, *_variants_line(settings, options.variants)]
+        print(*lines, "checking existing runs …", sep="\n", flush=True)
         jobs = plan_jobs(options, arguments, scan, Path(recipe_folder))
-        num_gpus = _num_gpus(arguments, recipe_folder)
         share = resources(options, num_gpus)
         todo = [job for job in jobs if _finished_results(job) is None]
     print(f"{len(jobs)} runs, {len(jobs) - len(todo)} of them already finished", flush=True)
@@ -63,8 +65,17 @@ def main(scan: CorpusScanner | Mapping[str, CorpusScanner], recipe_folder: str |
         sys.exit(f"{len(failed)} of {len(jobs)} runs failed:{lines}")
 
 
-def _num_gpus(arguments: Sequence[str], recipe_folder: str | Path) -> int:
-    device = str(read_arguments(arguments, recipe_folder).run_opts["device"])
+def _variants_line(settings: Settings, chosen: Sequence[str] | None) -> Iterator[str]:
+    """How many variants run, and from which files: a YAML inherits those of what it includes."""
+    sources = settings.variants
+    counts = Counter(sources[name] for name in dict.fromkeys(chosen or sources) if name in sources)
+    if counts:
+        advice = "; --variants selects, and `variants: null` in a YAML removes included ones"
+        listed = ", ".join(f"{number} from {file}" for file, number in counts.items())
+        yield f"variants: {listed}{'' if chosen else advice}"
+
+
+def _num_gpus(device: str) -> int:
     kind, _, number = device.partition(":")
     if number:
         raise SettingsError(

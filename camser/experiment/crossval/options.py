@@ -36,8 +36,8 @@ def read_options(argv: Sequence[str]) -> tuple[argparse.Namespace, list[str]]:
     parser = argparse.ArgumentParser(
         description="Cross-validation of a recipe: all folds x seeds x variants. All other "
         "arguments are the recipe's, as for train.py. Finished runs are not repeated.",
-        usage="%(prog)s RECIPE.yaml [--variants NAME …] [--folds N …] [--seeds N …] "
-        "[--key=value …]",
+        usage="%(prog)s RECIPE.yaml [--include FILE …] [--variants NAME …] [--folds N …] "
+        "[--seeds N …] [--key=value …]",
         allow_abbrev=False,
     )
     parser.add_argument("--variants", nargs="+", metavar="NAME", help="variants; all by default")

@@ -131,3 +131,25 @@ def test_planning_ends_for_a_signal(sweep, iemocap, listening, monkeypatch):
     with pytest.raises(SystemExit) as ended:
         sweep(TINY)
     assert ended.value.code == 130
+
+
+def test_it_says_how_many_variants_are_from_which_file(sweep, capsys, tmp_path):
+    small = f"include: {TINY}\nmodalities: [spectrogram]\nfusion: concat\n"
+    (tmp_path / "base.yaml").write_text(small + "variants: {x: {}, y: {}}\n")
+    (tmp_path / "more.yaml").write_text("include: base.yaml\nvariants: {z: {}}\n")
+    (tmp_path / "none.yaml").write_text("include: base.yaml\nvariants: null\n")
+
+    def told(*arguments):
+        assert sweep(*arguments, "--folds", "0", "1", "--dry_run") == []
+        return capsys.readouterr().out
+
+    whole = told("more.yaml")
+    assert "variants: 2 from base.yaml, 1 from more.yaml; --variants selects" in whole
+    assert "6 runs" in whole and "settings are from" not in whole
+    assert "variants: 1 from base.yaml\n" in told("more.yaml", "--variants", "x")
+    none = told("none.yaml")
+    assert "variants:" not in none and "2 runs" in none
+    combined = told("none.yaml", "--include", "more.yaml")
+    assert "2 runs" in combined and "variants: 1 from more.yaml" in combined
+    assert "base.yaml, then none.yaml, then more.yaml\n" in combined
+    assert "more.yaml overrides none.yaml: variants\n" in combined
