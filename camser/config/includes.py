@@ -1,9 +1,10 @@
 """Read a YAML and the files that it includes, and merge them in order.
 
-A YAML may begin with ``include: other.yaml``, or with a list of files. They come before it, in
-their order, each after the files that it includes itself; a later file overrides what it says, as
-an override of the command line does. A file that several include counts once, where it comes
-first, so that a later file of a list resets nothing that it does not say itself.
+A YAML may begin with ``include: other.yaml``, or with a list of files: paths from its own folder,
+or ``camser:IEMOCAP/hparams/camser.yaml`` for a file of the recipes that ship. They come before it,
+in their order, each after the files that it includes itself. A later file overrides the keys that
+it has, as the command line does. A file that several include, or a copy of it, counts once,
+where it comes first: a later file of a list resets nothing that it does not say itself.
 """
 
 from __future__ import annotations
@@ -18,6 +19,8 @@ from ruamel.yaml.error import YAMLError
 
 from camser.config.command_line import SettingsError
 from camser.config.overrides import Place, apply_overrides, check_tree_size, leaves
+from camser.config.recipes import PREFIX, RECIPES, yaml_names
+from camser.registry import did_you_mean
 from camser.runtime.safe_io import mismatch, read_text
 
 MAX_YAML = 2**20  # largest size of a YAML, in bytes
@@ -34,7 +37,7 @@ class YamlFile(NamedTuple):
     Arguments
     ---------
     name : str
-        Its path, from the current folder where it lies there.
+        Its path from the current folder, ``camser:…`` of a recipe that ships, or its full path.
     tree : dict
         What it says itself.
     num_included : int
@@ -54,22 +57,22 @@ def read_files(paths: Iterable[Path]) -> list[YamlFile]:
     SettingsError
         If a file cannot be read, is no mapping, or includes itself.
     """
-    files: dict[Path, YamlFile] = {}
+    files: dict[Path | str, YamlFile] = {}
     for path in paths:
         _read(path, files, ())
     return list(files.values())
 
 
-def _read(path: Path, files: dict[Path, YamlFile], including: tuple[Path, ...]) -> None:
+def _read(path: Path, files: dict[Path | str, YamlFile], including: tuple[Path, ...]) -> None:
     absolute = path.resolve()
     if absolute in including:
         raise SettingsError(f"{path} includes itself")
-    if absolute in files:
-        return
     try:
         text = read_text(path, MAX_YAML)
     except (OSError, ValueError) as error:
         raise SettingsError(f"{path} cannot be read: {error}") from error
+    if files.keys() & {absolute, text}:
+        return
     tree = load_yaml(text, str(path))
     if tree is not None and not isinstance(tree, dict):
         raise SettingsError(f"{path}: must be a mapping of keys to values, not {tree!r:.80}")
@@ -78,13 +81,34 @@ def _read(path: Path, files: dict[Path, YamlFile], including: tuple[Path, ...]) 
     if problem := mismatch(names, list[str], "include"):
         raise SettingsError(f"{path}: {problem}, of files")
     for name in names:
-        _read(path.parent / name, files, (*including, absolute))
-    files[absolute] = YamlFile(_shown(absolute), tree or {}, len(names))
+        _read(yaml_path(name, path.parent), files, (*including, absolute))
+    # A copy that includes nothing is the same file, wherever it lies.
+    files[absolute if names else text] = YamlFile(_shown(absolute), tree or {}, len(names))
+
+
+def yaml_path(name: str, folder: Path) -> Path:
+    """The path of a YAML: ``camser:PATH`` among the recipes that ship, or a path from a folder.
+
+    Raises
+    ------
+    SettingsError
+        If no recipe that ships has the file.
+    """
+    if not name.startswith(PREFIX):
+        return folder / name
+    names = yaml_names()
+    if name not in names:
+        raise SettingsError(
+            f"{name:.200}: no such file; camser has: {', '.join(names)}.{did_you_mean(name, names)}"
+        )
+    return RECIPES / name.removeprefix(PREFIX)
 
 
 def _shown(path: Path) -> str:
-    here = Path.cwd()
-    return str(path.relative_to(here) if path.is_relative_to(here) else path)
+    if path.is_relative_to(Path.cwd()):
+        return str(path.relative_to(Path.cwd()))
+    recipes = RECIPES.resolve()
+    return f"{PREFIX}{path.relative_to(recipes)}" if path.is_relative_to(recipes) else str(path)
 
 
 class MergedFiles(NamedTuple):

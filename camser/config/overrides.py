@@ -70,7 +70,7 @@ def _merged(old: Any, new: Any, place: Place, changes: list[Change]) -> Any:
         raise SettingsError(f"{where} is {new!r:.80}; it must be {kind}")
     tables = isinstance(old, Mapping) and isinstance(new, Mapping) and new
     if not tables or yaml_tag(new) not in ("", yaml_tag(old)):
-        if new != old:
+        if not _is_same(old, new):
             changes.append(Change(place, old, new))
         return new
     for key, value in new.items():
@@ -78,6 +78,14 @@ def _merged(old: Any, new: Any, place: Place, changes: list[Change]) -> Any:
             raise SettingsError(f"no setting {key!r} in {where}.{did_you_mean(key, old)}")
         old[key] = _merged(old.get(key), value, (*place, str(key)), changes)
     return old
+
+
+def _is_same(old: Any, new: Any) -> bool:
+    """Whether two YAML nodes are equal; ruamel.yaml compares no tags and no references."""
+    if isinstance(old, list) and isinstance(new, list):
+        return len(old) == len(new) and all(map(_is_same, old, new))
+    value = getattr(old, "value", old) == getattr(new, "value", new)
+    return value and yaml_tag(old) == yaml_tag(new)
 
 
 def leaves(node: Any, place: Place = ()) -> Iterator[Place]:

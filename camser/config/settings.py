@@ -25,7 +25,14 @@ from ruamel.yaml.scalarbool import ScalarBoolean
 from speechbrain.utils.run_opts import RunOptions
 
 from camser.config.command_line import RUN_OPTIONS, SettingsError, split_arguments
-from camser.config.includes import PARSER_ERRORS, load_yaml, merge_files, read_files, reason
+from camser.config.includes import (
+    PARSER_ERRORS,
+    load_yaml,
+    merge_files,
+    read_files,
+    reason,
+    yaml_path,
+)
 from camser.config.overrides import (
     Place,
     apply_overrides,
@@ -87,7 +94,8 @@ def read_arguments(argv: Sequence[str], recipe_folder: str | Path = ".") -> Sett
     argv : sequence of str
         Without the program's name.
     recipe_folder : str or Path
-        Second folder to search for the YAMLs, after the current one.
+        Second folder to search for the YAMLs, after the current one. ``camser:…`` is a file of the
+        recipes that ship.
 
     Raises
     ------
@@ -101,7 +109,7 @@ def read_arguments(argv: Sequence[str], recipe_folder: str | Path = ".") -> Sett
             f'not understood: {unknown!r}; settings are --key=value, lists --key="[a, b]"; one '
             f"YAML comes first, and flags such as --debug take no value"
         )
-    paths = [_find(Path(name), Path(recipe_folder)) for name in (path, *included)]
+    paths = [_find(name, Path(recipe_folder)) for name in (path, *included)]
     files = read_files(paths)
     referred = {place[0] for file in files for _, place in references(file.tree)}
     tree, sources, overridden = merge_files(files, KNOWN | referred)
@@ -147,13 +155,14 @@ def explain_build_errors() -> Iterator[None]:
         raise SettingsError(f"the recipe cannot be built: {error}") from error
 
 
-def _find(path: Path, recipe_folder: Path) -> Path:
-    for candidate in (path, recipe_folder / path):
+def _find(name: str, recipe_folder: Path) -> Path:
+    for folder in (Path(), recipe_folder):
+        candidate = yaml_path(name, folder)
         if os.path.isfile(candidate):  # false for a name that no file can have
             return candidate
     yamls = sorted(str(p.relative_to(recipe_folder)) for p in recipe_folder.glob("hparams/*.yaml"))
     raise SettingsError(
-        f"{path!s:.200}: no such file, from the current folder or {recipe_folder}; the recipe "
+        f"{name:.200}: no such file, from the current folder or {recipe_folder}; the recipe "
         f"has: {', '.join(yamls)}"
     )
 

@@ -34,6 +34,24 @@ def test_a_file_resets_nothing_that_only_its_own_base_says(write):
     assert own.values["encoders"]["wav2vec2"]["source"] is None  # the demo's: no download
 
 
+def test_a_copy_of_a_base_counts_once_too_unless_it_is_changed(write):
+    copy = (IEMOCAP / "hparams/camser.yaml").read_text()
+    write(camser=copy, more="include: camser.yaml\nvariants: {x: {}}")
+    assert read(DEMO, "--include", "more.yaml").values == read(DEMO).values
+    write(camser=copy + "\n")
+    changed = read(DEMO, "--include", "more.yaml")
+    assert changed.values["number_of_epochs"] == 100
+    (line,) = [line for line in changed.overridden if "camser.yaml overrides" in line]
+    assert "/hparams/demo.yaml: variant, " in line and "number_of_epochs" in line
+
+
+def test_a_recipe_that_ships_is_included_by_its_name_from_anywhere(write):
+    write(own="include: camser:EmoDB/hparams/camser.yaml\nseed: 5")
+    values = read("own.yaml", "--include", "camser:frozen.yaml").values
+    assert (values["corpus"], values["variant"], values["seed"]) == ("emodb", "frozen", 5)
+    assert values == read("camser:EmoDB/hparams/frozen.yaml", "--seed=5").values
+
+
 def test_include_on_the_command_line_is_a_list_in_a_file(write):
     write(
         own=f"include: [{IEMOCAP / DEMO}, {IEMOCAP / ABLATION}, a.yaml]",
@@ -51,7 +69,7 @@ def test_what_overrides_what_is_said_where_files_are_combined(write):
         base=base.read_text(),
         a="include: base.yaml\nencoders: {mfcc: {hidden_size: 3}, own: {plugin: p}}\nseed: 1234",
         b="encoders: {mfcc: {hidden_size: 4, num_layers: 1}}\nmerge_labels: {}",
-        c="opt_class: !name:torch.optim.SGD {momentum: 0.9}\nvariants: {x: {seed: 1}}",
+        c="opt_class: !name:torch.optim.Adam {weight_decay: 0.01, fused: true}\nvariants: {x: {}}",
     )
     assert read("a.yaml").overridden == []
     assert read("a.yaml", "--include", "b.yaml", "c.yaml").overridden == [
@@ -83,6 +101,11 @@ def test_a_variant_is_known_by_the_file_that_it_is_from(write):
         (["--include="], "--include has no value"),
         (["--include", "--fold=1"], "--include has no value"),
         (["--include", "no.yaml"], r"^no\.yaml: no such file.*hparams/demo\.yaml"),
+        (
+            ["--include", "camser:no.yaml"],
+            r"^camser:no\.yaml: no such file; camser has: camser:C",
+        ),
+        (["--include", "camser:../setup.cfg"], r"^camser:\.\./setup\.cfg: no such file"),
         (["--include", "typo.yaml"], "no setting 'batch_sise'.*'batch_size'"),
         (["--include", "kind.yaml"], "batch_size is 'many'; it must be a number"),
         (["--include", "x" * 5000], "no such file"),

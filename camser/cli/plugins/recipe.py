@@ -11,8 +11,9 @@ from hyperpyyaml import load_hyperpyyaml, resolve_references
 from ruamel.yaml import YAML
 from ruamel.yaml.error import YAMLError
 
-import camser
 from camser.build import MODEL_KEYS, validate_model_config
+from camser.config.includes import yaml_path
+from camser.config.recipes import RECIPES, yaml_names
 from camser.config.settings import Settings, SettingsError, explain_build_errors, read_arguments
 from camser.model import EmotionHead, UtteranceEncoder
 from camser.runtime.messages import one_line
@@ -48,7 +49,6 @@ def read_params(text: str | None) -> dict[str, Any]:
     return params
 
 
-RECIPES = Path(camser.__file__).parent.parent / "recipes"  # in a checkout; a wheel has none
 BUILT = ("embedding_model", "classifier")
 WITHOUT_WEIGHTS = (
     "If weights are missing, describe it with random ones: "
@@ -107,13 +107,13 @@ def build(settings: Settings) -> tuple[UtteranceEncoder, EmotionHead]:
     return model, head
 
 
-def _find(path: str) -> Path:
-    if Path(path).is_file():
-        return Path(path)
-    matches = [p for f in (RECIPES, *sorted(RECIPES.glob("*"))) if (p := f / path).is_file()]
+def _find(name: str) -> Path:
+    if (path := yaml_path(name, Path())).is_file():
+        return path
+    matches = [p for f in (RECIPES, *sorted(RECIPES.glob("*"))) if (p := f / name).is_file()]
     if len(matches) == 1:
         return matches[0]
-    offered = matches or sorted(RECIPES.glob("*/hparams/*.yaml"))
-    names = ", ".join(str(p.relative_to(RECIPES.parent)) for p in offered)
+    suffix = f"/{name}" if matches else ""
+    offered = [shipped for shipped in yaml_names() if shipped.endswith(suffix)]
     problem = "several recipes have it" if matches else "no such file, from here or in a recipe"
-    raise SettingsError(f"{path}: {problem}" + (f"; give one of: {names}" if names else ""))
+    raise SettingsError(f"{name}: {problem}; give one of: {', '.join(offered)}")
