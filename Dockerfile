@@ -15,8 +15,9 @@ FROM python:3.11-slim AS service
 
 ARG PIP_EXTRA_INDEX_URL=""
 WORKDIR /srv/camser
-COPY setup.cfg pyproject.toml constraints.txt README.md LICENSE ./
+COPY setup.cfg setup.py pyproject.toml constraints.txt README.md LICENSE ./
 COPY camser ./camser
+COPY recipes ./recipes
 RUN PIP_EXTRA_INDEX_URL="$PIP_EXTRA_INDEX_URL" \
     pip install --no-cache-dir --constraint constraints.txt ".[demo]"
 RUN useradd --create-home --shell /usr/sbin/nologin camser && mkdir /model

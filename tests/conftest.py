@@ -6,7 +6,6 @@ import itertools
 import os
 import shutil
 import signal
-import subprocess
 import sys
 import tempfile
 from pathlib import Path
@@ -22,7 +21,8 @@ from camser import audio
 from camser.data.synthetic import synthesize_corpus
 from camser.runtime.signals import HANDLED, SIGNALS
 from tests.helpers.fake_distributions import installed
-from tests.helpers.recipe_runs import ROOT, TINY, close_logs, load_module, start_run
+from tests.helpers.recipe_runs import TINY, close_logs, load_module, start_run
+from tests.helpers.source_copy import build, copy_source
 
 pytest_plugins = ["tests.helpers.hub_fixtures"]
 
@@ -83,17 +83,9 @@ def once(tmp_path_factory):
 
 @pytest.fixture(scope="session")
 def wheel(once):
-    """camser's wheel, built from a copy: pip leaves files where it builds, and wheels hold them."""
-
-    def build(folder):
-        source = folder / "source"
-        shutil.copytree(ROOT / "camser", source / "camser")
-        for name in ("setup.cfg", "pyproject.toml", "README.md", "LICENSE"):
-            shutil.copy(ROOT / name, source)
-        pip = [sys.executable, "-m", "pip", "--quiet", "wheel", "--no-deps", "--no-build-isolation"]
-        subprocess.run([*pip, "-w", folder, source], check=True)
-
-    (built,) = once("wheel", build).glob("camser-*.whl")
+    """camser's wheel."""
+    folder = once("wheel", lambda folder: build("wheel", copy_source(folder / "source"), folder))
+    (built,) = folder.glob("camser-*.whl")
     return built
 
 

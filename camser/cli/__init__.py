@@ -7,6 +7,7 @@ import sys
 from collections.abc import Sequence
 
 from camser.cli.plugins.commands import add_parser as add_plugins_parser
+from camser.cli.recipes import add_parser as add_recipes_parser
 from camser.runtime.exit import exit_with_message, handle_output_errors
 from camser.runtime.resource_errors import raise_with_memory_advice
 
@@ -93,6 +94,7 @@ def _parser() -> argparse.ArgumentParser:
     demo.add_argument("--device", help="cpu, cuda, cuda:1; by default a GPU if there is one")
     demo.set_defaults(run=_demo)
 
+    add_recipes_parser(commands)
     add_plugins_parser(commands)
     return parser
 
