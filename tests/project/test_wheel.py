@@ -23,6 +23,9 @@ def test_the_wheel_alone_lists_the_built_in_plugins(wheel, tmp_path):
     assert "no plugin 'mfcc'; installed: mfcc_bilstm" in failed.stderr
     new = ["plugins", "new", "prosody", "--kind", "encoder"]  # its templates ship
     subprocess.run([environment / "bin/camser", *new], check=True, cwd=tmp_path)
+    copy = [environment / "bin/camser", "recipes", "copy", "EmoDB"]
+    subprocess.run(copy, check=True, cwd=tmp_path, capture_output=True)
+    assert (tmp_path / "EmoDB/emodb_prepare.py").is_file()
     for name in ("py.typed", "export/model_card.md.jinja"):
         assert list(environment.glob(f"lib/python*/site-packages/camser/{name}")), name
     (report,) = environment.glob("lib/python*/site-packages/camser/evaluation/report/templates")
