@@ -147,11 +147,11 @@ def _report(arguments: argparse.Namespace) -> None:
 
 
 def _export(arguments: argparse.Namespace) -> None:
-    import yaml
-
+    from camser.config.values import parse_value
     from camser.export.export_run import export_run
 
-    data_folder = yaml.safe_load(arguments.data_folder or "null")  # a mapping for several corpora
+    # A mapping for several corpora.
+    data_folder = parse_value(arguments.data_folder or "null", "--data-folder", "safe")
     folders = arguments.run_folder, arguments.folder, data_folder
     formats = {"onnx": arguments.onnx, "int8": arguments.int8}
     folder = export_run(*folders, verified=not arguments.no_verify, **formats)

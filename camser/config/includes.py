@@ -12,23 +12,16 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Sequence
 from pathlib import Path
-from typing import Any, NamedTuple
-
-from ruamel.yaml import YAML
-from ruamel.yaml.error import YAMLError
+from typing import NamedTuple
 
 from camser.config.command_line import SettingsError
-from camser.config.overrides import Place, apply_overrides, check_tree_size, leaves
+from camser.config.overrides import Place, apply_overrides, leaves
 from camser.config.recipes import PREFIX, RECIPES, yaml_names
+from camser.config.values import load_yaml
 from camser.registry import did_you_mean
 from camser.runtime.safe_io import mismatch, read_text
 
 MAX_YAML = 2**20  # largest size of a YAML, in bytes
-# ruamel.yaml and HyperPyYAML raise these, besides their own errors, for unexpected input.
-PARSER_ERRORS = (
-    ArithmeticError, AssertionError, AttributeError, LookupError, NotImplementedError, OSError,
-    RecursionError, TypeError, ValueError,
-)  # fmt: skip
 
 
 class YamlFile(NamedTuple):
@@ -158,31 +151,3 @@ def merge_files(files: Sequence[YamlFile], known: Collection[str]) -> MergedFile
             f"{file.name} overrides {name}: {', '.join(keys)}" for name, keys in overridden.items()
         ]
     return MergedFiles(tree, sources, lines)
-
-
-def load_yaml(text: str, where: str) -> Any:
-    """The content of a YAML, with its comments, tags and references.
-
-    Arguments
-    ---------
-    text : str
-        The YAML.
-    where : str
-        What to call it in an error.
-
-    Raises
-    ------
-    SettingsError
-        If it is not valid, or too large once its aliases are expanded.
-    """
-    try:
-        tree = YAML().load(text)
-    except (YAMLError, *PARSER_ERRORS) as error:
-        raise SettingsError(f"{where}: not valid YAML: {reason(error)}") from error
-    check_tree_size(tree, where)
-    return tree
-
-
-def reason(error: Exception) -> str:
-    """What an error says, or its name if it says nothing."""
-    return str(error) or type(error).__name__

@@ -15,7 +15,6 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from io import StringIO
 from pathlib import Path
-from types import NoneType
 from typing import Any, NamedTuple
 
 from hyperpyyaml import resolve_references
@@ -25,14 +24,7 @@ from ruamel.yaml.scalarbool import ScalarBoolean
 from speechbrain.utils.run_opts import RunOptions
 
 from camser.config.command_line import RUN_OPTIONS, SettingsError, split_arguments
-from camser.config.includes import (
-    PARSER_ERRORS,
-    load_yaml,
-    merge_files,
-    read_files,
-    reason,
-    yaml_path,
-)
+from camser.config.includes import merge_files, read_files, yaml_path
 from camser.config.overrides import (
     Place,
     apply_overrides,
@@ -44,10 +36,10 @@ from camser.config.overrides import (
     yaml_tag,
 )
 from camser.config.schema import KEYS, Recipe
+from camser.config.values import PARSER_ERRORS, parse_value, reason
 from camser.registry import did_you_mean
 from camser.runtime.safe_io import mismatch
 
-COMMENT = re.compile(r"(^|\s)#")
 KNOWN = KEYS | RUN_OPTIONS | {"variants"}
 # Run options that affect a result: they are added to the recipe that a run stores.
 RESULT_RUN_OPTIONS = (
@@ -114,7 +106,7 @@ def read_arguments(argv: Sequence[str], recipe_folder: str | Path = ".") -> Sett
     referred = {place[0] for file in files for _, place in references(file.tree)}
     tree, sources, overridden = merge_files(files, KNOWN | referred)
     is_chain = len(paths) == 1 and all(file.num_included < 2 for file in files)
-    requested = {key: _parse_value(value, f"--{key}") for key, value in overrides.items()}
+    requested = {key: parse_value(value, f"--{key}") for key, value in overrides.items()}
     variants = requested.pop("variants", tree.pop("variants", None)) or {}
     apply_overrides(tree, variant_overrides(variants, requested.get("variant")), KNOWN | referred)
     apply_overrides(tree, requested, KNOWN | referred)
@@ -165,13 +157,6 @@ def _find(name: str, recipe_folder: Path) -> Path:
         f"{name:.200}: no such file, from the current folder or {recipe_folder}; the recipe "
         f"has: {', '.join(yamls)}"
     )
-
-
-def _parse_value(text: str, where: str) -> Any:
-    """A value of the command line. Text is not cut where YAML would see a comment."""
-    value = load_yaml(text, where)
-    is_text = isinstance(value, (str, int, float, NoneType)) and text.lstrip()[:1] not in "'\""
-    return text if is_text and COMMENT.search(text) else value
 
 
 def _plain_values(text: str, overrides: Mapping[str, Any] | None = None) -> dict[str, Any]:

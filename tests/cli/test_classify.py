@@ -128,6 +128,19 @@ def test_export_as_it_is_typed(trained, tmp_path, capfd):
         cli.main(["export", str(tmp_path), str(tmp_path / "other")])
 
 
+def test_a_moved_corpus_may_have_any_name(monkeypatch, tmp_path):
+    monkeypatch.setenv("HOME", str(tmp_path))
+    asked = []
+    monkeypatch.setattr(
+        "camser.export.export_run.export_run", lambda *args, **_: asked.append(args)
+    )
+    for folder in ("run #2: b", "{emodb: ~/emodb}"):
+        cli.main(["export", "run", "folder", "--data-folder", folder])
+    assert [args[2] for args in asked] == ["run #2: b", {"emodb": f"{tmp_path}/emodb"}]
+    with pytest.raises(SystemExit, match="camser: --data-folder: not valid YAML"):
+        cli.main(["export", "run", "folder", "--data-folder={emodb: /run #2}"])
+
+
 def test_a_list_names_any_number_of_files(say, files, tmp_path):
     folder, bad = files
     (tmp_path / "list").write_text(f"{folder / 'b.wav'}\n\n{bad}\n{folder / 'deep/a.WAV'}\n")

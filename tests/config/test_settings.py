@@ -77,8 +77,33 @@ def test_values_with_equals_signs_and_spaces_arrive_whole():
     assert values["variant"] == "a=b" and values["output_folder"] == "results of mine/x=1"
     values = read("--variant=#2", "--output_folder=run #2 of 3").values
     assert values["variant"] == "#2" and values["output_folder"] == "run #2 of 3"
-    values = read("--variant='run' # 2", "--labels=[a, 'b #c'] # d").values
+    values = read("--variant='run'", "--labels=[a, 'b #c']").values
     assert values["variant"] == "run" and values["labels"] == ["a", "b #c"]
+    values = read("--variant=a: b", "--output_folder=!ref 'run #2/<variant>/<seed>'").values
+    assert values["output_folder"] == "run #2/a: b/1234"
+
+
+def test_a_path_may_begin_with_the_home_folder_on_the_command_line_and_in_a_file(
+    monkeypatch, tmp_path
+):
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.setenv("USERPROFILE", str(tmp_path))
+    own = tmp_path / "own.yaml"
+    own.write_text(f"include: {TINY}\nprepared_folder: ~/prepared\n")
+    settings = read(
+        "--output_folder=!ref ~/runs/<seed>",
+        "--export_folder=~/export",
+        "--encoders={spectrogram: {weights: ~/a.safetensors}}",
+        recipe=str(own),
+    )
+    values = settings.values
+    assert values["prepared_folder"] == f"{tmp_path}/prepared"
+    assert values["output_folder"] == f"{tmp_path}/runs/1234"
+    assert values["export_folder"] == f"{tmp_path}/export"
+    assert values["encoders"]["spectrogram"]["weights"] == f"{tmp_path}/a.safetensors"
+    assert "~/" not in settings.text
+    several = read_arguments([TINY, "--data_folder={emodb: ~/emodb}"], IEMOCAP)
+    assert several.values["data_folder"] == {"emodb": f"{tmp_path}/emodb"}
 
 
 def test_null_replaces_a_number_and_clears_included_variants(tmp_path):
@@ -147,6 +172,11 @@ def test_null_replaces_a_number_and_clears_included_variants(tmp_path):
         (["--labels=!apply:a.b {c: 1}"], "labels is {'!apply:a.b': .*}; it must be a list"),
         (["--encoders=null"], "encoders is None; it must be a table"),
         (["--batch_size=5 #2"], "batch_size is '5 #2'; it must be a number"),
+        (["--labels=[a] # b"], "--labels: YAML takes '# b' for a comment; put text that has ' #'"),
+        (["--variant='run' # 2"], "--variant: YAML takes '# 2' for a comment"),
+        (["--output_folder=!ref run #2/<seed>"], "YAML takes '#2/<seed>' for a comment"),
+        (["--data={emodb: /run #2}"], "not valid YAML: (.|\\n)*quotes: {a: 'run #2'}"),
+        (["--merge_labels=excited: happy"], "'excited: happy'; it must be a table, e.g. {key: "),
     ],
 )
 def test_what_is_misspelt_on_the_command_line_is_named_with_the_nearest(arguments, message):

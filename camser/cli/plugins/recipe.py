@@ -9,14 +9,13 @@ from typing import Any
 
 from hyperpyyaml import load_hyperpyyaml, resolve_references
 from ruamel.yaml import YAML
-from ruamel.yaml.error import YAMLError
 
 from camser.build import MODEL_KEYS, validate_model_config
 from camser.config.includes import yaml_path
 from camser.config.recipes import RECIPES, yaml_names
 from camser.config.settings import Settings, SettingsError, explain_build_errors, read_arguments
+from camser.config.values import parse_value
 from camser.model import EmotionHead, UtteranceEncoder
-from camser.runtime.messages import one_line
 
 
 def read_params(text: str | None) -> dict[str, Any]:
@@ -37,10 +36,7 @@ def read_params(text: str | None) -> dict[str, Any]:
     >>> read_params("{hidden_size: 8, guides: [mfcc]}")
     {'hidden_size': 8, 'guides': ['mfcc']}
     """
-    try:
-        params = YAML(typ="safe").load(text or "{}")
-    except YAMLError as error:
-        raise ValueError(f"{text!r} is not YAML: {one_line(error)}") from error
+    params = parse_value(text or "{}", "the parameters", "safe")
     if not isinstance(params, dict) or not all(isinstance(name, str) for name in params):
         raise ValueError(
             f"the parameters are {text!r}; write them as in a recipe: "

@@ -175,7 +175,8 @@ def test_what_a_class_declares_and_how_it_writes_its_types_is_shown(install, cap
         (["concat", "--kind=encoder"], "camser.encoders: no plugin 'concat'; installed: "),
         (["mfcc_bilstm", "{hiden_size: 8}"], r"'hiden_size'; .* Did you mean 'hidden_size'\?"),
         (["mfcc_bilstm", "[8]"], r"the parameters are '\[8\]'; write them as in a recipe"),
-        (["mfcc_bilstm", "{a: [b"], "'{a: .b' is not YAML: "),
+        (["mfcc_bilstm", "{a: [b"], "the parameters: not valid YAML: "),
+        (["mfcc_bilstm", "{} # 2"], "the parameters: YAML takes '# 2' for a comment; "),
         (["mfcc_bilstm", "{1: 2}"], "the parameters are '{1: 2}'; write them as in a recipe"),
     ],
 )
