@@ -10,6 +10,7 @@ from __future__ import annotations
 import multiprocessing
 import os
 import runpy
+import shlex
 import signal
 import sys
 import threading
@@ -155,7 +156,7 @@ def run_job(command: Sequence[str], folder: Path, cwd: str, environment: Mapping
     with open(folder / LOG, "a", encoding="utf-8") as log:
         os.dup2(log.fileno(), 1)
         os.dup2(log.fileno(), 2)
-    print(f"$ python {' '.join(command)}", flush=True)
+    print(f"$ python {shlex.join(command)}", flush=True)
     sys.argv, sys.path[0] = list(command), str(Path(command[0]).parent)
     runpy.run_path(command[0], run_name="__main__")
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import argparse
 import os
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from typing import NamedTuple
 
 from camser.config.command_line import SettingsError
@@ -51,7 +51,11 @@ def read_options(argv: Sequence[str]) -> tuple[argparse.Namespace, list[str]]:
     parser.add_argument("--cpus_per_job", type=int, help="by default the machine's / workers")
     parser.add_argument("--gpus_per_job", type=float, help="by default the machine's / workers")
     parser.add_argument("--dry_run", action="store_true", help="only print the runs")
-    options, rest = parser.parse_known_args(argv)
+    own, others = _separated(
+        argv, {"-h", "--help", *(f"--{n}" for n in vars(parser.parse_args([])))}
+    )
+    options, rest = parser.parse_known_args(own)
+    rest += others
     if options.gpus_per_job is not None and options.launcher == "local":
         raise SettingsError("--gpus_per_job is for --launcher=ray; here --workers sets the number")
     for argument in rest:
@@ -61,6 +65,21 @@ def read_options(argv: Sequence[str]) -> tuple[argparse.Namespace, list[str]]:
                 f"--{name} is for one run; here it is --{CHOSEN[name]}, with one or several values"
             )
     return options, rest
+
+
+def _separated(argv: Sequence[str], names: Collection[str]) -> tuple[list[str], list[str]]:
+    """The options with these names and their values, and the other arguments.
+
+    argparse takes an unknown option with a space in its value for a value of the option before it.
+    """
+    own: list[str] = []
+    others: list[str] = []
+    current = others
+    for argument in argv:
+        if argument.startswith("--") or argument in names:
+            current = own if argument.partition("=")[0] in names else others
+        current.append(argument)
+    return own, others
 
 
 def resources(options: argparse.Namespace, num_gpus: int) -> Resources:

@@ -13,6 +13,7 @@ from typing import Any
 
 from camser.build import MODEL_KEYS, validate_model_config
 from camser.config.settings import Settings, SettingsError, read_arguments
+from camser.config.values import quote_text
 from camser.data import prepare
 from camser.data.folds import folds_of, selection_note
 from camser.data.left_out import log_left_out
@@ -100,7 +101,7 @@ def plan_jobs(
     problems = []
     corpora: dict[str, list[Utterance]] = {}
     for name, selection in itertools.product(names, selections):
-        command = [*arguments, f"--variant={name}", f"--selection={selection}"]
+        command = [*arguments, f"--variant={quote_text(name)}", f"--selection={selection}"]
         try:
             settings = read_arguments(command, recipe_folder)
             validate_model_config(*(settings.values[name] for name in MODEL_KEYS))

@@ -41,6 +41,13 @@ def test_there_is_a_job_for_each_variant_selection_seed_and_fold(planned):
     assert [job.expected["fold"] for job in planned(TINY, "--folds", "3", "1")] == [3, 1]
 
 
+def test_a_variant_keeps_its_name_whatever_yaml_would_make_of_it(planned, tmp_path):
+    recipe = tmp_path / "mine.yaml"
+    recipe.write_text(f"include: {TINY}\nvariants: {{'10': {{}}, 'null': {{}}, 'a: #b': {{}}}}\n")
+    jobs = planned(str(recipe), "--folds", "0", "--output_folder=!ref run/<variant>")
+    assert [str(job.folder) for job in jobs] == ["run/10", "run/null", "run/a: #b"]
+
+
 def test_the_ten_rows_of_table_2_are_named_and_each_builds_its_row():
     base = read_arguments([ABLATION, "--data_folder=x"])
     found = [
