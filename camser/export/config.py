@@ -76,6 +76,7 @@ modules:
     embedding_model: !ref <embedding_model>
     classifier: !ref <classifier>
 label_encoder: !apply:camser.inference.pretrained.label_encoder [!ref <labels>]
+audio_normalizer: !new:camser.inference.pretrained.AudioNormalizer
 pretrainer: !new:camser.inference.pretrained.StrictPretrainer
     modules:
         embedding_model: !ref <embedding_model>

@@ -6,14 +6,19 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+import torch
 from speechbrain.dataio.encoder import CategoricalEncoder
 from speechbrain.nnet.containers import LengthsCapableSequential
 from speechbrain.utils.fetching import fetch
-from torch import nn
+from torch import Tensor, nn
 
+from camser.audio import iter_array_chunks
 from camser.inference.export_files import CONFIG, WEIGHTS
 from camser.inference.export_folder import read_config
 from camser.inference.weights import load_weights
+
+CHUNK_SAMPLES = 2**20  # joined at the end
 
 
 class StrictPretrainer:
@@ -61,6 +66,25 @@ class StrictPretrainer:
         load_weights(self.modules, self.weights, read_config(self.config.parent))
 
 
+class AudioNormalizer:
+    """Averages the channels of a recording and resamples it to 16 kHz, as ``audio.load`` does.
+
+    It replaces SpeechBrain's class, whose resampler (torchaudio's) gives other samples.
+    """
+
+    def __call__(self, samples: Tensor, sample_rate: int) -> Tensor:
+        """[samples] or [samples, channels], at any rate -> [samples] at 16 kHz.
+
+        Raises
+        ------
+        AudioError
+            If ``audio.load`` refuses such samples.
+        """
+        name = "the recording"
+        chunks = iter_array_chunks(samples.cpu().numpy(), sample_rate, CHUNK_SAMPLES, name)
+        return torch.from_numpy(np.concatenate(list(chunks))).to(samples.device)
+
+
 def label_encoder(labels: Sequence[str]) -> CategoricalEncoder:
     """SpeechBrain's label encoder, in the model's order of classes.
 
@@ -99,4 +123,5 @@ def pretrained_arguments(
     hparams = {name: config[name] for name in ("labels", "temperature", "sample_rate")}
     hparams["segment_seconds"] = config["architecture"]["segment_seconds"]
     hparams["label_encoder"] = label_encoder(config["labels"])
+    hparams["audio_normalizer"] = AudioNormalizer()
     return {**before, **modules}, hparams

@@ -9,6 +9,7 @@ import soundfile
 import torch
 from speechbrain.inference.classifiers import EncoderClassifier
 
+from camser.audio import AudioError
 from camser.data.dataset import SegmentDataset, SegmentIndex, identity_collate
 from camser.data.manifest import Utterance
 from camser.data.packed_audio import PackedAudio
@@ -93,6 +94,29 @@ def test_speechbrains_classifier_decides_as_the_brain_did(export, recordings, ex
     assert_same(found, expected)
     assert stock.encode_batch(waves, lens).shape == (len(SECONDS), 128)
     assert labels == [found[3][0] for found in files]
+
+
+@pytest.mark.parametrize("rate", [8000, 11025, 22050, 44100, 48000, 96000])
+def test_speechbrains_classifier_resamples_as_ours_does(
+    export, classifier, recordings, tmp_path, rate
+):
+    stock = EncoderClassifier.from_hparams(source=str(export), run_opts={"device": "cpu"})
+    wave, paths = soundfile.read(recordings[5])[0], [tmp_path / "a.wav", tmp_path / "b.flac"]
+    soundfile.write(paths[0], wave, rate)
+    soundfile.write(paths[1], np.stack([wave, wave[::-1] / 2], axis=1), rate)
+    for path in paths:
+        assert torch.equal(stock.load_audio(str(path)), classifier.load_audio(path))
+    found = torch.cat([stock.classify_file(str(path))[0] for path in paths])
+    assert_same(found, classifier.log_probabilities(paths))
+
+
+def test_speechbrains_classifier_refuses_the_same_recordings(export, tmp_path):
+    stock = EncoderClassifier.from_hparams(source=str(export), run_opts={"device": "cpu"})
+    soundfile.write(tmp_path / "slow.wav", np.zeros(4000), 4000)
+    soundfile.write(tmp_path / "nan.wav", np.full(8000, np.nan), 8000, "FLOAT")
+    for name, reason in (("slow", "sampled at 4000 Hz"), ("nan", "holds NaN")):
+        with pytest.raises(AudioError, match=f"the recording: {reason}"):
+            stock.load_audio(str(tmp_path / f"{name}.wav"))
 
 
 def test_the_runs_own_predictions_come_back(trained, classifier, corpus):
