@@ -115,7 +115,7 @@ def classify(
         lines = _prediction_lines(predictions, form, classifier.labels, files)
     else:
         timelines = _timelines(classifier, bar, timeline, report)
-        lines = _timeline_lines(timelines, form, threshold)
+        lines = _timeline_lines(timelines, form, threshold, files)
     for line in lines:
         tqdm.write(line, file=sys.stdout)
     return len(failures)
@@ -158,7 +158,9 @@ def _prediction_lines(
             yield f"{source:{width}}  {p.seconds:>9.2f}  {p.emotion or '–':{label_width}}{values}"
 
 
-def _timeline_lines(timelines: Iterable[Timeline], form: str, threshold: float) -> Iterator[str]:
+def _timeline_lines(
+    timelines: Iterable[Timeline], form: str, threshold: float, files: Sequence[str]
+) -> Iterator[str]:
     """The changes along each file."""
     from camser.inference import timeline_formats
 
@@ -170,8 +172,12 @@ def _timeline_lines(timelines: Iterable[Timeline], form: str, threshold: float) 
             for turn in t.turns(threshold):
                 yield f"{turn.start:>10.2f} {turn.end:>10.2f}  {turn.emotion} {turn.confidence:.1%}"
     else:
+        file_ids = timeline_formats.rttm_file_ids(files) if form == "rttm" else {}
         for number, t in enumerate(timelines):
-            text = timeline_formats.FORMATS[form][1](t, threshold)
+            if form == "rttm":
+                text = timeline_formats.as_rttm(t, threshold, file_ids[t.source])
+            else:
+                text = timeline_formats.FORMATS[form][1](t, threshold)
             if form == "csv" and number:
                 text = text.partition("\n")[2]  # the header is already printed
             if text:

@@ -6,8 +6,10 @@ import csv
 import io
 import json
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Collection
+from functools import partial
 from pathlib import Path
+from urllib.parse import quote
 
 from camser.inference.timeline import Timeline
 
@@ -48,14 +50,40 @@ def as_csv(timeline: Timeline, threshold: float = 0.0) -> str:
     return text.getvalue()
 
 
-def as_rttm(timeline: Timeline, threshold: float = 0.0) -> str:
-    """NIST's Rich Transcription Time Marked: one SPEAKER line per turn, named by its emotion."""
-    name = _word(Path(timeline.source).stem) or "recording"
+def as_rttm(timeline: Timeline, threshold: float = 0.0, file_id: str | None = None) -> str:
+    """NIST's Rich Transcription Time Marked: one SPEAKER line per turn, named by its emotion.
+
+    The file id is by default the stem of the recording's name, see ``rttm_file_ids``.
+    """
+    name = _stem(timeline.source) if file_id is None else file_id
     return "".join(
         f"SPEAKER {name} 1 {turn.start:.3f} {turn.end - turn.start:.3f} <NA> <NA> "
         f"{_word(turn.emotion)} {turn.confidence:.3f} <NA>\n"
         for turn in timeline.turns(threshold)
     )
+
+
+def rttm_file_ids(sources: Collection[str]) -> dict[str, str]:
+    """A file id for each of several recordings, no two the same.
+
+    They are the stems; where two recordings have the same, all are paths; and where blanks in
+    paths are the only difference, these are percent-encoded.
+
+    Example
+    -------
+    >>> rttm_file_ids(["a b/x.wav", "c.wav"]), rttm_file_ids(["a b/x.wav", "c/x.wav"])
+    ({'a b/x.wav': 'x', 'c.wav': 'c'}, {'a b/x.wav': 'a_b/x.wav', 'c/x.wav': 'c/x.wav'})
+    """
+    names: dict[str, str] = {}
+    for name in (_stem, _word, partial(quote, errors="surrogateescape")):
+        names = {source: name(source) for source in sources}
+        if len(set(names.values())) == len(names):
+            break
+    return names
+
+
+def _stem(source: str) -> str:
+    return _word(Path(source).stem) or "recording"
 
 
 def _word(name: str) -> str:

@@ -108,6 +108,16 @@ def test_mistakes_are_one_line(say, tmp_path, files):
     assert "no such folder" in say(files[0], "--model=nowhere")[0]
 
 
+def test_recordings_of_one_name_stay_apart_in_rttm(say, wave_path, tmp_path):
+    for folder in ("1", "2 3"):
+        (tmp_path / folder).mkdir()
+        shutil.copy(wave_path, tmp_path / folder / "a b.wav")
+    _, out, _ = say(tmp_path, "--rttm")
+    assert {line.split()[1] for line in out.splitlines()} == {
+        f"{tmp_path}/1/a_b.wav", f"{tmp_path}/2_3/a_b.wav"
+    }  # fmt: skip
+
+
 def test_many_files_show_a_bar(classifier, monkeypatch):
     shown = []
     monkeypatch.setattr("tqdm.tqdm.__init__", lambda self, items, **options: shown.append(options))
