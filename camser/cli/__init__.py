@@ -8,12 +8,13 @@ from collections.abc import Sequence
 
 from camser.cli.plugins.commands import add_parser as add_plugins_parser
 from camser.cli.recipes import add_parser as add_recipes_parser
-from camser.runtime.exit import exit_with_message, handle_output_errors
+from camser.runtime.exit import escape_unencodable, exit_with_message, handle_output_errors
 from camser.runtime.resource_errors import raise_with_memory_advice
 
 
 def main(argv: Sequence[str] | None = None) -> None:
     """Run a subcommand. A mistake prints one line on standard error and exits with status 1."""
+    escape_unencodable()
     arguments = _parser().parse_args(argv)
     with exit_with_message(ValueError, before="camser"), handle_output_errors():
         arguments.run(arguments)

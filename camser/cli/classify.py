@@ -100,9 +100,6 @@ def classify(
     """
     from tqdm import tqdm
 
-    # A file name that is not valid text is written as its original bytes.
-    if isinstance(sys.stdout, io.TextIOWrapper):
-        sys.stdout.reconfigure(errors="surrogateescape")
     failures = []
 
     def report(source: str, error: Exception) -> None:

@@ -64,18 +64,28 @@ def exit_with_message(
         sys.exit(f"{before}: {_printable(explanation)}")
 
 
+def escape_unencodable() -> None:
+    """Print characters that the output's encoding lacks as escapes, e.g. ``\\xe4``.
+
+    No result is lost where the output is not UTF-8, or a file's name is no valid text.
+    """
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(errors="backslashreplace")
+
+
 def tolerate_broken_pipe() -> None:
     """From now on, continue work when the reader of the output has ended.
 
     Ctrl-C ends all programs of a terminal, ``tee`` too. Nobody reads the output after that, and
-    printing it must not raise an error in the middle of a step.
+    printing it must not raise an error in the middle of a step. Nor must a character that the
+    output's encoding lacks, see ``escape_unencodable``.
     """
     for name in ("stdout", "stderr"):
         stream = getattr(sys, name)
         if stream is None or stream is not getattr(sys, f"__{name}__"):
             continue  # another stream was set on purpose
         raw = io.BufferedWriter(_BrokenPipeTolerantFile(stream.fileno(), "wb", closefd=False))
-        options = {"errors": stream.errors, "line_buffering": stream.line_buffering}
+        options = {"errors": "backslashreplace", "line_buffering": stream.line_buffering}
         setattr(sys, name, io.TextIOWrapper(raw, stream.encoding, **options))
 
 

@@ -5,6 +5,8 @@ import io
 import json
 import os
 import shutil
+import subprocess
+import sys
 
 import pytest
 import torch
@@ -116,6 +118,25 @@ def test_recordings_of_one_name_stay_apart_in_rttm(say, wave_path, tmp_path):
     assert {line.split()[1] for line in out.splitlines()} == {
         f"{tmp_path}/1/a_b.wav", f"{tmp_path}/2_3/a_b.wav"
     }  # fmt: skip
+
+
+@pytest.mark.parametrize("form", ["--table", "--json", "--csv", "--rttm"])
+def test_no_result_is_lost_where_the_output_is_not_utf_8(export, wave_path, tmp_path, form):
+    names = [b"a.wav", "ä.wav".encode(), "声.wav".encode(), b"\xff.wav", b"z.wav"]
+    for name in names:
+        shutil.copy(wave_path, os.path.join(os.fsencode(tmp_path), name))
+    options = [] if form == "--table" else [form]
+    command = [sys.executable, "-m", "camser.cli", "classify", str(tmp_path), *options]
+    ended = subprocess.run(
+        [*command, f"--model={export}", "--device=cpu"],
+        capture_output=True,
+        env=os.environ | {"PYTHONIOENCODING": "ascii", "PYTHONUTF8": "1"},
+    )
+    assert ended.returncode == 0, ended.stderr
+    out = ended.stdout.decode("ascii")
+    for name in ("a", "\\xe4", "\\u58f0", "\\udcff", "z"):
+        name = name.replace("\\x", "\\u00") if form == "--json" else name
+        assert name + (" " if form == "--rttm" else ".wav") in out
 
 
 def test_many_files_show_a_bar(classifier, monkeypatch):

@@ -275,13 +275,14 @@ def test_what_is_said_to_nobody_ends_no_work(tmp_path):
     assert ended.returncode == 130 and (tmp_path / "checkpoint").read_text() == "saved"
 
 
-def test_what_is_said_arrives_in_order_while_somebody_reads():
+@pytest.mark.parametrize("encoding, letter", [("utf-8", "ä"), ("ascii", "\\xe4")])
+def test_what_is_said_arrives_in_order_while_somebody_reads(encoding, letter):
     text = (
         "from camser.runtime.exit import tolerate_broken_pipe as o; o(); print('ä'); import sys; "
     )
     text += "print('b', file=sys.stderr); print('c', flush=True); sys.exit('d')"
     ended = subprocess.run(
         [sys.executable, "-c", text], capture_output=True, text=True,
-        encoding="utf-8", env=os.environ | {"PYTHONIOENCODING": "utf-8"},
+        encoding="utf-8", env=os.environ | {"PYTHONIOENCODING": encoding},
     )  # fmt: skip
-    assert (ended.stdout, ended.stderr, ended.returncode) == ("ä\nc\n", "b\nd\n", 1)
+    assert (ended.stdout, ended.stderr, ended.returncode) == (f"{letter}\nc\n", "b\nd\n", 1)
