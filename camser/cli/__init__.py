@@ -5,19 +5,31 @@ from __future__ import annotations
 import argparse
 import sys
 from collections.abc import Sequence
+from os.path import expanduser
 
 from camser.cli.plugins.commands import add_parser as add_plugins_parser
 from camser.cli.recipes import add_parser as add_recipes_parser
 from camser.runtime.exit import escape_unencodable, exit_with_message, handle_output_errors
+from camser.runtime.messages import escape_control_characters
 from camser.runtime.resource_errors import raise_with_memory_advice
 
 
 def main(argv: Sequence[str] | None = None) -> None:
     """Run a subcommand. A mistake prints one line on standard error and exits with status 1."""
     escape_unencodable()
-    arguments = _parser().parse_args(argv)
+    arguments = _with_home(_parser().parse_args(argv))
     with exit_with_message(ValueError, before="camser"), handle_output_errors():
         arguments.run(arguments)
+
+
+def _with_home(arguments: argparse.Namespace) -> argparse.Namespace:
+    """Paths may begin with "~", also where the shell leaves it, as in ``--model=~/my-model``."""
+    for name, value in vars(arguments).items():
+        if isinstance(value, str):
+            setattr(arguments, name, expanduser(value))
+        elif isinstance(value, list):
+            setattr(arguments, name, list(map(expanduser, value)))
+    return arguments
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -112,9 +124,9 @@ def _add_classify(commands: argparse._SubParsersAction) -> None:
         form.add_argument(f"--{name}", action="store_const", const=name, dest="form")
     command.add_argument("--timeline", action="store_true", help="print changes along each file")
     command.add_argument("--window", type=float, metavar="SECONDS")
-    command.add_argument("--hop", type=float, default=1.0, metavar="SECONDS")
+    command.add_argument("--hop", type=float, metavar="SECONDS")
     command.add_argument("--smoothing", choices=("mean", "median"))
-    command.add_argument("--smoothing-seconds", type=float, default=5.0, metavar="SECONDS")
+    command.add_argument("--smoothing-seconds", type=float, metavar="SECONDS")
     command.add_argument("--threshold", type=float, default=0.0, help="minimum confidence, 0 … 1")
     command.add_argument("--batch-size", type=int, default=16, help="segments per batch")
     command.add_argument("--device", help="cpu, cuda, cuda:1; by default a GPU if there is one")
@@ -180,14 +192,11 @@ def _push(arguments: argparse.Namespace) -> None:
 
 def _classify(arguments: argparse.Namespace) -> None:
     from camser.cli import classify
+    from camser.cli.find_recordings import find_recordings, read_file_list
 
-    timeline = None
-    if arguments.timeline or arguments.form in classify.ONLY_TIMELINES:
-        names = ("window", "hop", "smoothing", "smoothing_seconds")
-        timeline = {name: getattr(arguments, name) for name in names}
-    files = classify.find_recordings(
-        [*arguments.paths, *classify.read_file_list(arguments.file_list)]
-    )
+    timeline = classify.timeline_options(arguments)
+    recordings = find_recordings([*arguments.paths, *read_file_list(arguments.file_list)])
+    files = recordings.files
     if arguments.form == "audacity" and len(files) > 1:
         raise ValueError(f"Audacity labels store no file name; give one file, not {len(files)}")
 
@@ -200,12 +209,17 @@ def _classify(arguments: argparse.Namespace) -> None:
         engine=arguments.engine,
         threads=arguments.threads,
     )
+    for problem in recordings.problems:
+        print(f"camser: {escape_control_characters(problem)}", file=sys.stderr)
     half = max(1, arguments.batch_size // 2)
     with raise_with_memory_advice(
         f"{arguments.batch_size} segments at once; give --batch-size={half}"
     ):
-        if classify.classify(model, files, arguments.form, arguments.threshold, timeline):
-            sys.exit(1)
+        failures = classify.classify(model, files, arguments.form, arguments.threshold, timeline)
+    if skipped := recordings.skipped_files():
+        print(f"skipped: {skipped}", file=sys.stderr)
+    if failures or recordings.problems:
+        sys.exit(1)
 
 
 def _doctor(arguments: argparse.Namespace) -> None:

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
+import argparse
 import csv
 import io
 import json
 import sys
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from camser.runtime.messages import escape_control_characters
@@ -15,60 +15,28 @@ from camser.runtime.messages import escape_control_characters
 if TYPE_CHECKING:
     from camser.inference import EmotionClassifier, Prediction, Timeline
 
+TIMELINE_OPTIONS = ("window", "hop", "smoothing", "smoothing_seconds")
 ONLY_TIMELINES = ("rttm", "audacity")
-MORE_SUFFIXES = {".aif", ".oga", ".opus", ".snd", ".wave"}  # other common suffixes
 
 
-def read_file_list(path: str | None) -> list[str]:
-    """The paths in a text file, one per line; "-" is standard input.
-
-    A command line has no room for a long list of paths.
+def timeline_options(arguments: argparse.Namespace) -> dict[str, Any] | None:
+    """The arguments of ``EmotionClassifier.timeline`` on the command line; None for decisions.
 
     Raises
     ------
     ValueError
-        If it has no path.
+        If one of them would have no effect.
     """
-    if path is None:
-        return []
-    source, encoding = 0 if path == "-" else path, sys.getfilesystemencoding()
-    with open(source, encoding=encoding, errors="surrogateescape", closefd=path != "-") as lines:
-        paths = [line.rstrip("\n") for line in lines if line.strip()]
-    if not paths:
-        raise ValueError(f"{path} contains no path; it must contain one path per line")
-    return paths
-
-
-def find_recordings(paths: Sequence[str]) -> list[str]:
-    """The files in ``paths``, and the sound files in the folders in ``paths``.
-
-    Raises
-    ------
-    ValueError
-        If ``paths`` is empty, or a folder has no sound file at any depth.
-    """
-    import soundfile
-
-    if not paths:
-        raise ValueError("nothing to classify; give files, folders, or --file-list FILE")
-
-    suffixes = {f".{name.lower()}" for name in soundfile.available_formats()} | MORE_SUFFIXES
-    files = []
-    for path in map(Path, paths):
-        if not path.is_dir():
-            files.append(str(path))
-            continue
-        inside = sorted(
-            str(p)
-            for p in path.rglob("*")
-            if p.suffix.lower() in suffixes and not p.name.startswith(".") and p.is_file()
-        )
-        if not inside:
-            raise ValueError(
-                f"{path} contains no sound file; searched suffixes: {', '.join(sorted(suffixes))}"
-            )
-        files += inside
-    return files
+    given = {name: getattr(arguments, name) for name in TIMELINE_OPTIONS}
+    given = {name: value for name, value in given.items() if value is not None}
+    if not arguments.timeline and arguments.form not in ONLY_TIMELINES:
+        if given:
+            option = next(iter(given)).replace("_", "-")
+            raise ValueError(f"--{option} is for timelines; add --timeline, or leave it out")
+        return None
+    if "smoothing_seconds" in given and "smoothing" not in given:
+        raise ValueError("--smoothing-seconds has no effect without --smoothing=mean or median")
+    return given
 
 
 def classify(
@@ -100,6 +68,9 @@ def classify(
     """
     from tqdm import tqdm
 
+    from camser.inference.prediction import check_threshold
+
+    check_threshold(threshold)
     failures = []
 
     def report(source: str, error: Exception) -> None:

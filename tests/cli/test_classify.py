@@ -49,7 +49,7 @@ def say(export, capfd):
 def test_a_folder_as_a_table(say, files, classifier):
     folder, _ = files
     status, out, err = say(folder)
-    assert (status, err.replace("\r", "").strip()) == (0, "")
+    assert (status, err.replace("\r", "").strip()) == (0, "skipped: 1 .txt")
     head, *rows = out.splitlines()
     assert head.split() == ["file", "seconds", "emotion", *classifier.labels]
     assert [row.split()[0] for row in rows] == [str(folder / "b.wav"), str(folder / "deep/a.WAV")]
@@ -104,10 +104,22 @@ def test_audacity_takes_one_file(say, files, wave_path):
 
 def test_mistakes_are_one_line(say, tmp_path, files):
     (tmp_path / "empty").mkdir()
-    assert "empty contains no sound file; searched suffixes: " in say(tmp_path / "empty")[0]
+    assert "empty: contains no recording; searched suffixes: " in say(tmp_path / "empty")[0]
     assert "threshold is 2.0; allowed: 0 … 1" in say(files[0], "--threshold=2")[0]
+    assert "threshold is 2.0" in say(files[0], "--threshold=2", "--timeline")[0]
     assert "batch_size is 0; allowed" in say(files[0], "--batch-size=0")[0]
     assert "no such folder" in say(files[0], "--model=nowhere")[0]
+
+
+@pytest.mark.parametrize(
+    "option", ["--window=2", "--hop=1", "--smoothing=mean", "--smoothing-seconds=5"]
+)
+def test_an_option_without_an_effect_is_a_mistake(say, files, option):
+    name = option.partition("=")[0]
+    assert f"camser: {name} is for timelines; add --timeline" in say(files[0], option, "--json")[0]
+    if option == "--smoothing-seconds=5":
+        status, _, _ = say(files[0], option, "--rttm")
+        assert "--smoothing-seconds has no effect without --smoothing=" in status
 
 
 def test_recordings_of_one_name_stay_apart_in_rttm(say, wave_path, tmp_path):
@@ -170,6 +182,22 @@ def test_a_moved_corpus_may_have_any_name(monkeypatch, tmp_path):
     assert [args[2] for args in asked] == ["run #2: b", {"emodb": f"{tmp_path}/emodb"}]
     with pytest.raises(SystemExit, match="camser: --data-folder: not valid YAML"):
         cli.main(["export", "run", "folder", "--data-folder={emodb: /run #2}"])
+
+
+def test_bad_arguments_end_no_batch(say, files):
+    folder, bad = files
+    status, out, err = say("", folder / "b.wav", "x" * 300, "gone*.wav", bad, folder, "--json")
+    assert status == 1 and len(json.loads(out)) == 3
+    lines = [line for line in err.replace("\r", "\n").splitlines() if line.strip()]
+    assert [line.split(": ")[0] for line in lines] == ["camser"] * 4 + ["skipped"]
+    assert "an empty argument" in lines[0] and "File name too long" in lines[1]
+    assert "camser: '': an empty argument; give a file or a folder" in say("")[0]
+
+
+def test_a_model_may_be_in_the_home_folder(export, wave_path, monkeypatch, capfd):
+    monkeypatch.setenv("HOME", str(export.parent))
+    cli.main(["classify", f"--model=~/{export.name}", "--device=cpu", "--json", str(wave_path)])
+    assert len(json.loads(capfd.readouterr().out)) == 1
 
 
 def test_a_list_names_any_number_of_files(say, files, tmp_path):
