@@ -85,7 +85,7 @@ def recordings(
     if missing:
         raise ExportError(
             f"the exported model cannot be verified: {missing[0]} is missing; give the folder of "
-            f"the corpus with --data_folder, or give --no-verify"
+            f"the corpus with --data-folder, or give --no-verify"
         )
     return paths
 
