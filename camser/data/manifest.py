@@ -7,7 +7,8 @@ import hashlib
 import io
 import math
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import astuple, dataclass, fields
+from dataclasses import dataclass, fields
+from operator import attrgetter
 from pathlib import Path, PurePosixPath, PureWindowsPath
 from typing import Any
 
@@ -24,7 +25,7 @@ class ManifestError(ValueError):
     """A manifest or a corpus folder is not valid."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Utterance:
     """One recording of one speaker, and its metadata.
 
@@ -41,38 +42,59 @@ class Utterance:
     seconds : float
         Duration.
     speaker : str
-        The speaker's id, e.g. ``iemocap/Ses01F``.
+        The speaker's id, e.g. ``iemocap/Ses01F``; empty if unknown.
     gender : str
-        ``female`` or ``male``.
+        ``female`` or ``male``, or empty if unknown.
     session : str
         The recording session, or empty if the corpus has none.
     dialogue : str
         The conversation, or empty.
     style : str
-        ``improvised``, ``scripted`` or ``acted``.
+        ``improvised``, ``scripted`` or ``acted``, or empty if unknown.
     emotion : str
         The label, after merging (happy and excited are one class in the paper).
     text : str
         The spoken words; may be empty.
     digest : str
         Checksum of the audio file's bytes, so that the manifest's fingerprint covers the audio.
+    language : str
+        The spoken language; may be empty.
+    split : str
+        The split that the corpus itself names, for the protocol ``given``: ``train``, ``valid`` or
+        ``test``, or the name of the fold that tests the utterance; may be empty.
+    start : float
+        Where the utterance begins in the file, in seconds.
+    end : float, optional
+        Where it ends; None: at the end of the file.
     """
 
     id: str
     corpus: str
     path: str
     seconds: float
-    speaker: str
-    gender: str
+    speaker: str = ""
+    gender: str = ""
     session: str = ""
     dialogue: str = ""
     style: str = "acted"
     emotion: str = ""
     text: str = ""
     digest: str = ""
+    language: str = ""
+    split: str = ""
+    start: float = 0.0
+    end: float | None = None
+
+    @property
+    def is_cut(self) -> bool:
+        """Whether it is a part of its file."""
+        return self.start > 0 or self.end is not None
 
 
 COLUMNS = [field.name for field in fields(Utterance)]
+FIRST_COLUMNS = COLUMNS[: COLUMNS.index("digest") + 1]  # all that earlier versions wrote
+DEFAULTS = tuple(field.default for field in fields(Utterance))
+values_of = attrgetter(*COLUMNS)
 
 
 def audio_path(data_folder: DataFolder, utterance: Utterance) -> Path:
@@ -138,15 +160,7 @@ def resolve_inside(folder: str | Path, path: str | Path) -> Path:
 
 
 def validate_manifest(utterances: Sequence[Utterance], source: str = "manifest") -> None:
-    """Raise a ManifestError that lists the invalid rows.
-
-    Arguments
-    ---------
-    utterances : sequence of Utterance
-        The rows.
-    source : str
-        The name of the rows in the message, e.g. the file's path.
-    """
+    """Raise a ManifestError that lists the invalid rows; ``source`` is their name, e.g. a path."""
     problems, seen = [], set()
     for number, row in enumerate(utterances, start=1):
         for problem in _problems(row):
@@ -162,15 +176,17 @@ def validate_manifest(utterances: Sequence[Utterance], source: str = "manifest")
 
 
 def _problems(row: Utterance) -> Iterable[str]:
-    for column in ("id", "corpus", "path", "speaker", "emotion"):
+    for column in ("id", "corpus", "path", "emotion"):
         if not getattr(row, column):
             yield f"{column} is empty"
     if not (math.isfinite(row.seconds) and row.seconds > 0):
         yield f"seconds is {row.seconds}; it must be positive"
-    if row.gender not in GENDERS:
-        yield f"gender is {row.gender!r}; allowed: {', '.join(GENDERS)}"
-    if row.style not in STYLES:
-        yield f"style is {row.style!r}; allowed: {', '.join(STYLES)}"
+    if row.gender not in ("", *GENDERS):
+        yield f"gender is {row.gender!r}; allowed: {', '.join(GENDERS)}, or nothing"
+    if row.style not in ("", *STYLES):
+        yield f"style is {row.style!r}; allowed: {', '.join(STYLES)}, or nothing"
+    if not 0 <= row.start < (math.inf if row.end is None else row.end) or row.end == math.inf:
+        yield f"start is {row.start}, end is {row.end}; start must be before end, neither negative"
     path = PurePosixPath(row.path)
     drive = PureWindowsPath(row.path).drive
     if path.is_absolute() or drive or ".." in path.parts or "\\" in row.path:
@@ -180,7 +196,7 @@ def _problems(row: Utterance) -> Iterable[str]:
 def write_manifest(path: str | Path, utterances: Sequence[Utterance]) -> None:
     """Write the rows as CSV, after validating them."""
     validate_manifest(utterances, str(path))
-    write_csv(path, COLUMNS, map(astuple, utterances))
+    write_csv(path, COLUMNS, map(values_of, utterances))
 
 
 def read_manifest(path: str | Path) -> list[Utterance]:
@@ -202,26 +218,32 @@ def read_manifest(path: str | Path) -> list[Utterance]:
         ) from error
     if not text.endswith("\n"):
         raise ManifestError(f"{path} is truncated in its last line; delete it and prepare again")
-    if header != COLUMNS:
+    if header not in (COLUMNS, FIRST_COLUMNS):
         raise ManifestError(f"{path}: the columns are {header}; they must be {COLUMNS}")
-    utterances = [_parse(row, f"{path}, row {n}") for n, row in enumerate(rows, start=1)]
+    utterances = [_parse(header, row, f"{path}, row {n}") for n, row in enumerate(rows, start=1)]
     validate_manifest(utterances, str(path))
     return utterances
 
 
-def _parse(row: list[str], where: str) -> Utterance:
-    if len(row) != len(COLUMNS):
-        raise ManifestError(f"{where}: {len(row)} columns instead of {len(COLUMNS)}")
-    values: dict[str, Any] = dict(zip(COLUMNS, row, strict=True))
-    try:
-        return Utterance(**{**values, "seconds": float(values["seconds"])})
-    except ValueError:
-        raise ManifestError(f"{where}: seconds is {values['seconds']!r}, not a number") from None
+def _parse(header: list[str], row: list[str], where: str) -> Utterance:
+    if len(row) != len(header):
+        raise ManifestError(f"{where}: {len(row)} columns instead of {len(header)}")
+    values: dict[str, Any] = dict(zip(header, row, strict=True))
+    for name in {"seconds", "start", "end"} & values.keys():
+        try:
+            values[name] = None if name == "end" and not values[name] else float(values[name])
+        except ValueError:
+            raise ManifestError(f"{where}: {name} is {values[name]!r}, not a number") from None
+    return Utterance(**values)
 
 
 def fingerprint(utterances: Iterable[Utterance]) -> str:
-    """16 hexadecimal digits that change with any row, its order, or any audio file's bytes."""
-    sha = hashlib.sha256()
-    for row in utterances:
-        sha.update(repr(astuple(row)).encode())
+    """16 hexadecimal digits that change with any row, its order, or any audio file's bytes.
+
+    Rows that leave the later columns empty have the fingerprint of earlier versions.
+    """
+    sha, most = hashlib.sha256(), len(FIRST_COLUMNS)
+    for values in map(values_of, utterances):
+        has_more = values[most:] != DEFAULTS[most:]
+        sha.update(repr(values if has_more else values[:most]).encode())
     return sha.hexdigest()[:16]

@@ -6,6 +6,7 @@ import logging
 import os
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +15,8 @@ from tqdm import tqdm
 
 from camser import audio
 from camser.data.array_cache import write_array, write_index
-from camser.data.manifest import DataFolder, Utterance, audio_path, fingerprint
+from camser.data.manifest import Utterance, audio_path, fingerprint
+from camser.data.utterance_reader import UtteranceReader
 from camser.runtime.digests import digest
 from camser.runtime.files import temporary_path
 
@@ -50,13 +52,14 @@ def pack_corpus(
     problems : list of str
         The errors of the others.
     """
-    problems: list[str] = []
+    problems: dict[str, None] = {}  # each once, though a file may hold many utterances
+    reader, checksum = UtteranceReader(data_folder), cache(digest)
 
     def read(utterance: Utterance) -> np.ndarray | None:
         try:
-            return audio.load(audio_path(data_folder, utterance))
+            return reader.read(utterance)
         except audio.AudioError as error:
-            problems.append(str(error))
+            problems[str(error)] = None
             return None
 
     path = temporary_path(folder / "packed" / "new.npy")  # renamed when the lengths are known
@@ -66,7 +69,7 @@ def pack_corpus(
             replace(
                 u,
                 seconds=lengths[u.id] / audio.SAMPLE_RATE,
-                digest=digest(audio_path(data_folder, u)),
+                digest=checksum(audio_path(data_folder, u)),
             )
             for u in utterances
             if u.id in lengths
@@ -76,7 +79,7 @@ def pack_corpus(
     finally:
         path.unlink(missing_ok=True)
     write_index(packed, description(valid))
-    return valid, problems
+    return valid, list(problems)
 
 
 def description(utterances: Sequence[Utterance]) -> dict[str, Any]:
@@ -112,7 +115,7 @@ def pack(
     return lengths
 
 
-def read_measured(data_folder: DataFolder, utterance: Utterance) -> np.ndarray:
+def read_measured(reader: UtteranceReader, utterance: Utterance) -> np.ndarray:
     """The samples of an utterance of a manifest, as many as it says.
 
     Raises
@@ -120,9 +123,10 @@ def read_measured(data_folder: DataFolder, utterance: Utterance) -> np.ndarray:
     AudioError
         If the recording cannot be read, or has fewer.
     """
-    path, most = audio_path(data_folder, utterance), num_samples(utterance)
-    recording = audio.load(path)[:most]
+    most = num_samples(utterance)
+    recording = reader.read(utterance)[:most]
     if len(recording) < most:
+        path = audio_path(reader.data_folder, utterance)
         raise audio.AudioError(
             f"{path}: ends before sample {most}; if the file changed after its preparation, delete "
             f"the prepared folder and prepare again"

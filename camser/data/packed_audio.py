@@ -16,6 +16,7 @@ from torch import Tensor
 from camser.data.array_cache import MappedArray, fill, open_cached
 from camser.data.manifest import DataFolder, Utterance, fingerprint
 from camser.data.pack import FULL_SCALE, description, num_samples, pack, read_measured
+from camser.data.utterance_reader import UtteranceReader
 
 
 class PackedAudio:
@@ -72,7 +73,7 @@ class PackedAudio:
         self.copy: Tensor | None = None
         self.arrays: list[MappedArray] = []
         self.first: dict[str, int] = {}
-        total, read = 0, partial(read_measured, data_folder)
+        total, read = 0, partial(read_measured, UtteranceReader(data_folder))
         for corpus, rows in _by_corpus(utterances, data_folder).items():
             path = Path(folder) / corpus / "packed" / f"{fingerprint(rows)}.npy"
             write = partial(pack, rows, read, progress=progress)

@@ -22,6 +22,7 @@ from camser.data.manifest import (
     write_manifest,
 )
 from camser.data.pack import pack_corpus
+from camser.data.utterance_reader import UtteranceReader
 from camser.runtime.digests import add_digest, read_json_with_digest
 from camser.runtime.files import atomic_write
 
@@ -151,7 +152,7 @@ def _prepare_several(
         except (CorpusError, ManifestError) as error:
             problems.append(f"{corpus}: {error}")
             continue
-        names = {name for u in utterances for name in (f"{u.corpus}/", u.id, u.speaker)}
+        names = {name for u in utterances for name in (f"{u.corpus}/", u.id, u.speaker) if name}
         wrong = sorted(name for name in names if not name.startswith(f"{corpus}/"))[:5]
         problems += [f"{corpus}: the name {name!r} must begin with '{corpus}/'" for name in wrong]
         joined += utterances
@@ -196,7 +197,8 @@ def _read_audio(
     """
     cache = prepared_folder / "audio.json"
     cached = (read_json_with_digest(cache) or {"files": {}})["files"]
-    states: dict[str, list] = {}  # path, size and modification time, by utterance
+    states: dict[str, list] = {}  # file and span, size and modification time, by utterance
+    reader = UtteranceReader(data_folder)
     unchanged: list[Utterance] = []
     problems: list[str] = []
     for u in utterances:
@@ -204,15 +206,17 @@ def _read_audio(
             path = audio_path(data_folder, u)
             if not path.is_file():
                 raise audio.AudioError(f"{path}: there is no such file")
-            state = [str(path), path.stat().st_size, path.stat().st_mtime_ns]
-            *same, seconds, checksum = cached.get(str(path), [None, None])
+            span = f", {u.start} s to {u.end} s" if u.is_cut else ""
+            state = [f"{path}{span}", path.stat().st_size, path.stat().st_mtime_ns]
+            *same, seconds, checksum = cached.get(state[0], [None, None])
             if same == state[1:] and seconds is None:  # it could not be decoded last time
-                audio.load(path)
+                reader.read(u)
             states[u.id] = state
             if same == state[1:] and seconds:
                 unchanged.append(replace(u, seconds=seconds, digest=checksum))
         except (audio.AudioError, ManifestError) as error:
             problems.append(str(error))
+    problems = list(dict.fromkeys(problems))  # a file may hold many utterances
     if len(unchanged) == len(states):
         return unchanged, problems
     present = [u for u in utterances if u.id in states]

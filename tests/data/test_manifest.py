@@ -50,6 +50,10 @@ def utterance(number=0, **fields):
         "emotion": "sad",
         "text": "yes",
         "digest": f"{number:016x}",
+        "language": "de",
+        "split": "train",
+        "start": 0.5,
+        "end": 1.75 + number,
     }
     return Utterance(**{**known, **fields})
 
@@ -63,7 +67,9 @@ def write_rows(path, rows, columns=COLUMNS):
 
 def test_what_is_written_is_read(tmp_path):
     rows = [utterance(i, text=text) for i, text in enumerate(NASTY)]
-    rows += [utterance(100, session="", dialogue="", text="", digest="", seconds=0.1 + 0.2)]
+    unknown = dict.fromkeys(("speaker", "gender", "session", "dialogue", "style", "text"), "")
+    unknown |= {"digest": "", "language": "", "split": "", "start": 0.0, "end": None}
+    rows += [utterance(100, seconds=0.1 + 0.2, **unknown)]
     write_manifest(tmp_path / "new" / "manifest.csv", rows)
     assert read_manifest(tmp_path / "new" / "manifest.csv") == rows
 
@@ -88,14 +94,16 @@ BAD = [
     ("id", "", "id is empty"),
     ("corpus", "", "corpus is empty"),
     ("path", "", "path is empty"),
-    ("speaker", "", "speaker is empty"),
     ("emotion", "", "emotion is empty"),
     ("seconds", 0.0, "seconds is 0.0; it must be positive"),
     ("seconds", -1.0, "seconds is -1.0"),
     ("seconds", float("nan"), "seconds is nan"),
     ("seconds", float("inf"), "seconds is inf"),
-    ("gender", "", "gender is ''; allowed: female, male"),
-    ("gender", "F", "gender is 'F'"),
+    ("gender", "F", "gender is 'F'; allowed: female, male, or nothing"),
+    ("start", -0.5, "start is -0.5, end is 2.75; start must be before end, neither negative"),
+    ("start", 2.75, "start is 2.75, end is 2.75"),
+    ("start", float("nan"), "start is nan"),
+    ("end", float("inf"), "end is inf"),
     ("style", "read", "style is 'read'; allowed: improvised, scripted, acted"),
     ("path", "../secret.wav", "stay inside"),
     ("path", "a/../../secret.wav", "stay inside"),
@@ -139,7 +147,7 @@ def test_an_id_that_occurs_twice_is_named():
 
 def test_all_bad_rows_are_listed_up_to_twenty():
     with pytest.raises(ManifestError, match="… and 5 more") as caught:
-        validate_manifest([utterance(i, gender="") for i in range(25)], "there.csv")
+        validate_manifest([utterance(i, gender="F") for i in range(25)], "there.csv")
     assert str(caught.value).startswith("there.csv:\n")
     assert str(caught.value).count("gender is") == 20
 
@@ -164,7 +172,7 @@ def test_seconds_that_are_no_number_are_named_with_their_line(tmp_path, value):
 def test_a_row_with_too_few_or_too_many_columns_is_named_with_its_line(tmp_path, change):
     rows = [list(asdict(utterance(i)).values()) for i in range(2)]
     write_rows(tmp_path / "m.csv", [rows[0], change(rows[1])])
-    with pytest.raises(ManifestError, match=r"m.csv, row 2: 1[13] columns instead of 12"):
+    with pytest.raises(ManifestError, match=r"m.csv, row 2: 1[57] columns instead of 16"):
         read_manifest(tmp_path / "m.csv")
 
 
@@ -207,11 +215,21 @@ def test_a_manifest_that_ends_inside_a_row_is_refused(tmp_path):
 def test_the_fingerprint_changes_with_every_field():
     row = utterance()
     other = {
-        name: value + 1e-9 if name == "seconds" else value + "x"
+        name: value + 1e-9 if isinstance(value, float) else value + "x"
         for name, value in asdict(row).items()
     }
     changed = [fingerprint([replace(row, **{name: value})]) for name, value in other.items()]
     assert len({fingerprint([row]), *changed}) == 1 + len(COLUMNS)
+
+
+def test_a_manifest_of_an_earlier_version_is_read_with_its_fingerprint(tmp_path):
+    path = tmp_path / "manifest.csv"
+    old = "c/a", "c", "a.wav", 1.5, "c/1", "male", "", "", "acted", "sad", "", "0f"
+    write_rows(path, [old], COLUMNS[:12])
+    (row,) = read_manifest(path)
+    assert row == Utterance("c/a", "c", "a.wav", 1.5, "c/1", "male", emotion="sad", digest="0f")
+    assert (row.split, row.start, row.end) == ("", 0.0, None) and not row.is_cut
+    assert fingerprint([row]) == "77f92fd28e74f868"
 
 
 def test_the_fingerprint_changes_with_order_and_number():
