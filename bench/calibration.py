@@ -18,7 +18,6 @@ import numpy as np
 from harness import simulated_calibration, tables
 from scipy.special import log_softmax
 
-from camser.data.folds import selection_note
 from camser.evaluation import results, statistics
 from camser.export.calibration import best_temperature, fit_temperature, read_scores
 
@@ -34,7 +33,7 @@ def read_runs(folders: Sequence[str]) -> list[dict[str, Any]]:
     found = []
     for path in sorted(p for folder in folders for p in Path(folder).rglob("results.json")):
         told = results.read_results(path)
-        if selection_note(told["selection"]):
+        if told["selection"] == "test_fold":
             continue
         labels = told["labels"]
         valid, test = (

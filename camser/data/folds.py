@@ -1,38 +1,43 @@
-"""Evaluation protocols: which utterances are in the train, valid and test splits.
+"""The folds of a protocol: train, valid and test splits that are checked, and notes on scores.
 
-No speaker of the test split is ever in the train split. The three splits are disjoint, with one
-exception: ``selection="test_fold"``, as in the published code. There, the valid split is the test
-split, so the best epoch is selected on the test split and the score is optimistic.
+No speaker of the test split is ever in the train split; where a speaker is unknown, no file is.
+The three splits are disjoint, with one exception: ``selection="test_fold"``, as in the published
+code. There, the valid split is the test split, so the best epoch is selected on the test split and
+the score is optimistic. ``selection="none"`` has no valid split.
 """
 
 from __future__ import annotations
 
-import random
-from collections import Counter, defaultdict
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, NamedTuple
+from typing import Any
 
 from camser.data.manifest import Utterance
+from camser.data.protocols import PROTOCOLS, SPLITS, FoldError, ProtocolOptions, unit_of
 
-SELECTIONS = ("held_out", "test_fold")
+SELECTIONS = ("held_out", "test_fold", "none")
 FOLD_KEYS = ("protocol", "selection", "num_folds", "valid_fraction", "target_corpus", "seed")
 OPTIMISTIC = "selected on the test fold (optimistic)"
+UNKNOWN_SPEAKERS = "speakers unknown: may be optimistic"
+REASONS = {
+    OPTIMISTIC: "the same utterances chose the epoch and gave the scores, which are too high",
+    UNKNOWN_SPEAKERS: "the tested files may be of the speakers of the training",
+}
 
 
-def selection_note(selection: str, before: str = "") -> str:
+def score_note(selection: str, speakers_known: bool = True, before: str = "") -> str:
     """The note that must follow reported scores, after ``before``; empty if they need none.
 
     Example
     -------
-    >>> selection_note("test_fold", ", "), selection_note("held_out", ", ")
+    >>> score_note("test_fold", before=", "), score_note("held_out", before=", ")
     (', selected on the test fold (optimistic)', '')
+    >>> score_note("held_out", speakers_known=False)
+    'speakers unknown: may be optimistic'
     """
-    return before + OPTIMISTIC if selection == "test_fold" else ""
-
-
-class FoldError(ValueError):
-    """A protocol is unknown or does not fit the corpus."""
+    notes = [OPTIMISTIC] * (selection == "test_fold") + [UNKNOWN_SPEAKERS] * (not speakers_known)
+    return before + "; ".join(notes) if notes else ""
 
 
 @dataclass(frozen=True)
@@ -46,7 +51,7 @@ class Fold:
     name : str
         The test split's name, e.g. a speaker.
     train, valid, test : tuple of Utterance
-        The splits.
+        The splits. ``valid`` is empty under selection "none", ``test`` under protocol "all".
     """
 
     index: int
@@ -54,6 +59,11 @@ class Fold:
     train: tuple[Utterance, ...]
     valid: tuple[Utterance, ...]
     test: tuple[Utterance, ...]
+
+    @property
+    def speakers_known(self) -> bool:
+        """Whether every utterance's speaker is known."""
+        return all(u.speaker for split in (self.train, self.valid, self.test) for u in split)
 
 
 def make_folds(
@@ -72,14 +82,16 @@ def make_folds(
     utterances : sequence of Utterance
         The manifest.
     protocol : str
-        "leave_one_speaker_out", "leave_one_session_out", "speaker_k_fold" or "cross_corpus".
+        "leave_one_speaker_out", "leave_one_session_out", "speaker_k_fold", "cross_corpus", "given"
+        (the manifest's ``split``) or "all" (no test split).
     selection : str
-        "held_out", or "test_fold" as in the published code.
+        "held_out"; "test_fold" as in the published code; or "none": no valid split.
     num_folds : int, optional
         The number of speaker groups in ``speaker_k_fold``.
     valid_fraction : float
-        The share held out of the other sessions' dialogues (``leave_one_session_out``) or of the
-        source corpora's speakers (``cross_corpus``).
+        The share held out of the other sessions' dialogues (``leave_one_session_out``), of the
+        source corpora's speakers (``cross_corpus``), or of the speakers (``all``, and ``given``
+        where no utterance's split is "valid").
     target_corpus : str, optional
         The test corpus in ``cross_corpus``; all others are for training and validation.
     seed : int
@@ -92,7 +104,8 @@ def make_folds(
     Raises
     ------
     FoldError
-        If the protocol or the selection is unknown or does not fit the corpus.
+        If the protocol or the selection is unknown or does not fit the corpus; it lists what is
+        wrong with each fold.
     """
     if selection not in SELECTIONS:
         raise FoldError(f"selection is {selection!r}; allowed: {', '.join(SELECTIONS)}")
@@ -100,15 +113,20 @@ def make_folds(
         raise FoldError(f"protocol is {protocol!r}; allowed: {', '.join(PROTOCOLS)}")
     if not 0 < valid_fraction <= 0.5:
         raise FoldError(f"valid_fraction is {valid_fraction}; allowed: above 0, up to 0.5")
-    options = selection, num_folds, valid_fraction, target_corpus, seed
+    options = ProtocolOptions(selection, num_folds, valid_fraction, target_corpus, seed)
     folds: list[Fold] = []
-    for name, test, valid in PROTOCOLS[protocol](utterances, _Options(*options)):
-        if selection == "test_fold":
-            valid = test
+    problems: list[str] = []
+    for name, test, valid in PROTOCOLS[protocol](utterances, options):
+        valid = {"test_fold": test, "none": ()}.get(selection, valid)
         taken = {u.id for u in (*test, *valid)}
         train = tuple(u for u in utterances if u.id not in taken)
-        folds.append(Fold(len(folds), name, train, tuple(valid), tuple(test)))
-        _check(folds[-1])
+        fold = Fold(len(folds), name, train, tuple(valid), tuple(test))
+        problems += (
+            f"fold {fold.index} ({name}): {p}" for p in _problems(fold, protocol, selection)
+        )
+        folds.append(fold)
+    if problems:
+        raise FoldError("\n".join(problems))
     return folds
 
 
@@ -117,134 +135,39 @@ def folds_of(utterances: Sequence[Utterance], settings: Mapping[str, Any]) -> li
     return make_folds(utterances, **{name: settings[name] for name in FOLD_KEYS})
 
 
-def _check(fold: Fold) -> None:
-    """Raise a FoldError if a split is empty, or a speaker is in the train and test splits."""
-    for split in ("train", "valid", "test"):
-        if not getattr(fold, split):
-            raise FoldError(f"fold {fold.index} ({fold.name}): its {split} split is empty")
-    speakers = {u.speaker for u in fold.train} & {u.speaker for u in fold.test}
-    if speakers:
-        raise FoldError(
-            f"fold {fold.index} ({fold.name}): speakers in train and test: {sorted(speakers)}"
-        )
+def choose_fold(all_folds: Sequence[Fold], values: Mapping[str, Any]) -> Fold:
+    """The fold that the setting ``fold`` selects."""
+    if type(values["fold"]) is not int or not 0 <= values["fold"] < len(all_folds):
+        names = ", ".join(f"{fold.index} ({fold.name})" for fold in all_folds)
+        raise FoldError(f"fold is {values['fold']!r}; {values['protocol']} has: {names}")
+    return all_folds[values["fold"]]
 
 
-class _Options(NamedTuple):
-    selection: str
-    num_folds: int | None
-    valid_fraction: float
-    target_corpus: str | None
-    seed: int
-
-
-Rows = Sequence[Utterance]
-Splits = Iterator[tuple[str, Rows, Rows]]  # name, test and valid
-
-
-def _by_speakers(utterances: Rows, speakers: Collection[str]) -> Rows:
-    return [u for u in utterances if u.speaker in speakers]
-
-
-def _require(condition: bool, message: str) -> None:
-    if not condition:
-        raise FoldError(message)
-
-
-def _leave_one_speaker_out(utterances: Rows, options: _Options) -> Splits:
-    """Valid: the other speaker of the session, or the next in sorted order, cyclically."""
-    speakers = sorted({u.speaker for u in utterances})
-    _require(
-        len(speakers) >= 3, f"leave_one_speaker_out needs 3 speakers; there are {len(speakers)}"
-    )
-    sessions = defaultdict(set)
-    for u in utterances:
-        sessions[u.speaker].add((u.corpus, u.session) if u.session else None)
-    for i, test in enumerate(speakers):
-        partners = [s for s in speakers if s != test and sessions[s] == sessions[test] != {None}]
-        valid = partners[0] if partners else speakers[(i + 1) % len(speakers)]
-        yield test, _by_speakers(utterances, {test}), _by_speakers(utterances, {valid})
-
-
-def _leave_one_session_out(utterances: Rows, options: _Options) -> Splits:
-    """Valid: complete dialogues of the other sessions, stratified by emotion."""
-    sessions = sorted({u.session for u in utterances})
-    _require(
-        "" not in sessions and len(sessions) >= 2,
-        f"leave_one_session_out needs a corpus with sessions; there are: {sessions}",
-    )
-    for name in sessions:
-        test = [u for u in utterances if u.session == name]
-        valid: Rows = []
-        if options.selection == "held_out":
-            rest = [u for u in utterances if u.session != name]
-            valid = _stratified_dialogues(rest, options.valid_fraction, options.seed)
-        yield name, test, valid
-
-
-def _stratified_dialogues(utterances: Rows, fraction: float, seed: int) -> Rows:
-    import numpy as np
-    from sklearn.model_selection import StratifiedGroupKFold
-
-    dialogues = [f"{u.session}/{u.dialogue}" for u in utterances]
-    names, groups = np.unique(dialogues, return_inverse=True)
-    emotions = [u.emotion for u in utterances]
-    most = max(Counter(emotions).values())
-    _require(len(names) >= 2, "the other sessions hold one dialogue; valid needs one of its own")
-    _require(most >= 2, "in the other sessions each emotion occurs once; one must occur twice")
-    num_splits = min(round(1 / fraction), len(names), most)
-    # Shuffled here, because some versions of scikit-learn do not stratify when they shuffle.
-    order = np.argsort(np.random.RandomState(seed).permutation(len(names)))
-    _, chosen = next(StratifiedGroupKFold(num_splits).split(emotions, emotions, order[groups]))
-    return [utterances[i] for i in chosen]
-
-
-def _speaker_k_fold(utterances: Rows, options: _Options) -> Splits:
-    """Test: a group of speakers, balanced by gender; valid: the next group."""
-    genders = {u.speaker: u.gender for u in utterances}
-    speakers = sorted(genders, key=lambda s: (genders[s], s))
-    k = options.num_folds
-    if not isinstance(k, int) or not 3 <= k <= len(speakers):
-        raise FoldError(
-            f"speaker_k_fold: num_folds is {k!r}; allowed: 3 up to the {len(speakers)} speakers"
-        )
-    groups = [speakers[i::k] for i in range(k)]
-    for test, valid in zip(groups, [*groups[1:], groups[0]], strict=True):
-        name = "+".join(sorted(test))
-        yield name, _by_speakers(utterances, test), _by_speakers(utterances, valid)
-
-
-def _cross_corpus(utterances: Rows, options: _Options) -> Splits:
-    """Test: the target corpus; valid: held-out speakers of each source corpus."""
-    corpora, target = sorted({u.corpus for u in utterances}), options.target_corpus
-    if target not in corpora or len(corpora) < 2:
-        raise FoldError(
-            f"cross_corpus: target_corpus is {target!r}; allowed: one of several corpora, here "
-            f"{corpora}"
-        )
-    valid: set[str] = set()
-    for corpus in corpora:
-        if corpus != target:
-            speakers = sorted({u.speaker for u in utterances if u.corpus == corpus})
-            count = max(1, round(options.valid_fraction * len(speakers)))
-            valid.update(random.Random(options.seed).sample(speakers, count))
-    test = [u for u in utterances if u.corpus == target]
-    sources = [u for u in utterances if u.corpus != target]
-    yield target, test, _by_speakers(sources, valid)
-
-
-PROTOCOLS: dict[str, Callable[[Rows, _Options], Splits]] = {
-    "leave_one_speaker_out": _leave_one_speaker_out,
-    "leave_one_session_out": _leave_one_session_out,
-    "speaker_k_fold": _speaker_k_fold,
-    "cross_corpus": _cross_corpus,
-}
+def _problems(fold: Fold, protocol: str, selection: str) -> Iterator[str]:
+    """Empty splits, speakers (or files) in two splits, and classes that are not trained."""
+    may_be_empty = {"valid": selection == "none", "test": protocol == "all"}
+    for split in SPLITS:
+        if not getattr(fold, split) and not may_be_empty.get(split):
+            yield f"its {split} split is empty"
+    pairs = [("train", "test")]
+    if protocol == "given" and selection != "test_fold":
+        pairs += [("train", "valid"), ("valid", "test")]
+    for one, other in pairs:
+        units = [{unit_of(u): u for u in getattr(fold, split)} for split in (one, other)]
+        if shared := sorted(units[0].keys() & units[1].keys()):
+            kind = "speakers" if any(units[0][name].speaker for name in shared) else "files"
+            more = f" and {len(shared) - 5} more" if len(shared) > 5 else ""
+            yield f"{kind} in {one} and {other}: {shared[:5]}{more}"
+    counts = Counter(u.emotion for u in (*fold.train, *fold.valid, *fold.test))
+    if fold.train and (untrained := sorted({*counts} - {u.emotion for u in fold.train})):
+        classes = ", ".join(f"{name} ({counts[name]} in the corpus)" for name in untrained)
+        yield f"its train split has no {classes}"
 
 
 def describe_fold(fold: Fold, selection: str) -> str:
-    """One line for logs: sizes, classes, and the note on an optimistic selection."""
-    sizes = ", ".join(f"{s} {len(getattr(fold, s))}" for s in ("train", "valid", "test"))
-    classes = ", ".join(
-        f"{k} {v}" for k, v in sorted(Counter(u.emotion for u in fold.test).items())
-    )
-    note = selection_note(selection, "; ")
-    return f"fold {fold.index} ({fold.name}): {sizes}; test holds {classes}{note}"
+    """One line for logs: sizes, classes, and the note on scores that may be optimistic."""
+    sizes = ", ".join(f"{s} {len(getattr(fold, s))}" for s in SPLITS)
+    counts = sorted(Counter(u.emotion for u in fold.test).items())
+    classes = f"; test holds {', '.join(f'{k} {v}' for k, v in counts)}" if counts else ""
+    note = score_note(selection, fold.speakers_known, "; ")
+    return f"fold {fold.index} ({fold.name}): {sizes}{classes}{note}"

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from camser.data.manifest import Utterance
-from camser.evaluation.schema import Results
+from camser.evaluation.schema import Results, UntestedResults
 from camser.runtime.digests import (
     DIGEST_KEY,
     add_digest,
@@ -54,7 +54,8 @@ def write_results(folder: str | Path, results: Mapping[str, Any]) -> Path:
     folder : str or Path
         The folder of the run.
     results : mapping
-        The fields of ``Results`` but ``files``, and any others.
+        The fields of ``Results`` but ``files``, and any others; those of ``UntestedResults`` if
+        the fold has no test split.
 
     Returns
     -------
@@ -108,7 +109,9 @@ def _check(results: Any, where: str) -> None:
     version = results.get("format") if isinstance(results, dict) else type(results).__name__
     if version != FORMAT:
         raise ResultsError(f"{where}: format is {version!r}; this version reads {FORMAT}")
-    problem = mismatch(results, Results)
+    parts = results.get("parts")
+    is_tested = not isinstance(parts, dict) or parts.get("test") != 0
+    problem = mismatch(results, Results if is_tested else UntestedResults)
     if not problem and len({*results["labels"]}) < len(results["labels"]):
         problem = f"labels is {results['labels']!r:.80}; it must name each class once"
     if problem:

@@ -31,8 +31,14 @@ class Parts(Struct):
     """The numbers of utterances in the splits of a fold."""
 
     train: Count
-    valid: Count
+    valid: Annotated[int, Meta(ge=0)]
     test: Count
+
+
+class UntestedParts(Parts):
+    """Those of a fold without a test split."""
+
+    test: Annotated[int, Meta(ge=0, le=0)]
 
 
 class Parameters(Struct):
@@ -42,8 +48,11 @@ class Parameters(Struct):
     trained: int
 
 
-class Results(Struct):
-    """The fields of ``results.json``; it may have more. Files of earlier versions lack the last."""
+class UntestedResults(Struct, kw_only=True):
+    """The fields of ``results.json`` of a run without a test split; it may have more.
+
+    Files of earlier versions lack the last.
+    """
 
     corpus: str
     protocol: str
@@ -54,15 +63,7 @@ class Results(Struct):
     variant: str
     settings: ModelSettings
     labels: Annotated[list[str], Meta(min_length=1)]
-    parts: Parts
-    WA: float
-    UA: float
-    macro_F1: float
-    recall: dict[str, float | None]
-    precision: dict[str, float | None]
-    confusion: list[list[int]]
-    absent: list[str]
-    num_utterances: int
+    parts: UntestedParts
     best_epoch: int
     epochs: int
     seconds: float
@@ -76,3 +77,18 @@ class Results(Struct):
     segment_flops: int | None = None
     test_seconds: float | None = None
     left_out: dict[str, int] = {}
+    speakers_known: bool = True
+
+
+class Results(UntestedResults, kw_only=True):
+    """The fields of any other ``results.json``."""
+
+    parts: Parts  # type: ignore[assignment]
+    WA: float
+    UA: float
+    macro_F1: float
+    recall: dict[str, float | None]
+    precision: dict[str, float | None]
+    confusion: list[list[int]]
+    absent: list[str]
+    num_utterances: int

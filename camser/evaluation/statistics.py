@@ -44,14 +44,15 @@ def bootstrap(
     -------
     dict
         (low, high) of ``WA``, ``UA`` and ``macro_F1``. A draw is scored over the classes that occur
-        in its labels. All are None for fewer than ``MIN_SPEAKERS`` speakers.
+        in its labels. All are None for fewer than ``MIN_SPEAKERS`` speakers, or where one is
+        unknown: "".
     """
     labels, predictions, speakers = _columns(
         labels=labels, predictions=predictions, speakers=speakers
     )
     cells = check_indices(labels, predictions, num_classes)
     names, speaker_indices = np.unique(speakers, return_inverse=True)
-    if (size := len(names)) < MIN_SPEAKERS:
+    if (size := len(names)) < MIN_SPEAKERS or "" in names:
         return dict.fromkeys(("WA", "UA", "macro_F1"))
     confusion = np.zeros((size, num_classes, num_classes), dtype=int)
     np.add.at(confusion, (speaker_indices, *cells), 1)
@@ -79,7 +80,7 @@ def sign_flip(labels: Sequence, one: Sequence, other: Sequence, speakers: Sequen
     dict
         ``only_one``, ``only_other``: how many utterances only that system gets right. ``p_value``:
         the two-sided share of the 2^speakers assignments of signs; at least 2 / 2^k where k
-        speakers differ, 1.0 where none does.
+        speakers differ, 1.0 where none does, None where a speaker is unknown: "".
 
     Example
     -------
@@ -95,7 +96,8 @@ def sign_flip(labels: Sequence, one: Sequence, other: Sequence, speakers: Sequen
     sums = np.arange(len(chances)) - len(chances) // 2
     p_value = chances[np.abs(sums) >= abs(sum(differences))].sum()
     counts = {"only_one": int((gain > 0).sum()), "only_other": int((gain < 0).sum())}
-    return {**counts, "p_value": min(1.0, float(p_value))}
+    is_known = "" not in speakers
+    return {**counts, "p_value": min(1.0, float(p_value)) if is_known else None}
 
 
 def paired_folds(one: Sequence[float], other: Sequence[float], test_to_train: float) -> dict:

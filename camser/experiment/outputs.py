@@ -29,22 +29,22 @@ def write_results(
     fold: folds.Fold,
     facts: Mapping[str, Any],
 ) -> Path:
-    """Write ``results.json`` of a run whose best epoch was just tested; returns its path.
+    """Write ``results.json`` of a run whose best epoch was just loaded or tested; returns its path.
 
     ``facts``: the fields that are known before, such as those of ``cost.model_cost``.
     """
     history = results.read_history(folder)
     copied_keys = ("corpus", "protocol", "selection", "fold", "seed", "variant", "labels")
-    is_optimistic = folds.selection_note(values["selection"])
     return results.write_results(
         folder,
         {
             **{name: values[name] for name in copied_keys},
             "fold_name": fold.name,
-            **({"note": folds.OPTIMISTIC} if is_optimistic else {}),
+            "speakers_known": fold.speakers_known,
+            **({"note": brain.note} if brain.note else {}),
             "settings": result_settings(values),
-            "parts": {split: len(getattr(fold, split)) for split in ("train", "valid", "test")},
-            **brain.scores,
+            "parts": {split: len(getattr(fold, split)) for split in folds.SPLITS},
+            **(brain.scores if fold.test else {}),
             "best_epoch": brain.best_epoch,
             "epochs": len(history),
             "seconds": sum(float(row["seconds"]) for row in history),

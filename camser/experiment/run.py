@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import sys
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -124,7 +124,7 @@ class Run:
         self.utterances, self.left_out = run_on_main(prepare, scan=scan, **prepare_settings)
         resume.check_same_corpus(self.output_folder, self.utterances)
         all_folds = folds.folds_of(self.utterances, values)
-        self.num_folds, self.fold = len(all_folds), choose_fold(all_folds, values)
+        self.num_folds, self.fold = len(all_folds), folds.choose_fold(all_folds, values)
 
     def _build(self) -> None:
         """Build the model, its Brain and the data of both."""
@@ -158,6 +158,7 @@ class Run:
             progress=not self.brain.noprogressbar,
         )
         self.brain.check_batches(self.data.cached)
+        self.brain.note = folds.score_note(hparams["selection"], self.fold.speakers_known)
 
     def _write_description(self) -> None:
         architecture = self.hparams["embedding_model"].architecture
@@ -173,17 +174,20 @@ class Run:
         self.brain.fit(
             hparams["epoch_counter"],
             self._dataset(self.fold.train),
-            self._dataset(self.fold.valid),
+            self._dataset(self.fold.valid) if self.fold.valid else None,
             train_loader_kwargs=self._loader("batch_size"),
             valid_loader_kwargs=self._loader("eval_batch_size"),
         )
 
     def test(self) -> None:
-        """Score the best epoch on the test split of the fold, write the results, and export."""
+        """Score the best epoch on the test split of the fold, if any; write the results; export."""
         splits = {results.VALID_PREDICTIONS: self.fold.valid, results.PREDICTIONS: self.fold.test}
         if self.fold.valid == self.fold.test:
             del splits[results.VALID_PREDICTIONS]
+        splits = {name: split for name, split in splits.items() if split}
         scored = {name: self._score(split) for name, split in splits.items()}  # the test split last
+        if not splits:
+            self.brain.on_evaluate_start(max_key=AtomicCheckpointer.best_key)
         ddp_barrier()  # the first process to end deletes the folder of --debug
         if if_main_process() and not self.brain.debug:
             self._write(splits, scored)
@@ -214,8 +218,9 @@ class Run:
         """Write the arrays for figures, the predictions and the results; export the model."""
         values, folder, brain = self.settings.values, self.output_folder, self.brain
         test, audio = self.fold.test, self.data.audio
-        outputs.write_embeddings(folder, values, brain, self._batches(test))
-        outputs.write_attention(folder, values, brain, self._batches, test, audio)
+        if test:
+            outputs.write_embeddings(folder, values, brain, self._batches(test))
+            outputs.write_attention(folder, values, brain, self._batches, test, audio)
         train_texts = {u.text for u in self.fold.train}
         for name, split in splits.items():
             labels = values["labels"]
@@ -225,20 +230,18 @@ class Run:
             "manifest": fingerprint(self.utterances), "left_out": self.left_out,
         }  # fmt: skip
         written = outputs.write_results(folder, values, brain, self.fold, facts)
-        caution = folds.selection_note(values["selection"], ", ")
-        scores = ", ".join(f"{name} {brain.scores[name]:.4f}" for name in ("WA", "UA", "macro_F1"))
-        print(f"test {self.fold.name}{caution}: {scores} (epoch {brain.best_epoch})")
-        print(f"{written}\n{folder / results.PREDICTIONS}")
+        print(self._summary())
+        print("\n".join(str(path) for path in (written, *(folder / name for name in splits))))
         if values["export_folder"]:
             print(export_run(folder, values["export_folder"], replace=True))
 
-
-def choose_fold(all_folds: Sequence[folds.Fold], values: Mapping[str, Any]) -> folds.Fold:
-    """The fold that the setting ``fold`` selects."""
-    if type(values["fold"]) is not int or not 0 <= values["fold"] < len(all_folds):
-        names = ", ".join(f"{fold.index} ({fold.name})" for fold in all_folds)
-        raise folds.FoldError(f"fold is {values['fold']!r}; {values['protocol']} has: {names}")
-    return all_folds[values["fold"]]
+    def _summary(self) -> str:
+        fold, brain = self.fold, self.brain
+        if not fold.test:
+            return f"{fold.name}: trained on {len(fold.train)} utterances, none is tested"
+        scores = ", ".join(f"{name} {brain.scores[name]:.4f}" for name in ("WA", "UA", "macro_F1"))
+        note = brain.note and f", {brain.note}"
+        return f"test {fold.name}{note}: {scores} (epoch {brain.best_epoch})"
 
 
 def _build_objects(text: str) -> dict[str, Any]:

@@ -35,7 +35,7 @@ def fit_temperature(rows: Sequence[Mapping[str, str]], labels: Sequence[str]) ->
     dict
         ``temperature``; ``calibrated``, whether it was fitted; ``utterances`` and ``errors``, the
         numbers of rows and of wrong decisions; ``nll_before`` and ``nll_after``, the mean negative
-        log-likelihood of the rows in nats.
+        log-likelihood of the rows in nats, None without rows.
 
     Example
     -------
@@ -45,6 +45,9 @@ def fit_temperature(rows: Sequence[Mapping[str, str]], labels: Sequence[str]) ->
     >>> fit_temperature(rows * 50, ["a", "b"])["temperature"] > 2  # half of its decisions are wrong
     True
     """
+    if not rows:
+        nothing = {"utterances": 0, "errors": 0, "nll_before": None, "nll_after": None}
+        return {"temperature": 1.0, "calibrated": False, **nothing}
     scores, truths = read_scores(rows, labels)
     errors = int((scores.argmax(axis=1) != truths).sum())
     calibrated = len(truths) >= MIN_UTTERANCES and errors >= MIN_ERRORS

@@ -46,9 +46,9 @@ def export_config(run: TrainedRun) -> dict[str, Any]:
         "plugins": {name: {**o, **results["plugins"].get(name, {})} for name, o in built.items()},
         "trained": {
             **{name: results[name] for name in TRAINED},
-            **({"note": results["note"]} if "note" in results else {}),
+            **{name: results[name] for name in ("speakers_known", "note") if name in results},
         },
-        "scores": {name: results[name] for name in SCORES},
+        "scores": {name: results[name] for name in SCORES if name in results},
     }
 
 

@@ -104,9 +104,11 @@ def _write_graphs(folder: Path, run: TrainedRun, int8: bool) -> dict[str, Any]:
     return {name: file_record(folder / name) for name in names if (folder / name).is_file()}
 
 
-def _compare_int8(folder: Path, run: TrainedRun, data_folder: DataFolder) -> dict[str, Any]:
-    """Measure how int8 changes the decisions in the test of the run."""
+def _compare_int8(folder: Path, run: TrainedRun, data_folder: DataFolder) -> dict[str, Any] | None:
+    """Measure how int8 changes the decisions in the test of the run; None if it has none."""
     from camser.export.onnx.quantize import compare_int8
 
-    paths = recordings(run, run.tested, data_folder)
-    return compare_int8(folder, paths, [row["label"] for row in run.tested])
+    if not run.tested:
+        return None
+    with recordings(run, [row["id"] for row in run.tested], data_folder) as paths:
+        return compare_int8(folder, paths, [row["label"] for row in run.tested])

@@ -8,6 +8,7 @@ from typing import Any
 from huggingface_hub import EvalResult, ModelCardData
 from jinja2 import Environment, StrictUndefined
 
+from camser.data.folds import REASONS
 from camser.export.calibration import MIN_ERRORS, MIN_UTTERANCES
 from camser.export.onnx.quantize import int8_summary
 from camser.export.trained_run import TrainedRun
@@ -29,12 +30,14 @@ def model_card(config: dict[str, Any], run: TrainedRun) -> str:
     environment = Environment(
         undefined=StrictUndefined, trim_blocks=True, keep_trailing_newline=True, autoescape=False
     )
+    written = config["trained"].get("note", "")
     environment.filters["percent"] = lambda value: "–" if value is None else f"{value:.1%}"
     text = environment.from_string(TEMPLATE.read_text(encoding="utf-8")).render(
         {"onnx": {}, **config},
         components=_components(config["architecture"], run),
         min_utterances=MIN_UTTERANCES,
         min_errors=MIN_ERRORS,
+        notes=[f"**Caution, {note}** ({REASONS[note]})." for note in REASONS if note in written],
         int8_summary=int8_summary(config.get("int8")),
     )
     return f"---\n{_metadata(config)}\n---\n\n{text}"
@@ -63,12 +66,13 @@ def _metadata(config: dict[str, Any]) -> str:
             metric_name=name,
         )
         for kind, name in measures.items()
+        if scores
     ]
     data = ModelCardData(
         library_name="speechbrain",
         pipeline_tag="audio-classification",
         tags=["camser", "speech-emotion-recognition", "emotion-recognition"],
         model_name=f"{trained['variant']} on {trained['corpus']}",
-        eval_results=eval_results,
+        eval_results=eval_results or None,
     )
     return data.to_yaml()

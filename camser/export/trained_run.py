@@ -33,7 +33,7 @@ class TrainedRun(NamedTuple):
     modules : dict of str to Module
         ``embedding_model`` and ``classifier`` at the best epoch.
     tested, validated : list of dict
-        The rows of ``predictions.csv`` and ``valid_predictions.csv``.
+        The rows of ``predictions.csv`` and ``valid_predictions.csv``; empty without such a split.
     """
 
     folder: Path
@@ -71,11 +71,12 @@ def read_run(folder: str | Path) -> TrainedRun:
         "classifier": EmotionHead(model.embedding_size, len(run_results["labels"])),
     }
     _load(folder / "save", run_results["best_epoch"], modules)
-    tested = results.read_predictions(folder / results.PREDICTIONS)
-    # If the epoch was chosen on the test split, this is also the validation split.
-    optimistic = run_results["selection"] == "test_fold"
-    validated = (
-        tested if optimistic else results.read_predictions(folder / results.VALID_PREDICTIONS)
+    names = {"test": results.PREDICTIONS, "valid": results.VALID_PREDICTIONS}
+    if run_results["selection"] == "test_fold":  # the epoch was chosen on the test split
+        names["valid"] = names["test"]
+    tested, validated = (
+        results.read_predictions(folder / name) if run_results["parts"][split] else []
+        for split, name in names.items()
     )
     return TrainedRun(folder, run_results, model.architecture, modules, tested, validated)
 

@@ -5,13 +5,26 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
-from collections.abc import Mapping, Sequence
+import tempfile
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import soundfile
+import torch
 
-from camser.data.manifest import MANIFEST, DataFolder, audio_path, fingerprint, read_manifest
+from camser import audio
+from camser.data.manifest import (
+    MANIFEST,
+    DataFolder,
+    Utterance,
+    audio_path,
+    fingerprint,
+    read_manifest,
+)
+from camser.data.utterance_reader import UtteranceReader
 from camser.evaluation.results import RERUN_HINT
 from camser.export.trained_run import TrainedRun
 from camser.inference.export_files import ExportError
@@ -26,7 +39,10 @@ COUNT = 12
 def verify(
     folder: Path, run: TrainedRun, data_folder: DataFolder, engine: str = "torch"
 ) -> dict[str, Any]:
-    """Load an exported model in a new process; compare it with its run's ``predictions.csv``.
+    """Load an exported model in a new process; compare it with its run's predictions.
+
+    Without a test split, these are of the validation split; without that, the modules of the run
+    predict utterances of the training.
 
     Arguments
     ---------
@@ -49,45 +65,69 @@ def verify(
     ExportError
         If a recording is missing, or the model gives other log-probabilities than its run.
     """
-    labels = run.results["labels"]
-    rows = run.tested[:: max(1, len(run.tested) // COUNT)][:COUNT]  # at even distances
-    actual = _in_another_process(folder, recordings(run, rows, data_folder), engine)
-    expected = [[float(row[label]) for label in labels] for row in rows]
+    labels, rows = run.results["labels"], _some(run.tested or run.validated)
+    ids = [row["id"] for row in rows] or [u.id for u in _some(_manifest(run))]
+    with recordings(run, ids, data_folder) as paths:
+        actual = _in_another_process(folder, paths, engine)
+        expected = [[float(row[label]) for label in labels] for row in rows] or _predict(run, paths)
     largest = float(np.abs(np.array(actual) - expected).max())
     device = "cuda" if "cuda" in run.results["device"] else "cpu"
     allowed = max(TOLERANCES[device], TOLERANCES[engine])
     if not largest <= allowed:
         raise ExportError(
             f"the exported model ({engine}) does not give its run's log-probabilities: they differ "
-            f"by up to {largest:.2g} on {len(rows)} utterances (allowed: {allowed:.0e}); check "
+            f"by up to {largest:.2g} on {len(ids)} utterances (allowed: {allowed:.0e}); check "
             f"that the corpus is unchanged, and the versions of the plugins in results.json"
         )
-    return {"utterances": len(rows), "largest_difference": largest}
+    return {"utterances": len(ids), "largest_difference": largest}
 
 
-def recordings(
-    run: TrainedRun, rows: Sequence[Mapping[str, str]], data_folder: DataFolder
-) -> list[str]:
-    """Paths of the recordings for rows of ``predictions.csv``.
+def _some(rows: Sequence[Any]) -> Sequence[Any]:
+    return rows[:: max(1, len(rows) // COUNT)][:COUNT]  # at even distances
+
+
+def _manifest(run: TrainedRun) -> list[Utterance]:
+    """The utterances of the run; an ExportError if they have changed."""
+    path = run.folder / MANIFEST
+    utterances = read_manifest(path)
+    if fingerprint(utterances) != run.results["manifest"]:
+        raise ExportError(f"{path} has changed since the run; {RERUN_HINT}")
+    return utterances
+
+
+def _predict(run: TrainedRun, paths: Sequence[str]) -> list[list[float]]:
+    model, classifier = (run.modules[name].eval() for name in ("embedding_model", "classifier"))
+    with torch.inference_mode():
+        waveforms = (torch.from_numpy(audio.load(path)).unsqueeze(0) for path in paths)
+        return [classifier(model(w, torch.ones(1))).flatten().tolist() for w in waveforms]
+
+
+@contextmanager
+def recordings(run: TrainedRun, ids: Sequence[str], data_folder: DataFolder) -> Iterator[list[str]]:
+    """The recordings of utterances; those that are parts of files are cut into temporary ones.
 
     Raises
     ------
     ExportError
         If one of them is missing, or the manifest of the run has changed.
     """
-    path = run.folder / MANIFEST
-    utterances = read_manifest(path)
-    if fingerprint(utterances) != run.results["manifest"]:
-        raise ExportError(f"{path} has changed since the run; {RERUN_HINT}")
-    manifest = {row.id: row for row in utterances}
-    paths = [str(audio_path(data_folder, manifest[row["id"]])) for row in rows]
+    manifest = {row.id: row for row in _manifest(run)}
+    utterances = [manifest[name] for name in ids]
+    paths = [str(audio_path(data_folder, u)) for u in utterances]
     missing = [path for path in paths if not Path(path).is_file()]
     if missing:
         raise ExportError(
             f"the exported model cannot be verified: {missing[0]} is missing; give the folder of "
             f"the corpus with --data-folder, or give --no-verify"
         )
-    return paths
+    reader = UtteranceReader(data_folder)
+    with tempfile.TemporaryDirectory() as folder:
+        for number, u in enumerate(utterances):
+            if u.is_cut:
+                paths[number] = f"{folder}/{number}.wav"
+                wave = reader.read(u)
+                soundfile.write(paths[number], wave, audio.SAMPLE_RATE, subtype="FLOAT")
+        yield paths
 
 
 def _in_another_process(folder: Path, paths: list[str], engine: str) -> list[list[float]]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from typing import Any
 
 import torch
@@ -12,7 +12,7 @@ from speechbrain.utils.distributed import ddp_broadcast, if_main_process
 from torch import Tensor, nn
 
 from camser.data.dataset import Batch
-from camser.data.folds import selection_note
+from camser.data.folds import score_note
 from camser.evaluation import metrics, results
 from camser.model import Intermediates
 from camser.runtime.plugin_versions import version_differences
@@ -32,6 +32,8 @@ logger = logging.getLogger(__name__)
 class EmotionBrain(ResumableBrain):
     """Trains ``embedding_model`` and ``classifier``.
 
+    Without a validation split, the last epoch is the best.
+
     It reads from ``hparams``: ``seed``, ``labels``, ``selection``, ``batch_size``,
     ``eval_batch_size``, ``learning_rate``, ``learning_rates``, ``epoch_counter``, ``loggers`` and
     ``output_folder``; ``precision`` and ``compiled``, which may be "auto".
@@ -42,11 +44,17 @@ class EmotionBrain(ResumableBrain):
         ``embedding_model`` (UtteranceEncoder) and ``classifier`` (EmotionHead).
     **kwargs
         SpeechBrain's: ``opt_class``, ``hparams``, ``run_opts``, ``checkpointer``.
+
+    Attributes
+    ----------
+    note : str
+        What must be said with every score, see ``folds.score_note``.
     """
 
     def __init__(self, modules: dict, **kwargs: Any) -> None:
         auto = device.resolve_auto(kwargs["hparams"], kwargs.get("run_opts"))
         super().__init__(modules=modules, **{**kwargs, "hparams": {**kwargs["hparams"], **auto}})
+        self.note = score_note(self.hparams.selection)
         self.rates = learning_rates(
             self._components(), self.hparams.learning_rate, self.hparams.learning_rates
         )
@@ -165,13 +173,19 @@ class EmotionBrain(ResumableBrain):
         self.scores = metrics.scores(labels, predictions.tolist(), self.hparams.labels)
         if stage == Stage.VALID:
             assert epoch is not None, "SpeechBrain numbers them"
-            self._end_epoch(epoch, self.scored.loss)
+            scores = {"loss": self.scored.loss, "WA": self.scores["WA"], "UA": self.scores["UA"]}
+            self._end_epoch(epoch, scores)
 
-    def _end_epoch(self, epoch: int, valid_loss: float) -> None:
+    def _fit_valid(self, valid_set: Any, epoch: int, enable: bool) -> None:
+        super()._fit_valid(valid_set, epoch, enable)
+        if valid_set is None:
+            self._end_epoch(epoch, {})
+
+    def _end_epoch(self, epoch: int, scores: Mapping[str, float]) -> None:
         # Each process scores all utterances, and rounding may differ: one decides for all.
-        score = ddp_broadcast(self.scores["WA"] + self.scores["UA"])
+        score = ddp_broadcast(scores["WA"] + scores["UA"]) if scores else float(epoch)
         is_best = self.hparams.epoch_counter.update(score)
-        self._log(epoch, valid_loss)
+        self._log(epoch, scores)
         meta = {"epoch": float(epoch)}
         if is_best:
             # Only a better epoch carries the key, so a tie cannot displace the first best.
@@ -179,20 +193,19 @@ class EmotionBrain(ResumableBrain):
         self.save_checkpoint(meta=meta)
         self._write_history()
 
-    def _log(self, epoch: int, valid_loss: float) -> None:
-        scores = {"loss": valid_loss, "WA": self.scores["WA"], "UA": self.scores["UA"]}
+    def _log(self, epoch: int, scores: Mapping[str, float]) -> None:
         rates = {f"lr_{name}": self.rates[name] for name in self.optimizers_dict}
         row: dict[str, Any] = {"epoch": epoch, "train_loss": self.train_loss}
-        if note := selection_note(self.hparams.selection):
-            logger.info("epoch %d: %s", epoch, note)
-            row["note"] = note
+        if scores and self.note:
+            logger.info("epoch %d: %s", epoch, self.note)
+            row["note"] = self.note
         row |= {f"valid_{name}": value for name, value in scores.items()}
         row |= {**rates, "skipped_steps": self.skipped_steps}
         row |= {"seconds": round(self.epoch_seconds, 3)}
         self.history.append(row)
         for log in self.hparams.loggers:  # only the main process writes, but all must call it
             meta = {"epoch": epoch} | rates
-            log.log_stats(meta, train_stats={"loss": self.train_loss}, valid_stats=scores)
+            log.log_stats(meta, train_stats={"loss": self.train_loss}, valid_stats=dict(scores))
 
     def _write_history(self) -> None:
         if self.history and if_main_process() and not self.debug:

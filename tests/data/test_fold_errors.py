@@ -13,7 +13,7 @@ from tests.helpers.fake_utterances import emodb, ravdess, utterance
     ("rows", "options", "message"),
     [
         (emodb(), {"protocol": "random"}, f"allowed: {', '.join(PROTOCOLS)}$"),
-        (emodb(), {"selection": "best"}, "selection is 'best'; allowed: held_out, test_fold"),
+        (emodb(), {"selection": "best"}, "selection is 'best'; allowed: held_out, test_fold, none"),
         (emodb(2), {}, "leave_one_speaker_out needs 3 speakers; there are 2"),
         ([], {}, "needs 3 speakers; there are 0"),
         (emodb(), {"protocol": "leave_one_session_out"}, "needs a corpus with sessions"),

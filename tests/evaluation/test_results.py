@@ -70,7 +70,7 @@ def test_a_lacking_field_is_named_in_writing_and_in_reading(tmp_path, name):
         write_results(tmp_path, lacking)
     path = tmp_path / "results.json"
     assert not path.exists()
-    path.write_text(json.dumps({"format": FORMAT, **lacking}))
+    path.write_text(json.dumps({"format": FORMAT, **lacking, "files": {}}))
     with pytest.raises(ResultsError, match=rf"results\.json: it lacks {name}; delete it and run"):
         read_results(path)
 

@@ -4,6 +4,8 @@ import random
 
 from camser.data.manifest import Utterance
 
+EMOTIONS = ("angry", "happy", "sad", "neutral")
+
 
 def utterance(name, speaker, gender, emotion, **fields):
     corpus = speaker.split("/")[0]
@@ -22,7 +24,7 @@ def utterance(name, speaker, gender, emotion, **fields):
 def emodb(num_speakers=10, each=8):
     """A corpus without sessions and dialogues."""
     return [
-        utterance(f"{s:02d}a{i}", f"emodb/{s:02d}", ("male", "female")[s % 2], "WFNT"[i % 4])
+        utterance(f"{s:02d}a{i}", f"emodb/{s:02d}", ("male", "female")[s % 2], EMOTIONS[i % 4])
         for s in range(num_speakers)
         for i in range(each)
     ]
@@ -34,5 +36,5 @@ def ravdess(women=12, men=12, corpus="ravdess"):
     return [
         utterance(f"{s:02d}-{i}", f"{corpus}/Actor_{s:02d}", gender, emotion)
         for s, gender in enumerate(genders)
-        for i, emotion in enumerate(["angry", "happy", "sad", "neutral"])
+        for i, emotion in enumerate(EMOTIONS)
     ]

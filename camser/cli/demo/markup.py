@@ -10,6 +10,7 @@ from typing import Any
 
 from camser.cli.demo.figures import color
 from camser.cli.demo.limits import Limits
+from camser.data.folds import REASONS
 from camser.inference import Prediction, Timeline
 from camser.inference.timeline_formats import FORMATS
 
@@ -61,17 +62,21 @@ def _trained(trained: Mapping[str, Any], scores: Mapping[str, Any]) -> str:
     parts = trained["parts"]
     text = (
         f"<b>{escape(trained['variant'])}</b>, trained on {parts['train']:d} utterances of "
-        f"<b>{escape(trained['corpus'])}</b> and tested on {parts['test']:d} of speakers not "
-        f"seen in training ({escape(trained['fold_name'])}, {escape(trained['protocol'])}): "
+        f"<b>{escape(trained['corpus'])}</b>"
+    )
+    if not parts["test"]:
+        return f"{text}. It was not tested."
+    unseen = "speakers" if trained.get("speakers_known", True) else "files"
+    text += (
+        f" and tested on {parts['test']:d} of {unseen} not seen in training "
+        f"({escape(trained['fold_name'])}, {escape(trained['protocol'])}): "
         f"weighted accuracy <b>{_percent(scores['WA'])}</b>, unweighted "
         f"<b>{_percent(scores['UA'])}</b>, macro-F1 <b>{_percent(scores['macro_F1'])}</b>. It is "
         f"one fold; other speakers would give other scores."
     )
-    if note := trained.get("note"):
-        text += (
-            f" <b>Its epoch was {escape(note)}</b>: the same utterances selected it and "
-            f"gave these scores, so the scores are too high."
-        )
+    for note in filter(None, trained.get("note", "").split("; ")):
+        reason = f" ({REASONS[note]})" if note in REASONS else ""
+        text += f" <b>Caution, {escape(note)}</b>{reason}."
     return text
 
 

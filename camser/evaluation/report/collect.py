@@ -28,7 +28,7 @@ class ReportError(ValueError):
 
 
 def collect(folders: Iterable[str | Path]) -> list[ProtocolResults]:
-    """Read every run below the folders.
+    """Read every run below the folders that has a test split.
 
     Raises
     ------
@@ -42,7 +42,10 @@ def collect(folders: Iterable[str | Path]) -> list[ProtocolResults]:
     if not paths:
         raise ReportError(f"no {RESULTS} below {', '.join(str(f) for f in folders)}")
     sections: dict[tuple[str, ...], Variants] = defaultdict(lambda: defaultdict(list))
-    for run in map(_read, sorted(paths)):
+    tested = [run for path in sorted(paths) if (run := _read(path))]
+    if not tested:
+        raise ReportError(f"no run below {', '.join(str(f) for f in folders)} has a test split")
+    for run in tested:
         names = [run.results[name] for name in ("corpus", "protocol", "selection")]
         target = run.results["settings"].get("target_corpus") or ""
         where = *names, target if names[1] == "cross_corpus" else ""
@@ -101,8 +104,11 @@ def comparable(run: RunRecord) -> dict[str, Any]:
     return {**shared, "labels": results["labels"], "manifest": results["manifest"]}
 
 
-def _read(path: Path) -> RunRecord:
+def _read(path: Path) -> RunRecord | None:
+    """The run, or None if it has no test split."""
     results = read_results(path)
+    if not results["parts"]["test"]:
+        return None
     _check_model(results["settings"], path)
     table = path.with_name(PREDICTIONS)
     try:

@@ -8,7 +8,7 @@ from collections.abc import Iterator, Sequence
 from statistics import mean
 from typing import Any
 
-from camser.data.folds import OPTIMISTIC
+from camser.data.folds import OPTIMISTIC, UNKNOWN_SPEAKERS
 from camser.evaluation import statistics
 from camser.evaluation.report import published
 from camser.evaluation.report.collect import ReportError, comparable
@@ -112,10 +112,11 @@ def selection_bias_table(honest: ProtocolResults, biased: ProtocolResults) -> Ta
                 runs_text += f" ({folds} of {honest.num_folds or '?'} folds)"
             rows.append([name, runs_text, *map(percent, means), *gap])
     rules = (honest.selection_rule, OPTIMISTIC)
+    note = "" if honest.speakers_known else f", {UNKNOWN_SPEAKERS}"
     return Table(
         f"What selection on the test fold is worth: {honest.corpus}, "
-        f"{honest.protocol.replace('_', ' ')}; means in % over the folds and seeds that both have, "
-        f"the gap in points.",
+        f"{honest.protocol.replace('_', ' ')}{note}; means in % over the folds and seeds that "
+        f"both have, the gap in points.",
         ["model", "runs", *(f"{s}, {rule}" for rule in rules for s in ("WA", "UA")),
          "gap WA", "gap UA"],
         rows,

@@ -75,8 +75,9 @@ def _scores(section: ProtocolResults) -> Drawn:
     yield "reliability", text, figures.reliability(panels, title)
     main = section.main
     kinds = {"speaker": main.column("speaker"), **tables.groupings(main)}
-    scores = {kind: tables.by_groups(main, names) for kind, names in kinds.items()}
-    yield "groups", f"{main.name} by group, pooled.", figures.groups(scores, title)
+    scores = {kind: tables.by_groups(main, names) for kind, names in kinds.items() if any(names)}
+    if scores:
+        yield "groups", f"{main.name} by group, pooled.", figures.groups(scores, title)
 
 
 def _spaces(section: ProtocolResults) -> Drawn:
@@ -158,7 +159,7 @@ def _item(
 def _curves(section: ProtocolResults) -> Drawn:
     for variant in section.variants.values():
         runs = [(read_history(run.folder), run.results["best_epoch"]) for run in variant.runs]
-        runs = [(rows, best) for rows, best in runs if rows]
+        runs = [(rows, best) for rows, best in runs if rows and "valid_loss" in rows[0]]
         if runs:
             figure = figures.curves(runs, f"{variant.name}: {section.title}")
             yield f"curves-{_slug(variant.name)}", f"Learning curves of {variant.name}.", figure

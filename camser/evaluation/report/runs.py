@@ -10,12 +10,13 @@ from typing import Any
 
 import numpy as np
 
-from camser.data.folds import selection_note
+from camser.data.folds import OPTIMISTIC, UNKNOWN_SPEAKERS
 from camser.evaluation import statistics
 from camser.evaluation.metrics import scores
 from camser.evaluation.results import read_scores
 
 SCORES = ("WA", "UA", "macro_F1")
+RULES = {"test_fold": OPTIMISTIC, "none": "number of epochs fixed beforehand"}
 
 
 @dataclass(frozen=True)
@@ -122,13 +123,19 @@ class ProtocolResults:
 
     @property
     def title(self) -> str:
-        """The corpus, the protocol, and how the epoch was selected."""
-        return f"{self.corpus}, {self.protocol.replace('_', ' ')}, {self.selection_rule}"
+        """The corpus, the protocol, how the epoch was selected, and whether speakers are known."""
+        note = "" if self.speakers_known else f", {UNKNOWN_SPEAKERS}"
+        return f"{self.corpus}, {self.protocol.replace('_', ' ')}, {self.selection_rule}{note}"
+
+    @property
+    def speakers_known(self) -> bool:
+        """Whether every utterance's speaker is known; earlier versions trained on no others."""
+        return all(run.results.get("speakers_known", True) for run in self.all_runs)
 
     @property
     def selection_rule(self) -> str:
         """How the epoch was selected."""
-        return selection_note(self.selection) or "epoch chosen on held-out data"
+        return RULES.get(self.selection, "epoch chosen on held-out data")
 
     @property
     def num_folds(self) -> int | None:

@@ -43,7 +43,9 @@ def main_table(section: ProtocolResults) -> Table:
         for variant in variants
     ]
     if any(variant.intervals["WA"] is None for variant in variants):
-        caption += f" [–]: no interval, because fewer than {MIN_SPEAKERS} speakers were tested."
+        reason = f"fewer than {MIN_SPEAKERS} speakers were tested"
+        known = section.speakers_known
+        caption += f" [–]: no interval, because {reason if known else 'speakers are unknown'}."
     if (section.corpus, section.protocol) == (published.CORPUS, published.PROTOCOL_2):
         header.append("published WA / UA")
         caption += (

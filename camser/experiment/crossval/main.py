@@ -15,7 +15,7 @@ from typing import Any
 import torch
 
 from camser.config.settings import Settings, SettingsError, read_arguments
-from camser.data.folds import selection_note
+from camser.data.folds import score_note
 from camser.data.prepare import CorpusScanner
 from camser.evaluation.results import ResultsError
 from camser.experiment.crossval.launch import LOG, last_line, run_locally, run_on_ray
@@ -102,7 +102,8 @@ def _wait(todo: Sequence[Job], ended: Iterable[tuple[Job, int | None]]) -> list[
             failed.append(job)
             outcome = f"failed, see {job.folder / LOG}"
         else:
-            outcome = f"WA {results['WA']:.4f}, UA {results['UA']:.4f}"
+            scores = (f"{name} {results[name]:.4f}" for name in ("WA", "UA") if name in results)
+            outcome = ", ".join(scores) or "trained, without a test split"
         elapsed = time.monotonic() - start
         left = elapsed / number * (len(todo) - number)
         times = [timedelta(seconds=round(seconds)) for seconds in (elapsed, left)]
@@ -116,12 +117,12 @@ def _summary(jobs: Sequence[Job]) -> str:
     rows = defaultdict(list)
     for job in jobs:
         results = _finished_results(job)
-        if results:
-            rows[results["variant"], results["selection"]].append(results)
+        if results and results["parts"]["test"]:
+            note = score_note(results["selection"], results.get("speakers_known", True), "  ")
+            rows[results["variant"], note].append(results)
     lines = [f"{'variant (mean ± over runs)':<32}{'runs':>5}{'WA, %':>16}{'UA, %':>16}"]
-    for (variant, selection), runs in rows.items():
+    for (variant, note), runs in rows.items():
         scores = "".join(f"{_spread([r[s] for r in runs]):>16}" for s in ("WA", "UA"))
-        note = selection_note(selection, "  ")
         lines.append(f"{variant:<32}{len(runs):>5}{scores}{note}")
     return "\n".join(lines)
 

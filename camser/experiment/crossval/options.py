@@ -44,7 +44,10 @@ def read_options(argv: Sequence[str]) -> tuple[argparse.Namespace, list[str]]:
     parser.add_argument("--folds", nargs="+", type=int, metavar="N", help="all by default")
     parser.add_argument("--seeds", nargs="+", type=int, metavar="N", help="the recipe's by default")
     parser.add_argument(
-        "--selections", nargs="+", metavar="S", help="held_out, test_fold; the recipe's by default"
+        "--selections",
+        nargs="+",
+        metavar="S",
+        help="held_out, test_fold or none",
     )
     parser.add_argument("--launcher", choices=["local", "ray"], default="local")
     parser.add_argument("--workers", type=int, help="jobs at once; one per GPU, or one, by default")

@@ -15,7 +15,7 @@ from camser.build import MODEL_KEYS, validate_model_config
 from camser.config.settings import Settings, SettingsError, read_arguments
 from camser.config.values import quote_text
 from camser.data import prepare
-from camser.data.folds import folds_of, selection_note
+from camser.data.folds import folds_of, score_note
 from camser.data.left_out import log_left_out
 from camser.data.manifest import Utterance, fingerprint
 from camser.data.prepare import CorpusError, CorpusScanner
@@ -137,7 +137,8 @@ def _jobs_of_variant(
 ) -> Iterator[Job]:
     """One job per seed and fold of a variant with one selection."""
     values = settings.values
-    num_folds = len(folds_of(utterances, values))
+    all_folds = folds_of(utterances, values)
+    num_folds, known = len(all_folds), all(fold.speakers_known for fold in all_folds)
     folds = range(num_folds) if options.folds is None else options.folds
     if unknown := sorted(set(folds) - set(range(num_folds))):
         raise SettingsError(f"--folds: {unknown}; {values['protocol']} has 0 … {num_folds - 1}")
@@ -146,7 +147,7 @@ def _jobs_of_variant(
         values = settings.with_values(seed=seed, fold=fold)
         job = Job(
             f"{values['variant']}, fold {fold}, seed {seed}"
-            + selection_note(values["selection"], ", "),
+            + score_note(values["selection"], known, ", "),
             (*command, f"--seed={seed}", f"--fold={fold}"),
             Path(values["output_folder"]),
             json.loads(json.dumps({**result_settings(values), "manifest": manifest})),
