@@ -1,0 +1,223 @@
+"""A table as a corpus: its rows checked, all problems listed at once, its paths made relative."""
+
+from __future__ import annotations
+
+import itertools
+import logging
+import math
+import os
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from camser.data.manifest import GENDERS, Utterance
+from camser.data.prepare import CorpusScan
+from camser.data.protocols import SPLITS
+from camser.data.tables.columns import TableError, find_columns
+from camser.data.tables.locations import common_folder, locate, real_folder
+from camser.data.tables.rows import Rows
+
+logger = logging.getLogger(__name__)
+MAX_SHOWN = 30  # problems in a message
+UNKNOWN = {"", "unknown", "other", "nan", "none", "na", "n/a", "-"}  # in any column but the label
+GENDER = {name[:length]: name for name in GENDERS for length in (1, len(name))}
+SPLIT = {"training": "train", "validation": "valid", "val": "valid", "dev": "valid"}
+SPLIT |= {"development": "valid", "testing": "test", **{name: name for name in SPLITS}}
+
+
+@dataclass(frozen=True)
+class Table:
+    """A corpus whose labels stand in a table. Called, it is the scanner that ``prepare`` takes.
+
+    Arguments
+    ---------
+    corpus : str
+        Its name, with which ids and speakers begin.
+    data_folder : Path
+        The folder of all audio files.
+    utterances : list of Utterance
+        By file and start.
+    columns : dict of str to str
+        The table's name of each column that is used.
+    """
+
+    corpus: str
+    data_folder: Path
+    utterances: list[Utterance]
+    columns: dict[str, str]
+
+    def __call__(self, data_folder: Path) -> CorpusScan:
+        """See ``prepare.CorpusScanner``."""
+        return CorpusScan(self.utterances, [])
+
+    @property
+    def labels(self) -> list[str]:
+        """The emotions, sorted."""
+        return sorted({u.emotion for u in self.utterances})
+
+    @property
+    def speakers_known(self) -> bool:
+        """Whether each utterance has a speaker."""
+        return all(u.speaker for u in self.utterances)
+
+
+class _Problems(list[str]):
+    """The first ones, and the number of all."""
+
+    total = 0
+
+    def add(self, problem: str) -> None:
+        self.total += 1
+        if len(self) < MAX_SHOWN:
+            self.append(problem)
+
+    def message(self, source: str) -> str:
+        more = f"\n  … and {self.total - len(self)} more" if self.total > len(self) else ""
+        return f"{source}: {self.total} problems:" + "".join(f"\n  {p}" for p in self) + more
+
+
+def build_table(
+    content: Rows,
+    source: str,
+    corpus: str,
+    columns: Mapping[str, str | None] | None = None,
+    labels: Sequence[str] | None = None,
+    merge_labels: Mapping[str, str] | None = None,
+    allow_missing: bool = False,
+) -> Table:
+    """Check the rows of a table; arguments as for ``read.read_table``.
+
+    Raises
+    ------
+    TableError
+        If anything is wrong; it lists all problems.
+    """
+    found, problems = find_columns(content.header, columns or {}, source), _Problems()
+    unused = [name for name in content.header if name not in found.values()]
+    logger.info("%s: columns %s; not used: %s", source, found, ", ".join(unused) or "none")
+    merged = merge_labels or {}
+
+    def is_selected(emotion: str) -> bool:
+        return labels is None or merged.get(emotion, emotion) in labels
+
+    located = []
+    for where, utterance in _read(content, corpus, found, is_selected, problems):
+        located.append((utterance, where))
+    located.sort(key=lambda pair: (pair[0].path, pair[0].start, pair[0].end or math.inf))
+    utterances = [u for u, _ in located]
+    for (one, first), (other, second) in itertools.pairwise(located):
+        if one.id == other.id:
+            differs = one.emotion != other.emotion
+            emotions = f": {one.emotion!r}, {other.emotion!r}" if differs else ""
+            kind = content.kind
+            problems.add(f"{kind} {second}: the same recording as {kind} {first}{emotions}")
+    _check_classes(utterances, merged, labels, problems)
+    if not located and not problems:
+        problems.add("it has no rows")
+    if problems:
+        message = problems.message(source)
+        if not (allow_missing and utterances):
+            raise TableError(message)
+        logger.warning("%s\nrows with problems are left out", message)
+        utterances = list({u.id: u for u in utterances}.values())
+    folder, paths = common_folder(real_folder(content.folder), {u.path for u in utterances})
+    if folder != real_folder(content.folder):
+        utterances = [
+            replace(u, path=paths[u.path], id=_id(corpus, paths[u.path], u.start, u.end))
+            for u in utterances
+        ]
+    return Table(corpus, Path(folder), utterances, found)
+
+
+def _read(
+    content: Rows,
+    corpus: str,
+    found: Mapping[str, str],
+    is_selected: Callable[[str], bool],
+    problems: _Problems,
+) -> Iterator[tuple[int | str, Utterance]]:
+    """The valid rows, with paths relative to the table's folder where they are inside."""
+    root = real_folder(content.folder)
+    for where, values in content.rows:
+        if isinstance(values, str):
+            problems.add(f"{content.kind} {where}: {values}")
+            continue
+        row = {name: _text(values.get(own)) for name, own in found.items()}
+        faults: list[str] = []
+        path, exists = locate(root, row["file"])
+        if not row["file"]:
+            faults.append("the file is empty")
+        elif not exists and is_selected(row["emotion"]):
+            faults.append(f"{os.path.join(root, path)}: there is no such file")
+        if not row["emotion"]:
+            faults.append("the emotion is empty")
+        known = {k: "" if v.casefold() in UNKNOWN else v for k, v in row.items()}
+        start, end = _span(known.get("start", ""), known.get("end", ""), faults)
+        gender = known.get("gender", "").casefold()
+        if gender and gender not in GENDER:
+            faults.append(f"gender is {gender!r}; allowed: {', '.join(GENDER)}, or nothing")
+        for fault in faults:
+            problems.add(f"{content.kind} {where}: {fault}")
+        if faults:
+            continue
+        split = known.get("split", "")
+        yield (
+            where,
+            Utterance(
+                id=_id(corpus, path, start, end),
+                corpus=corpus,
+                path=path,
+                seconds=0.0,
+                speaker=f"{corpus}/{known['speaker']}" if known.get("speaker") else "",
+                gender=GENDER.get(gender, ""),
+                session=known.get("session", ""),
+                style="",
+                emotion=row["emotion"],
+                text=row.get("text", ""),
+                language=known.get("language", ""),
+                split=SPLIT.get(split.casefold(), split),
+                start=start,
+                end=end,
+            ),
+        )
+
+
+def _text(value: Any) -> str:
+    if value is None or value != value:  # NaN
+        return ""
+    if isinstance(value, float) and value.is_integer():
+        value = int(value)
+    return str(value).strip()
+
+
+def _span(start: str, end: str, faults: list[str]) -> tuple[float, float | None]:
+    try:
+        begin, stop = float(start or 0), float(end) if end else None
+    except ValueError:
+        faults.append(f"start is {start!r}, end is {end!r}; both must be numbers, in seconds")
+        return 0.0, None
+    if not 0 <= begin < (math.inf if stop is None else stop) or stop == math.inf:
+        faults.append(f"start is {start or 0}, end is {end}; start must be before end, in seconds")
+    return begin, stop
+
+
+def _id(corpus: str, path: str, start: float, end: float | None) -> str:
+    span = f":{start}-{'' if end is None else end}" if start or end is not None else ""
+    return f"{corpus}/{path}{span}"
+
+
+def _check_classes(
+    utterances: Sequence[Utterance],
+    merged: Mapping[str, str],
+    labels: Sequence[str] | None,
+    problems: _Problems,
+) -> None:
+    counts = Counter(merged.get(u.emotion, u.emotion) for u in utterances)
+    for label in sorted(counts if labels is None else labels):
+        if counts[label] < 2:
+            number = "one utterance" if counts[label] else "no utterance"
+            problems.add(
+                f"emotion {label!r} has {number}; a class needs two and more: leave it out"
+            )
