@@ -9,6 +9,7 @@ from os.path import expanduser
 
 from camser.cli.plugins.commands import add_parser as add_plugins_parser
 from camser.cli.recipes import add_parser as add_recipes_parser
+from camser.cli.train.command import add_parser as add_train_parser
 from camser.runtime.exit import escape_unencodable, exit_with_message, handle_output_errors
 from camser.runtime.messages import escape_control_characters
 from camser.runtime.resource_errors import raise_with_memory_advice
@@ -36,6 +37,7 @@ def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="camser", description="Speech emotion recognition.")
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
 
+    add_train_parser(commands)
     corpus = commands.add_parser(
         "synthesize-corpus", help="write a synthetic corpus in IEMOCAP's layout"
     )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -30,6 +31,7 @@ def export_run(
     onnx: bool = False,
     replace: bool = False,
     int8: bool = False,
+    extra: Mapping[str, Any] | None = None,
 ) -> Path:
     """Write a trained run as a model folder that loads on any machine.
 
@@ -50,6 +52,10 @@ def export_run(
         Whether an existing ``folder`` is replaced.
     int8 : bool
         Whether ``model.onnx`` and ``model.int8.onnx`` are written too.
+    extra : mapping, optional
+        More entries of ``config.json`` for the model card: ``cross_validated``, the scores of
+        models that were trained in the same way (as ``metrics.scores``, with ``protocol``,
+        ``num_folds``, ``speakers_known`` and ``note``); ``remarks``, a list of sentences.
 
     Returns
     -------
@@ -69,7 +75,7 @@ def export_run(
     if data_folder is None:
         recipe = str(run.folder / results.RECIPE)
         data_folder = read_arguments([recipe]).values["data_folder"]
-    config, model = export_config(run), run.modules["embedding_model"]
+    config, model = {**export_config(run), **(extra or {})}, run.modules["embedding_model"]
     if not config["calibration"]["calibrated"]:
         logger.warning("%s: not calibrated: there are too few validation rows or errors", folder)
     with atomic_folder(folder, replace) as new:

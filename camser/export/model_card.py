@@ -30,10 +30,10 @@ def model_card(config: dict[str, Any], run: TrainedRun) -> str:
     environment = Environment(
         undefined=StrictUndefined, trim_blocks=True, keep_trailing_newline=True, autoescape=False
     )
-    written = config["trained"].get("note", "")
+    written = config["trained"].get("note", "") + config.get("cross_validated", {}).get("note", "")
     environment.filters["percent"] = lambda value: "–" if value is None else f"{value:.1%}"
     text = environment.from_string(TEMPLATE.read_text(encoding="utf-8")).render(
-        {"onnx": {}, **config},
+        {"onnx": {}, "cross_validated": {}, "remarks": [], **config},
         components=_components(config["architecture"], run),
         min_utterances=MIN_UTTERANCES,
         min_errors=MIN_ERRORS,

@@ -112,7 +112,7 @@ def test_a_damaged_run_is_not_exported(ended, tmp_path, damage):
 
 
 def test_an_export_without_its_corpus_says_what_to_do(ended, tmp_path):
-    with pytest.raises(ExportError, match="with --data_folder, or give --no-verify"):
+    with pytest.raises(ExportError, match="with --data-folder, or give --no-verify"):
         export_run(ended, tmp_path / "export", data_folder=tmp_path / "gone")
     assert not (tmp_path / "export").exists()
 

@@ -14,7 +14,7 @@ from camser.evaluation.results import read_results
 from tests.helpers.recipe_runs import ROOT, TINY
 from tests.helpers.source_copy import build, copy_source
 
-NAMES = ["CrossCorpus", "EmoDB", "IEMOCAP", "RAVDESS"]
+NAMES = ["CrossCorpus", "EmoDB", "IEMOCAP", "RAVDESS", "Table"]
 SHIPPED = {"camser/recipes/frozen.yaml"} | {
     f"camser/{path.relative_to(ROOT).as_posix()}"
     for pattern in ("*/*.py", "*/hparams/*.yaml")

@@ -37,7 +37,7 @@ def about(config: Mapping[str, Any], limits: Limits) -> str:
         The page's limits.
     """
     try:
-        trained = _trained(config["trained"], config["scores"])
+        trained = _trained(config["trained"], config["scores"], config.get("cross_validated"))
         corpus = escape(config["trained"]["corpus"])
     except (KeyError, TypeError, ValueError, AttributeError):
         trained = "Its folder does not report what it was trained and tested on."
@@ -57,13 +57,22 @@ def about(config: Mapping[str, Any], limits: Limits) -> str:
     return panel("About this model", "".join(map(_note, notes)))
 
 
-def _trained(trained: Mapping[str, Any], scores: Mapping[str, Any]) -> str:
+def _trained(
+    trained: Mapping[str, Any], scores: Mapping[str, Any], sisters: Mapping[str, Any] | None
+) -> str:
     """An error if an entry is missing, or is no text or number: the table is untrusted."""
     parts = trained["parts"]
     text = (
         f"<b>{escape(trained['variant'])}</b>, trained on {parts['train']:d} utterances of "
         f"<b>{escape(trained['corpus'])}</b>"
     )
+    if sisters:
+        return (
+            f"{text}. {sisters['num_folds']:d} sister models, each tested on what it was not "
+            f"trained on ({escape(sisters['protocol'])}), reach together a weighted accuracy of "
+            f"<b>{_percent(sisters['WA'])}</b>, unweighted <b>{_percent(sisters['UA'])}</b>, "
+            f"macro-F1 <b>{_percent(sisters['macro_F1'])}</b>.{_cautions(sisters['note'])}"
+        )
     if not parts["test"]:
         return f"{text}. It was not tested."
     unseen = "speakers" if trained.get("speakers_known", True) else "files"
@@ -74,7 +83,12 @@ def _trained(trained: Mapping[str, Any], scores: Mapping[str, Any]) -> str:
         f"<b>{_percent(scores['UA'])}</b>, macro-F1 <b>{_percent(scores['macro_F1'])}</b>. It is "
         f"one fold; other speakers would give other scores."
     )
-    for note in filter(None, trained.get("note", "").split("; ")):
+    return text + _cautions(trained.get("note", ""))
+
+
+def _cautions(notes: str) -> str:
+    text = ""
+    for note in filter(None, notes.split("; ")):
         reason = f" ({REASONS[note]})" if note in REASONS else ""
         text += f" <b>Caution, {escape(note)}</b>{reason}."
     return text

@@ -1,0 +1,1 @@
+"""``camser train``: from your own labels to a model, in one command."""

@@ -1,0 +1,100 @@
+"""The options of ``camser train``."""
+
+from __future__ import annotations
+
+import argparse
+from typing import Any
+
+EPILOG = """\
+examples:
+  camser train labels.csv --output my-model
+  camser train recordings/ --output my-model --encoder openai/whisper-base
+  camser train db/ --output my-model --columns "{emotion: mood}" --merge "{glad: happy}"
+  camser train labels.csv --output my-model --preset finetune --set number_of_epochs=10
+
+Beside the model, OUTPUT-runs has the report, the runs, and a recipe to go on with by hand.
+The same command goes on where it was interrupted.
+"""
+
+
+def add_parser(commands: argparse._SubParsersAction) -> None:
+    """Add ``camser train`` to the command's parser."""
+    command = commands.add_parser(
+        "train",
+        help="train and test a model on your own labelled recordings",
+        epilog=EPILOG,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    command.add_argument(
+        "table",
+        metavar="LABELS",
+        help="CSV, TSV, JSON lines or Parquet with columns file and emotion, and perhaps speaker, "
+        "start, end, split, gender, text; a folder of folders; a Kaldi folder; an audformat "
+        "database; …",
+    )
+    command.add_argument("--output", required=True, metavar="DIR", help="the model folder to write")
+    labels = command.add_argument_group("labels")
+    labels.add_argument(
+        "--columns", type=_mapping, metavar="{…}",
+        help='names of columns that are not recognized: "{emotion: mood, speaker: null}"',
+    )  # fmt: skip
+    labels.add_argument(
+        "--labels", nargs="+", metavar="EMOTION", help="the classes; all emotions by default"
+    )
+    labels.add_argument(
+        "--merge", type=_mapping, default={}, metavar="{…}",
+        help='emotions that count as another: "{excited: happy}"',
+    )  # fmt: skip
+    labels.add_argument("--form", help="of LABELS, where it is not recognized: table, folders, …")
+    labels.add_argument(
+        "--allow-missing", action="store_true", help="leave out rows with a problem, with a warning"
+    )
+    model = command.add_argument_group("model")
+    model.add_argument(
+        "--preset", choices=("tiny", "frozen", "finetune", "paper"),
+        help="tiny: MFCC alone; frozen (default): a pretrained encoder as it is, minutes on a "
+        "laptop; finetune: it is trained further; paper: with MFCC and spectrogram, on a GPU",
+    )  # fmt: skip
+    model.add_argument(
+        "--encoder", metavar="DIR|ID",
+        help="wav2vec2, HuBERT, WavLM, data2vec-audio or Whisper; one of the hub's cache",
+    )  # fmt: skip
+    model.add_argument(
+        "--set", nargs="+", default=[], metavar="KEY=VALUE", action="extend",
+        help="any setting of the recipe: --set batch_size=16 patience=5",
+    )  # fmt: skip
+    model.add_argument("--seed", type=int, default=1234, help="1234 by default")
+    test = command.add_argument_group("test")
+    test.add_argument(
+        "--folds", type=int, metavar="N",
+        help="groups of speakers, or of files if speakers are unknown; by default the table's own "
+        "split, each of up to 10 speakers, or 5",
+    )  # fmt: skip
+    test.add_argument(
+        "--protocol", help="leave_one_speaker_out, leave_one_session_out, speaker_k_fold, given"
+    )
+    machine = command.add_argument_group("machine")
+    machine.add_argument("--device", help="cpu, cuda; by default a GPU if there is one")
+    machine.add_argument("--workers", type=int, help="runs at once; by default one per GPU, or one")
+    export = command.add_argument_group("export")
+    export.add_argument("--onnx", action="store_true", help="also write model.onnx")
+    export.add_argument("--int8", action="store_true", help="also write model.int8.onnx")
+    command.set_defaults(run=_train)
+
+
+def _mapping(text: str) -> dict[str, Any]:
+    from camser.config.values import load_yaml
+
+    try:
+        value = load_yaml(text, "", "safe")
+    except ValueError:
+        value = None
+    if not isinstance(value, dict) or not all(isinstance(key, str) for key in value):
+        raise argparse.ArgumentTypeError(f'{text!r} is no table; write it as "{{a: b, c: d}}"')
+    return value
+
+
+def _train(arguments: argparse.Namespace) -> None:
+    from camser.cli.train.pipeline import train
+
+    train(arguments)
