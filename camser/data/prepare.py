@@ -12,6 +12,7 @@ from types import MappingProxyType
 from typing import Any, NamedTuple
 
 from camser import audio
+from camser.data.counts import Counts, compare_counts, describe_problems
 from camser.data.left_out import describe_left_out
 from camser.data.manifest import (
     MANIFEST,
@@ -28,7 +29,6 @@ from camser.runtime.files import atomic_write
 
 logger = logging.getLogger(__name__)
 PREPARE_KEYS = ("data_folder", "prepared_folder", "labels", "merge_labels", "allow_missing")
-Counts = Mapping[str, Mapping[str, int]]
 CorpusScanner = Callable[[Path], "CorpusScan"]  # a recipe's reader of a corpus folder
 
 
@@ -126,9 +126,9 @@ def prepare(
     utterances, invalid = _read_audio(selected, data_folder, Path(prepared_folder))
     problems = [*corpus.problems, *invalid]
     left_out = describe_left_out(others, labels)[0]
-    table, differs = _compare(utterances, _expected(corpus, merge_labels), labels)
+    table, differs = compare_counts(utterances, _expected(corpus, merge_labels), labels)
     if problems or differs:
-        message = _message(data_folder, problems, f"{table}\n{left_out}".strip("\n"))
+        message = describe_problems(data_folder, problems, f"{table}\n{left_out}".strip("\n"))
         if not allow_missing:
             raise CorpusError(f"{message}\nto use only the valid files, set allow_missing: true")
         logger.warning(message)
@@ -226,29 +226,3 @@ def _read_audio(
     with atomic_write(cache) as file:
         json.dump(add_digest({"files": {**cached, **new}}), file)
     return valid, problems + unreadable
-
-
-def _compare(
-    utterances: Sequence[Utterance], expected: Counts, labels: Sequence[str]
-) -> tuple[str, bool]:
-    """A table of found / expected by group and label, and whether they differ."""
-    counts = Counter((u.session or u.corpus, u.emotion) for u in utterances)
-    groups = sorted(set(expected) | {group for group, _ in counts})
-    rows, differs = [["", *labels]], False
-    for group in groups:
-        cells = [group]
-        for label in labels:
-            known = expected.get(group, {}).get(label)
-            count = counts[group, label]
-            differs |= known is not None and known != count
-            cells.append(str(count) if known is None else f"{count}/{known}")
-        rows.append(cells)
-    width = max(len(cell) for row in rows for cell in row) + 2
-    return "\n".join("".join(f"{cell:>{width}}" for cell in row) for row in rows), differs
-
-
-def _message(data_folder: Path, problems: Sequence[str], table: str) -> str:
-    shown = "".join(f"\n  {problem}" for problem in problems[:50])
-    more = f"\n  … and {len(problems) - 50} more" if len(problems) > 50 else ""
-    summary = f"{len(problems)} problems:{shown}{more}" if problems else "not the expected numbers"
-    return f"{data_folder}: {summary}\nutterances found/expected:\n{table}"

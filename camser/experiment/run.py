@@ -181,10 +181,9 @@ class Run:
 
     def test(self) -> None:
         """Score the best epoch on the test split of the fold, if any; write the results; export."""
-        splits = {results.VALID_PREDICTIONS: self.fold.valid, results.PREDICTIONS: self.fold.test}
-        if self.fold.valid == self.fold.test:
-            del splits[results.VALID_PREDICTIONS]
-        splits = {name: split for name, split in splits.items() if split}
+        valid = () if self.fold.valid == self.fold.test else self.fold.valid
+        named = {results.VALID_PREDICTIONS: valid, results.PREDICTIONS: self.fold.test}
+        splits = {name: split for name, split in named.items() if split}
         scored = {name: self._score(split) for name, split in splits.items()}  # the test split last
         if not splits:
             self.brain.on_evaluate_start(max_key=AtomicCheckpointer.best_key)
@@ -230,8 +229,7 @@ class Run:
             "manifest": fingerprint(self.utterances), "left_out": self.left_out,
         }  # fmt: skip
         written = outputs.write_results(folder, values, brain, self.fold, facts)
-        print(self._summary())
-        print("\n".join(str(path) for path in (written, *(folder / name for name in splits))))
+        print(self._summary(), written, *(folder / name for name in splits), sep="\n")
         if values["export_folder"]:
             print(export_run(folder, values["export_folder"], replace=True))
 

@@ -84,13 +84,12 @@ def test_an_end_a_little_after_the_files_is_the_files(long, span, length):
 
 
 def test_a_broken_file_is_one_problem_for_all_its_utterances(long, tmp_path):
-    path = long / "long.wav"
-    path.write_bytes(path.read_bytes()[:-1000])
+    (long / "long.wav").write_bytes(b"RIFF garbage")
     soundfile.write(long / "good.wav", np.zeros(16000), 16000)
     good = replace(rows([(0.5, None)], "good.wav")[0], emotion="happy")
     with pytest.raises(ValueError, match="1 problems") as caught:
         prepare(lambda _: CorpusScan([*rows(), good], []), long, tmp_path / "p", ["sad"], {})
-    assert str(caught.value).count("truncated") == 1
+    assert str(caught.value).count("long.wav") == 1
 
 
 def test_cuts_are_prepared_packed_and_found_again(long, tmp_path, opened):
