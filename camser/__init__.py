@@ -1,10 +1,15 @@
 """camser: speech emotion recognition from plugins, on SpeechBrain."""
 
+import os
 from importlib import import_module
 
 TYPE_CHECKING = False  # as type checkers know it, without importing typing
 if TYPE_CHECKING:
     from camser.inference import EmotionClassifier as EmotionClassifier
+
+# From 1.29 on, onnxruntime reports to Microsoft which models are run, unless this is set before its
+# import. Its thread for that also makes forked processes abort at their end.
+os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")
 
 __version__ = "0.1.0"
 _LAZY = {"EmotionClassifier": "camser.inference"}  # imported on first use: PyTorch takes seconds
