@@ -190,11 +190,29 @@ def wave_path(wave, tmp_path_factory):
     return path
 
 
+@pytest.fixture(scope="session")
+def voice():
+    """10.5 s of a synthetic voice that a speech detector takes for one throughout."""
+    from camser.data.synthetic import EMOTIONS
+    from camser.data.voices import make_voice, speak
+
+    rng = np.random.default_rng(0)
+    prosody = EMOTIONS["neu"].prosody, EMOTIONS["ang"].prosody
+    return speak(rng, make_voice(rng, 160.0, 1.05), *prosody, 168000).astype(np.float32)
+
+
+@pytest.fixture(scope="session")
+def voice_path(voice, tmp_path_factory):
+    path = tmp_path_factory.mktemp("audio") / "voice.wav"
+    soundfile.write(path, voice, 16000, subtype="FLOAT")
+    return path
+
+
 @pytest.fixture
 def decoded(monkeypatch):
     """The paths that were decoded."""
     paths, read = [], audio.load
-    monkeypatch.setattr(audio, "load", lambda path: paths.append(path) or read(path))
+    monkeypatch.setattr(audio, "load", lambda path, *warn: paths.append(path) or read(path, *warn))
     return paths
 
 

@@ -2,7 +2,8 @@
 
 ``reader`` chooses a decoder by the first bytes: ``libsndfile`` for uncompressed formats (``wav``
 finds the samples where sizes are wrong), ``ffmpeg`` for all others. ``conversion`` averages the
-channels and resamples.
+channels and resamples. ``quality`` looks for what is implausible, such as a recording without
+``speech``.
 """
 
 from camser.audio.conversion import SAMPLE_RATE, AudioError

@@ -24,6 +24,7 @@ ONLY_NAMED = {
     "tensorboard",  # SpeechBrain's logger imports it
     *("opensmile", "librosa"),  # of bench and tests
     "sentencepiece",  # SpeechBrain's inference imports it
+    "silero-vad",  # onnxruntime reads a file of it
     *("hypothesis", "mypy", "playwright", "pytest-cov", "pytest-timeout", "pytest-xdist"),  # tools
     *("ruff", "setuptools"),
 }
