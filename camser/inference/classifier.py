@@ -14,12 +14,13 @@ from torch import Tensor, nn
 
 from camser import audio
 from camser.audio import SAMPLE_RATE
+from camser.audio.quality import QualityCheck
 from camser.inference.engines import graph_for_engine, load
 from camser.inference.hub import locate_model
-from camser.inference.prediction import Prediction, check_threshold
+from camser.inference.prediction import Prediction, check_threshold, decide
 from camser.inference.pretrained import pretrained_arguments
 from camser.inference.recordings import Recording, batched, named_segments, named_windows, pad
-from camser.inference.streaming import EmbeddedRecording, OnError, stream_embeddings
+from camser.inference.streaming import OnError, stream_embeddings
 from camser.inference.timeline import Timeline, check_windows
 from camser.model import UtteranceEncoder
 
@@ -103,6 +104,7 @@ class EmotionClassifier(EncoderClassifier):
         recordings: Recording | Iterable[Recording],
         sample_rate: int = SAMPLE_RATE,
         threshold: float = 0.0,
+        require_speech: bool = False,
     ) -> Any:  # with a union, every caller would need a type check
         """Recognize the emotion of one recording, or of each of several.
 
@@ -114,6 +116,8 @@ class EmotionClassifier(EncoderClassifier):
             Sampling rate of arrays, in Hz.
         threshold : float
             In [0, 1]. If the confidence is lower, ``emotion`` is None.
+        require_speech : bool
+            Whether a recording without speech is an error; by default it has a warning.
 
         Returns
         -------
@@ -123,11 +127,12 @@ class EmotionClassifier(EncoderClassifier):
         Raises
         ------
         AudioError
-            If one of them is not a sound recording; the message names it.
+            If one of them is not a sound recording, or lacks required speech; it is named.
         """
+        options = sample_rate, threshold, None, require_speech
         if isinstance(recordings, Recording):
-            return next(self.stream([recordings], sample_rate, threshold))
-        return list(self.stream(recordings, sample_rate, threshold))
+            return next(self.stream([recordings], *options))
+        return list(self.stream(recordings, *options))
 
     def stream(
         self,
@@ -135,30 +140,30 @@ class EmotionClassifier(EncoderClassifier):
         sample_rate: int = SAMPLE_RATE,
         threshold: float = 0.0,
         on_error: OnError | None = None,
+        require_speech: bool = False,
     ) -> Iterator[Prediction]:
         """Like ``classify``, for any number of recordings: yield each result when it is ready.
 
         Arguments
         ---------
-        recordings, sample_rate, threshold
+        recordings, sample_rate, threshold, require_speech
             As for ``classify``.
         on_error : callable, optional
-            Called with the name of a recording that cannot be read, and the error. The recording
-            is then skipped. By default the error is raised.
+            Called with the name of a recording that is skipped, and the error; by default, raise.
         """
         check_threshold(threshold)
-        for recording in self._embed(recordings, sample_rate, on_error):
-            scores = self._scores(recording.embedding.unsqueeze(0))
-            values = self.calibrate(scores)[0].tolist()
+        options = sample_rate, self.segment_samples, lambda: QualityCheck(False, require_speech)
+        segments = named_segments(recordings, *options)
+        for found in stream_embeddings(segments, self._encode, self.batch_size, on_error):
+            values = self.calibrate(self._scores(found.embedding.unsqueeze(0)))[0].tolist()
             probabilities = dict(zip(self.labels, values, strict=True))
-            best = max(self.labels, key=probabilities.__getitem__)
-            emotion = best if probabilities[best] >= threshold else None
-            seconds = recording.samples / SAMPLE_RATE
-            yield Prediction(recording.source, emotion, probabilities[best], probabilities, seconds)
+            yield decide(found.source, probabilities, threshold, found.seconds, found.warnings)
 
     def embed(self, recordings: Iterable[Recording], sample_rate: int = SAMPLE_RATE) -> Tensor:
         """The embeddings of recordings, [recordings, embedding_size]."""
-        return torch.stack([found.embedding for found in self._embed(recordings, sample_rate)])
+        segments = named_segments(recordings, sample_rate, self.segment_samples)
+        found = stream_embeddings(segments, self._encode, self.batch_size)
+        return torch.stack([recording.embedding for recording in found])
 
     def log_probabilities(
         self, recordings: Iterable[Recording], sample_rate: int = SAMPLE_RATE
@@ -179,8 +184,8 @@ class EmotionClassifier(EncoderClassifier):
         padded with silence. Empty if the fusion has no attention. Needs ``engine="torch"``.
         """
         size, batches = self.segment_samples, defaultdict(list)
-        ((_, segments),) = named_segments([recording], sample_rate, size)
-        for batch in batched(segments, self.batch_size):
+        (stream,) = named_segments([recording], sample_rate, size)
+        for batch in batched(stream.segments, self.batch_size):
             padded = pad(batch, size).to(self.device)
             intermediates = self.mods.embedding_model.intermediates(padded)
             for name, weights in intermediates.attention_weights.items():
@@ -195,12 +200,13 @@ class EmotionClassifier(EncoderClassifier):
         smoothing: str | None = None,
         smoothing_seconds: float = 5.0,
         sample_rate: int = SAMPLE_RATE,
+        require_speech: bool = False,
     ) -> Timeline:
         """The emotions along a recording of any length, in bounded memory.
 
         Arguments
         ---------
-        recording : path or array
+        recording, sample_rate, require_speech
             As for ``classify``; a file is read in chunks.
         window : float, optional
             Length of each window, in seconds; by default a segment of the model.
@@ -210,8 +216,6 @@ class EmotionClassifier(EncoderClassifier):
             "mean" or "median" of the probabilities of neighboring windows.
         smoothing_seconds : float
             Length of the smoothing filter, in seconds.
-        sample_rate : int
-            Sampling rate of an array, in Hz.
 
         Raises
         ------
@@ -221,21 +225,18 @@ class EmotionClassifier(EncoderClassifier):
         window = self.segment_samples / SAMPLE_RATE if window is None else window
         check_windows(window, hop, smoothing, smoothing_seconds)
         samples = round(window * SAMPLE_RATE), round(hop * SAMPLE_RATE), self.segment_samples
-        windows, batches = named_windows(recording, sample_rate, *samples), []
+        check, batches = QualityCheck(everywhere=True, require_speech=require_speech), []
+        windows = named_windows(recording, sample_rate, *samples, check)
         embedded = stream_embeddings(windows, self._encode, self.batch_size)
         for batch in batched(embedded, self.batch_size):
             scores = self._scores(torch.stack([window.embedding for window in batch]))
             batches.append(self.calibrate(scores).cpu().numpy())
         probabilities = np.concatenate(batches)
-        seconds = (len(probabilities) - 1) * hop + batch[-1].samples / SAMPLE_RATE
-        result = Timeline(batch[0].source, tuple(self.labels), window, hop, seconds, probabilities)
+        seconds = (len(probabilities) - 1) * hop + batch[-1].seconds
+        speech = check.speech.shares(np.arange(len(probabilities)) * samples[1], samples[0])
+        fields = seconds, probabilities, speech, check.warnings
+        result = Timeline(batch[0].source, tuple(self.labels), window, hop, *fields)
         return result.smoothed(smoothing, smoothing_seconds) if smoothing else result
-
-    def _embed(
-        self, recordings: Iterable[Recording], sample_rate: int, on_error: OnError | None = None
-    ) -> Iterator[EmbeddedRecording]:
-        segments = named_segments(recordings, sample_rate, self.segment_samples)
-        return stream_embeddings(segments, self._encode, self.batch_size, on_error)
 
     @torch.inference_mode()
     def _encode(self, segments: Sequence[np.ndarray]) -> Tensor:

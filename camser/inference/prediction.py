@@ -20,6 +20,9 @@ class Prediction(NamedTuple):
         Probability of each class, in the model's order; calibrated if the export's card says so.
     seconds : float
         Length of the recording.
+    warnings : tuple of str
+        What is implausible about the recording: that it holds no speech, is clipped, beyond full
+        scale, or cut short, …; empty if nothing is.
     """
 
     source: str
@@ -27,6 +30,27 @@ class Prediction(NamedTuple):
     confidence: float
     probabilities: dict[str, float]
     seconds: float
+    warnings: tuple[str, ...] = ()
+
+
+def decide(
+    source: str,
+    probabilities: dict[str, float],
+    threshold: float,
+    seconds: float,
+    warnings: tuple[str, ...] = (),
+) -> Prediction:
+    """Choose the most probable class, unless its probability is below ``threshold``.
+
+    Example
+    -------
+    >>> decide("a.wav", {"angry": 0.4, "sad": 0.6}, 0.5, seconds=2.0).emotion
+    'sad'
+    """
+    best = max(probabilities, key=probabilities.__getitem__)
+    confidence = probabilities[best]
+    emotion = best if confidence >= threshold else None
+    return Prediction(source, emotion, confidence, probabilities, seconds, warnings)
 
 
 def check_threshold(threshold: float) -> None:

@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import itertools
 import os
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from typing import NamedTuple
 
 import numpy as np
 import torch
 
 from camser import audio
 from camser.audio import AudioError
-from camser.audio.conversion import pcm_to_float
+from camser.audio.conversion import Warn, pcm_to_float
+from camser.audio.quality import QualityCheck
 from camser.segments import iter_windows
 
 Recording = str | os.PathLike | np.ndarray | torch.Tensor
@@ -24,8 +26,21 @@ def source_name(recording: Recording, number: int) -> str:
     return str(recording) if is_path else f"array {number}"
 
 
+class SegmentStream(NamedTuple):
+    """A recording's name, its segments, and the check that looks at its samples, if any."""
+
+    name: str
+    segments: Iterator[np.ndarray]
+    check: QualityCheck | None = None
+
+
 def iter_segments(
-    recording: Recording, name: str, sample_rate: int, size: int, step: int
+    recording: Recording,
+    name: str,
+    sample_rate: int,
+    size: int,
+    step: int,
+    check: QualityCheck | None = None,
 ) -> Iterator[np.ndarray]:
     """Segments or windows of a recording, each with the sample before it; the last may be shorter.
 
@@ -43,39 +58,49 @@ def iter_segments(
         Samples of a segment, at 16 kHz.
     step : int
         Samples between the starts of two, at most ``size``.
+    check : QualityCheck, optional
+        Looks at all samples, and gets the warnings of the reader, which are logged without it.
 
     Raises
     ------
     AudioError
-        If it is not a sound recording, see ``audio.load``.
+        If it is not a sound recording, see ``audio.load``; at its end, as ``check`` does.
     """
+    warn = check.warn if check else None
     if isinstance(recording, (str, os.PathLike)):
-        chunks = audio.iter_chunks(recording, step)
+        chunks = audio.iter_chunks(recording, step, warn)
     else:
-        chunks = audio.iter_array_chunks(_floats(recording, name), sample_rate, step, name)
+        samples = _floats(recording, name, warn)
+        chunks = audio.iter_array_chunks(samples, sample_rate, step, name, warn)
+    if check:
+        chunks = check.watch(chunks, name)
     nothing = np.zeros(1, np.float32)
     yield from iter_windows(itertools.chain([nothing], chunks), 1 + size, step)
 
 
 def named_segments(
-    recordings: Iterable[Recording], sample_rate: int, size: int
-) -> Iterator[tuple[str, Iterator[np.ndarray]]]:
-    """The name and the segments of each recording, see ``iter_segments``."""
+    recordings: Iterable[Recording],
+    sample_rate: int,
+    size: int,
+    new_check: Callable[[], QualityCheck | None] = lambda: None,
+) -> Iterator[SegmentStream]:
+    """The segments of each recording, see ``iter_segments``; each has a check of its own."""
     for number, recording in enumerate(recordings):
-        name = source_name(recording, number)
-        yield name, iter_segments(recording, name, sample_rate, size, size)
+        name, check = source_name(recording, number), new_check()
+        segments = iter_segments(recording, name, sample_rate, size, size, check)
+        yield SegmentStream(name, segments, check)
 
 
 def named_windows(
-    recording: Recording, sample_rate: int, window: int, hop: int, size: int
-) -> Iterator[tuple[str, Iterator[np.ndarray]]]:
-    """The recording's name and the segments of each of its windows, see ``iter_segments``."""
+    recording: Recording, sample_rate: int, window: int, hop: int, size: int, check: QualityCheck
+) -> Iterator[SegmentStream]:
+    """The segments of each window of a recording, see ``iter_segments``."""
     name = source_name(recording, 0)
-    for samples in iter_segments(recording, name, sample_rate, window, hop):
-        yield name, iter_windows([samples], 1 + size, size)
+    for samples in iter_segments(recording, name, sample_rate, window, hop, check):
+        yield SegmentStream(name, iter_windows([samples], 1 + size, size), check)
 
 
-def _floats(recording: np.ndarray | torch.Tensor, name: str) -> np.ndarray:
+def _floats(recording: np.ndarray | torch.Tensor, name: str, warn: Warn | None) -> np.ndarray:
     """[samples] or [samples, channels], in [-1, 1]"""
     if isinstance(recording, torch.Tensor):
         recording = recording.detach().cpu().numpy()
@@ -88,6 +113,13 @@ def _floats(recording: np.ndarray | torch.Tensor, name: str) -> np.ndarray:
             f"{name} has the shape {list(recording.shape)}; allowed: [samples] or "
             f"[samples, channels]"
         )
+    if warn and recording.dtype.kind == "i" and recording.itemsize > 2:
+        peak = max(int(recording.max(initial=0)), -int(recording.min(initial=0)))
+        if 0 < peak <= 2**15:
+            warn(
+                f"holds 16-bit values as {recording.dtype}, which is read as nearly silent PCM of "
+                f"{8 * recording.itemsize} bits; give int16, or the samples divided by 32768"
+            )
     try:
         return pcm_to_float(recording)
     except TypeError as error:

@@ -11,7 +11,9 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from camser.audio import AudioError
+from camser.audio import SAMPLE_RATE, AudioError
+from camser.audio.quality import QualityCheck
+from camser.inference.recordings import SegmentStream
 from camser.segments import MeanOverSegments
 
 OnError = Callable[[str, AudioError], None]
@@ -20,9 +22,10 @@ Embed = Callable[[list[np.ndarray]], Tensor]
 
 @dataclass
 class EmbeddedRecording:
-    """A recording's name, its number of samples at 16 kHz, and the mean over its segments."""
+    """A recording's name, its check, its number of samples at 16 kHz, and its segments' mean."""
 
     source: str
+    check: QualityCheck | None = None
     samples: int = 0
     waiting: int = 0  # segments that are not embedded yet
     mean: MeanOverSegments = field(default_factory=partial(MeanOverSegments, 1))
@@ -32,9 +35,19 @@ class EmbeddedRecording:
         """[embedding_size]"""
         return self.mean.means()[0].float()
 
+    @property
+    def seconds(self) -> float:
+        """Its length."""
+        return self.samples / SAMPLE_RATE
+
+    @property
+    def warnings(self) -> tuple[str, ...]:
+        """What its check found, once it was read."""
+        return self.check.warnings if self.check else ()
+
 
 def stream_embeddings(
-    recordings: Iterable[tuple[str, Iterable[np.ndarray]]],
+    recordings: Iterable[SegmentStream],
     embed: Embed,
     batch_size: int,
     on_error: OnError | None = None,
@@ -44,7 +57,7 @@ def stream_embeddings(
     Arguments
     ---------
     recordings : iterable
-        The name of each, and its segments, see ``iter_segments``; an error of a segment is raised
+        The name and the segments of each, see ``iter_segments``; an error of a segment is raised
         when it is read.
     embed : callable
         Maps segments to [segments, embedding_size]; the last segment of a recording is shorter.
@@ -55,8 +68,8 @@ def stream_embeddings(
     """
     batch: list[tuple[EmbeddedRecording, np.ndarray]] = []
     queue: deque[EmbeddedRecording] = deque()
-    for name, segments in recordings:
-        embedded = EmbeddedRecording(name)
+    for name, segments, check in recordings:
+        embedded = EmbeddedRecording(name, check)
         try:
             for segment in segments:
                 batch.append((embedded, segment))

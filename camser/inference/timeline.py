@@ -37,6 +37,11 @@ class Timeline:
         Length of the recording; the last window ends at this time.
     probabilities : array
         [windows, classes]
+    speech : array
+        [windows], the share of each window that is speech, 0 to 1. A window without speech has
+        probabilities, but no emotion.
+    warnings : tuple of str
+        As of a ``Prediction``.
     """
 
     source: str
@@ -45,6 +50,8 @@ class Timeline:
     hop: float
     seconds: float
     probabilities: np.ndarray
+    speech: np.ndarray
+    warnings: tuple[str, ...] = ()
 
     @property
     def starts(self) -> np.ndarray:
@@ -84,16 +91,24 @@ class Timeline:
         values = np.where(totals > 0, values / np.maximum(totals, 1e-300), self.probabilities)
         return replace(self, probabilities=values)
 
+    def emotions(self, threshold: float = 0.0) -> list[str | None]:
+        """The emotion of each window; None without speech, or with less confidence."""
+        return [None if i < 0 else self.labels[i] for i in self._classes(threshold)]
+
+    def _classes(self, threshold: float) -> np.ndarray:
+        """[windows], indices of ``labels``; -1 where there is no emotion."""
+        is_decided = (self.speech > 0) & (self.probabilities.max(axis=1) >= threshold)
+        return np.where(is_decided, self.probabilities.argmax(axis=1), -1)
+
     def turns(self, threshold: float = 0.0) -> list[Turn]:
         """Intervals with one emotion each, without overlap.
 
         Arguments
         ---------
         threshold : float
-            Windows with a lower confidence belong to no turn.
+            Windows with a lower confidence, or without speech, belong to no turn.
         """
-        best = self.probabilities.argmax(axis=1)
-        best[self.probabilities.max(axis=1) < threshold] = -1
+        best = self._classes(threshold)
         starts = np.flatnonzero(np.diff(best, prepend=-2))
         edges, turns = self.edges.tolist(), []
         for first, last in zip(starts, [*starts[1:], len(best)], strict=True):

@@ -21,32 +21,31 @@ def as_json(timeline: Timeline, threshold: float = 0.0) -> str:
 
 def as_dict(timeline: Timeline, threshold: float = 0.0) -> dict:
     """The content of ``as_json``."""
-    rows = zip(
-        timeline.starts.tolist(),
-        timeline.ends.tolist(),
-        timeline.probabilities.tolist(),
-        strict=True,
-    )
+    names = ("start", "end", "speech", "probabilities")
+    columns = (timeline.starts, timeline.ends, timeline.speech, timeline.probabilities)
+    rows = zip(*(column.tolist() for column in columns), strict=True)
     return {
         "source": timeline.source,
         "seconds": timeline.seconds,
         "window": timeline.window,
         "hop": timeline.hop,
         "labels": list(timeline.labels),
-        "windows": [{"start": start, "end": end, "probabilities": row} for start, end, row in rows],
+        "windows": [dict(zip(names, row, strict=True)) for row in rows],
         "turns": [turn._asdict() for turn in timeline.turns(threshold)],
+        "warnings": list(timeline.warnings),
     }
 
 
 def as_csv(timeline: Timeline, threshold: float = 0.0) -> str:
-    """Row per window: source, start, end, emotion (empty below the threshold), probabilities."""
+    """Row per window: source, start, end, emotion or nothing, probabilities, share of speech."""
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
-    writer.writerow(["source", "start", "end", "emotion", *timeline.labels])
-    for start, end, row in zip(timeline.starts, timeline.ends, timeline.probabilities, strict=True):
-        emotion = timeline.labels[row.argmax()] if row.max() >= threshold else ""
-        values = [f"{value:.6f}" for value in row]
-        writer.writerow([timeline.source, f"{start:.3f}", f"{end:.3f}", emotion, *values])
+    writer.writerow(["source", "start", "end", "emotion", *timeline.labels, "speech"])
+    columns = timeline.starts, timeline.ends, timeline.probabilities, timeline.speech
+    emotions = timeline.emotions(threshold)
+    for start, end, row, speech, emotion in zip(*columns, emotions, strict=True):
+        values = [f"{value:.6f}" for value in (*row, speech)]
+        writer.writerow([timeline.source, f"{start:.3f}", f"{end:.3f}", emotion or "", *values])
     return text.getvalue()
 
 

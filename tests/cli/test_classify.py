@@ -19,12 +19,12 @@ from camser.runtime.digests import file_record
 
 
 @pytest.fixture
-def files(wave_path, tmp_path):
+def files(voice_path, tmp_path):
     """Two recordings in a folder, a hidden file, and one that is no sound."""
     folder = tmp_path / "sounds"
     (folder / "deep").mkdir(parents=True)
     for name in ("b.wav", "deep/a.WAV", "._b.wav"):
-        shutil.copy(wave_path, folder / name)
+        shutil.copy(voice_path, folder / name)
     (folder / "notes.txt").write_text("no sound")
     bad = tmp_path / "bad.wav"
     bad.write_bytes(b"nothing")
@@ -95,8 +95,8 @@ def test_timelines(say, files, form):
         assert out.count("(10.50 s)") == 2
 
 
-def test_audacity_takes_one_file(say, files, wave_path):
-    status, out, _ = say(wave_path, "--audacity")
+def test_audacity_takes_one_file(say, files, voice_path):
+    status, out, _ = say(voice_path, "--audacity")
     assert status == 0 and out.splitlines()[-1].split("\t")[1] == "10.500000"
     status, _, _ = say(files[0], "--audacity")
     assert "give one file, not 2" in status

@@ -50,19 +50,21 @@ def test_windows_cover_every_sample(length, window, hop, chunk):
     assert all(part[-1] < length for part in found[:-1]), "a window that adds nothing"
 
 
-def test_a_short_recording_has_one_window(classifier, wave):
-    found = classifier.timeline(wave[:8000])
+def test_a_short_recording_has_one_window(classifier, voice):
+    found = classifier.timeline(voice[:8000])
     assert found.seconds == 0.5 and len(found.probabilities) == 1
     ((start, end, emotion, _),) = found.turns()
-    assert (start, end, emotion) == (0, 0.5, classifier.classify(wave[:8000]).emotion)
+    assert (start, end, emotion) == (0, 0.5, classifier.classify(voice[:8000]).emotion)
 
 
-def timeline(*emotions, hop=1.0, window=3.0, confidence=0.8):
-    """Of windows with these emotions, of a, b and c."""
+def timeline(*emotions, hop=1.0, window=3.0, confidence=0.8, silent=()):
+    """Of windows with these emotions, of a, b and c; the ``silent`` ones are without speech."""
     other = (1 - confidence) / 2
     rows = [[confidence if name == e else other for name in "abc"] for e in emotions]
+    speech = np.array([0.0 if number in silent else 0.5 for number in range(len(rows))])
     seconds = (len(rows) - 1) * hop + window
-    return Timeline("talk one.wav", ("a", "b", "c"), window, hop, seconds, np.array(rows))
+    values = seconds, np.array(rows), speech
+    return Timeline("talk one.wav", ("a", "b", "c"), window, hop, *values)
 
 
 def test_turns_divide_the_recording():
@@ -74,6 +76,30 @@ def test_turns_divide_the_recording():
     assert turns[1][:2] == (3.0, 6.0)  # windows 2 … 4, each deciding the second in its middle
     assert turns[1].confidence == pytest.approx(0.8)
     assert found.turns(threshold=0.9) == []
+
+
+def test_windows_without_speech_have_no_emotion():
+    found = timeline(*"aaaab", silent=(1, 2))
+    assert [turn[:3] for turn in found.turns()] == [(0, 2, "a"), (4, 5, "a"), (5, 7, "b")]
+    assert found.emotions() == ["a", None, None, "a", "b"]
+    assert found.smoothed("mean", 3).emotions()[1:3] == [None, None]
+    parsed = json.loads(timeline_formats.as_json(found))
+    assert [row["speech"] for row in parsed["windows"]] == [0.5, 0, 0, 0.5, 0.5]
+    rows = list(csv.DictReader(io.StringIO(timeline_formats.as_csv(found))))
+    assert [row["emotion"] for row in rows] == ["a", "", "", "a", "b"]
+    assert [float(row["speech"]) for row in rows] == [0.5, 0, 0, 0.5, 0.5]
+
+
+@pytest.mark.parametrize(("window", "hop"), [(1.0, 1.0), (1.0, 0.25), (3.0, 0.7)])
+def test_turns_lie_where_there_is_speech(classifier, voice, window, hop):
+    silence = np.zeros(80000, np.float32)
+    samples = np.concatenate([silence, voice[:80000], silence])
+    found = classifier.timeline(samples, window, hop)
+    turns = found.turns()
+    assert turns[0].start >= 5 - window and turns[-1].end <= 10 + window
+    assert sum(turn.end - turn.start for turn in turns) > 4
+    is_silent = (found.ends <= 5) | (found.starts >= 10.1)  # its frames last 32 ms
+    assert is_silent.any() and not found.speech[is_silent].any()
 
 
 def test_smoothing_removes_a_blink_and_keeps_probabilities():
@@ -119,12 +145,20 @@ def test_timelines_as_other_programs_read_them():
     assert tracks[1] == ["3.000000", "7.000000", "b 0.80"]
 
 
+class NoSpeech:
+    """Answers like the network of the speech detector, in no time."""
+
+    def run(self, outputs, inputs):
+        return np.zeros(len(inputs["input"])), inputs["h"], inputs["c"]
+
+
 def test_a_recording_of_many_hours_is_read_as_it_is_needed(classifier, monkeypatch):
     """Of 10 hours only some windows are in memory at a time, and only plain values are kept."""
     monkeypatch.setattr(
         "camser.audio.iter_chunks",
-        lambda path, size: (np.zeros(size, np.float32) for _ in range(36000 * 16000 // size)),
+        lambda path, size, warn: (np.zeros(size, np.float32) for _ in range(36000 * 16000 // size)),
     )
+    monkeypatch.setattr("camser.audio.speech._session", lambda process: NoSpeech())
     monkeypatch.setattr(classifier, "_encode", lambda segments: torch.zeros(len(segments), 128))
     found = classifier.timeline("ten hours.wav")
     assert found.seconds == 36000 and found.probabilities.shape == (35998, 4)

@@ -100,7 +100,7 @@ def test_one_at_a_time_and_a_bounded_queue(client, classifier, clip, monkeypatch
         ask(client, clip)
     assert not any(job.done() for job in jobs)
     go.set()
-    assert [len(job.result(timeout=60)) for job in jobs] == [5, 5, 7]
+    assert [len(job.result(timeout=60)) for job in jobs] == [6, 6, 8]
 
 
 def test_uploads_are_deleted(classifier, export):
