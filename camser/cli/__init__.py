@@ -130,6 +130,9 @@ def _add_classify(commands: argparse._SubParsersAction) -> None:
     command.add_argument("--smoothing", choices=("mean", "median"))
     command.add_argument("--smoothing-seconds", type=float, metavar="SECONDS")
     command.add_argument("--threshold", type=float, default=0.0, help="minimum confidence, 0 … 1")
+    command.add_argument(
+        "--require-speech", action="store_true", help="a file without speech is an error"
+    )
     command.add_argument("--batch-size", type=int, default=16, help="segments per batch")
     command.add_argument("--device", help="cpu, cuda, cuda:1; by default a GPU if there is one")
     command.add_argument("--engine", default="auto", help="torch, onnx, onnx-int8; auto chooses")
@@ -217,7 +220,8 @@ def _classify(arguments: argparse.Namespace) -> None:
     with raise_with_memory_advice(
         f"{arguments.batch_size} segments at once; give --batch-size={half}"
     ):
-        failures = classify.classify(model, files, arguments.form, arguments.threshold, timeline)
+        options = arguments.form, arguments.threshold, timeline, arguments.require_speech
+        failures = classify.classify(model, files, *options)
     if skipped := recordings.skipped_files():
         print(f"skipped: {skipped}", file=sys.stderr)
     if failures or recordings.problems:

@@ -8,13 +8,14 @@ import io
 import json
 import sys
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from camser.runtime.messages import escape_control_characters
 
 if TYPE_CHECKING:
     from camser.inference import EmotionClassifier, Prediction, Timeline
 
+Result = TypeVar("Result", "Prediction", "Timeline")
 TIMELINE_OPTIONS = ("window", "hop", "smoothing", "smoothing_seconds")
 ONLY_TIMELINES = ("rttm", "audacity")
 
@@ -45,6 +46,7 @@ def classify(
     form: str = "table",
     threshold: float = 0.0,
     timeline: dict[str, Any] | None = None,
+    require_speech: bool = False,
 ) -> int:
     """Print the recognized emotion of each file.
 
@@ -60,11 +62,13 @@ def classify(
         The minimum confidence of a decision.
     timeline : dict, optional
         The arguments of ``EmotionClassifier.timeline``; prints the changes along each file.
+    require_speech : bool
+        Whether a file without speech is an error instead of a warning.
 
     Returns
     -------
     int
-        How many files could not be read.
+        How many files could not be read, or hold no speech although it is required.
     """
     from tqdm import tqdm
 
@@ -78,15 +82,27 @@ def classify(
         tqdm.write(f"camser: {escape_control_characters(str(error))}", file=sys.stderr)
 
     bar = tqdm(files, unit="file", disable=None if len(files) > 1 else True)
+    options = {"require_speech": require_speech}
     if timeline is None:
-        predictions = classifier.stream(bar, threshold=threshold, on_error=report)
-        lines = _prediction_lines(predictions, form, classifier.labels, files)
+        predictions = classifier.stream(bar, threshold=threshold, on_error=report, **options)
+        lines = _prediction_lines(_warned(predictions), form, classifier.labels, files)
     else:
-        timelines = _timelines(classifier, bar, timeline, report)
-        lines = _timeline_lines(timelines, form, threshold, files)
+        timelines = _timelines(classifier, bar, {**timeline, **options}, report)
+        lines = _timeline_lines(_warned(timelines), form, threshold, files)
     for line in lines:
         tqdm.write(line, file=sys.stdout)
     return len(failures)
+
+
+def _warned(results: Iterable[Result]) -> Iterator[Result]:
+    """Print the warnings of each result on standard error, and pass it on."""
+    from tqdm import tqdm
+
+    for result in results:
+        for warning in result.warnings:
+            text = escape_control_characters(f"{result.source}: {warning}")
+            tqdm.write(f"camser: warning: {text}", file=sys.stderr)
+        yield result
 
 
 def _timelines(
@@ -111,10 +127,11 @@ def _prediction_lines(
     if form == "json":
         yield from _json_list(p._asdict() for p in predictions)
     elif form == "csv":
-        yield _csv_line(["source", "seconds", "emotion", "confidence", *labels])
+        yield _csv_line(["source", "seconds", "emotion", "confidence", *labels, "warnings"])
         for p in predictions:
             values = [f"{value:.6f}" for value in (p.confidence, *p.probabilities.values())]
-            yield _csv_line([p.source, f"{p.seconds:.3f}", p.emotion or "", *values])
+            cells = [p.source, f"{p.seconds:.3f}", p.emotion or "", *values]
+            yield _csv_line([*cells, " | ".join(p.warnings)])
     else:
         width = max(len("file"), *(len(escape_control_characters(file)) for file in files))
         label_width = max(len("emotion"), *map(len, labels))
