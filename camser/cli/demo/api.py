@@ -13,11 +13,12 @@ from camser.inference.timeline_formats import as_dict
 
 MODEL = "model"  # events with this name run one at a time, also those of different users
 CLASSIFY = """The emotion of a recording. threshold: the minimum confidence, 0 to 1, below which \
-emotion is null. Returns source, emotion, confidence, the probabilities by emotion, and \
-the recording's seconds."""
+emotion is null. Returns source, emotion, confidence, the probabilities by emotion, \
+the recording's seconds, and warnings, for example that it holds no speech."""
 TIMELINE = """The emotions along a recording. window: seconds of a decision (the model's segment \
 by default); hop: seconds between decisions (1); smoothing: none, mean or median, over 5 seconds. \
-Returns labels, windows with their probabilities, and turns of one emotion each."""
+Returns labels, windows with their probabilities and their share of speech, turns of one emotion \
+each, and warnings. A window without speech belongs to no turn."""
 
 
 def build_api(service: DemoModel) -> None:

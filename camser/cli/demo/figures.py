@@ -76,8 +76,9 @@ def _timeline(analysis: Analysis, timeline: Timeline, threshold: float, width: f
     for name, turns in spans.items():
         shade = {"color": looks[name]["color"], "alpha": 0.25, "linewidth": 0}
         upper.broken_barh(turns, (0, 1), transform=upper.get_xaxis_transform(), **shade)
-    # A value holds until the next: the last one is repeated so that it is drawn at all.
-    values = np.concatenate([timeline.probabilities, timeline.probabilities[-1:]])
+    # Not drawn without speech. A value holds until the next: the last one is repeated for that.
+    values = np.where(timeline.speech[:, None] > 0, timeline.probabilities, np.nan)
+    values = np.concatenate([values, values[-1:]])
     lines = [
         lower.plot(
             timeline.edges,

@@ -45,8 +45,8 @@ def about(config: Mapping[str, Any], limits: Limits) -> str:
     hours = max(1, round(limits.kept_seconds / 3600))
     notes = (
         trained + _calibration(config.get("calibration")),
-        f"<b>Limits.</b> It assigns one of its {len(config['labels'])} emotions to any sound, "
-        f"also to music and noise, unless its confidence is below the least confidence. It knows "
+        f"<b>Limits.</b> It assigns one of its {len(config['labels'])} emotions to all speech, "
+        f"unless its confidence is below the least confidence. It knows "
         f"the speakers, the language, the microphones and the (possibly acted) emotions of "
         f"{corpus}. On others it is less accurate; only a test on them shows by how much. A "
         f"voice shows how somebody sounds, not how they feel: do not judge people by it.",
@@ -127,7 +127,7 @@ def waiting(labels: Sequence[str]) -> str:
     return _card("No recording yet", "", _bars(dict.fromkeys(labels), 0.0), hint)
 
 
-def answer(prediction: Prediction, threshold: float) -> str:
+def answer(prediction: Prediction, threshold: float, has_speech: bool = True) -> str:
     """The decision, and a bar for each emotion.
 
     Arguments
@@ -136,14 +136,19 @@ def answer(prediction: Prediction, threshold: float) -> str:
         The result for a recording.
     threshold : float
         The minimum confidence; below it there is no decision.
+    has_speech : bool
+        Whether there is speech; without it there is no decision either.
     """
     best = max(prediction.probabilities, key=prediction.probabilities.__getitem__)
     confidence = prediction.probabilities[best]
     note = f"{escape(prediction.source)}, {prediction.seconds:.1f} s."
     if confidence < threshold:
         note += f" The most likely, {escape(best)}, is below the required {100 * threshold:.0f} %."
+    note += "".join(f"<br><b>Warning:</b> {escape(text)}." for text in prediction.warnings)
     verdict = escape(best) if confidence >= threshold else "not sure"
     bars = _bars(prediction.probabilities, threshold)
+    if not has_speech:
+        return _card("no speech", "", bars, note)
     return _card(verdict, f"{100 * confidence:.0f} %", bars, note)
 
 

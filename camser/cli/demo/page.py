@@ -168,7 +168,7 @@ def _show(analysis: Analysis | None, threshold: float, smoothing: str) -> tuple:
     figure = timeline_figure(analysis, timeline, threshold)
     body = figure + markup.download_links(timeline, threshold)
     return (
-        markup.answer(analysis.prediction, threshold),
+        markup.answer(analysis.prediction, threshold, bool(timeline.speech.any())),
         gr.HTML(markup.panel("Along the recording", body), visible=True),
         gr.HTML(_weights(analysis), visible=True),
     )
