@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
+import hashlib
 import logging
 import os
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from functools import cache
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from tqdm import tqdm
 
 from camser import audio
+from camser.audio.quality import Finding, QualityCheck
 from camser.data.array_cache import write_array, write_index
 from camser.data.manifest import Utterance, audio_path, fingerprint
 from camser.data.utterance_reader import UtteranceReader
@@ -26,6 +28,13 @@ FULL_SCALE = 32768  # of 16-bit samples
 BLOCK = 1 << 22  # samples read at a time
 
 
+class Contents(NamedTuple):
+    """What is known of a recording's samples: a checksum, and what is odd about them."""
+
+    digest: str
+    findings: list[Finding]
+
+
 def num_samples(utterance: Utterance) -> int:
     """Length at 16 kHz."""
     return round(utterance.seconds * audio.SAMPLE_RATE)
@@ -33,8 +42,8 @@ def num_samples(utterance: Utterance) -> int:
 
 def pack_corpus(
     utterances: Sequence[Utterance], data_folder: Path, folder: Path
-) -> tuple[list[Utterance], list[str]]:
-    """Decode the recordings of a corpus: measure them, and keep their samples.
+) -> tuple[list[Utterance], list[str], dict[str, Contents]]:
+    """Decode the recordings of a corpus: measure and check them, and keep their samples.
 
     Arguments
     ---------
@@ -51,16 +60,24 @@ def pack_corpus(
         Those that can be read, with their ``seconds`` and ``digest``.
     problems : list of str
         The errors of the others.
+    contents : dict of str to Contents
+        What is known of their samples, by the utterance's id.
     """
     problems: dict[str, None] = {}  # each once, though a file may hold many utterances
     reader, checksum = UtteranceReader(data_folder), cache(digest)
+    contents: dict[str, Contents] = {}
 
     def read(utterance: Utterance) -> np.ndarray | None:
+        check = QualityCheck()
         try:
-            return reader.read(utterance)
+            samples = reader.read(utterance, check.warn)
         except audio.AudioError as error:
             problems[str(error)] = None
             return None
+        check.add(samples)
+        checksum = hashlib.sha256(samples.tobytes()).hexdigest()
+        contents[utterance.id] = Contents(checksum, check.findings())
+        return samples
 
     path = temporary_path(folder / "packed" / "new.npy")  # renamed when the lengths are known
     try:
@@ -79,7 +96,7 @@ def pack_corpus(
     finally:
         path.unlink(missing_ok=True)
     write_index(packed, description(valid))
-    return valid, list(problems)
+    return valid, list(problems), contents
 
 
 def description(utterances: Sequence[Utterance]) -> dict[str, Any]:

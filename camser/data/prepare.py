@@ -12,7 +12,6 @@ from types import MappingProxyType
 from typing import Any, NamedTuple
 
 from camser import audio
-from camser.data.counts import Counts, compare_counts, describe_problems
 from camser.data.left_out import describe_left_out
 from camser.data.manifest import (
     MANIFEST,
@@ -22,7 +21,8 @@ from camser.data.manifest import (
     audio_path,
     write_manifest,
 )
-from camser.data.pack import pack_corpus
+from camser.data.pack import Contents, pack_corpus
+from camser.data.summary import Counts, compare_counts, describe_findings, describe_problems
 from camser.data.utterance_reader import UtteranceReader
 from camser.runtime.digests import add_digest, read_json_with_digest
 from camser.runtime.files import atomic_write
@@ -84,7 +84,8 @@ def prepare(
     """Scan a corpus, or several, check every recording, and write ``manifest.csv``.
 
     Every file is decoded once. Its samples are stored for training, see ``PackedAudio``; its length
-    and checksum in ``audio.json``, until its size or modification time changes.
+    and checksum in ``audio.json``, until its size or modification time changes. Recordings that
+    look wrong (silent, clipped, without speech, duplicate, …) are used, and the log lists them.
 
     Arguments
     ---------
@@ -123,15 +124,18 @@ def prepare(
     merged = [replace(u, emotion=merge_labels.get(u.emotion, u.emotion)) for u in corpus.utterances]
     selected = [u for u in merged if u.emotion in labels]
     others = Counter(u.emotion for u in merged if u.emotion not in labels)
-    utterances, invalid = _read_audio(selected, data_folder, Path(prepared_folder))
+    utterances, invalid, contents = _read_audio(selected, data_folder, Path(prepared_folder))
     problems = [*corpus.problems, *invalid]
     left_out = describe_left_out(others, labels)[0]
     table, differs = compare_counts(utterances, _expected(corpus, merge_labels), labels)
+    findings = describe_findings(utterances, contents)
     if problems or differs:
-        message = describe_problems(data_folder, problems, f"{table}\n{left_out}".strip("\n"))
+        message = describe_problems(data_folder, problems, table, left_out, findings)
         if not allow_missing:
             raise CorpusError(f"{message}\nto use only the valid files, set allow_missing: true")
         logger.warning(message)
+    elif findings:
+        logger.warning("%s: %s", data_folder, findings)
     empty = [label for label in labels if label not in {u.emotion for u in utterances}]
     if empty:
         message = f"{data_folder}: no utterance of {', '.join(empty)}; labels is {labels}"
@@ -190,8 +194,8 @@ def _expected(corpus: CorpusScan, merge_labels: Mapping[str, str]) -> Counts:
 
 def _read_audio(
     utterances: Sequence[Utterance], data_folder: Path, prepared_folder: Path
-) -> tuple[list[Utterance], list[str]]:
-    """The valid utterances with lengths and checksums, and the problems of the others.
+) -> tuple[list[Utterance], list[str], dict[str, Contents]]:
+    """The valid utterances with lengths and checksums, the problems of the others, and contents.
 
     If a file is new or has changed, all files are decoded into a new pack.
     """
@@ -200,6 +204,7 @@ def _read_audio(
     states: dict[str, list] = {}  # file and span, size and modification time, by utterance
     reader = UtteranceReader(data_folder)
     unchanged: list[Utterance] = []
+    contents: dict[str, Contents] = {}
     problems: list[str] = []
     for u in utterances:
         try:
@@ -208,21 +213,22 @@ def _read_audio(
                 raise audio.AudioError(f"{path}: there is no such file")
             span = f", {u.start} s to {u.end} s" if u.is_cut else ""
             state = [f"{path}{span}", path.stat().st_size, path.stat().st_mtime_ns]
-            *same, seconds, checksum = cached.get(state[0], [None, None])
+            *same, seconds, checksum, known = cached.get(state[0], [None] * 3)
             if same == state[1:] and seconds is None:  # it could not be decoded last time
                 reader.read(u)
             states[u.id] = state
             if same == state[1:] and seconds:
                 unchanged.append(replace(u, seconds=seconds, digest=checksum))
+                contents[u.id] = Contents(*known)
         except (audio.AudioError, ManifestError) as error:
             problems.append(str(error))
     problems = list(dict.fromkeys(problems))  # a file may hold many utterances
     if len(unchanged) == len(states):
-        return unchanged, problems
+        return unchanged, problems, contents
     present = [u for u in utterances if u.id in states]
-    valid, unreadable = pack_corpus(present, data_folder, prepared_folder)
-    measured = {u.id: [u.seconds, u.digest] for u in valid}
-    new = {s[0]: [*s[1:], *measured.get(name, [None, None])] for name, s in states.items()}
+    valid, unreadable, contents = pack_corpus(present, data_folder, prepared_folder)
+    measured = {u.id: [u.seconds, u.digest, contents[u.id]] for u in valid}
+    new = {s[0]: [*s[1:], *measured.get(name, [None] * 3)] for name, s in states.items()}
     with atomic_write(cache) as file:
         json.dump(add_digest({"files": {**cached, **new}}), file)
-    return valid, problems + unreadable
+    return valid, problems + unreadable, contents

@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 
 from camser import audio
+from camser.audio.conversion import Warn
 from camser.data.manifest import DataFolder, Utterance, audio_path
 
 CHUNK = 30 * audio.SAMPLE_RATE  # samples decoded at a time
@@ -43,8 +44,11 @@ class UtteranceReader:
         self.first, self.held = 0, np.zeros(0, np.float32)  # samples of it, the first at ``first``
         self.error: audio.AudioError | None = None
 
-    def read(self, utterance: Utterance) -> np.ndarray:
+    def read(self, utterance: Utterance, warn: Warn | None = None) -> np.ndarray:
         """The samples of an utterance, [samples], float32, at 16 kHz.
+
+        Of a complete file, ``warn`` is called with its oddities, see ``audio.load``; those of a file
+        that is cut are logged.
 
         Raises
         ------
@@ -54,7 +58,7 @@ class UtteranceReader:
         """
         path = audio_path(self.data_folder, utterance)
         if not utterance.is_cut:
-            return audio.load(path)
+            return audio.load(path, warn)
         begin = round(utterance.start * audio.SAMPLE_RATE)
         end = None if utterance.end is None else round(utterance.end * audio.SAMPLE_RATE)
         if path != self.path or begin < self.first:
