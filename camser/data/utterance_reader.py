@@ -47,7 +47,7 @@ class UtteranceReader:
     def read(self, utterance: Utterance, warn: Warn | None = None) -> np.ndarray:
         """The samples of an utterance, [samples], float32, at 16 kHz.
 
-        Of a complete file, ``warn`` is called with its oddities, see ``audio.load``; those of a file
+        ``warn`` is called with the oddities of a complete file, see ``audio.load``; those of one
         that is cut are logged.
 
         Raises
