@@ -8,13 +8,19 @@ from __future__ import annotations
 
 from typing import Annotated, Any, TypedDict
 
-from msgspec import Meta
+from msgspec import Meta, Struct
 
 Table = dict[str, Any]
 Count = Annotated[int, Meta(ge=0)]
 Size = Annotated[int, Meta(ge=1)]
 Rate = Annotated[float, Meta(ge=0)]
 Share = Annotated[float, Meta(ge=0, le=1)]
+
+
+class Schedule(Struct, forbid_unknown_fields=True):
+    """The course of the learning rates, see ``training.optimizers.scheduled_factor``."""
+
+    warmup: Share
 
 
 class Required(TypedDict):
@@ -48,6 +54,9 @@ class Required(TypedDict):
     cache_features: bool
     learning_rate: Rate
     learning_rates: dict[str, Rate]
+    schedule: Schedule | None
+    class_weights: str | None
+    label_smoothing: Share
     compiled: Any
     deterministic: bool
     opt_class: Table

@@ -66,7 +66,9 @@ def check_same_run(folder: Path, values: dict[str, Any]) -> None:
         return
     saved = RUN_DEFAULTS | _saved(folder / RECIPE)
     values = RUN_DEFAULTS | result_settings(values)
-    names = {*saved, *values} - {"number_of_epochs"}  # a run may be resumed for more epochs
+    names = {*saved, *values}
+    if not values["schedule"]:  # whose rates depend on all epochs
+        names.discard("number_of_epochs")  # a run may be resumed for more
     for settings in (saved, values):
         ((_, counter),) = settings["epoch_counter"].items()
         counter.pop("limit", None)

@@ -156,6 +156,7 @@ def _sentence(value: Any, message: str, name: str) -> str:
     for key in re.findall(r"[^.\[\]]+", path):
         value = value[int(key) if isinstance(value, list) else key]
     said = said.partition(", got ")[0].replace("Object missing required field", "lacks")
+    said = said.replace("Object contains unknown field", "has the unknown key")
     said = said.replace("Number out of range", "is too large").replace("`", "")
     words = " ".join(WORDS.get(word, word) for word in said.split(" "))
     if words.startswith("lacks") and not place:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import math
 from collections.abc import Collection, Mapping
 from typing import Any
 
@@ -20,8 +21,9 @@ from camser.runtime.resource_errors import RESUME_HINT, raise_with_memory_advice
 from camser.segments import MeanOverSegments
 from camser.training import determinism, device
 from camser.training.checkpoints import AtomicCheckpointer, CheckpointError
+from camser.training.class_weights import check_class_weights, class_weights
 from camser.training.compilation import compile_regions, eager_unless_full_batch
-from camser.training.optimizers import build_optimizers, learning_rates
+from camser.training.optimizers import build_optimizers, learning_rates, schedule_rates
 from camser.training.random_state import RandomState
 from camser.training.scoring import score_utterances
 from camser.training.trainer import ResumableBrain
@@ -35,8 +37,9 @@ class EmotionBrain(ResumableBrain):
     Without a validation split, the last epoch is the best.
 
     It reads from ``hparams``: ``seed``, ``labels``, ``selection``, ``batch_size``,
-    ``eval_batch_size``, ``learning_rate``, ``learning_rates``, ``epoch_counter``, ``loggers`` and
-    ``output_folder``; ``precision`` and ``compiled``, which may be "auto".
+    ``eval_batch_size``, ``learning_rate``, ``learning_rates``, ``schedule``, ``class_weights``,
+    ``label_smoothing``, ``epoch_counter``, ``loggers`` and ``output_folder``; ``precision`` and
+    ``compiled``, which may be "auto".
 
     Arguments
     ---------
@@ -55,6 +58,7 @@ class EmotionBrain(ResumableBrain):
         auto = device.resolve_auto(kwargs["hparams"], kwargs.get("run_opts"))
         super().__init__(modules=modules, **{**kwargs, "hparams": {**kwargs["hparams"], **auto}})
         self.note = score_note(self.hparams.selection)
+        check_class_weights(self.hparams.class_weights)
         self.rates = learning_rates(
             self._components(), self.hparams.learning_rate, self.hparams.learning_rates
         )
@@ -87,8 +91,13 @@ class EmotionBrain(ResumableBrain):
         return self.modules.classifier(self._embed(batch))
 
     def compute_objectives(self, predictions: Tensor, batch: Batch, stage: Stage) -> Tensor:
-        """Cross-entropy."""
-        return nn.functional.nll_loss(predictions, batch.label)
+        """Cross-entropy in training, with class weights and label smoothing if the recipe has them.
+
+        Scores are computed without both, so validation losses of any two recipes are comparable.
+        """
+        # It applies a log-softmax, which leaves log-probabilities as they are.
+        options = {"weight": self.class_weights, "label_smoothing": self.hparams.label_smoothing}
+        return nn.functional.cross_entropy(predictions, batch.label, **options)
 
     def evaluate_batch(self, batch: Batch, stage: Stage) -> Tensor:
         """Embed segments. The utterances are scored at the end of the stage, with their loss."""
@@ -121,6 +130,14 @@ class EmotionBrain(ResumableBrain):
         for name, optimizer in self.optimizers_dict.items():
             self.checkpointer.add_recoverable(f"optimizer_{name}", optimizer)
 
+    def optimizers_step(self) -> Tensor:
+        """See ``ResumableBrain``; at the rates of the schedule, if the recipe has one."""
+        if self.hparams.schedule:
+            steps = math.ceil(self.num_train_batches / self.grad_accumulation_factor)
+            progress = (self.optimizer_step + 0.5) / (steps * self.hparams.epoch_counter.limit)
+            schedule_rates(self.optimizers_dict, self.rates, progress, **self.hparams.schedule)
+        return super().optimizers_step()
+
     def _components(self) -> dict[str, nn.Module]:
         components = dict(self._unwrapped("embedding_model").named_components())
         return {**components, "head": self._unwrapped("classifier")}
@@ -133,6 +150,8 @@ class EmotionBrain(ResumableBrain):
     def on_fit_start(self) -> None:
         """See ``ResumableBrain``. Also rewrites the file of the history, which may be damaged."""
         super().on_fit_start()
+        labels, classes = self.datasets[Stage.TRAIN].label.to(self.device), self.hparams.labels
+        self.class_weights = class_weights(self.hparams.class_weights, labels, len(classes))
         self._write_history()
         self._record_environment()
 
@@ -194,7 +213,8 @@ class EmotionBrain(ResumableBrain):
         self._write_history()
 
     def _log(self, epoch: int, scores: Mapping[str, float]) -> None:
-        rates = {f"lr_{name}": self.rates[name] for name in self.optimizers_dict}
+        optimizers = self.optimizers_dict.items()
+        rates = {f"lr_{name}": optimizer.param_groups[0]["lr"] for name, optimizer in optimizers}
         row: dict[str, Any] = {"epoch": epoch, "train_loss": self.train_loss}
         if scores and self.note:
             logger.info("epoch %d: %s", epoch, self.note)

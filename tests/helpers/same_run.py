@@ -7,6 +7,9 @@ NOISY = [
     "--grad_accumulation_factor=2",
     "--ckpt_interval_steps=1",
     "--batch_size=8",
+    "--schedule={warmup: 0.3}",
+    "--class_weights=balanced",
+    "--label_smoothing=0.1",
     "--encoders={wav2vec2: {mask_time_prob: 0.3, layer_drop: 0.3}, mfcc: {standardize: true}}",
 ]
 

@@ -13,6 +13,7 @@ from camser.inference.skip_init import SkipWeightInit
 from camser.model import EmotionHead, count_parameters
 from camser.training import EarlyStopping
 from camser.training.brain import EmotionBrain
+from camser.training.class_weights import class_weights
 from tests.helpers.recipe_runs import ROOT
 
 RECIPE = "hparams/camser.yaml"
@@ -48,6 +49,9 @@ def test_training_is_the_published_one(values):
         "min_epoch": 0,
         "learning_rate": 1e-5,
         "learning_rates": {},
+        "schedule": None,
+        "class_weights": None,
+        "label_smoothing": 0.0,
         "max_grad_norm": -1,
         "labels": ["angry", "sad", "happy", "neutral"],
         "merge_labels": {"excited": "happy"},
@@ -60,13 +64,15 @@ def test_training_is_the_published_one(values):
     defaults = torch.optim.AdamW([nn.Parameter(torch.zeros(1))]).defaults
     assert (defaults["betas"], defaults["eps"]) == ((0.9, 0.999), 1e-8)
     scheduled = [name for name in values if "sched" in name or "anneal" in name or "warm" in name]
-    assert scheduled == []
+    assert scheduled == ["schedule"]
 
 
-def test_the_loss_is_cross_entropy_on_segments_and_the_best_epoch_that_of_wa_and_ua():
+def test_the_loss_is_cross_entropy_on_segments_and_the_best_epoch_that_of_wa_and_ua(values):
     head, embeddings = EmotionHead(128, 4), torch.randn(5, 128)
     batch = SimpleNamespace(label=torch.randint(0, 4, (5,)))
-    found = EmotionBrain.compute_objectives(None, head(embeddings), batch, None)
+    weights = class_weights(values["class_weights"], batch.label, 4)
+    brain = SimpleNamespace(hparams=SimpleNamespace(**values), class_weights=weights)
+    found = EmotionBrain.compute_objectives(brain, head(embeddings), batch, None)
     expected = nn.functional.cross_entropy(head.linear(embeddings), batch.label)
     torch.testing.assert_close(found, expected)
     counter = EarlyStopping(limit=100, patience=8)

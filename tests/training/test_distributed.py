@@ -23,7 +23,8 @@ def recipe(corpus, prepared, tmp_path, *more, epochs=2):
         "recipes/IEMOCAP/train.py", TINY, "--device=cpu", "--distributed_backend=gloo",
         f"--data_folder={corpus}", f"--output_folder={tmp_path / 'run'}",
         f"--prepared_folder={prepared}", "--noprogressbar", f"--number_of_epochs={epochs}",
-        "--batch_size=8", "--grad_accumulation_factor=2", *more,
+        "--batch_size=8", "--grad_accumulation_factor=2", "--schedule={warmup: 0.1}",
+        "--class_weights=balanced", "--label_smoothing=0.1", *more,
         "--encoders={wav2vec2: {mask_time_prob: 0.3, layer_drop: 0.5}, mfcc: {standardize: true}}",
     ]  # fmt: skip
 

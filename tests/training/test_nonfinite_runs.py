@@ -24,6 +24,7 @@ class NoWaiting(TorchDispatchMode):
         return function(*args, **(kwargs or {}))
 
 
+SMALL_DATA = ["--schedule={warmup: 0.1}", "--class_weights=balanced", "--label_smoothing=0.1"]
 NOISY = [
     "--encoders={wav2vec2: {mask_time_prob: 0.3, mask_feature_prob: 0.2, layer_drop: 0.3}, "
     "mfcc: {standardize: true}}",
@@ -42,13 +43,15 @@ def a_batch(job):
     "layerdrop > 0" not in inspect.getsource(Wav2Vec2Encoder.forward),
     reason="this transformers draws a layer drop of nought as a tensor, if on the host",
 )
-@pytest.mark.parametrize("options", [[], ["--max_grad_norm=1.0", "--fusion=low_rank"]])
+@pytest.mark.parametrize(
+    "options", [[], ["--max_grad_norm=1.0", "--fusion=low_rank"], SMALL_DATA], ids=str
+)
 def test_a_step_waits_for_nothing(start, monkeypatch, options):
     job = start(*NOISY, *options)
     monkeypatch.setattr(LossTracker, "should_fetch", False)
+    batch, job.brain.step = a_batch(job), 1
     job.brain.on_fit_start()
     job.brain.modules.train()
-    batch, job.brain.step = a_batch(job), 1
     with NoWaiting():
         for _ in range(2):
             assert job.brain.fit_batch(batch) == 0.0
@@ -59,10 +62,10 @@ def test_a_step_waits_for_nothing(start, monkeypatch, options):
 
 @pytest.mark.gpu
 def test_a_step_on_a_gpu_waits_for_nothing(start):
-    job = start(*NOISY, "--device=cuda")
+    job = start(*NOISY, *SMALL_DATA, "--device=cuda")
+    batch, job.brain.step = a_batch(job).to("cuda"), 1
     job.brain.on_fit_start()
     job.brain.modules.train()
-    batch, job.brain.step = a_batch(job).to("cuda"), 1
     for _ in range(3):  # what is compiled and tuned before
         job.brain.fit_batch(batch)
     torch.cuda.set_sync_debug_mode("error")

@@ -35,6 +35,7 @@ SYSTEM = {
     "segment_seconds": 3.0, "hidden_sizes": [128, 128], "dropout": 0.1,
     "merge_labels": {"excited": "happy"}, "batch_size": 64, "number_of_epochs": 100,
     "learning_rate": 1e-5, "learning_rates": {},
+    "schedule": None, "class_weights": None, "label_smoothing": 0.0,
 }  # fmt: skip
 # The words for settings that differ; the others are "settings".
 KINDS = {
@@ -43,8 +44,10 @@ KINDS = {
         ("config", "num_coefficients", "hidden_size", "num_layers", "projection_size",
          "hidden_sizes", "segment_seconds"), "sizes",
     ),
-    **dict.fromkeys(("batch_size", "number_of_epochs", "learning_rate", "learning_rates"),
-                    "training"),
+    **dict.fromkeys(
+        ("batch_size", "number_of_epochs", "learning_rate", "learning_rates", "schedule",
+         "class_weights", "label_smoothing"), "training",
+    ),
     "merge_labels": "labels",
 }  # fmt: skip
 

@@ -118,6 +118,8 @@ def test_published_numbers_stand_beside_their_own_encoders_alone(change, reasons
         ({"number_of_epochs": 2, "segment_seconds": 2.0}, "other sizes, training"),
         ({"embedding_model": {"!apply:x": {"hidden_sizes": [64]}}}, "other sizes"),
         ({"merge_labels": {}}, "other labels"),
+        ({"label_smoothing": 0.1}, "other training"),
+        ({"schedule": {"warmup": 0.1}, "class_weights": "balanced"}, "other training"),
     ],
 )
 def test_published_numbers_stand_beside_their_own_settings_alone(change, reasons):
