@@ -57,6 +57,7 @@ class Required(TypedDict):
     schedule: Schedule | None
     class_weights: str | None
     label_smoothing: Share
+    augment: Table | None
     compiled: Any
     deterministic: bool
     opt_class: Table

@@ -101,6 +101,8 @@ class SegmentDataset(Dataset):
         Cached features by modality, one row per segment of the manifest.
     device : str or torch.device
         The device of ``audio`` and ``cached``; batches are built there.
+    augment : callable, optional
+        Changes the segments of each batch, see ``training.augmentation.Augmentation``.
 
     Attributes
     ----------
@@ -126,7 +128,11 @@ class SegmentDataset(Dataset):
         audio: PackedAudio | None = None,
         cached: Mapping[str, MappedArray] | None = None,
         device: str | torch.device = "cpu",
+        augment: Callable[[Tensor, Tensor, list[str], int], Tensor] | None = None,
     ) -> None:
+        self.augment, self.epoch = augment, torch.zeros((), dtype=torch.long)
+        if augment is not None:
+            self.epoch.share_memory_()
         self.size, self.device = index.segment_samples, torch.device(device)
         self.audio, self.cached = audio, dict(cached or {})
         self.ids = [u.id for u in utterances]
@@ -145,6 +151,10 @@ class SegmentDataset(Dataset):
             self.start = (first[grid.owners] + grid.numbers * self.size).to(self.device)
             self.is_first = (grid.numbers == 0).to(self.device)
 
+    def set_epoch(self, epoch: int) -> None:
+        """Set the number of the epoch, also in workers: each epoch is augmented in another way."""
+        self.epoch.fill_(epoch)
+
     def __len__(self) -> int:
         return len(self.owner)
 
@@ -153,10 +163,12 @@ class SegmentDataset(Dataset):
         indices = torch.tensor(positions)
         if self.device.type == "cuda":  # from pinned memory, the copy does not block the CPU
             indices = indices.pin_memory().to(self.device, non_blocking=True)
+        names = self.names[np.array(positions)].tolist()
         segments, row = None, self.row[indices]
         if self.audio is not None:
             places = self.start[indices], self.length[indices], self.is_first[indices]
             segments = self.audio.read_segments(*places, self.size)
+            if self.augment is not None:
+                segments = self.augment(segments, self.length[indices], names, int(self.epoch))
         cached = {modality: array.gather(row) for modality, array in self.cached.items()}
-        names = self.names[np.array(positions)].tolist()
         return Batch(names, self.owner[indices], self.label[indices], segments, cached)

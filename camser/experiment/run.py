@@ -149,14 +149,10 @@ class Run:
             checkpointer=hparams["checkpointer"],
         )
         self.data = RunData(
-            self.utterances,
-            model,
-            hparams["data_folder"],
-            hparams["prepared_folder"],
-            hparams["cache_features"],
-            self.brain.device,
-            progress=not self.brain.noprogressbar,
-        )
+            self.utterances, model, hparams["data_folder"], hparams["prepared_folder"],
+            hparams["cache_features"], self.brain.device, progress=not self.brain.noprogressbar,
+            augmenter=hparams["augment"], seed=hparams["seed"],
+        )  # fmt: skip
         self.brain.check_batches(self.data.cached)
         self.brain.note = folds.score_note(hparams["selection"], self.fold.speakers_known)
 
@@ -173,7 +169,7 @@ class Run:
         logger.info(folds.describe_fold(self.fold, hparams["selection"]))
         self.brain.fit(
             hparams["epoch_counter"],
-            self._dataset(self.fold.train),
+            self.data.dataset(self.fold.train, hparams["labels"], is_training=True),
             self._dataset(self.fold.valid) if self.fold.valid else None,
             train_loader_kwargs=self._loader("batch_size"),
             valid_loader_kwargs=self._loader("eval_batch_size"),

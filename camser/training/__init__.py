@@ -2,5 +2,6 @@
 
 from camser.training.checkpoints import AtomicCheckpointer
 from camser.training.early_stopping import EarlyStopping
+from camser.training.noise import NoiseFolder
 
-__all__ = ["AtomicCheckpointer", "EarlyStopping"]
+__all__ = ["AtomicCheckpointer", "EarlyStopping", "NoiseFolder"]

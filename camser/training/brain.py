@@ -174,8 +174,11 @@ class EmotionBrain(ResumableBrain):
     # The stages ------------------------------------------------------------------------------
 
     def on_stage_start(self, stage: Stage, epoch: int | None = None) -> None:
-        """Reset the means over segments before scoring."""
-        if stage != Stage.TRAIN:
+        """Number the epoch for augmentation; before scoring, reset the means over segments."""
+        if stage == Stage.TRAIN:
+            assert epoch is not None, "SpeechBrain numbers them"
+            self.datasets[stage].set_epoch(epoch)
+        else:
             self.means = MeanOverSegments(len(self.datasets[stage].ids))
 
     def on_stage_end(self, stage: Stage, stage_loss: float, epoch: int | None = None) -> None:

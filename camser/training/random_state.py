@@ -1,8 +1,10 @@
-"""The states of the random number generators, saved in a checkpoint."""
+"""The states of the random number generators: saved in a checkpoint, or replaced for a while."""
 
 from __future__ import annotations
 
 import random
+from collections.abc import Iterator
+from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -49,3 +51,35 @@ class RandomState:
     def _own(path: str | Path) -> Path:
         rank, path = get_rank() or 0, Path(path)
         return path.with_name(f"{path.name}.rank{rank}") if rank else path
+
+
+@contextmanager
+def seeded(seed: int) -> Iterator[None]:
+    """Within this context, the CPU's generators start from a seed; then their states are restored.
+
+    Arguments
+    ---------
+    seed : int
+        From 0, less than 2**64.
+
+    Example
+    -------
+    >>> before = torch.get_rng_state()
+    >>> for _ in range(2):
+    ...     with seeded(1):
+    ...         print(random.random(), torch.rand(()).item() < 0.8)
+    0.13436424411240122 True
+    0.13436424411240122 True
+    >>> torch.equal(before, torch.get_rng_state())
+    True
+    """
+    states = torch.get_rng_state(), np.random.get_state(), random.getstate()
+    torch.default_generator.manual_seed(seed)  # torch.manual_seed seeds GPUs too
+    np.random.seed(seed % 2**32)
+    random.seed(seed)
+    try:
+        yield
+    finally:
+        torch.set_rng_state(states[0])
+        np.random.set_state(states[1])
+        random.setstate(states[2])

@@ -2,18 +2,23 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import torch
+from speechbrain.augment.augmenter import Augmenter
 
 from camser.data.array_cache import MappedArray, copy_to_device_if_fits
 from camser.data.dataset import SegmentDataset, SegmentIndex, identity_collate
 from camser.data.manifest import DataFolder, Utterance
 from camser.data.packed_audio import PackedAudio
 from camser.model import UtteranceEncoder
+from camser.training.augmentation import Augmentation
 from camser.training.feature_cache import cache_features
+
+logger = logging.getLogger(__name__)
 
 
 class RunData:
@@ -38,6 +43,11 @@ class RunData:
         The device of the model.
     progress : bool
         Whether to show progress bars.
+    augmenter : Augmenter, optional
+        SpeechBrain's, for the segments of training, see ``Augmentation``. Then no features are
+        cached, and the data stays on the CPU, where the loader's workers augment it.
+    seed : int
+        The seed of the augmentation.
 
     Attributes
     ----------
@@ -58,24 +68,45 @@ class RunData:
         use_cache: bool,
         device: str,
         progress: bool = False,
+        augmenter: Augmenter | None = None,
+        seed: int = 0,
     ) -> None:
+        self.augmentation = None
+        if augmenter is not None:
+            self.augmentation = Augmentation(augmenter, seed, model.segment_samples)
         self.index = SegmentIndex(utterances, model.segment_samples)
         self.audio = PackedAudio(utterances, data_folder, folder, progress)
         self.cached: dict[str, MappedArray] = {}
-        if use_cache:
+        if use_cache and self.augmentation:
+            logger.info("augment is set, so no features are cached: every epoch has other audio")
+        elif use_cache:
             arguments = self.index, self.audio, Path(folder) / "frames", device, progress
             options = model.plugins, model.preemphasis_over
             self.cached = cache_features(model.encoders, *arguments, *options)
         self.needs_audio = self.cached.keys() != set(model.encoders)
         needed = [*self.cached.values(), *([self.audio] if self.needs_audio else [])]
         self.device = torch.device(device)
-        self.batch_device = copy_to_device_if_fits(needed, self.device)
+        target = torch.device("cpu") if self.augmentation else self.device
+        self.batch_device = copy_to_device_if_fits(needed, target)
 
-    def dataset(self, utterances: Sequence[Utterance], labels: Sequence[str]) -> SegmentDataset:
-        """The segments of some utterances; their samples only if not all features are cached."""
+    def dataset(
+        self, utterances: Sequence[Utterance], labels: Sequence[str], is_training: bool = False
+    ) -> SegmentDataset:
+        """The segments of some utterances; their samples only if not all features are cached.
+
+        Arguments
+        ---------
+        utterances : sequence of Utterance
+            A split of a fold.
+        labels : sequence of str
+            The classes in the model's order.
+        is_training : bool
+            Whether the segments are augmented, if the run has augmentation.
+        """
         audio = self.audio if self.needs_audio else None
         arguments = audio, self.cached, self.batch_device
-        return SegmentDataset(utterances, self.index, labels, *arguments)
+        augment = self.augmentation if is_training else None
+        return SegmentDataset(utterances, self.index, labels, *arguments, augment=augment)
 
     def loader_kwargs(self, batch_size: int, num_workers: int) -> dict[str, Any]:
         """The arguments of a loader; data on a GPU needs neither workers nor pinned memory."""

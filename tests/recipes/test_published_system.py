@@ -52,6 +52,7 @@ def test_training_is_the_published_one(values):
         "schedule": None,
         "class_weights": None,
         "label_smoothing": 0.0,
+        "augment": None,
         "max_grad_norm": -1,
         "labels": ["angry", "sad", "happy", "neutral"],
         "merge_labels": {"excited": "happy"},

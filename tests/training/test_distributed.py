@@ -36,8 +36,9 @@ def run_two(*asked, **more):
     return ended
 
 
-def test_two_processes_train_with_layer_drop_and_spec_augment(corpus, prepared, tmp_path):
-    ended = run_two(corpus, prepared, tmp_path)
+def test_two_processes_train_with_all_that_is_random(corpus, prepared, tmp_path):
+    augment = ["--include=camser:augmentation.yaml", f"--noise_folder={corpus}"]
+    ended = run_two(corpus, prepared, tmp_path, *augment)
     assert ended.stdout.count("macro_F1") == 1
     written = results.read_results(tmp_path / "run/results.json")
     assert written["epochs"] == 2

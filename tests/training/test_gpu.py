@@ -11,7 +11,7 @@ from camser.runtime.resource_errors import BatchOutOfMemoryError
 from tests.helpers.same_run import NOISY, same, weights
 
 pytestmark = pytest.mark.gpu
-CUDA = "--device=cuda"
+CUDA, AUGMENT = "--device=cuda", "--include=camser:augmentation.yaml"
 
 
 @pytest.mark.parametrize(
@@ -21,10 +21,12 @@ CUDA = "--device=cuda"
         ["--precision=bf16", "--compiled=false"],
         ["--precision=fp16", "--compiled=false"],
         ["--precision=auto", "--compiled=auto"],
+        ["--precision=auto", "--compiled=auto", "--num_workers=2", AUGMENT],
     ],
 )
-def test_a_run_trains_and_skips_no_step(run, options):
-    job = run(CUDA, *options, *NOISY, "--cache_features=false")
+def test_a_run_trains_and_skips_no_step(run, corpus, options):
+    noise = f"--noise_folder={corpus}" if AUGMENT in options else "--cache_features=false"
+    job = run(CUDA, *options, *NOISY, noise)
     rows = results.read_history(job.output_folder)
     assert [row["skipped_steps"] for row in rows] == ["0", "0"]
     assert all(

@@ -119,6 +119,7 @@ def test_published_numbers_stand_beside_their_own_encoders_alone(change, reasons
         ({"embedding_model": {"!apply:x": {"hidden_sizes": [64]}}}, "other sizes"),
         ({"merge_labels": {}}, "other labels"),
         ({"label_smoothing": 0.1}, "other training"),
+        ({"augment": {"!new:a.Augmenter": {}}}, "other training"),
         ({"schedule": {"warmup": 0.1}, "class_weights": "balanced"}, "other training"),
     ],
 )
