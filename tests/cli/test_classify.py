@@ -122,10 +122,10 @@ def test_an_option_without_an_effect_is_a_mistake(say, files, option):
         assert "--smoothing-seconds has no effect without --smoothing=" in status
 
 
-def test_recordings_of_one_name_stay_apart_in_rttm(say, wave_path, tmp_path):
+def test_recordings_of_one_name_stay_apart_in_rttm(say, voice_path, tmp_path):
     for folder in ("1", "2 3"):
         (tmp_path / folder).mkdir()
-        shutil.copy(wave_path, tmp_path / folder / "a b.wav")
+        shutil.copy(voice_path, tmp_path / folder / "a b.wav")
     _, out, _ = say(tmp_path, "--rttm")
     assert {line.split()[1] for line in out.splitlines()} == {
         f"{tmp_path}/1/a_b.wav", f"{tmp_path}/2_3/a_b.wav"
@@ -133,10 +133,10 @@ def test_recordings_of_one_name_stay_apart_in_rttm(say, wave_path, tmp_path):
 
 
 @pytest.mark.parametrize("form", ["--table", "--json", "--csv", "--rttm"])
-def test_no_result_is_lost_where_the_output_is_not_utf_8(export, wave_path, tmp_path, form):
+def test_no_result_is_lost_where_the_output_is_not_utf_8(export, voice_path, tmp_path, form):
     names = [b"a.wav", "ä.wav".encode(), "声.wav".encode(), b"\xff.wav", b"z.wav"]
     for name in names:
-        shutil.copy(wave_path, os.path.join(os.fsencode(tmp_path), name))
+        shutil.copy(voice_path, os.path.join(os.fsencode(tmp_path), name))
     options = [] if form == "--table" else [form]
     command = [sys.executable, "-m", "camser.cli", "classify", str(tmp_path), *options]
     ended = subprocess.run(

@@ -32,8 +32,8 @@ def test_they_are_listed_each_time_and_used(spoiled, go, caplog, decoded):
     folder, utterances, victims = spoiled
     caplog.clear()
     assert [u.id for u in go(folder)] == [u.id for u in utterances]
-    (record,) = caplog.records
-    assert record.levelname == "WARNING" and str(folder) in record.message
+    (record,) = (r for r in caplog.records if r.levelname == "WARNING")
+    assert str(folder) in record.message
     assert "recordings that look wrong, and are used (" in record.message
     lines = dict(line.strip().split(": ", 1) for line in record.message.splitlines()[1:])
     assert lines[victims["silent"].path] == "is silent: every sample is 0"
@@ -45,7 +45,7 @@ def test_they_are_listed_each_time_and_used(spoiled, go, caplog, decoded):
     caplog.clear()
     decoded.clear()
     go(folder)
-    assert caplog.records[0].message == record.message and not decoded
+    assert record.message in caplog.messages and not decoded
 
 
 def test_they_are_listed_with_the_problems(spoiled, go):

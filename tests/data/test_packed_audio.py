@@ -178,7 +178,9 @@ def test_a_killed_packing_leaves_nothing_that_is_taken_for_whole(
             patched.setattr("camser.data.array_cache.json.dump", kill)
         else:
             read = audio.load
-            patched.setattr(audio, "load", lambda path: kill() if "2" in path.stem else read(path))
+            patched.setattr(
+                audio, "load", lambda path, *warn: kill() if "2" in path.stem else read(path)
+            )
         pack()
     assert not list((tmp_path / "packed").glob("*.json"))
     decoded.clear()
