@@ -11,7 +11,7 @@ import struct
 from collections.abc import Iterator
 from typing import Any, BinaryIO, NamedTuple
 
-from camser.audio.conversion import Warn
+from camser.audio.conversion import HIGHEST_RATE, Warn
 from camser.audio.decoding import warn_if_cut
 
 PCM, FLOAT, A_LAW, MU_LAW, EXTENSIBLE = 1, 3, 6, 7, 0xFFFE
@@ -20,6 +20,7 @@ SUBTYPES = {  # soundfile's names, by the format's code and the bytes of a sampl
     (FLOAT, 4): "FLOAT", (FLOAT, 8): "DOUBLE", (A_LAW, 1): "ALAW", (MU_LAW, 1): "ULAW",
 }  # fmt: skip
 MAX_CHUNKS = 1000
+MAX_CHANNELS = 1024  # as in libsndfile
 HEADER_BYTES = 64  # some programs count the header, or a chunk's, as samples
 UNKNOWN_SIZE = 0x7FFF0000  # a stream's; some programs subtract a header from 2 ** 31 or 2 ** 32
 TAGS = (b"TAG", b"ID3", b"APETAGEX", b"LIST", b"id3 ")  # programs append them, some cut short
@@ -141,7 +142,8 @@ def _coding(file: BinaryIO, chunk: Chunk, order: str) -> Coding | None:
         (code,) = struct.unpack(f"{order}H", content[24:26])
     width = frame_bytes // channels if channels else 0
     subtype = SUBTYPES.get((code, width))
-    if subtype is None or not rate or frame_bytes != width * channels:
+    is_possible = 0 < rate <= HIGHEST_RATE and channels <= MAX_CHANNELS
+    if subtype is None or not is_possible or frame_bytes != width * channels:
         return None
     return Coding(rate, channels, subtype, "LITTLE" if order == "<" else "BIG", frame_bytes)
 

@@ -122,3 +122,10 @@ def test_damaged_packets_are_skipped_and_counted(tmp_path, codec, form):
     samples, warnings = read(tmp_path / "a", bytes(content))
     assert 0.7 * len(SAMPLES) < len(samples) < 1.1 * len(SAMPLES)
     assert warnings
+
+
+def test_a_rate_that_no_number_holds_is_refused(tmp_path):
+    content = bytearray(wav(SAMPLES, declared=0))
+    content[24:28] = b"\xff\xff\xff\xff"
+    with pytest.raises(AudioError, match="/a: "):
+        read(tmp_path / "a", bytes(content))
