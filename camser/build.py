@@ -20,7 +20,8 @@ BASES = {"encoder": Encoder, "fusion": Fusion}
 # Parameters that were renamed: exported models of format 1 have the former names.
 FORMER_KEYS = {"standardise": "standardize"}  # of any plugin's table
 FORMER_NAMES = {"part_size": "projection_size", "keep": "output_modalities"}  # of camser's plugins
-FUSION_KEYS = ("pooling", "standardize")  # keys of an encoder's table that the fusion uses
+# The keys of an encoder's table that the fusion uses.
+FUSION_KEYS = ("pooling", "standardize", "projection_size")
 
 
 class Component(NamedTuple):
@@ -58,8 +59,8 @@ def build_model(
     modalities : sequence of str
         Names in ``encoders``, in order.
     encoders : mapping
-        The table of each name: ``plugin``, its parameters, and ``pooling`` and ``standardize``
-        where they differ from the plugin's defaults.
+        The table of each name: ``plugin``, its parameters, and ``pooling``, ``standardize`` and
+        ``projection_size`` where they differ from the defaults of the plugin or of the fusion.
     fusion : str
         A name in ``fusions``.
     fusions : mapping

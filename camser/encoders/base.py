@@ -10,12 +10,16 @@ from torch import Tensor, nn
 
 
 class FrameSpec(NamedTuple):
-    """The frames that a fusion gets from one encoder for each segment."""
+    """The frames that a fusion gets from one encoder for each segment, and their settings in it.
+
+    ``projection_size`` is the size of the modality's projection; None: the fusion's own.
+    """
 
     num_frames: int
     channels: int
     pooling: str
     standardize: bool = False
+    projection_size: int | None = None
 
 
 class Encoder(nn.Module):

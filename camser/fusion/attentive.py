@@ -78,7 +78,7 @@ class Attentive(Fusion):
         Whether the weighted deviation of the frames is appended to their mean, as in attentive
         statistics pooling (Okabe et al., Interspeech 2018).
     projection_size : int
-        Features of a modality's projection.
+        Features of a modality's projection, where its ``FrameSpec`` has no other.
     dropout : float
         Dropout before each projection.
     pooling : mapping of str to str, optional
@@ -116,15 +116,16 @@ class Attentive(Fusion):
                 f"pooling names every modality ({', '.join(specs)}), so no frame would get "
                 f"an attention weight; leave one out, or use concat"
             )
+        sizes = self.projection_sizes(projection_size)
         self.pooled = nn.ModuleDict(
             {
-                name: PooledProjection(spec, projection_size, dropout)
+                name: PooledProjection(spec, sizes[name], dropout)
                 if name in pooling
-                else AttentivePooling(spec, projection_size, dropout, statistics)
+                else AttentivePooling(spec, sizes[name], dropout, statistics)
                 for name, spec in specs.items()
             }
         )
-        self.out_features = projection_size * len(specs)
+        self.out_features = sum(sizes.values())
 
     def projections(self, frames: Mapping[str, Tensor]) -> dict[str, Tensor]:
         """See ``Fusion.projections``."""

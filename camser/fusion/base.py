@@ -60,6 +60,11 @@ class Fusion(nn.Module):
         self.check_modalities(pooling, "pooling's")
         return {n: s._replace(pooling=pooling.get(n, s.pooling)) for n, s in self.specs.items()}
 
+    def projection_sizes(self, default: int) -> dict[str, int]:
+        """The size of each modality's projection: its encoder's table has it, or ``default``."""
+        sizes = {name: spec.projection_size for name, spec in self.specs.items()}
+        return {name: default if size is None else size for name, size in sizes.items()}
+
     def check_modalities(self, names: Iterable[str], role: str) -> None:
         """Raise a ValueError unless every name is among the modalities.
 

@@ -31,11 +31,14 @@ class CoAttention(Fusion):
     activation : str
         "relu", as published, or "softmax" over the frames.
     projection_size : int
-        Features of a modality's projection.
+        Features of a modality's projection, where its ``FrameSpec`` has no other.
     dropout : float
         Dropout before each projection and before the layer that computes the weights.
     pooling : mapping of str to str, optional
         By modality, replaces the encoder's own pooling. The target is weighted instead of pooled.
+    even_start : bool
+        Whether the layer that computes the weights begins with zeros, so that all frames have the
+        same weight at first; only with "softmax". By default, it begins at random, as published.
 
     Raises
     ------
@@ -64,6 +67,7 @@ class CoAttention(Fusion):
         projection_size: int = 128,
         dropout: float = 0.1,
         pooling: Mapping[str, str] | None = None,
+        even_start: bool = False,
     ) -> None:
         super().__init__(specs)
         if isinstance(guides, str) or isinstance(output_modalities, str):
@@ -76,21 +80,24 @@ class CoAttention(Fusion):
         if output_modalities is not None:
             self.output_modalities = [name for name in specs if name in output_modalities]
         self.activation = activation
-        self._check(output_modalities or ())
+        self._check(output_modalities or (), even_start)
         specs = self.specs_with_pooling(pooling or {})
+        sizes = self.projection_sizes(projection_size)
         self.pooled = nn.ModuleDict(
             {
-                name: PooledProjection(spec, projection_size, dropout)
+                name: PooledProjection(spec, sizes[name], dropout)
                 for name, spec in specs.items()
                 if name != target
             }
         )
-        num_frames, channels, _, standardize = specs[target]
-        self.attend = nn.Sequential(
-            nn.Dropout(dropout), nn.Linear(projection_size * len(self.guides), num_frames)
-        )
-        self.project = Projection(channels, projection_size, dropout, standardize)
-        self.out_features = projection_size * len(self.output_modalities)
+        spec, guide_size = specs[target], sum(sizes[name] for name in self.guides)
+        score = nn.Linear(guide_size, spec.num_frames)
+        if even_start:
+            nn.init.zeros_(score.weight)
+            nn.init.zeros_(score.bias)
+        self.attend = nn.Sequential(nn.Dropout(dropout), score)
+        self.project = Projection(spec.channels, sizes[target], dropout, spec.standardize)
+        self.out_features = sum(sizes[name] for name in self.output_modalities)
 
     def forward(self, frames: Mapping[str, Tensor]) -> Tensor:
         """Frames [segments, frames, channels] by modality -> [segments, out_features]"""
@@ -115,7 +122,7 @@ class CoAttention(Fusion):
         scores = self.attend(torch.cat([vectors[name] for name in self.guides], dim=1))
         return scores.relu() if self.activation == "relu" else scores.softmax(dim=1)
 
-    def _check(self, outputs: Sequence[str]) -> None:
+    def _check(self, outputs: Sequence[str], even_start: bool) -> None:
         if len(set(self.guides)) != len(self.guides):
             raise ValueError(f"guides is {self.guides}; name each modality only once")
         self.check_modalities(self.guides, "guide")
@@ -140,4 +147,9 @@ class CoAttention(Fusion):
         if self.activation not in ACTIVATIONS:
             raise ValueError(
                 f"activation is {self.activation!r}; allowed: {', '.join(ACTIVATIONS)}"
+            )
+        if not isinstance(even_start, bool) or (even_start and self.activation == "relu"):
+            raise ValueError(
+                f"even_start is {even_start!r} with activation {self.activation!r}; allowed: "
+                f"false, or true with softmax (ReLU has no gradient where all weights begin at 0)"
             )

@@ -13,7 +13,7 @@ class Concat(PooledFusion):
     specs : mapping of str to FrameSpec
         The frames of each encoder, by modality.
     projection_size : int
-        Features of a modality's projection.
+        Features of a modality's projection, where its ``FrameSpec`` has no other.
     dropout : float
         Dropout before each projection.
     pooling : mapping of str to str, optional

@@ -33,6 +33,11 @@ class Gated(PooledFusion):
     pooling : mapping of str to str, optional
         By modality, replaces the encoder's own pooling.
 
+    Raises
+    ------
+    ValueError
+        If a modality's ``FrameSpec`` has another ``projection_size``.
+
     Example
     -------
     >>> specs = {"a": FrameSpec(5, 4, "mean"), "b": FrameSpec(3, 2, "flatten")}
@@ -51,9 +56,18 @@ class Gated(PooledFusion):
         pooling: Mapping[str, str] | None = None,
     ) -> None:
         super().__init__(specs, projection_size, dropout, pooling)
+        self._check_sizes(projection_size)
         self.out_features = projection_size
         size = projection_size * len(specs)
         self.gates = nn.ModuleDict({name: nn.Linear(size, projection_size) for name in specs})
+
+    def _check_sizes(self, projection_size: int) -> None:
+        for name, size in self.projection_sizes(projection_size).items():
+            if size != projection_size:
+                raise ValueError(
+                    f"the projection_size of {name!r} is {size}, the fusion's is "
+                    f"{projection_size}; gated fusion adds the projections, so give them one size"
+                )
 
     def forward(self, frames: Mapping[str, Tensor]) -> Tensor:
         """Frames [segments, frames, channels] by modality -> [segments, out_features]"""

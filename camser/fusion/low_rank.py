@@ -32,7 +32,8 @@ class LowRank(PooledFusion):
     rank : int
         Number of factors of each modality.
     projection_size : int
-        Features of a modality's projection, and of the fused vector.
+        Features of the fused vector, and of a modality's projection, where its ``FrameSpec`` has no
+        other.
     dropout : float
         Dropout before each projection.
     pooling : mapping of str to str, optional
@@ -71,7 +72,10 @@ class LowRank(PooledFusion):
             raise ValueError(f"rank is {rank!r}; it must be a whole number, 1 or more")
         super().__init__(specs, projection_size, dropout, pooling)
         self.out_features = projection_size
-        factors = {name: nn.Linear(projection_size, rank * projection_size) for name in specs}
+        factors = {
+            name: nn.Linear(size, rank * projection_size)
+            for name, size in self.projection_sizes(projection_size).items()
+        }
         for factor in factors.values():
             nn.init.ones_(factor.bias)
         self.factors = nn.ModuleDict(factors)

@@ -137,7 +137,7 @@ class PooledFusion(Fusion):
     specs : mapping of str to FrameSpec
         The frames of each encoder, by modality.
     projection_size : int
-        Features of a modality's projection.
+        Features of a modality's projection, where its ``FrameSpec`` has no other.
     dropout : float
         Dropout before each projection.
     pooling : mapping of str to str, optional
@@ -160,12 +160,13 @@ class PooledFusion(Fusion):
         pooling: Mapping[str, str] | None = None,
     ) -> None:
         super().__init__(specs)
+        sizes = self.projection_sizes(projection_size)
         pooled = {
-            name: PooledProjection(spec, projection_size, dropout, self.activation)
+            name: PooledProjection(spec, sizes[name], dropout, self.activation)
             for name, spec in self.specs_with_pooling(pooling or {}).items()
         }
         self.pooled = nn.ModuleDict(pooled)
-        self.out_features = projection_size * len(specs)
+        self.out_features = sum(sizes.values())
 
     def projections(self, frames: Mapping[str, Tensor]) -> dict[str, Tensor]:
         """See ``Fusion.projections``."""

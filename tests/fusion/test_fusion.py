@@ -101,6 +101,24 @@ def test_softmax_weights_are_a_distribution_over_frames(frames):
     assert torch.allclose(weights.sum(dim=1), torch.ones(4)) and (weights > 0).all()
 
 
+def test_softmax_attention_can_begin_as_the_plain_mean_and_learns_from_there(frames):
+    fusion = CoAttention(SPECS, **GUIDED, activation="softmax", even_start=True, projection_size=9)
+    weights = fusion.eval().attention_weights(frames)["wav2vec2"]
+    assert torch.equal(weights, torch.full((4, 7), 1 / 7))
+    fusion(frames).square().sum().backward()
+    assert fusion.attend[1].weight.grad.any()
+
+
+@pytest.mark.parametrize("name", [n for n in FUSIONS if n != "gated"])
+def test_a_modality_can_have_a_projection_of_its_own_size(frames, name):
+    specs = {**SPECS, "mfcc": SPECS["mfcc"]._replace(projection_size=3)}
+    fusion = FUSIONS[name][0](specs, **FUSIONS[name][1], projection_size=9)
+    sizes = {name: vector.shape[1] for name, vector in fusion.projections(frames).items()}
+    assert sizes == {"mfcc": 3, "spectrogram": 9, "wav2vec2": 9}
+    assert fusion.out_features == (9 if name == "low_rank" else 21)
+    assert fusion(frames).shape == (4, fusion.out_features)
+
+
 def test_concat_is_the_parts_in_the_modalities_order(frames):
     fusion = Concat(SPECS, projection_size=9).eval()
     expected = []

@@ -4,6 +4,7 @@ import pytest
 
 from camser.fusion.attentive import Attentive
 from camser.fusion.co_attention import CoAttention
+from camser.fusion.concat import Concat
 from camser.fusion.gated import Gated
 from camser.fusion.low_rank import LowRank
 from tests.fusion.test_fusion import GUIDED, SPECS
@@ -35,6 +36,8 @@ from tests.fusion.test_fusion import GUIDED, SPECS
             "no pooling 'medium'; allowed: flatten, mean, last, stat",
         ),
         ({"pooling": {"prosody": "mean"}}, "pooling's 'prosody' is not among"),
+        ({"even_start": True}, "even_start is True with activation 'relu'; allowed: false, or"),
+        ({"even_start": "yes", "activation": "softmax"}, "even_start is 'yes' with .*softmax"),
     ],
 )
 def test_what_does_not_fit_is_an_error_when_built(params, message):
@@ -60,3 +63,15 @@ def test_what_does_not_fit_is_an_error_when_built(params, message):
 def test_what_does_not_fit_the_others_is_an_error_when_built(fusion, specs, params, message):
     with pytest.raises(ValueError, match=message):
         fusion({name: SPECS[name] for name in specs}, **params)
+
+
+def test_gated_takes_projections_of_one_size_alone():
+    specs = {**SPECS, "mfcc": SPECS["mfcc"]._replace(projection_size=3)}
+    with pytest.raises(ValueError, match=r"of 'mfcc' is 3, the fusion's is 128; .* give them one"):
+        Gated(specs)
+    assert Gated({"mfcc": specs["mfcc"]}, projection_size=3).out_features == 3
+
+
+def test_a_size_of_a_projection_is_a_whole_number():
+    with pytest.raises(ValueError, match="projection_size is 'big'; it must be a whole number"):
+        Concat({"mfcc": SPECS["mfcc"]._replace(projection_size="big")})

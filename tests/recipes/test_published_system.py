@@ -113,7 +113,7 @@ def test_the_system_is_the_published_one(values, model):
     assert architecture["fusions"]["co_attention"] == {
         "plugin": "camser:co_attention", "guides": ["mfcc", "spectrogram"], "target": "wav2vec2",
         "output_modalities": None, "activation": "relu", "projection_size": 128, "dropout": 0.1,
-        "pooling": None,
+        "pooling": None, "even_start": False,
     }  # fmt: skip
     assert (architecture["hidden_sizes"], architecture["dropout"]) == ([128, 128], 0.1)
     assert all(parameter.requires_grad for parameter in model.parameters())

@@ -50,6 +50,7 @@ VARIANTS = {
     "whisper_frozen": ("whisper", {"config": TINY_WHISPER, "freeze": "all"}),
     "statistics": ("concat", {"pooling": {"mfcc": "statistics", "wav2vec2": "last"}}),
     "softmax": ("co_attention", {**GUIDED, "activation": "softmax"}),
+    "even_start": ("co_attention", {**GUIDED, "activation": "softmax", "even_start": True}),
     "gated_means": ("gated", {"pooling": {"mfcc": "mean", "spectrogram": "statistics"}}),
     "rank_one": ("low_rank", {"projection_size": 8, "rank": 1}),
     "attentive_statistics": ("attentive", {"projection_size": 8, "statistics": True}),

@@ -103,19 +103,19 @@ def _sizes(kind: str, name: str, params: Mapping[str, Any]) -> tuple[str, list[l
 
 def _encoder_row(encoder: Encoder, seconds: int) -> list[str]:
     try:
-        frames, channels, pooling, _ = encoder.frame_spec(seconds * SAMPLE_RATE)
+        spec = encoder.frame_spec(seconds * SAMPLE_RATE)
     except ValueError as error:
         return [f"segments of {seconds} s", str(error), ""]
-    return [f"segments of {seconds} s", f"[{frames}, {channels}]", pooling]
+    return [f"segments of {seconds} s", f"[{spec.num_frames}, {spec.channels}]", spec.pooling]
 
 
 def _fusion_rows(fusion: Fusion) -> list[list[str]]:
     rows = []
     for name, part in summarize_fusion(fusion).items():
-        frames, channels, pooling, _ = fusion.specs[name]
-        how = pooling if part["weighed_by"] is None else "weighed"
+        spec = fusion.specs[name]
+        how = spec.pooling if part["weighed_by"] is None else "weighed"
         size = "" if part["features"] is None else f"[{part['features']}]"
-        rows.append([name, f"[{frames}, {channels}]", how, size])
+        rows.append([name, f"[{spec.num_frames}, {spec.channels}]", how, size])
     return [*rows, ["fused vector", "", "", f"[{fusion.out_features}]"]]
 
 

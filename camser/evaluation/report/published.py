@@ -28,7 +28,7 @@ COMPONENTS: dict[str, dict[str, Any]] = {
     "concat": {"projection_size": 128, "dropout": 0.1},
     "co_attention": {
         "guides": ["mfcc", "spectrogram"], "target": "wav2vec2", "activation": "relu",
-        "projection_size": 128, "dropout": 0.1,
+        "even_start": False, "projection_size": 128, "dropout": 0.1,
     },
 }  # fmt: skip
 SYSTEM = {
