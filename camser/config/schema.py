@@ -58,6 +58,7 @@ class Required(TypedDict):
     class_weights: str | None
     label_smoothing: Share
     augment: Table | None
+    average_from_epoch: Size | None
     compiled: Any
     deterministic: bool
     opt_class: Table

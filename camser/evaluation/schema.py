@@ -78,6 +78,7 @@ class UntestedResults(Struct, kw_only=True):
     test_seconds: float | None = None
     left_out: dict[str, int] = {}
     speakers_known: bool = True
+    averaged_epochs: tuple[Count, Count] | None = None
 
 
 class Results(UntestedResults, kw_only=True):

@@ -46,6 +46,7 @@ def write_results(
             "parts": {split: len(getattr(fold, split)) for split in folds.SPLITS},
             **(brain.scores if fold.test else {}),
             "best_epoch": brain.best_epoch,
+            "averaged_epochs": brain.averaged_epochs,
             "epochs": len(history),
             "seconds": sum(float(row["seconds"]) for row in history),
             "skipped_steps": sum(int(row.get("skipped_steps") or 0) for row in history),
@@ -55,6 +56,18 @@ def write_results(
             **facts,
         },
     )
+
+
+def summary(fold: folds.Fold, brain: EmotionBrain) -> str:
+    """One line: the scores of the test split, and which weights were tested."""
+    if not fold.test:
+        return f"{fold.name}: trained on {len(fold.train)} utterances, none is tested"
+    scores = ", ".join(f"{name} {brain.scores[name]:.4f}" for name in ("WA", "UA", "macro_F1"))
+    weights = f"epoch {brain.best_epoch}"
+    if brain.averaged_epochs:
+        weights = "weights averaged over epochs {} … {}".format(*brain.averaged_epochs)
+    note = brain.note and f", {brain.note}"
+    return f"test {fold.name}{note}: {scores} ({weights})"
 
 
 def write_embeddings(

@@ -153,7 +153,8 @@ class Run:
             hparams["cache_features"], self.brain.device, progress=not self.brain.noprogressbar,
             augmenter=hparams["augment"], seed=hparams["seed"],
         )  # fmt: skip
-        self.brain.check_batches(self.data.cached)
+        sizes = {name: hparams[name] for name in ("batch_size", "eval_batch_size")}
+        self.data.check_batch_sizes(model, sizes)
         self.brain.note = folds.score_note(hparams["selection"], self.fold.speakers_known)
 
     def _write_description(self) -> None:
@@ -225,17 +226,14 @@ class Run:
             "manifest": fingerprint(self.utterances), "left_out": self.left_out,
         }  # fmt: skip
         written = outputs.write_results(folder, values, brain, self.fold, facts)
-        print(self._summary(), written, *(folder / name for name in splits), sep="\n")
+        print(
+            outputs.summary(self.fold, brain),
+            written,
+            *(folder / name for name in splits),
+            sep="\n",
+        )
         if values["export_folder"]:
             print(export_run(folder, values["export_folder"], replace=True))
-
-    def _summary(self) -> str:
-        fold, brain = self.fold, self.brain
-        if not fold.test:
-            return f"{fold.name}: trained on {len(fold.train)} utterances, none is tested"
-        scores = ", ".join(f"{name} {brain.scores[name]:.4f}" for name in ("WA", "UA", "macro_F1"))
-        note = brain.note and f", {brain.note}"
-        return f"test {fold.name}{note}: {scores} (epoch {brain.best_epoch})"
 
 
 def _build_objects(text: str) -> dict[str, Any]:

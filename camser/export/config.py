@@ -17,6 +17,7 @@ TRAINED = (
     "corpus", "variant", "protocol", "fold", "fold_name", "selection", "seed", "parts",
     "best_epoch", "epochs", "device", "versions", "manifest",
 )  # fmt: skip
+OPTIONAL = ("speakers_known", "note", "averaged_epochs")
 SCORES = (
     "WA", "UA", "macro_F1", "recall", "precision", "confusion", "absent", "num_utterances",
 )  # fmt: skip
@@ -46,7 +47,7 @@ def export_config(run: TrainedRun) -> dict[str, Any]:
         "plugins": {name: {**o, **results["plugins"].get(name, {})} for name, o in built.items()},
         "trained": {
             **{name: results[name] for name in TRAINED},
-            **{name: results[name] for name in ("speakers_known", "note") if name in results},
+            **{name: results[name] for name in OPTIONAL if results.get(name) is not None},
         },
         "scores": {name: results[name] for name in SCORES if name in results},
     }

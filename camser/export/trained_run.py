@@ -17,6 +17,7 @@ from camser.runtime.plugin_versions import check_installed, warn_version_differe
 from camser.runtime.resource_errors import is_out_of_memory
 from camser.runtime.safe_io import read_json
 from camser.training.checkpoints import CheckpointError, best_checkpoint_at, read_checkpoints
+from camser.training.weight_average import read_average
 
 
 class TrainedRun(NamedTuple):
@@ -31,7 +32,8 @@ class TrainedRun(NamedTuple):
     architecture : dict
         The arguments of ``build_model``.
     modules : dict of str to Module
-        ``embedding_model`` and ``classifier`` at the best epoch.
+        ``embedding_model`` and ``classifier`` as they were tested: at the best epoch, or the mean
+        up to it.
     tested, validated : list of dict
         The rows of ``predictions.csv`` and ``valid_predictions.csv``; empty without such a split.
     """
@@ -70,7 +72,8 @@ def read_run(folder: str | Path) -> TrainedRun:
         "embedding_model": model,
         "classifier": EmotionHead(model.embedding_size, len(run_results["labels"])),
     }
-    _load(folder / "save", run_results["best_epoch"], modules)
+    is_averaged = run_results.get("averaged_epochs") is not None
+    _load(folder / "save", run_results["best_epoch"], modules, is_averaged)
     names = {"test": results.PREDICTIONS, "valid": results.VALID_PREDICTIONS}
     if run_results["selection"] == "test_fold":  # the epoch was chosen on the test split
         names["valid"] = names["test"]
@@ -94,18 +97,21 @@ def _build(path: Path) -> UtteranceEncoder:
         ) from error
 
 
-def _load(folder: Path, epoch: int, modules: dict[str, nn.Module]) -> None:
-    """Load the weights of the best epoch."""
+def _load(folder: Path, epoch: int, modules: dict[str, nn.Module], is_averaged: bool) -> None:
+    """Load the weights of the best epoch, or their mean over epochs where that was tested."""
     checkpoints = read_checkpoints(folder)
     best = best_checkpoint_at(checkpoints[0], checkpoints) if checkpoints else None
     if best is None or best.meta["epoch"] != epoch:
         raise CheckpointError(
             f"{folder} has no checkpoint of the best epoch, {epoch}; {results.RERUN_HINT}"
         )
+    mean = read_average(best.paramfiles["weight_average"])["tensors"] if is_averaged else {}
     for name, module in modules.items():
-        path = best.paramfiles[name]
+        path, prefix = best.paramfiles[name], f"{name}."
+        averaged = {k.removeprefix(prefix): v for k, v in mean.items() if k.startswith(prefix)}
         try:
-            module.load_state_dict(torch.load(path, map_location="cpu", weights_only=True))
+            state = torch.load(path, map_location="cpu", weights_only=True)
+            module.load_state_dict({**state, **averaged})
         except RuntimeError as error:  # another version of a plugin
             raise CheckpointError(
                 f"{path} does not fit the model ({error}); {results.RERUN_HINT}"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import math
-from collections.abc import Collection, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 import torch
@@ -27,6 +27,7 @@ from camser.training.optimizers import build_optimizers, learning_rates, schedul
 from camser.training.random_state import RandomState
 from camser.training.scoring import score_utterances
 from camser.training.trainer import ResumableBrain
+from camser.training.weight_average import WeightAverage
 
 logger = logging.getLogger(__name__)
 
@@ -34,12 +35,14 @@ logger = logging.getLogger(__name__)
 class EmotionBrain(ResumableBrain):
     """Trains ``embedding_model`` and ``classifier``.
 
-    Without a validation split, the last epoch is the best.
+    Without a validation split, the last epoch is the best. With ``average_from_epoch``, the weights
+    of an epoch are the mean from that epoch on, in validation and test; earlier epochs are not
+    tested.
 
     It reads from ``hparams``: ``seed``, ``labels``, ``selection``, ``batch_size``,
     ``eval_batch_size``, ``learning_rate``, ``learning_rates``, ``schedule``, ``class_weights``,
-    ``label_smoothing``, ``epoch_counter``, ``loggers`` and ``output_folder``; ``precision`` and
-    ``compiled``, which may be "auto".
+    ``label_smoothing``, ``average_from_epoch``, ``epoch_counter``, ``loggers`` and
+    ``output_folder``; ``precision`` and ``compiled``, which may be "auto".
 
     Arguments
     ---------
@@ -62,27 +65,20 @@ class EmotionBrain(ResumableBrain):
         self.rates = learning_rates(
             self._components(), self.hparams.learning_rate, self.hparams.learning_rates
         )
+        self.average = self._weight_average(self.hparams.average_from_epoch)
         self.checkpointer.add_recoverable("random_state", RandomState())
         self.checkpointer.plugins = self._unwrapped("embedding_model").plugins
         # Under --debug SpeechBrain gives every process a temporary folder of its own.
         self.checkpointer.checkpoints_dir = ddp_broadcast(self.checkpointer.checkpoints_dir)
 
-    def check_batches(self, cached: Collection[str]) -> None:
-        """Raise a ValueError if batches are larger than the model takes.
-
-        Arguments
-        ---------
-        cached : collection of str
-            The modalities whose features are cached.
-        """
-        most = self._unwrapped("embedding_model").max_segments(cached)
-        for name in ("batch_size", "eval_batch_size"):
-            size = getattr(self.hparams, name)
-            if most is not None and size > most:
-                raise ValueError(
-                    f"{name} is {size}; this model takes at most {most} segments at once. To train "
-                    f"on more in a step, give a larger --grad_accumulation_factor"
-                )
+    def _weight_average(self, first_epoch: int | None) -> WeightAverage | None:
+        if first_epoch is None:
+            return None
+        modules = {name: self._unwrapped(name) for name in ("embedding_model", "classifier")}
+        average = WeightAverage(modules, 1 if self.debug else first_epoch)  # debug runs end early
+        average.delay_stopping(self.hparams.epoch_counter)
+        self.checkpointer.add_recoverable("weight_average", average)
+        return average
 
     # The forward pass ----------------------------------------------------------------------
 
@@ -178,14 +174,19 @@ class EmotionBrain(ResumableBrain):
         if stage == Stage.TRAIN:
             assert epoch is not None, "SpeechBrain numbers them"
             self.datasets[stage].set_epoch(epoch)
-        else:
-            self.means = MeanOverSegments(len(self.datasets[stage].ids))
+            return
+        self.means = MeanOverSegments(len(self.datasets[stage].ids))
+        if stage == Stage.VALID and self.average:
+            self.average.swap()
 
     def on_stage_end(self, stage: Stage, stage_loss: float, epoch: int | None = None) -> None:
         """Score the utterances; after validation also log, stop early and save a checkpoint."""
         if stage == Stage.TRAIN:
             self.train_loss = self.losses.fetch(stage_loss)
             self.skipped_steps, self.losses.skipped = self.losses.skipped, 0
+            if self.average:
+                assert epoch is not None, "SpeechBrain numbers them"
+                self.average.add(epoch)
             return
         dataset, classifier = self.datasets[stage], self._unwrapped("classifier")
         with self.evaluation_ctx:
@@ -195,6 +196,8 @@ class EmotionBrain(ResumableBrain):
         self.scores = metrics.scores(labels, predictions.tolist(), self.hparams.labels)
         if stage == Stage.VALID:
             assert epoch is not None, "SpeechBrain numbers them"
+            if self.average:
+                self.average.swap()  # training goes on from its own weights
             scores = {"loss": self.scored.loss, "WA": self.scores["WA"], "UA": self.scores["UA"]}
             self._end_epoch(epoch, scores)
 
@@ -206,7 +209,8 @@ class EmotionBrain(ResumableBrain):
     def _end_epoch(self, epoch: int, scores: Mapping[str, float]) -> None:
         # Each process scores all utterances, and rounding may differ: one decides for all.
         score = ddp_broadcast(scores["WA"] + scores["UA"]) if scores else float(epoch)
-        is_best = self.hparams.epoch_counter.update(score)
+        counts = self.average is None or self.average.num_epochs > 0
+        is_best = counts and self.hparams.epoch_counter.update(score)
         self._log(epoch, scores)
         meta = {"epoch": float(epoch)}
         if is_best:
@@ -237,11 +241,15 @@ class EmotionBrain(ResumableBrain):
     # The test ------------------------------------------------------------------------------
 
     def on_evaluate_start(self, max_key: str | None = None, min_key: str | None = None) -> None:
-        """Load the best epoch, see ``AtomicCheckpointer``."""
+        """Load the best epoch, see ``AtomicCheckpointer``, and the mean of the weights up to it."""
         best = self.checkpointer.recover_if_possible(max_key=max_key, min_key=min_key)
         if best is None:
             raise CheckpointError(f"{self.hparams.output_folder} has no trained epoch to test")
         self.best_epoch = int(best.meta["epoch"])
+        self.averaged_epochs: list[int] | None = None
+        if self.average:
+            self.average.swap()
+            self.averaged_epochs = [self.average.first_epoch, self.best_epoch]
         self.plugins = best.meta["plugins"]  # those installed now may have other versions
         newest = self.checkpointer.find_checkpoint()
         self.trained = {**best.meta["trained_with"], "changed": newest.meta["changed"]}

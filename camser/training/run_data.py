@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -88,6 +88,24 @@ class RunData:
         self.device = torch.device(device)
         target = torch.device("cpu") if self.augmentation else self.device
         self.batch_device = copy_to_device_if_fits(needed, target)
+
+    def check_batch_sizes(self, model: UtteranceEncoder, sizes: Mapping[str, int]) -> None:
+        """Raise a ValueError if a batch is larger than the model takes.
+
+        Arguments
+        ---------
+        model : UtteranceEncoder
+            The model.
+        sizes : mapping of str to int
+            The number of segments, by the name of the setting.
+        """
+        most = model.max_segments(self.cached)
+        for name, size in sizes.items():
+            if most is not None and size > most:
+                raise ValueError(
+                    f"{name} is {size}; this model takes at most {most} segments at once. To train "
+                    f"on more in a step, give a larger --grad_accumulation_factor"
+                )
 
     def dataset(
         self, utterances: Sequence[Utterance], labels: Sequence[str], is_training: bool = False

@@ -36,7 +36,7 @@ SYSTEM = {
     "merge_labels": {"excited": "happy"}, "batch_size": 64, "number_of_epochs": 100,
     "learning_rate": 1e-5, "learning_rates": {},
     "schedule": None, "class_weights": None, "label_smoothing": 0.0,
-    "augment": None,
+    "augment": None, "average_from_epoch": None,
 }  # fmt: skip
 # The words for settings that differ; the others are "settings".
 KINDS = {
@@ -47,7 +47,7 @@ KINDS = {
     ),
     **dict.fromkeys(
         ("batch_size", "number_of_epochs", "learning_rate", "learning_rates", "schedule",
-         "class_weights", "label_smoothing", "augment"), "training",
+         "class_weights", "label_smoothing", "augment", "average_from_epoch"), "training",
     ),
     "merge_labels": "labels",
 }  # fmt: skip
