@@ -11,11 +11,13 @@ from typing import Any, NamedTuple
 from ruamel.yaml.scalarbool import ScalarBoolean
 
 from camser.config.command_line import SettingsError
+from camser.config.schema import INNER_FOLDS
 from camser.registry import did_you_mean
 from camser.runtime.safe_io import mismatch
 
 # Tables that accept new names: their content is checked where it is used.
 OPEN_TABLES = ("encoders", "fusions", "learning_rates", "merge_labels", "data_folder", "variants")
+WORDS = ("auto", INNER_FOLDS)  # in place of a value of another type
 MAX_DEPTH, MAX_NODES = 50, 100_000  # limits for a recipe
 KINDS = (
     ((bool, ScalarBoolean), "true or false"),
@@ -64,9 +66,9 @@ def apply_overrides(tree: dict, overrides: Mapping, known: Collection[str]) -> l
 
 def _merged(old: Any, new: Any, place: Place, changes: list[Change]) -> Any:
     """Merge a table into the old one; an empty table, or another object, replaces it."""
-    where = ".".join(place)
-    kind = None if old == "auto" else _kind(old)
-    if kind and new is not None and not yaml_tag(new) and _kind(new) != kind:
+    where, kind = ".".join(place), _kind(old)
+    is_free = old in WORDS or new == INNER_FOLDS
+    if kind and not is_free and new is not None and not yaml_tag(new) and _kind(new) != kind:
         raise SettingsError(f"{where} is {new!r:.80}; it must be {kind}")
     tables = isinstance(old, Mapping) and isinstance(new, Mapping) and new
     if not tables or yaml_tag(new) not in ("", yaml_tag(old)):

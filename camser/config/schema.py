@@ -6,10 +6,11 @@ is checked where it is used.
 
 from __future__ import annotations
 
-from typing import Annotated, Any, TypedDict
+from typing import Annotated, Any, Literal, TypedDict
 
 from msgspec import Meta, Struct
 
+INNER_FOLDS = "inner_folds"  # in place of a number that inner folds choose
 Table = dict[str, Any]
 Count = Annotated[int, Meta(ge=0)]
 Size = Annotated[int, Meta(ge=1)]
@@ -52,6 +53,8 @@ class Required(TypedDict):
     eval_batch_size: Size
     num_workers: Count
     cache_features: bool
+    num_inner_folds: Annotated[int, Meta(ge=2)]
+    max_inner_epochs: Size
     learning_rate: Rate
     learning_rates: dict[str, Rate]
     schedule: Schedule | None
@@ -75,6 +78,7 @@ class Recipe(Required, total=False):
     """These, and others with a known type."""
 
     dropout: Share
+    number_of_epochs: Size | Literal["inner_folds"]
     grad_accumulation_factor: Size
     optimizer_step_limit: Size | None
 

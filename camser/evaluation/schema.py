@@ -48,6 +48,15 @@ class Parameters(Struct):
     trained: int
 
 
+class InnerFolds(Struct):
+    """How inner folds chose the number of epochs, see ``experiment.inner_folds``."""
+
+    number_of_epochs: Count
+    folds: Count
+    scores: list[float]
+    seconds: float
+
+
 class UntestedResults(Struct, kw_only=True):
     """The fields of ``results.json`` of a run without a test split; it may have more.
 
@@ -79,6 +88,7 @@ class UntestedResults(Struct, kw_only=True):
     left_out: dict[str, int] = {}
     speakers_known: bool = True
     averaged_epochs: tuple[Count, Count] | None = None
+    inner_folds: InnerFolds | None = None
 
 
 class Results(UntestedResults, kw_only=True):

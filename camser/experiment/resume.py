@@ -67,7 +67,8 @@ def check_same_run(folder: Path, values: dict[str, Any]) -> None:
     saved = RUN_DEFAULTS | _saved(folder / RECIPE)
     values = RUN_DEFAULTS | result_settings(values)
     names = {*saved, *values}
-    if not values["schedule"]:  # whose rates depend on all epochs
+    is_chosen = any(not isinstance(s.get("number_of_epochs"), int) for s in (saved, values))
+    if not values["schedule"] and not is_chosen:  # the rates of a schedule depend on all epochs
         names.discard("number_of_epochs")  # a run may be resumed for more
     for settings in (saved, values):
         ((_, counter),) = settings["epoch_counter"].items()

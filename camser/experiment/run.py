@@ -10,21 +10,20 @@ from pathlib import Path
 from typing import Any
 
 import speechbrain as sb
-import torch
-from hyperpyyaml import load_hyperpyyaml
 from speechbrain.utils.distributed import ddp_barrier, ddp_init_group, if_main_process
 
 from camser.audio import AudioError
 from camser.build import MODEL_KEYS, validate_model_config
-from camser.config.settings import Settings, explain_build_errors, read_arguments
+from camser.config.settings import Settings, read_arguments
 from camser.data import folds
 from camser.data.dataset import SegmentDataset
 from camser.data.left_out import log_left_out
 from camser.data.manifest import Utterance, fingerprint
 from camser.data.prepare import PREPARE_KEYS, CorpusScanner, prepare
 from camser.evaluation import results
-from camser.experiment import outputs, resume
+from camser.experiment import inner_folds, outputs, resume
 from camser.experiment.cost import model_cost
+from camser.experiment.objects import build_brain, build_objects
 from camser.export.export_run import export_run
 from camser.inference.export_folder import ExportError
 from camser.runtime.distributed import run_on_main
@@ -125,15 +124,15 @@ class Run:
         resume.check_same_corpus(self.output_folder, self.utterances)
         all_folds = folds.folds_of(self.utterances, values)
         self.num_folds, self.fold = len(all_folds), folds.choose_fold(all_folds, values)
+        self.inner_splits = inner_folds.inner_splits(self.fold, values)
 
     def _build(self) -> None:
         """Build the model, its Brain and the data of both."""
-        self.hparams = hparams = _build_objects(self.settings.text)
+        self.hparams = hparams = self._build_objects()
         sb.create_experiment_directory(str(self.output_folder), save_env_desc=False)
         raise_on_log_failure()
         if if_main_process():
             log_left_out(self.left_out, self.settings.values["labels"])
-        hparams["loggers"] = [hparams["train_logger"]]
         if hparams["tensorboard"]:
             folder = self.output_folder / "tensorboard"
             hparams["loggers"].append(outputs.tensorboard_logger(folder))
@@ -141,13 +140,7 @@ class Run:
         self.cost = run_on_main(model_cost, model, hparams["classifier"])
         for name, counts in self.cost["parameters"].items():
             logger.info("parameters: %-12s %11d, %11d trained", name, *counts.values())
-        self.brain = EmotionBrain(
-            modules={"embedding_model": model, "classifier": hparams["classifier"]},
-            opt_class=hparams["opt_class"],
-            hparams=hparams,
-            run_opts=self.settings.run_opts,
-            checkpointer=hparams["checkpointer"],
-        )
+        self.brain = build_brain(hparams, self.settings.run_opts)
         self.data = RunData(
             self.utterances, model, hparams["data_folder"], hparams["prepared_folder"],
             hparams["cache_features"], self.brain.device, progress=not self.brain.noprogressbar,
@@ -156,6 +149,11 @@ class Run:
         sizes = {name: hparams[name] for name in ("batch_size", "eval_batch_size")}
         self.data.check_batch_sizes(model, sizes)
         self.brain.note = folds.score_note(hparams["selection"], self.fold.speakers_known)
+
+    def _build_objects(self, **overrides: Any) -> dict[str, Any]:
+        if self.inner_splits:
+            overrides["number_of_epochs"] = self.settings.values["max_inner_epochs"]
+        return build_objects(self.settings.text, **overrides)
 
     def _write_description(self) -> None:
         architecture = self.hparams["embedding_model"].architecture
@@ -166,12 +164,30 @@ class Run:
 
     def train(self) -> None:
         """Train on the training split of the fold; the validation split selects the epoch."""
-        hparams = self.hparams
+        hparams, values = self.hparams, self.settings.values
         logger.info(folds.describe_fold(self.fold, hparams["selection"]))
-        self.brain.fit(
-            hparams["epoch_counter"],
-            self.data.dataset(self.fold.train, hparams["labels"], is_training=True),
-            self._dataset(self.fold.valid) if self.fold.valid else None,
+        if self.inner_splits:
+            self.cost["inner_folds"] = choice = inner_folds.choose_number_of_epochs(
+                self.output_folder, self.inner_splits, values, self._train_inner_fold
+            )
+            hparams["epoch_counter"].limit = choice["number_of_epochs"]
+            sb.utils.seed_everything(values["seed"])  # inner folds have drawn numbers
+        self._fit(self.brain, self.fold)
+
+    def _train_inner_fold(self, fold: folds.Fold, folder: Path) -> list[dict[str, Any]]:
+        folder.mkdir(parents=True, exist_ok=True)
+        hparams = self._build_objects(output_folder=str(folder))
+        hparams["epoch_counter"].patience = hparams["epoch_counter"].limit
+        brain = build_brain(hparams, self.settings.run_opts)
+        with brain.watching_workers():
+            self._fit(brain, fold)
+        return brain.history
+
+    def _fit(self, brain: EmotionBrain, fold: folds.Fold) -> None:
+        brain.fit(
+            brain.hparams.epoch_counter,
+            self.data.dataset(fold.train, self.hparams["labels"], is_training=True),
+            self._dataset(fold.valid) if fold.valid else None,
             train_loader_kwargs=self._loader("batch_size"),
             valid_loader_kwargs=self._loader("eval_batch_size"),
         )
@@ -234,11 +250,3 @@ class Run:
         )
         if values["export_folder"]:
             print(export_run(folder, values["export_folder"], replace=True))
-
-
-def _build_objects(text: str) -> dict[str, Any]:
-    """Build the objects of the recipe. An argument that a constructor does not take fails here."""
-    with explain_build_errors():
-        hparams = load_hyperpyyaml(text)
-        hparams["opt_class"]([torch.nn.Parameter(torch.zeros(1))], lr=0.0)
-    return hparams

@@ -135,6 +135,8 @@ class ProtocolResults:
     @property
     def selection_rule(self) -> str:
         """How the epoch was selected."""
+        if any(run.results.get("inner_folds") for run in self.all_runs):
+            return "number of epochs fixed beforehand or chosen by inner folds"
         return RULES.get(self.selection, "epoch chosen on held-out data")
 
     @property

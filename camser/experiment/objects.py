@@ -1,0 +1,48 @@
+"""Build the objects of a recipe."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+from hyperpyyaml import load_hyperpyyaml
+from speechbrain.utils.run_opts import RunOptions
+
+from camser.config.settings import explain_build_errors
+from camser.training.brain import EmotionBrain
+
+
+def build_objects(text: str, **overrides: Any) -> dict[str, Any]:
+    """The objects of a recipe by key. An argument that a constructor does not take fails here.
+
+    Arguments
+    ---------
+    text : str
+        The ``text`` of ``Settings``.
+    **overrides
+        Values in place of the recipe's.
+    """
+    with explain_build_errors():
+        hparams = load_hyperpyyaml(text, overrides)
+        hparams["opt_class"]([torch.nn.Parameter(torch.zeros(1))], lr=0.0)
+    hparams["loggers"] = [hparams["train_logger"]]
+    return hparams
+
+
+def build_brain(hparams: dict[str, Any], run_opts: RunOptions) -> EmotionBrain:
+    """The Brain that trains a recipe's objects.
+
+    Arguments
+    ---------
+    hparams : dict
+        From ``build_objects``.
+    run_opts : RunOptions
+        SpeechBrain's.
+    """
+    return EmotionBrain(
+        modules={name: hparams[name] for name in ("embedding_model", "classifier")},
+        opt_class=hparams["opt_class"],
+        hparams=hparams,
+        run_opts=run_opts,
+        checkpointer=hparams["checkpointer"],
+    )
