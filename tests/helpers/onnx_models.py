@@ -16,6 +16,7 @@ LABELS = ["angry", "sad", "happy", "neutral"]
 SECONDS = (0.3, 1.0, 3.0, 3.1, 7.0, 60.0)
 ENCODERS = {
     "mfcc": {"plugin": "mfcc_bilstm", "hidden_size": 8},
+    "mfcc_statistics": {"plugin": "mfcc_statistics", "standardize": False},
     "spectrogram": {"plugin": "spectrogram_alexnet", "weights": None},
     "wav2vec2": {"plugin": "wav2vec2", "config": TINY_WAV2VEC2},
     "hubert": {"plugin": "wav2vec2", "config": {**TINY_WAV2VEC2, "model_type": "hubert"}},

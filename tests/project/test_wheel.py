@@ -14,7 +14,7 @@ def test_the_wheel_alone_lists_the_built_in_plugins(wheel, tmp_path):
     command = [environment / "bin/camser", "plugins", "list"]
     listed = subprocess.run(command, check=True, capture_output=True, text=True, cwd=tmp_path)
     names = {tuple(line.split()[:2]) for line in listed.stdout.splitlines()}
-    encoders = {"mfcc_bilstm", "spectrogram_alexnet", "wav2vec2", "whisper"}
+    encoders = {"mfcc_bilstm", "mfcc_statistics", "spectrogram_alexnet", "wav2vec2", "whisper"}
     assert {("encoder", n) for n in encoders} <= names
     fusions = {"attentive", "co_attention", "concat", "gated", "low_rank"}
     assert {("fusion", n) for n in fusions} <= names

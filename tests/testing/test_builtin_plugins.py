@@ -15,6 +15,7 @@ STABLE = {"do_stable_layer_norm": True, "feat_extract_norm": "layer"}
 
 BUILT_INS = {
     ("encoder", "mfcc_bilstm"): {"hidden_size": 8},
+    ("encoder", "mfcc_statistics"): {"num_coefficients": 5, "quantiles": [0.5]},
     ("encoder", "spectrogram_alexnet"): {"weights": None},
     ("encoder", "wav2vec2"): {"config": TINY_WAV2VEC2},
     ("encoder", "whisper"): {"config": TINY_WHISPER},
