@@ -242,11 +242,7 @@ class Run:
             "manifest": fingerprint(self.utterances), "left_out": self.left_out,
         }  # fmt: skip
         written = outputs.write_results(folder, values, brain, self.fold, facts)
-        print(
-            outputs.summary(self.fold, brain),
-            written,
-            *(folder / name for name in splits),
-            sep="\n",
-        )
+        paths = [written, *(folder / name for name in splits)]
+        print(outputs.summary(self.fold, brain), *paths, sep="\n")
         if values["export_folder"]:
             print(export_run(folder, values["export_folder"], replace=True))

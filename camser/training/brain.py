@@ -62,9 +62,8 @@ class EmotionBrain(ResumableBrain):
         super().__init__(modules=modules, **{**kwargs, "hparams": {**kwargs["hparams"], **auto}})
         self.note = score_note(self.hparams.selection)
         check_class_weights(self.hparams.class_weights)
-        self.rates = learning_rates(
-            self._components(), self.hparams.learning_rate, self.hparams.learning_rates
-        )
+        rates = self.hparams.learning_rate, self.hparams.learning_rates
+        self.rates = learning_rates(self._components(), *rates)
         self.average = self._weight_average(self.hparams.average_from_epoch)
         self.checkpointer.add_recoverable("random_state", RandomState())
         self.checkpointer.plugins = self._unwrapped("embedding_model").plugins
@@ -120,9 +119,8 @@ class EmotionBrain(ResumableBrain):
 
     def init_optimizers(self) -> None:
         """See ``optimizers.build_optimizers``."""
-        self.optimizers_dict = build_optimizers(
-            self._components(), self.opt_class, self.rates, self.remove_vector_weight_decay
-        )
+        options = self.opt_class, self.rates, self.remove_vector_weight_decay
+        self.optimizers_dict = build_optimizers(self._components(), *options)
         for name, optimizer in self.optimizers_dict.items():
             self.checkpointer.add_recoverable(f"optimizer_{name}", optimizer)
 
@@ -172,8 +170,7 @@ class EmotionBrain(ResumableBrain):
     def on_stage_start(self, stage: Stage, epoch: int | None = None) -> None:
         """Number the epoch for augmentation; before scoring, reset the means over segments."""
         if stage == Stage.TRAIN:
-            assert epoch is not None, "SpeechBrain numbers them"
-            self.datasets[stage].set_epoch(epoch)
+            self.datasets[stage].set_epoch(epoch or 0)
             return
         self.means = MeanOverSegments(len(self.datasets[stage].ids))
         if stage == Stage.VALID and self.average:
@@ -185,8 +182,7 @@ class EmotionBrain(ResumableBrain):
             self.train_loss = self.losses.fetch(stage_loss)
             self.skipped_steps, self.losses.skipped = self.losses.skipped, 0
             if self.average:
-                assert epoch is not None, "SpeechBrain numbers them"
-                self.average.add(epoch)
+                self.average.add(epoch or 0)
             return
         dataset, classifier = self.datasets[stage], self._unwrapped("classifier")
         with self.evaluation_ctx:
@@ -226,9 +222,8 @@ class EmotionBrain(ResumableBrain):
         if scores and self.note:
             logger.info("epoch %d: %s", epoch, self.note)
             row["note"] = self.note
-        row |= {f"valid_{name}": value for name, value in scores.items()}
-        row |= {**rates, "skipped_steps": self.skipped_steps}
-        row |= {"seconds": round(self.epoch_seconds, 3)}
+        row |= {f"valid_{name}": value for name, value in scores.items()} | rates
+        row |= {"skipped_steps": self.skipped_steps, "seconds": round(self.epoch_seconds, 3)}
         self.history.append(row)
         for log in self.hparams.loggers:  # only the main process writes, but all must call it
             meta = {"epoch": epoch} | rates
