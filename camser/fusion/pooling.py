@@ -30,10 +30,10 @@ def last(frames: Tensor) -> Tensor:
 def statistics(frames: Tensor) -> Tensor:
     """Mean and deviation over frames: [segments, frames, channels] -> [segments, 2 * channels]"""
     # Silence has variance 0, where the square root has no finite gradient. Half precision rounds
-    # 1e-8 to 0, and squares beyond 256 overflow.
+    # 1e-8 to 0, and squares beyond 256 overflow. onnxscript takes 1e-8 for 0 and removes it.
     wide = frames.to(torch.promote_types(frames.dtype, torch.float32))
     variance = wide.var(dim=1, unbiased=False)
-    deviation = variance.add(1e-8).sqrt().to(frames.dtype)
+    deviation = variance.add(1.0001e-8).sqrt().to(frames.dtype)
     return torch.cat([frames.mean(dim=1), deviation], dim=1)
 
 

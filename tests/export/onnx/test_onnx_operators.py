@@ -5,6 +5,7 @@ import torch
 
 from camser.encoders.base import Encoder
 from camser.export.onnx import write as exporting
+from camser.fusion.pooling import statistics
 from camser.model import EmotionHead
 from tests.helpers.onnx_models import session_of
 
@@ -34,7 +35,7 @@ class Embedding(torch.nn.Module):
         super().__init__()
         self.encoder, self.segment_samples = encoder, samples
 
-    def forward(self, wavs, lens):
+    def forward(self, wavs, lens, before=None):
         frames = self.encoder(wavs[:, : self.segment_samples])
         return frames.flatten(1) * (lens > 0).unsqueeze(1)
 
@@ -45,8 +46,10 @@ def exact(made, samples, waves):
     whole.classifier = torch.nn.Flatten()
     whole.classifier.linear = EmotionHead(1, 2).linear
     session = session_of(exporting._translate(whole.eval()).SerializeToString())
-    feeds = {"wavs": waves.numpy(), "lens": torch.ones(len(waves)).numpy()}
-    found = torch.from_numpy(session.run(["embeddings"], feeds)[0])
+    feeds = {"wavs": waves, "lens": torch.ones(len(waves)), "before": torch.zeros(len(waves))}
+    found = torch.from_numpy(
+        session.run(["embeddings"], {n: v.numpy() for n, v in feeds.items()})[0]
+    )
     with torch.no_grad():
         return found, made.double()(waves.double()).flatten(1)
 
@@ -70,6 +73,18 @@ def test_a_spectrum_is_exact_whatever_its_factors(sizes):
     found, expected = exact(Spectrum(*sizes), 4000, waves)
     # In float32 a sum of so many terms of this size is off by as much.
     assert (found - expected).abs().max() <= 2e-6 * expected.abs().max()
+
+
+class Deviations(torch.nn.Module):
+    def forward(self, waves):
+        return statistics(waves.unflatten(1, (6, -1))).unsqueeze(1)
+
+
+def test_the_deviation_of_constant_frames_is_that_of_pytorch():
+    waves = torch.randn(3, 10).repeat(1, 6)
+    found, expected = exact(Deviations(), 60, waves)
+    assert (expected[:, 10:] - 1e-4).abs().max() < 1e-6
+    torch.testing.assert_close(found.double(), expected, atol=1e-6, rtol=0)
 
 
 class Filters(torch.nn.Module):
