@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor, nn
 
 from camser.encoders.base import Encoder
+from camser.encoders.masks import given
+from camser.encoders.multimodal import MultimodalEncoder
 from camser.fusion.base import Fusion
-from camser.segments import mean_over_segments, preemphasize, split_into_segments
+from camser.segments import mean_over_segments, split_into_segments
 
 
 class Intermediates(NamedTuple):
@@ -22,7 +24,7 @@ class Intermediates(NamedTuple):
     embeddings: Tensor
 
 
-class UtteranceEncoder(nn.Module):
+class UtteranceEncoder(MultimodalEncoder):
     """Recordings to embeddings: split into segments, filter, encode, fuse, hidden layers, mean.
 
     Arguments
@@ -40,12 +42,15 @@ class UtteranceEncoder(nn.Module):
     preemphasis_over : str
         The signal that the encoders' pre-emphasis filters: the "utterance", as published, or each
         "segment" alone, as in models exported before format 3.
+    mask_padding : bool
+        Whether the silence behind a segment's real samples is masked, so that it changes nothing.
+        By default, as published, it is encoded and fused like speech.
 
     Raises
     ------
     ValueError
-        If the size of a hidden layer is not a whole number from 1 on, or ``preemphasis_over`` is
-        not allowed.
+        If the size of a hidden layer is not a whole number from 1 on, ``preemphasis_over`` is not
+        allowed, or an encoder or the fusion cannot mask padding.
 
     Attributes
     ----------
@@ -64,18 +69,14 @@ class UtteranceEncoder(nn.Module):
         hidden_sizes: Sequence[int] = (128, 128),
         dropout: float = 0.1,
         preemphasis_over: str = "utterance",
+        mask_padding: bool = False,
     ) -> None:
-        super().__init__()
-        if preemphasis_over not in ("utterance", "segment"):
-            raise ValueError(
-                f"preemphasis_over is {preemphasis_over!r}; allowed: utterance, segment"
-            )
-        self.preemphasis_over = preemphasis_over
+        super().__init__(encoders, segment_samples, preemphasis_over, mask_padding)
+        if mask_padding:
+            fusion.check_masks_padding()
         self.architecture: dict[str, Any] = {}
         self.plugins: dict[str, dict[str, str]] = {}
-        self.encoders: Any = nn.ModuleDict(encoders)
         self.fusion = fusion
-        self.segment_samples = segment_samples
         if invalid := [size for size in hidden_sizes if type(size) is not int or size < 1]:
             raise ValueError(f"hidden_sizes has {invalid[0]!r}; allowed: whole numbers from 1 on")
         layers, size = [], fusion.out_features
@@ -91,9 +92,10 @@ class UtteranceEncoder(nn.Module):
         lens: Tensor | None = None,
         cached: Mapping[str, Tensor] | None = None,
         before: Tensor | None = None,
+        num_samples: Tensor | None = None,
     ) -> Tensor:
-        """Embed utterances; without ``lens``, ``forward_segments(wavs, cached)``, because wrappers
-        such as DistributedDataParallel and torch.compile call only ``forward``.
+        """Embed utterances; without ``lens``, ``forward_segments(wavs, cached, num_samples)``,
+        because wrappers such as DistributedDataParallel and torch.compile call only ``forward``.
 
         Arguments
         ---------
@@ -101,7 +103,7 @@ class UtteranceEncoder(nn.Module):
             [utterances, samples]
         lens : Tensor
             [utterances], relative to ``samples``.
-        cached : mapping of str to Tensor, optional
+        cached, num_samples : optional
             As for ``forward_segments``; only without ``lens``.
         before : Tensor, optional
             [utterances], the sample before each utterance; by default 0.
@@ -112,12 +114,16 @@ class UtteranceEncoder(nn.Module):
             [utterances, embedding_size]
         """
         if wavs is None or lens is None:
-            return self.forward_segments(wavs, cached)
-        cut, owners = split_into_segments(wavs, lens, self.segment_samples, before)
-        return mean_over_segments(self.forward_segments(cut), owners, wavs.shape[0])
+            return self.forward_segments(wavs, cached, num_samples)
+        segments, grid = split_into_segments(wavs, lens, self.segment_samples, before)
+        embeddings = self.forward_segments(segments, num_samples=grid.lengths)
+        return mean_over_segments(embeddings, grid.owners, wavs.shape[0])
 
     def forward_segments(
-        self, segments: Tensor | None, cached: Mapping[str, Tensor] | None = None
+        self,
+        segments: Tensor | None,
+        cached: Mapping[str, Tensor] | None = None,
+        num_samples: Tensor | None = None,
     ) -> Tensor:
         """Embed segments.
 
@@ -128,69 +134,40 @@ class UtteranceEncoder(nn.Module):
             utterance) and its own; None if the features of all modalities are cached.
         cached : mapping of str to Tensor, optional
             Cached features by modality, one row per segment, see ``training.feature_cache``.
+        num_samples : Tensor, optional
+            [segments], how many of the samples are real; those behind are padding. Needed, and
+            used, only if padding is masked.
 
         Returns
         -------
         Tensor
             [segments, embedding_size]
         """
-        return self.hidden(self.fusion(self.encode(segments, cached)))
-
-    def encode(
-        self, segments: Tensor | None, cached: Mapping[str, Tensor] | None = None
-    ) -> dict[str, Tensor]:
-        """Segments to frames [segments, frames, channels] by modality, see ``forward_segments``."""
-        cached = cached or {}
-        computed = {n: encoder for n, encoder in self.encoders.items() if n not in cached}
-        coefficients = {encoder.preemphasis for encoder in computed.values()}
-        filtered = {c: self.preemphasized(segments, c) for c in coefficients}
-        return {
-            name: encoder(filtered[encoder.preemphasis])
-            if name in computed
-            else encoder.from_cache(cached[name])
-            for name, encoder in self.encoders.items()
-        }
-
-    def preemphasized(self, segments: Tensor | None, coefficient: float) -> Tensor:
-        """An encoder's input: [segments, 1 + samples] -> [segments, samples]"""
-        width = 1 + self.segment_samples
-        if segments is None or segments.shape[1] != width:
-            shape = None if segments is None else list(segments.shape)
-            raise ValueError(
-                f"segments: {shape}; allowed: [segments, {width}], each after the sample before it"
-            )
-        return preemphasize(segments, coefficient, self.preemphasis_over)
+        frames = self.encode(segments, cached, num_samples)
+        return self.hidden(self.fusion(frames, *given(self.masks(frames, num_samples))))
 
     @torch.no_grad()
     def intermediates(
-        self, segments: Tensor | None, cached: Mapping[str, Tensor] | None = None
+        self,
+        segments: Tensor | None,
+        cached: Mapping[str, Tensor] | None = None,
+        num_samples: Tensor | None = None,
     ) -> Intermediates:
         """The layers' results in evaluation mode; arguments as for ``forward_segments``."""
         was_training = self.training
         self.eval()
         try:
-            frames = self.encode(segments, cached)
-            fused = self.fusion(frames)
+            frames = self.encode(segments, cached, num_samples)
+            inputs = frames, *given(self.masks(frames, num_samples))
+            fused = self.fusion(*inputs)
             return Intermediates(
-                self.fusion.projections(frames),
-                self.fusion.attention_weights(frames),
+                self.fusion.projections(*inputs),
+                self.fusion.attention_weights(*inputs),
                 fused,
                 self.hidden(fused),
             )
         finally:
             self.train(was_training)
-
-    def max_segments(self, cached: Collection[str] = ()) -> int | None:
-        """The largest number of segments in one batch, see ``Encoder.max_segments``.
-
-        Arguments
-        ---------
-        cached : collection of str
-            The modalities whose features are cached.
-        """
-        computed = [encoder for name, encoder in self.encoders.items() if name not in cached]
-        limits = [encoder.max_segments(self.segment_samples) for encoder in computed]
-        return min((limit for limit in limits if limit is not None), default=None)
 
     def named_components(self) -> Iterator[tuple[str, nn.Module]]:
         """The components that have a learning rate: each modality's encoder, "fusion", "hidden"."""

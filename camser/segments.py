@@ -70,7 +70,7 @@ def segment_grid(num_samples: Tensor, segment_samples: int, most: int) -> Segmen
 
 def split_into_segments(
     wavs: Tensor, lens: Tensor, segment_samples: int, before: Tensor | None = None
-) -> tuple[Tensor, Tensor]:
+) -> tuple[Tensor, SegmentGrid]:
     """Cut a batch of utterances into segments, each with the sample before it.
 
     Arguments
@@ -88,16 +88,16 @@ def split_into_segments(
     -------
     segments : Tensor
         [segments, 1 + segment_samples], in the order of the utterances.
-    owners : Tensor
-        [segments], the utterance index of each segment: its row in ``wavs``.
+    grid : SegmentGrid
+        Where they are; an owner is a row of ``wavs``.
 
     Example
     -------
-    >>> segments, owners = split_into_segments(torch.ones(2, 5), torch.tensor([1.0, 0.4]), 3)
+    >>> segments, grid = split_into_segments(torch.ones(2, 5), torch.tensor([1.0, 0.4]), 3)
     >>> segments.tolist()
     [[0.0, 1.0, 1.0, 1.0], [1.0, 1.0, 1.0, 0.0], [0.0, 1.0, 1.0, 0.0]]
-    >>> owners.tolist()
-    [0, 0, 1]
+    >>> grid.owners.tolist(), grid.lengths.tolist()
+    ([0, 0, 1], [3, 2, 2])
     """
     num_utterances, samples = wavs.shape
     num_samples = (lens.to(wavs.device).double() * samples).round().long().clamp(1, samples)
@@ -110,7 +110,7 @@ def split_into_segments(
     windows = padded.unfold(1, 1 + segment_samples, segment_samples)
     cut = windows[grid.owners, grid.numbers]
     is_padding = torch.arange(segment_samples + 1, device=wavs.device) > grid.lengths.unsqueeze(1)
-    return cut.masked_fill(is_padding, 0.0), grid.owners
+    return cut.masked_fill(is_padding, 0.0), grid
 
 
 def preemphasize(segments: Tensor, coefficient: float, over: str = "utterance") -> Tensor:
@@ -225,7 +225,7 @@ def mean_over_segments(values: Tensor, owners: Tensor, num_utterances: int) -> T
     values : Tensor
         [segments, features].
     owners : Tensor
-        [segments], utterance indices from ``split_into_segments``.
+        [segments], the owners of ``split_into_segments``' grid.
     num_utterances : int
         The batch size; every utterance has at least one segment.
 

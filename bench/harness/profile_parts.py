@@ -131,7 +131,7 @@ def side_stream(model: UtteranceEncoder) -> Iterator[None]:
     stream = torch.cuda.Stream() if on_gpu else None
 
     def encode(
-        segments: Tensor | None, cached: Mapping[str, Tensor] | None = None
+        segments: Tensor | None, cached: Mapping[str, Tensor] | None = None, *unused: Any
     ) -> dict[str, Tensor]:
         cached = cached or {}
         computed = [encoder for name, encoder in model.encoders.items() if name not in cached]

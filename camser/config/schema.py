@@ -80,6 +80,7 @@ class Recipe(Required, total=False):
     dropout: Share
     number_of_epochs: Size | Literal["inner_folds"]
     grad_accumulation_factor: Size
+    mask_padding: bool
     optimizer_step_limit: Size | None
 
 

@@ -35,6 +35,8 @@ class Batch:
         are cached.
     cached : dict of str to Tensor
         [segments, …] by modality: cached features, see ``feature_cache.cache_features``.
+    num_samples : Tensor
+        [segments], how many samples of each are real; those behind are padding.
     """
 
     id: list[str]
@@ -42,6 +44,7 @@ class Batch:
     label: Tensor
     segments: Tensor | None
     cached: dict[str, Tensor]
+    num_samples: Tensor
 
     def __len__(self) -> int:
         return len(self.owner)
@@ -56,6 +59,7 @@ class Batch:
 
     def _move(self, move: Callable[[Tensor], Tensor]) -> Batch:
         self.owner, self.label = move(self.owner), move(self.label)
+        self.num_samples = move(self.num_samples)
         self.segments = None if self.segments is None else move(self.segments)
         self.cached = {modality: move(features) for modality, features in self.cached.items()}
         return self
@@ -164,11 +168,12 @@ class SegmentDataset(Dataset):
         if self.device.type == "cuda":  # from pinned memory, the copy does not block the CPU
             indices = indices.pin_memory().to(self.device, non_blocking=True)
         names = self.names[np.array(positions)].tolist()
-        segments, row = None, self.row[indices]
+        segments, row, lengths = None, self.row[indices], self.length[indices]
         if self.audio is not None:
-            places = self.start[indices], self.length[indices], self.is_first[indices]
+            places = self.start[indices], lengths, self.is_first[indices]
             segments = self.audio.read_segments(*places, self.size)
             if self.augment is not None:
-                segments = self.augment(segments, self.length[indices], names, int(self.epoch))
+                segments = self.augment(segments, lengths, names, int(self.epoch))
         cached = {modality: array.gather(row) for modality, array in self.cached.items()}
-        return Batch(names, self.owner[indices], self.label[indices], segments, cached)
+        owner, label = self.owner[indices], self.label[indices]
+        return Batch(names, owner, label, segments, cached, lengths)

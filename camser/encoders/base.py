@@ -8,6 +8,8 @@ from typing import Any, NamedTuple
 
 from torch import Tensor, nn
 
+from camser.encoders.masks import given, take
+
 
 class FrameSpec(NamedTuple):
     """The frames that a fusion gets from one encoder for each segment, and their settings in it.
@@ -32,6 +34,11 @@ class Encoder(nn.Module):
 
     If the front end has no trained parameters, a subclass may define ``front_end`` and
     ``back_end`` instead of ``forward``. The front end then runs only once per corpus.
+
+    If these methods also take ``num_samples``, [segments], the encoder can be used where padding is
+    masked. A model with ``mask_padding`` passes the number of real samples of each segment. The
+    frames of these samples must not depend on the silence behind them: they are the same as for a
+    segment that ends there.
 
     Attributes
     ----------
@@ -63,17 +70,25 @@ class Encoder(nn.Module):
     expected_failures: Mapping[str, str] = MappingProxyType({})
     _frozen: tuple[nn.Module, ...] = ()
 
-    def forward(self, segments: Tensor) -> Tensor:
+    def forward(self, segments: Tensor, num_samples: Tensor | None = None) -> Tensor:
         """[segments, samples] -> [segments, frames, channels]"""
-        return self.back_end(self.front_end(segments))
+        real = given(num_samples)
+        return self.back_end(self.front_end(segments, *real), *real)
 
-    def front_end(self, segments: Tensor) -> Tensor:
+    def front_end(self, segments: Tensor, num_samples: Tensor | None = None) -> Tensor:
         """[segments, samples] -> [segments, …]; depends only on the audio and the constructor."""
         raise NotImplementedError
 
-    def back_end(self, features: Tensor) -> Tensor:
+    def back_end(self, features: Tensor, num_samples: Tensor | None = None) -> Tensor:
         """The output of ``front_end`` -> [segments, frames, channels]"""
         raise NotImplementedError
+
+    @property
+    def masks_padding(self) -> bool:
+        """Whether it takes ``num_samples``, so that padding can be masked."""
+        has_own_forward = type(self).forward is not Encoder.forward
+        methods = [self.forward] if has_own_forward else [self.front_end, self.back_end]
+        return take("num_samples", methods)
 
     def num_frames(self, num_samples: int) -> int:
         """The number of frames of a segment of ``num_samples``."""
@@ -105,13 +120,14 @@ class Encoder(nn.Module):
         """Whether an output depends on the audio alone, so that it can be cached."""
         return self.is_frozen or type(self).front_end is not Encoder.front_end
 
-    def cacheable_output(self, segments: Tensor) -> Tensor:
+    def cacheable_output(self, segments: Tensor, num_samples: Tensor | None = None) -> Tensor:
         """The output that can be cached: [segments, samples] -> [segments, …]"""
-        return self(segments) if self.is_frozen else self.front_end(segments)
+        compute = self if self.is_frozen else self.front_end
+        return compute(segments, *given(num_samples))
 
-    def from_cache(self, cached: Tensor) -> Tensor:
+    def from_cache(self, cached: Tensor, num_samples: Tensor | None = None) -> Tensor:
         """From cached output to frames: [segments, …] -> [segments, frames, channels]"""
-        return cached if self.is_frozen else self.back_end(cached)
+        return cached if self.is_frozen else self.back_end(cached, *given(num_samples))
 
     def freeze(self, module: nn.Module) -> None:
         """Freeze a component of this encoder: no gradients, always in evaluation mode."""

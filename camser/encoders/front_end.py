@@ -8,21 +8,31 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from camser.encoders.masks import zero_padding
+
 MAX_FFT = 2**16  # samples: 4 s
 MAX_BANDS = 1024  # with the longest transform, their filters take 134 MB
 
 
-def zero_mean_unit_variance(segments: Tensor) -> Tensor:
+def zero_mean_unit_variance(segments: Tensor, num_samples: Tensor | None = None) -> Tensor:
     """Zero mean and unit variance for each segment, as in wav2vec2's feature extractor.
 
     Arguments
     ---------
     segments : Tensor
         [segments, samples]
+    num_samples : Tensor, optional
+        [segments], the real samples of each; those behind are 0, and stay 0.
     """
-    mean = segments.mean(dim=1, keepdim=True)
-    variance = segments.var(dim=1, keepdim=True, unbiased=False)
-    return (segments - mean) / (variance + 1e-7).sqrt()
+    if num_samples is None:
+        mean = segments.mean(dim=1, keepdim=True)
+        variance = segments.var(dim=1, keepdim=True, unbiased=False)
+        return (segments - mean) / (variance + 1e-7).sqrt()
+    counts = num_samples.unsqueeze(1)
+    centered = segments - segments.sum(dim=1, keepdim=True) / counts
+    centered = zero_padding(centered, num_samples)
+    variance = centered.square().sum(dim=1, keepdim=True) / counts
+    return centered / (variance + 1e-7).sqrt()
 
 
 def power_spectrum(spectrum: Tensor) -> Tensor:
@@ -38,8 +48,8 @@ def power_spectrum(spectrum: Tensor) -> Tensor:
     return torch.addcmul(spectrum.real.square(), spectrum.imag, spectrum.imag)
 
 
-def segment_by_segment_on_cpu(front_end: Callable[[Tensor], Tensor], segments: Tensor) -> Tensor:
-    """``front_end(segments)``; on a CPU, one segment at a time.
+def segment_by_segment_on_cpu(front_end: Callable[..., Tensor], *inputs: Tensor) -> Tensor:
+    """``front_end(*inputs)``; on a CPU, one segment at a time.
 
     The spectrum of one segment is a few megabytes and stays in the processor's caches. The
     spectra of a batch go to memory and back at every step of the front end. For 64 segments of
@@ -49,8 +59,8 @@ def segment_by_segment_on_cpu(front_end: Callable[[Tensor], Tensor], segments: T
     ---------
     front_end : callable
         [segments, samples] -> [segments, …], each segment independently.
-    segments : Tensor
-        [segments, samples]
+    *inputs : Tensor
+        [segments, samples], and other arguments of ``front_end``, [segments] each.
 
     Example
     -------
@@ -58,9 +68,10 @@ def segment_by_segment_on_cpu(front_end: Callable[[Tensor], Tensor], segments: T
     torch.Size([3, 2])
     """
     # A compiled or exported graph cannot loop over a batch of variable size.
-    if segments.device.type != "cpu" or torch.compiler.is_compiling() or len(segments) == 1:
-        return front_end(segments)
-    return torch.cat([front_end(segment) for segment in segments.split(1)])
+    if inputs[0].device.type != "cpu" or torch.compiler.is_compiling() or len(inputs[0]) == 1:
+        return front_end(*inputs)
+    rows = zip(*(tensor.split(1) for tensor in inputs), strict=True)
+    return torch.cat([front_end(*row) for row in rows])
 
 
 def check_int_ranges(**sizes: tuple[Any, int, int]) -> None:

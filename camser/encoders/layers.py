@@ -125,18 +125,20 @@ class HiddenStateEncoder(Encoder):
             **self.noise,
         }
 
-    def forward(self, segments: Tensor) -> Tensor:
+    def forward(self, segments: Tensor, num_samples: Tensor | None = None) -> Tensor:
         """[segments, samples] -> [segments, frames, channels]"""
         if self.layer == "weighted_sum":
-            return self.mixture(self._stack(segments))
-        return self.hidden_states(segments)[-1]
+            return self.mixture(self._stack(segments, num_samples))
+        return self.hidden_states(segments, num_samples)[-1]
 
-    def hidden_states(self, segments: Tensor) -> Sequence[Tensor]:
+    def hidden_states(
+        self, segments: Tensor, num_samples: Tensor | None = None
+    ) -> Sequence[Tensor]:
         """Hidden states in order, all for a mixture: [segments, frames, channels] each"""
         raise NotImplementedError
 
-    def _stack(self, segments: Tensor) -> Tensor:
-        return torch.stack(tuple(self.hidden_states(segments)), dim=1)
+    def _stack(self, segments: Tensor, num_samples: Tensor | None) -> Tensor:
+        return torch.stack(tuple(self.hidden_states(segments, num_samples)), dim=1)
 
     @property
     def is_frozen_weighted_sum(self) -> bool:
@@ -149,12 +151,14 @@ class HiddenStateEncoder(Encoder):
         """Whether an output depends on the audio alone, so that it can be cached."""
         return self.is_frozen_weighted_sum or super().is_cacheable
 
-    def cacheable_output(self, segments: Tensor) -> Tensor:
+    def cacheable_output(self, segments: Tensor, num_samples: Tensor | None = None) -> Tensor:
         """Frames, or all layers: [segments, samples] -> [segments, …]"""
         if self.is_frozen_weighted_sum:
-            return self._stack(segments)
-        return super().cacheable_output(segments)
+            return self._stack(segments, num_samples)
+        return super().cacheable_output(segments, num_samples)
 
-    def from_cache(self, cached: Tensor) -> Tensor:
+    def from_cache(self, cached: Tensor, num_samples: Tensor | None = None) -> Tensor:
         """From cached output to frames: [segments, …] -> [segments, frames, channels]"""
-        return self.mixture(cached) if self.is_frozen_weighted_sum else super().from_cache(cached)
+        if self.is_frozen_weighted_sum:
+            return self.mixture(cached)
+        return super().from_cache(cached, num_samples)

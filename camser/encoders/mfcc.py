@@ -17,6 +17,8 @@ from camser.encoders.front_end import (
     power_spectrum,
     segment_by_segment_on_cpu,
 )
+from camser.encoders.masked_lstm import masked_lstm
+from camser.encoders.masks import given, zero_padding
 
 
 class MFCC(nn.Module):
@@ -73,22 +75,29 @@ class MFCC(nn.Module):
         )
 
     @fwd_default_precision(cast_inputs=torch.float32)
-    def forward(self, segments: Tensor) -> Tensor:
+    def forward(self, segments: Tensor, num_samples: Tensor | None = None) -> Tensor:
         """[segments, samples] -> [segments, frames, coefficients], in float32."""
-        return segment_by_segment_on_cpu(self._coefficients, segments)[
+        inputs = segments, *given(num_samples)
+        return segment_by_segment_on_cpu(self._coefficients, *inputs)[
             :, : self.num_frames(segments.shape[1])
         ]
 
-    def _coefficients(self, segments: Tensor) -> Tensor:
+    def _coefficients(self, segments: Tensor, num_samples: Tensor | None = None) -> Tensor:
         transform, mel = self.transform, self.transform.MelSpectrogram
         # With a channel axis, the 80-dB floor is computed for each segment separately.
         bands = mel.mel_scale(power_spectrum(mel.spectrogram(segments.unsqueeze(1))))
+        if num_samples is not None:  # only real frames may set the floor
+            bands = zero_padding(bands, self.real_frames(num_samples), dim=3)
         decibels = transform.amplitude_to_DB(bands).squeeze(1)
         return decibels.transpose(1, 2) @ transform.dct_mat
 
     def num_frames(self, num_samples: int) -> int:
         """One frame per hop; the centered transform's extra last frame is cut."""
         return max(1, num_samples // self.hop_samples)
+
+    def real_frames(self, num_samples: Tensor) -> Tensor:
+        """``num_frames`` of several segments, [segments]."""
+        return (num_samples // self.hop_samples).clamp(min=1)
 
 
 class MFCCBiLSTM(Encoder):
@@ -157,15 +166,17 @@ class MFCCBiLSTM(Encoder):
         )
         self.out_channels = 2 * hidden_size
 
-    def front_end(self, segments: Tensor) -> Tensor:
+    def front_end(self, segments: Tensor, num_samples: Tensor | None = None) -> Tensor:
         """[segments, samples] -> [segments, frames, num_coefficients], frames of unit length"""
-        coefficients = self.mfcc(segments)
+        coefficients = self.mfcc(segments, num_samples)
         return nn.functional.normalize(coefficients, dim=2)
 
     @fwd_default_precision(cast_inputs=torch.float32)
-    def back_end(self, features: Tensor) -> Tensor:
+    def back_end(self, features: Tensor, num_samples: Tensor | None = None) -> Tensor:
         """[segments, frames, num_coefficients] -> [segments, frames, 2 * hidden_size]"""
-        return self.lstm(features)[0]
+        if num_samples is None:
+            return self.lstm(features)[0]
+        return masked_lstm(self.lstm, features, self.mfcc.real_frames(num_samples))
 
     def num_frames(self, num_samples: int) -> int:
         """See ``MFCC.num_frames``."""

@@ -2,17 +2,14 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Any
 
 import torch
-import torchvision
-from safetensors import SafetensorError
-from safetensors.torch import load_file
 from speechbrain.utils.autocast import fwd_default_precision
 from torch import Tensor, nn
 
 from camser.encoders.adaptive_pool import AdaptiveMeanPool2d
+from camser.encoders.alexnet import GRID, AlexNet, convolutions, pretrained_features
 from camser.encoders.base import Encoder
 from camser.encoders.front_end import (
     MAX_FFT,
@@ -20,13 +17,11 @@ from camser.encoders.front_end import (
     power_spectrum,
     segment_by_segment_on_cpu,
 )
+from camser.encoders.masks import given, zero_padding
 
-IMAGENET_MEAN = (0.485, 0.456, 0.406)
-IMAGENET_DEVIATION = (0.229, 0.224, 0.225)
 REFERENCES = ("segment", "full_scale")
 FORMER_REFERENCE = "kept_bins"  # of models exported before format 3
 SILENCE = -20.0  # dB, 65 dB below a full-scale sine: quieter than any speech; it stays dark
-ALEXNET_GRID = 6  # AlexNet's avgpool gives 6 x 6 whatever the image's size
 
 
 class SpectrogramImage(nn.Module):
@@ -79,11 +74,11 @@ class SpectrogramImage(nn.Module):
         self.register_buffer("window", torch.hamming_window(window_samples), persistent=False)
 
     @fwd_default_precision(cast_inputs=torch.float32)
-    def forward(self, segments: Tensor) -> Tensor:
+    def forward(self, segments: Tensor, num_samples: Tensor | None = None) -> Tensor:
         """[segments, samples] -> [segments, bins, frames], in float32."""
-        return segment_by_segment_on_cpu(self._image, segments)
+        return segment_by_segment_on_cpu(self._image, segments, *given(num_samples))
 
-    def _image(self, segments: Tensor) -> Tensor:
+    def _image(self, segments: Tensor, num_samples: Tensor | None = None) -> Tensor:
         spectrum = torch.stft(
             segments,
             n_fft=self.n_fft,
@@ -94,6 +89,8 @@ class SpectrogramImage(nn.Module):
             return_complex=True,
         )[:, :, : self.num_frames(segments.shape[1])]
         power = power_spectrum(spectrum)
+        if num_samples is not None:  # only real frames may set the level
+            power = zero_padding(power, self.real_frames(num_samples), dim=2)
         kept = power[:, : self.num_bins]
         level = 20 * (self.window.sum() / 2).log10()  # of a full-scale sine
         if self.reference != "full_scale":
@@ -105,29 +102,13 @@ class SpectrogramImage(nn.Module):
         """One frame per hop; the centered transform's extra last frame is cut."""
         return max(1, num_samples // self.hop_samples)
 
+    def real_frames(self, num_samples: Tensor) -> Tensor:
+        """``num_frames`` of several segments, [segments]."""
+        return (num_samples // self.hop_samples).clamp(min=1)
+
 
 def _decibels(power: Tensor) -> Tensor:
     return 10 * power.clamp_min(1e-10).log10()
-
-
-class AlexNet(nn.Sequential):
-    """AlexNet's layers on a one-channel image, resized and normalized like ImageNet's images."""
-
-    mean: Tensor
-    deviation: Tensor
-
-    def __init__(self, *layers: nn.Module) -> None:
-        super().__init__(*layers)
-        self.register_buffer("mean", torch.tensor(IMAGENET_MEAN).view(3, 1, 1), persistent=False)
-        deviation = torch.tensor(IMAGENET_DEVIATION).view(3, 1, 1)
-        self.register_buffer("deviation", deviation, persistent=False)
-
-    def forward(self, image: Tensor) -> Tensor:
-        """[segments, bins, frames] in [0, 1] -> [segments, 256, 6, 6]: bands, time"""
-        scale = 256 / min(image.shape[1:])
-        size = [round(side * scale) for side in image.shape[1:]]
-        image = nn.functional.interpolate(image.unsqueeze(1), size=size, mode="bilinear")
-        return super().forward((image - self.mean) / self.deviation)
 
 
 class SpectrogramAlexNet(Encoder):
@@ -164,7 +145,7 @@ class SpectrogramAlexNet(Encoder):
 
     pooling = "flatten"
     compiled_submodules = ("alexnet",)
-    out_channels = ALEXNET_GRID * 256
+    out_channels = GRID * 256
 
     def __init__(
         self,
@@ -188,16 +169,17 @@ class SpectrogramAlexNet(Encoder):
         }
         self.preemphasis = preemphasis
         self.image = SpectrogramImage(window_samples, hop_samples, n_fft, num_bins, reference)
-        features = _convolutions()
+        features = convolutions()
         if weights is not None:
-            features.load_state_dict(_features(weights, features), strict=True)
-        self.alexnet = AlexNet(features, AdaptiveMeanPool2d(ALEXNET_GRID))
+            features.load_state_dict(pretrained_features(weights, features), strict=True)
+        self.alexnet = AlexNet(features, AdaptiveMeanPool2d(GRID))
         if freeze:
             self.freeze(self.alexnet)
 
-    def forward(self, segments: Tensor) -> Tensor:
-        """[segments, samples] -> [segments, 6, 1536]"""
-        maps = self.alexnet(self.image(segments))
+    def forward(self, segments: Tensor, num_samples: Tensor | None = None) -> Tensor:
+        """[segments, samples] -> [segments, 6, 1536]; the frames of real samples span these."""
+        real_frames = None if num_samples is None else self.image.real_frames(num_samples)
+        maps = self.alexnet(self.image(segments, num_samples), real_frames)
         return maps.permute(0, 3, 1, 2).flatten(2)
 
     def num_frames(self, num_samples: int) -> int:
@@ -208,43 +190,8 @@ class SpectrogramAlexNet(Encoder):
         window = len(self.image.window)
         if num_samples < window:
             raise ValueError(f"a segment of {num_samples} samples; allowed: {window} and more")
-        return ALEXNET_GRID
+        return GRID
 
     def init_config(self) -> dict[str, Any]:
         """The constructor's arguments, without the weights."""
         return {"weights": None, **self.args}
-
-
-def _convolutions() -> nn.Module:
-    """AlexNet's ``features`` with random weights; its large classifier is not initialized."""
-    with torch.device("meta"):
-        features = torchvision.models.alexnet(weights=None).features
-    features.to_empty(device="cpu")
-    for layer in features:
-        if isinstance(layer, nn.Conv2d):
-            layer.reset_parameters()
-    return features
-
-
-def _features(weights: str, convolutions: nn.Module) -> dict[str, Tensor]:
-    """The weights of AlexNet's convolutions, their ``features.`` prefix removed."""
-    try:
-        if weights == "imagenet":
-            state = torchvision.models.AlexNet_Weights.IMAGENET1K_V1.get_state_dict(check_hash=True)
-        else:
-            state = load_file(weights)
-    except (OSError, SafetensorError) as error:
-        raise ValueError(
-            f"the weights {str(weights)!r} cannot be read ({error}); give "
-            f"'imagenet' (downloaded once, by torchvision), the path of a safetensors file with "
-            f"features.* keys, or null for random weights"
-        ) from error
-    state = {k.removeprefix("features."): v for k, v in state.items() if k.startswith("features.")}
-    expected = convolutions.state_dict()
-    mismatched = [k for k in expected if k not in state or state[k].shape != expected[k].shape]
-    if mismatched:
-        raise ValueError(
-            f"{Path(weights).name} is not AlexNet's: missing or of another "
-            f"size: {', '.join(f'features.{k}' for k in mismatched)}"
-        )
-    return {k: state[k].float() for k in expected}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import operator
 from typing import Any
 
 import torch
@@ -12,6 +13,7 @@ from transformers import AutoFeatureExtractor, AutoModel
 from camser.encoders import pretrained
 from camser.encoders.front_end import zero_mean_unit_variance
 from camser.encoders.layers import HiddenStateEncoder, num_layers_needed
+from camser.encoders.masked_wav2vec2 import masked_hidden_states
 
 MAX_VALUES = 2**31 - 1
 TYPES = ("wav2vec2", "hubert", "wavlm", "data2vec-audio")
@@ -118,17 +120,27 @@ class Wav2Vec2(HiddenStateEncoder):
                 f"{self.compiled_submodules[-1]}.feed_forward",
             )
 
-    def hidden_states(self, segments: Tensor) -> list[Tensor]:
+    def hidden_states(self, segments: Tensor, num_samples: Tensor | None = None) -> list[Tensor]:
         """The selected hidden state, or all: [segments, frames, hidden_size] each"""
-        output = self.model(
-            self._prepare(segments), output_hidden_states=self.layer == "weighted_sum"
-        )
+        prepared = self._prepare(segments, num_samples)
+        if num_samples is not None:
+            return masked_hidden_states(self.model, prepared, num_samples)
+        output = self.model(prepared, output_hidden_states=self.layer == "weighted_sum")
         # If the last layer is normalized, ``hidden_states`` may contain it before normalization.
         return [*(output.hidden_states or ())[:-1], output.last_hidden_state]
 
+    @property
+    def masks_padding(self) -> bool:
+        """True, but for checkpoints with an adapter or a batch norm over all frames."""
+        names = ("add_adapter", "conv_pos_batch_norm")
+        return not any(getattr(self.config, name, False) for name in names)
+
     def num_frames(self, num_samples: int) -> int:
         """The output length of the convolutions, which must be at least one frame."""
-        frames = int(self.model._get_feat_extract_output_lengths(num_samples))
+        frames = self._conv_lengths(num_samples)[-1]
+        if getattr(self.config, "add_adapter", False):
+            for _ in range(self.config.num_adapter_layers):
+                frames = (frames - 1) // self.config.adapter_stride + 1
         if frames < 1:
             raise ValueError(
                 f"a segment of {num_samples} samples gives no frame; use longer segments"
@@ -137,20 +149,24 @@ class Wav2Vec2(HiddenStateEncoder):
 
     def max_segments(self, num_samples: int) -> int:
         """GPU kernels count a layer's values in 32 bits; for the paper's 3 s the limit is 436."""
-        config, length, max_values = self.config, num_samples, 1
-        layers = zip(config.conv_dim, config.conv_kernel, config.conv_stride, strict=True)
-        for channels, kernel, stride in layers:
-            length = (length - kernel) // stride + 1
-            max_values = max(max_values, channels * length)
-        return MAX_VALUES // max_values
+        lengths = self._conv_lengths(num_samples)
+        values = map(operator.mul, self.config.conv_dim, lengths)
+        return MAX_VALUES // max(1, *values)
+
+    def _conv_lengths(self, num_samples: int) -> list[int]:
+        """The output lengths of the convolutions."""
+        lengths = [num_samples]
+        for kernel, stride in zip(self.config.conv_kernel, self.config.conv_stride, strict=True):
+            lengths.append((lengths[-1] - kernel) // stride + 1)
+        return lengths[1:]
 
     def init_config(self) -> dict[str, Any]:
         """See ``HiddenStateEncoder.init_config``; also whether segments are normalized."""
         return {**super().init_config(), "normalize": self.normalize}
 
     @fwd_default_precision(cast_inputs=torch.float32)
-    def _prepare(self, segments: Tensor) -> Tensor:
-        return zero_mean_unit_variance(segments) if self.normalize else segments
+    def _prepare(self, segments: Tensor, num_samples: Tensor | None) -> Tensor:
+        return zero_mean_unit_variance(segments, num_samples) if self.normalize else segments
 
     def _noise(self, requested: dict[str, Any], is_frozen: bool) -> dict[str, Any]:
         """SpecAugment and layer drop: as requested, else as in the checkpoint, else none."""

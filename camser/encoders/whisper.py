@@ -14,6 +14,7 @@ from transformers.models.whisper.modeling_whisper import WhisperEncoder
 
 from camser.encoders import pretrained
 from camser.encoders.layers import HiddenStateEncoder, num_layers_needed
+from camser.encoders.masks import length_mask, zero_padding
 
 N_FFT, HOP_SAMPLES, SAMPLE_RATE = 400, 160, 16000  # the same in every Whisper checkpoint
 
@@ -40,13 +41,33 @@ class LogMel(nn.Module):
         self.register_buffer("window", torch.hann_window(N_FFT), persistent=False)
 
     @fwd_default_precision(cast_inputs=torch.float32)
-    def forward(self, segments: Tensor) -> Tensor:
-        """[segments, samples] -> [segments, mels, frames], in float32."""
-        spectrum = torch.stft(segments, N_FFT, HOP_SAMPLES, window=self.window, return_complex=True)
+    def forward(self, segments: Tensor, num_samples: Tensor | None = None) -> Tensor:
+        """[segments, samples] -> [segments, mels, frames], in float32.
+
+        With ``num_samples``, silence is behind each segment, as in Whisper's own 30 s, and frames
+        that are not real are 0, as the convolutions' padding.
+        """
+        centered = num_samples is None
+        if not centered:
+            reflected = nn.functional.pad(segments, (N_FFT // 2, 0), mode="reflect")
+            segments = nn.functional.pad(reflected, (0, N_FFT // 2))
+        spectrum = torch.stft(
+            segments, N_FFT, HOP_SAMPLES, window=self.window, center=centered, return_complex=True
+        )
         mels = self.filters @ spectrum[..., :-1].abs().square()
+        if num_samples is not None:  # only real frames may set the floor
+            mels = zero_padding(mels, real_mels(num_samples), dim=2)
         logs = mels.clamp_min(1e-10).log10()
         floor = logs.amax(dim=(1, 2), keepdim=True) - 8.0
-        return (torch.maximum(logs, floor) + 4.0) / 4.0
+        normalized = (torch.maximum(logs, floor) + 4.0) / 4.0
+        if num_samples is None:
+            return normalized
+        return zero_padding(normalized, real_mels(num_samples), dim=2)
+
+
+def real_mels(num_samples: Tensor) -> Tensor:
+    """The mel frames of real samples, [segments]."""
+    return (num_samples // HOP_SAMPLES).clamp(min=1)
 
 
 class Whisper(HiddenStateEncoder):
@@ -136,18 +157,24 @@ class Whisper(HiddenStateEncoder):
         convolutions = [self.model.conv1, self.model.conv2]
         self.finish(freeze, self.model.layers, convolutions, gradient_checkpointing)
 
-    def hidden_states(self, segments: Tensor) -> list[Tensor]:
+    def hidden_states(self, segments: Tensor, num_samples: Tensor | None = None) -> list[Tensor]:
         """All hidden states: [segments, frames, d_model] each"""
-        mels = self.mel(segments)
+        mels = self.mel(segments, num_samples)
         mels = self.augment(mels.transpose(1, 2)).transpose(1, 2)
         # transformers' own forward accepts only 30 s.
-        model = self.model
-        states = gelu(model.conv2(gelu(model.conv1(mels)))).transpose(1, 2)
+        model, mask = self.model, None
+        states = gelu(model.conv1(mels))
+        if num_samples is not None:
+            states = zero_padding(states, real_mels(num_samples), dim=2)
+        states = gelu(model.conv2(states)).transpose(1, 2)
+        if num_samples is not None:
+            real_frames = (real_mels(num_samples) + 1) // 2
+            mask = length_mask(real_frames, states.shape[1])[:, None, None]  # of the keys
         states = states + model.embed_positions.weight[: states.shape[1]]
         states = nn.functional.dropout(states, self.config.dropout, model.training)
         history = [states]
         for block in model.layers:
-            output = block(states, None)
+            output = block(states, mask)
             states = output[0] if isinstance(output, tuple) else output
             history.append(states)
         return [*history[:-1], model.layer_norm(states)]

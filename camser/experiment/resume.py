@@ -26,7 +26,7 @@ NON_RESULT_SETTINGS = (
     "save_embeddings", "num_attention_examples", "export_folder", "compiled",
     "skip_nonfinite_grads", "deterministic", "eval_batch_size",
 )  # fmt: skip
-RUN_DEFAULTS = {name: RunOptions()[name] for name in RESULT_RUN_OPTIONS}
+RUN_DEFAULTS = {name: RunOptions()[name] for name in RESULT_RUN_OPTIONS} | {"mask_padding": False}
 
 
 def result_settings(values: dict[str, Any]) -> dict[str, Any]:

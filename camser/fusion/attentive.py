@@ -8,8 +8,9 @@ import torch
 from torch import Tensor, nn
 
 from camser.encoders.base import FrameSpec
-from camser.fusion.base import Fusion
-from camser.fusion.pooling import PooledProjection, Projection
+from camser.fusion.base import Frames, Fusion, Masks
+from camser.fusion.over_frames import mask_scores
+from camser.fusion.pooling import PooledProjection, Projection, project_each
 
 
 class AttentivePooling(nn.Module):
@@ -39,13 +40,13 @@ class AttentivePooling(nn.Module):
         size = (2 if statistics else 1) * spec.channels
         self.project = Projection(size, out_features, dropout, spec.standardize)
 
-    def weigh(self, frames: Tensor) -> Tensor:
+    def weigh(self, frames: Tensor, mask: Tensor | None = None) -> Tensor:
         """[segments, frames, channels] -> [segments, frames]; each row sums to 1"""
-        return self.score(frames).squeeze(2).softmax(dim=1)
+        return mask_scores(self.score(frames).squeeze(2), mask).softmax(dim=1)
 
-    def forward(self, frames: Tensor) -> Tensor:
-        """[segments, frames, channels] -> [segments, out_features]"""
-        weights = self.weigh(frames)
+    def forward(self, frames: Tensor, mask: Tensor | None = None) -> Tensor:
+        """[segments, frames, channels], and [segments, frames] -> [segments, out_features]"""
+        weights = self.weigh(frames, mask)
         pooled = torch.einsum("st,stc->sc", weights, frames)
         if self.statistics:
             pooled = torch.cat([pooled, self._deviation(frames, weights, pooled)], dim=1)
@@ -127,14 +128,14 @@ class Attentive(Fusion):
         )
         self.out_features = sum(sizes.values())
 
-    def projections(self, frames: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    def projections(self, frames: Frames, masks: Masks = None) -> dict[str, Tensor]:
         """See ``Fusion.projections``."""
-        return {name: project(frames[name]) for name, project in self.pooled.items()}
+        return project_each(self.pooled, frames, masks)
 
-    def attention_weights(self, frames: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    def attention_weights(self, frames: Frames, masks: Masks = None) -> dict[str, Tensor]:
         """The weights [segments, frames] of each modality that uses attention."""
         return {
-            name: pooling.weigh(frames[name])
+            name: pooling.weigh(frames[name], masks[name] if masks else None)
             for name, pooling in self.pooled.items()
             if isinstance(pooling, AttentivePooling)
         }

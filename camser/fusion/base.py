@@ -9,6 +9,10 @@ import torch
 from torch import Tensor, nn
 
 from camser.encoders.base import FrameSpec
+from camser.encoders.masks import given, take
+
+Frames = Mapping[str, Tensor]  # by modality: [segments, frames, channels]
+Masks = Mapping[str, Tensor] | None  # by modality: [segments, frames], true for real frames
 
 
 class Fusion(nn.Module):
@@ -16,6 +20,11 @@ class Fusion(nn.Module):
 
     A subclass sets ``out_features`` and defines ``projections``; by default the fused vector is
     their concatenation in the order of the modalities.
+
+    If ``forward``, ``projections`` and ``attention_weights`` also take ``masks``, the fusion can be
+    used where padding is masked. A model with ``mask_padding`` then passes the masks of the frames,
+    [segments, frames] by modality, true for real ones. The other frames must not change anything,
+    and their weights are 0. There may be fewer frames than the specifications have.
 
     Arguments
     ---------
@@ -43,17 +52,31 @@ class Fusion(nn.Module):
             raise ValueError("a fusion needs at least one modality")
         self.specs = dict(specs)
 
-    def projections(self, frames: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    def projections(self, frames: Frames, masks: Masks = None) -> dict[str, Tensor]:
         """The vector of each modality, each [segments, features]."""
         raise NotImplementedError
 
-    def attention_weights(self, frames: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    def attention_weights(self, frames: Frames, masks: Masks = None) -> dict[str, Tensor]:
         """Attention weights [segments, frames] by attended modality; none by default."""
         return {}
 
-    def forward(self, frames: Mapping[str, Tensor]) -> Tensor:
+    def forward(self, frames: Frames, masks: Masks = None) -> Tensor:
         """Frames [segments, frames, channels] by modality -> [segments, out_features]"""
-        return torch.cat(list(self.projections(frames).values()), dim=1)
+        return torch.cat(list(self.projections(frames, *given(masks)).values()), dim=1)
+
+    def check_masks_padding(self) -> None:
+        """Raise a ValueError unless padding can be masked in this fusion."""
+        if not take("masks", [self.forward, self.projections, self.attention_weights]):
+            raise ValueError(
+                f"fusion {type(self).__name__} cannot mask padding: its forward, projections and "
+                f"attention_weights must take masks; give mask_padding: false, or another fusion"
+            )
+        for name, module in self.named_modules():
+            if not getattr(module, "masks_padding", True):
+                raise ValueError(
+                    f"{name.rpartition('.')[2]}: the pooling flatten cannot mask padding; give "
+                    f"this modality the pooling mean, statistics or last, or mask_padding: false"
+                )
 
     def specs_with_pooling(self, pooling: Mapping[str, str]) -> dict[str, FrameSpec]:
         """The encoders' specifications, with ``pooling`` in place of their own where it is set."""

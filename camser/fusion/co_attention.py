@@ -8,8 +8,10 @@ import torch
 from torch import Tensor, nn
 
 from camser.encoders.base import FrameSpec
-from camser.fusion.base import Fusion
-from camser.fusion.pooling import PooledProjection, Projection
+from camser.encoders.masks import given
+from camser.fusion.base import Frames, Fusion, Masks
+from camser.fusion.over_frames import mask_scores
+from camser.fusion.pooling import PooledProjection, Projection, project_each
 
 ACTIVATIONS = ("relu", "softmax")
 
@@ -99,27 +101,30 @@ class CoAttention(Fusion):
         self.project = Projection(spec.channels, sizes[target], dropout, spec.standardize)
         self.out_features = sum(sizes[name] for name in self.output_modalities)
 
-    def forward(self, frames: Mapping[str, Tensor]) -> Tensor:
+    def forward(self, frames: Frames, masks: Masks = None) -> Tensor:
         """Frames [segments, frames, channels] by modality -> [segments, out_features]"""
-        projections = self.projections(frames)
+        projections = self.projections(frames, *given(masks))
         outputs = [projections[name] for name in self.output_modalities]
         return torch.cat(outputs, dim=1)  # x' of eq. 6
 
-    def projections(self, frames: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    def projections(self, frames: Frames, masks: Masks = None) -> dict[str, Tensor]:
         """See ``Fusion.projections``; for the target, its projected weighted sum over frames."""
-        # Eqs. 1 and 2
-        vectors = {name: project(frames[name]) for name, project in self.pooled.items()}
-        weights = self._weights(vectors)  # eq. 4
+        vectors = project_each(self.pooled, frames, masks)  # eqs. 1 and 2
+        weights = self._weights(vectors, frames, masks)  # eq. 4
         weighted = torch.einsum("st,stc->sc", weights, frames[self.target])  # eq. 5
         vectors[self.target] = self.project(weighted)
         return {name: vectors[name] for name in self.specs}
 
-    def attention_weights(self, frames: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    def attention_weights(self, frames: Frames, masks: Masks = None) -> dict[str, Tensor]:
         """The attention weights of the target's frames, [segments, frames]."""
-        return {self.target: self._weights({g: self.pooled[g](frames[g]) for g in self.guides})}
+        guides = {name: self.pooled[name] for name in self.guides}
+        vectors = project_each(guides, frames, masks)
+        return {self.target: self._weights(vectors, frames, masks)}
 
-    def _weights(self, vectors: Mapping[str, Tensor]) -> Tensor:
+    def _weights(self, vectors: Mapping[str, Tensor], frames: Frames, masks: Masks) -> Tensor:
         scores = self.attend(torch.cat([vectors[name] for name in self.guides], dim=1))
+        scores = scores[:, : frames[self.target].shape[1]]  # all of them, unless padding is masked
+        scores = mask_scores(scores, masks[self.target] if masks else None)
         return scores.relu() if self.activation == "relu" else scores.softmax(dim=1)
 
     def _check(self, outputs: Sequence[str], even_start: bool) -> None:

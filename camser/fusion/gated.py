@@ -8,6 +8,8 @@ import torch
 from torch import Tensor, nn
 
 from camser.encoders.base import FrameSpec
+from camser.encoders.masks import given
+from camser.fusion.base import Frames, Masks
 from camser.fusion.pooling import PooledFusion
 
 
@@ -69,12 +71,12 @@ class Gated(PooledFusion):
                     f"{projection_size}; gated fusion adds the projections, so give them one size"
                 )
 
-    def forward(self, frames: Mapping[str, Tensor]) -> Tensor:
+    def forward(self, frames: Frames, masks: Masks = None) -> Tensor:
         """Frames [segments, frames, channels] by modality -> [segments, out_features]"""
-        return torch.stack(list(self.projections(frames).values())).sum(dim=0)
+        return torch.stack(list(self.projections(frames, *given(masks)).values())).sum(dim=0)
 
-    def projections(self, frames: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    def projections(self, frames: Frames, masks: Masks = None) -> dict[str, Tensor]:
         """See ``Fusion.projections``; the gated vector of each modality."""
-        hidden = super().projections(frames)
+        hidden = super().projections(frames, masks)
         joint = torch.cat(list(hidden.values()), dim=1)
         return {name: gate(joint).sigmoid() * hidden[name] for name, gate in self.gates.items()}

@@ -9,6 +9,8 @@ import torch
 from torch import Tensor, nn
 
 from camser.encoders.base import FrameSpec
+from camser.encoders.masks import given
+from camser.fusion.base import Frames, Masks
 from camser.fusion.pooling import PooledFusion
 
 
@@ -81,9 +83,10 @@ class LowRank(PooledFusion):
         self.factors = nn.ModuleDict(factors)
         self.rank = rank
 
-    def forward(self, frames: Mapping[str, Tensor]) -> Tensor:
+    def forward(self, frames: Frames, masks: Masks = None) -> Tensor:
         """Frames [segments, frames, channels] by modality -> [segments, out_features]"""
-        factors = [self.factors[name](vector) for name, vector in self.projections(frames).items()]
+        projections = self.projections(frames, *given(masks))
+        factors = [self.factors[name](vector) for name, vector in projections.items()]
         # Not Tensor.prod: its gradient searches for zeros, which waits for the device.
         product = reduce(torch.mul, factors)
         return product.unflatten(1, (self.rank, self.out_features)).mean(dim=1)

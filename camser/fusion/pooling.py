@@ -3,41 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import Any
 
 import torch
 from torch import Tensor, nn
 
 from camser.encoders.base import FrameSpec
-from camser.fusion.base import Fusion
+from camser.encoders.masks import given
+from camser.fusion.base import Frames, Fusion, Masks
+from camser.fusion.over_frames import POOLINGS
 from camser.registry import did_you_mean
-
-
-def flatten(frames: Tensor) -> Tensor:
-    """[segments, frames, channels] -> [segments, frames * channels]"""
-    return frames.flatten(1)
-
-
-def mean(frames: Tensor) -> Tensor:
-    """[segments, frames, channels] -> [segments, channels]"""
-    return frames.mean(dim=1)
-
-
-def last(frames: Tensor) -> Tensor:
-    """The last frame: [segments, frames, channels] -> [segments, channels]"""
-    return frames[:, -1]
-
-
-def statistics(frames: Tensor) -> Tensor:
-    """Mean and deviation over frames: [segments, frames, channels] -> [segments, 2 * channels]"""
-    # Silence has variance 0, where the square root has no finite gradient. Half precision rounds
-    # 1e-8 to 0, and squares beyond 256 overflow. onnxscript takes 1e-8 for 0 and removes it.
-    wide = frames.to(torch.promote_types(frames.dtype, torch.float32))
-    variance = wide.var(dim=1, unbiased=False)
-    deviation = variance.add(1.0001e-8).sqrt().to(frames.dtype)
-    return torch.cat([frames.mean(dim=1), deviation], dim=1)
-
-
-POOLINGS = {"flatten": flatten, "mean": mean, "last": last, "statistics": statistics}
 
 
 class Projection(nn.Sequential):
@@ -97,6 +72,11 @@ class PooledProjection(nn.Module):
     ValueError
         If the pooling is unknown.
 
+    Attributes
+    ----------
+    masks_padding : bool
+        Whether padding can be masked, as in all poolings but "flatten".
+
     Example
     -------
     >>> projection = PooledProjection(FrameSpec(10, 4, "statistics"), 3, 0.1)
@@ -118,13 +98,24 @@ class PooledProjection(nn.Module):
                 f"{did_you_mean(spec.pooling, POOLINGS)}"
             )
         self.pool = POOLINGS[spec.pooling]
+        self.masks_padding = spec.pooling != "flatten"
         factor = {"flatten": spec.num_frames, "statistics": 2}.get(spec.pooling, 1)
         size = factor * spec.channels
         self.project = Projection(size, out_features, dropout, spec.standardize, activation)
 
-    def forward(self, frames: Tensor) -> Tensor:
-        """[segments, frames, channels] -> [segments, out_features]"""
-        return self.project(self.pool(frames))
+    def forward(self, frames: Tensor, mask: Tensor | None = None) -> Tensor:
+        """[segments, frames, channels], and [segments, frames] -> [segments, out_features]"""
+        return self.project(self.pool(frames, *given(mask)))
+
+
+def project_each(
+    modules: nn.ModuleDict | Mapping[str, Any], frames: Frames, masks: Masks
+) -> dict[str, Tensor]:
+    """Each modality's frames through a module such as ``PooledProjection``, with their mask."""
+    return {
+        name: module(frames[name], *given(masks[name] if masks else None))
+        for name, module in modules.items()
+    }
 
 
 class PooledFusion(Fusion):
@@ -168,9 +159,9 @@ class PooledFusion(Fusion):
         self.pooled = nn.ModuleDict(pooled)
         self.out_features = sum(sizes.values())
 
-    def projections(self, frames: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    def projections(self, frames: Frames, masks: Masks = None) -> dict[str, Tensor]:
         """See ``Fusion.projections``."""
-        return {name: project(frames[name]) for name, project in self.pooled.items()}
+        return project_each(self.pooled, frames, masks)
 
 
 class RunningStandardization(nn.Module):

@@ -186,8 +186,8 @@ class EmotionClassifier(EncoderClassifier):
         size, batches = self.segment_samples, defaultdict(list)
         (stream,) = named_segments([recording], sample_rate, size)
         for batch in batched(stream.segments, self.batch_size):
-            padded = pad(batch, size).to(self.device)
-            intermediates = self.mods.embedding_model.intermediates(padded)
+            padded, num_samples = pad(batch, size, self.device)
+            intermediates = self.mods.embedding_model.intermediates(padded, None, num_samples)
             for name, weights in intermediates.attention_weights.items():
                 batches[name].append(weights.float().cpu().numpy())
         return {name: np.concatenate(weights) for name, weights in batches.items()}
@@ -242,8 +242,8 @@ class EmotionClassifier(EncoderClassifier):
     def _encode(self, segments: Sequence[np.ndarray]) -> Tensor:
         """Segments of up to ``1 + segment_samples`` -> [segments, embedding_size]"""
         # Not encode_batch: it takes recordings, and would cut them, which waits for a GPU.
-        padded = pad(segments, self.segment_samples)
-        return self.mods.embedding_model(padded.to(self.device))
+        padded, num_samples = pad(segments, self.segment_samples, self.device)
+        return self.mods.embedding_model(padded, num_samples=num_samples)
 
     @torch.inference_mode()
     def _scores(self, embeddings: Tensor) -> Tensor:

@@ -28,8 +28,8 @@ from camser.runtime.messages import one_line
 from camser.runtime.plugin_versions import check_installed
 from camser.runtime.safe_io import mismatch, read_json
 
-FORMAT = 3
-READABLE = (1, 2, 3)  # ``build_model`` keeps what former formats mean
+FORMAT = 4
+READABLE = (1, 2, 3, 4)  # ``build_model`` keeps what former formats mean
 MAX_CONFIG = 2**20  # bytes of ``config.json``; a typical file has five thousand
 NAME = r"^\w[\w.+!-]*\Z"  # messages print it after "pip install"
 
@@ -48,6 +48,7 @@ class Architecture(Struct):
 
     encoders: dict[str, dict[str, Any]]
     segment_seconds: Annotated[float, Meta(ge=1 / SAMPLE_RATE, le=600)]
+    mask_padding: bool = False
 
 
 class Config(Struct):

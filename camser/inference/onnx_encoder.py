@@ -66,17 +66,22 @@ class OnnxEncoder(nn.Module):
         optional = {value.name for value in self.session.get_overridable_initializers()}
         self.takes_before = BEFORE in optional  # since format 3
 
-    def forward(self, wavs: Tensor, lens: Tensor | None = None) -> Tensor:
+    def forward(
+        self, wavs: Tensor, lens: Tensor | None = None, num_samples: Tensor | None = None
+    ) -> Tensor:
         """[utterances, samples], relative lengths [utterances] -> [utterances, embedding_size]
 
-        Without lengths: segments with the sample before each, [segments, 1 + samples].
+        Without lengths: segments with the sample before each, [segments, 1 + samples], and
+        their numbers of real samples, [segments]; by default all.
         """
-        feeds = {"lens": torch.ones(len(wavs)) if lens is None else lens}
+        feeds = {}
         if lens is None:
             before, wavs = wavs[:, 0], wavs[:, 1:]
-            feeds |= {BEFORE: before} if self.takes_before else {}
+            feeds = {BEFORE: before} if self.takes_before else {}
+            lens = torch.ones(len(wavs)) if num_samples is None else num_samples / wavs.shape[1]
         feeds = {
-            name: value.float().cpu().numpy() for name, value in {**feeds, "wavs": wavs}.items()
+            name: value.float().cpu().numpy()
+            for name, value in {**feeds, "lens": lens, "wavs": wavs}.items()
         }
         try:
             (embeddings,) = self.session.run([GIVES], feeds)
@@ -100,7 +105,7 @@ class OnnxEncoder(nn.Module):
                 f"utterances; {REEXPORT_HINT}"
             )
 
-    def intermediates(self, segments: Tensor) -> NoReturn:
+    def intermediates(self, *segments: Any) -> NoReturn:
         """Raise a ValueError, since a graph returns no intermediate results."""
         raise ValueError(
             f"{self.path.name} gives embeddings, but no intermediate results; load the model with "

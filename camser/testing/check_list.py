@@ -9,7 +9,14 @@ from typing import Any, NamedTuple
 from camser.encoders.base import Encoder, FrameSpec
 from camser.fusion.base import Fusion
 from camser.registry import did_you_mean
-from camser.testing import checks_contract, checks_ddp, checks_device, checks_encoder, checks_model
+from camser.testing import (
+    checks_contract,
+    checks_ddp,
+    checks_device,
+    checks_encoder,
+    checks_model,
+    checks_padding,
+)
 from camser.testing.assertions import ConformanceError, ConformanceWarning
 from camser.testing.plugin_under_test import PluginUnderTest
 
@@ -18,6 +25,7 @@ Function = Callable[[PluginUnderTest], str | None]  # may return a note
 _SHARED: dict[str, Function] = {
     "finite": checks_contract.finite,
     "batch": checks_contract.batch,
+    "padding": checks_padding.padding,
     "deterministic": checks_contract.deterministic,
     "gradients": checks_contract.gradients,
     "state": checks_contract.state,

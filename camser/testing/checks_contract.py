@@ -11,7 +11,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from camser.fusion.pooling import POOLINGS
+from camser.fusion.over_frames import POOLINGS
 from camser.testing.assertions import expect, expect_finite, expect_same, first_few
 from camser.testing.plugin_under_test import LENGTHS, ROWS, PluginUnderTest, accepts, map_tensors
 

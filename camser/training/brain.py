@@ -97,10 +97,8 @@ class EmotionBrain(ResumableBrain):
     def evaluate_batch(self, batch: Batch, stage: Stage) -> Tensor:
         """Embed segments. The utterances are scored at the end of the stage, with their loss."""
         most = self.hparams.eval_batch_size
-        advice = (
-            f"a batch of {len(batch)} segments to score; give --eval_batch_size="
-            f"{max(1, most // 2)}, {RESUME_HINT}"
-        )
+        less = f"give --eval_batch_size={max(1, most // 2)}, {RESUME_HINT}"
+        advice = f"a batch of {len(batch)} segments to score; {less}"
         fixed_size = eager_unless_full_batch(len(batch) == most)
         with raise_with_memory_advice(advice), self.evaluation_ctx, fixed_size:
             self.means.add(self._embed(batch), batch.owner)
@@ -111,11 +109,12 @@ class EmotionBrain(ResumableBrain):
         batch.to(self.device)
         with self.evaluation_ctx, eager_unless_full_batch(False):
             model = self._unwrapped("embedding_model")
-            return model.intermediates(batch.segments, batch.cached)
+            return model.intermediates(batch.segments, batch.cached, batch.num_samples)
 
     def _embed(self, batch: Batch) -> Tensor:
         batch.to(self.device)
-        return self.modules.embedding_model(batch.segments, cached=batch.cached)
+        more = {"cached": batch.cached, "num_samples": batch.num_samples}
+        return self.modules.embedding_model(batch.segments, **more)
 
     def init_optimizers(self) -> None:
         """See ``optimizers.build_optimizers``."""
@@ -246,5 +245,5 @@ class EmotionBrain(ResumableBrain):
             self.average.swap()
             self.averaged_epochs = [self.average.first_epoch, self.best_epoch]
         self.plugins = best.meta["plugins"]  # those installed now may have other versions
-        newest = self.checkpointer.find_checkpoint()
-        self.trained = {**best.meta["trained_with"], "changed": newest.meta["changed"]}
+        changed = self.checkpointer.find_checkpoint().meta["changed"]
+        self.trained = {**best.meta["trained_with"], "changed": changed}

@@ -29,6 +29,7 @@ from camser.data.dataset import SegmentDataset, SegmentIndex
 from camser.data.manifest import fingerprint
 from camser.data.packed_audio import PackedAudio
 from camser.encoders.base import Encoder
+from camser.encoders.masks import zero_padding
 from camser.segments import preemphasize
 from camser.training.determinism import full_precision
 
@@ -47,6 +48,7 @@ def cache_features(
     progress: bool = False,
     plugins: Mapping[str, Mapping[str, str]] | None = None,
     preemphasis_over: str = "utterance",
+    mask_padding: bool = False,
 ) -> dict[str, MappedArray]:
     """The cached features of a model's encoders, computed where they are missing.
 
@@ -69,7 +71,7 @@ def cache_features(
         Whether to show a progress bar.
     plugins : mapping of str to mapping, optional
         The ``plugins`` of the model.
-    preemphasis_over : str
+    preemphasis_over, mask_padding : str, bool
         As for ``UtteranceEncoder``.
 
     Returns
@@ -92,12 +94,14 @@ def cache_features(
             logger.info("%s is not cached: %.1f MB a segment", name, row_size / 1e6)
             continue
         origin = (plugins or {}).get(name, {})
-        key = _cache_key(encoder, origin, index, preemphasis_over)
+        key = _cache_key(encoder, origin, index, preemphasis_over, mask_padding)
         path = Path(folder) / f"{key}.npy"
         about = {"format": FORMAT, "shape": list(shape)}
         segments = _segments(index, packed, progress)
-        filtered = (preemphasize(s, encoder.preemphasis, preemphasis_over) for s in segments)
-        features = _compute(encoder, filtered, device)
+        filtered = (
+            (preemphasize(s, encoder.preemphasis, preemphasis_over), n) for s, n in segments
+        )
+        features = _compute(encoder, filtered, mask_padding, device)
         arrays[name] = open_cached(path, about, partial(_write, name, shape, features))
     return arrays
 
@@ -121,7 +125,11 @@ def _row_shape(encoder: Encoder, segment_samples: int) -> tuple[int, ...]:
 
 
 def _cache_key(
-    encoder: Encoder, origin: Mapping[str, str], index: SegmentIndex, preemphasis_over: str
+    encoder: Encoder,
+    origin: Mapping[str, str],
+    index: SegmentIndex,
+    preemphasis_over: str,
+    mask_padding: bool,
 ) -> str:
     sha = hashlib.sha256()
     kind = type(encoder)
@@ -136,6 +144,8 @@ def _cache_key(
         "manifest": fingerprint(index.utterances),
         "versions": {name: _version(name) for name in packages},
     }
+    if mask_padding:
+        settings["mask_padding"] = True
     sha.update(json.dumps(settings, sort_keys=True).encode())
     trainable = {name for name, p in encoder.named_parameters() if p.requires_grad}
     for name, value in sorted(encoder.state_dict().items()):
@@ -163,25 +173,32 @@ def _version(package: str) -> str | None:
         return None
 
 
-def _segments(index: SegmentIndex, packed: PackedAudio, progress: bool) -> Iterator[Tensor]:
-    """The segments of all utterances, [segments, 1 + samples] at a time."""
+def _segments(
+    index: SegmentIndex, packed: PackedAudio, progress: bool
+) -> Iterator[tuple[Tensor, Tensor]]:
+    """The segments of all utterances, [segments, 1 + samples] at a time, and their real samples."""
     labels = [u.emotion for u in index.utterances]
     dataset = SegmentDataset(index.utterances, index, labels, packed)
     starts = range(0, index.total, CACHE_BATCH)
     for start in tqdm(starts, desc="cached features", disable=not progress):
         batch = dataset.__getitems__(range(start, min(start + CACHE_BATCH, index.total)))
         assert batch.segments is not None, "its dataset has the packed audio"
-        yield batch.segments
+        yield batch.segments, batch.num_samples
 
 
 @torch.no_grad()
-def _compute(encoder: Encoder, segments: Iterable[Tensor], device: str) -> Iterator[np.ndarray]:
+def _compute(
+    encoder: Encoder, segments: Iterable[tuple[Tensor, Tensor]], mask_padding: bool, device: str
+) -> Iterator[np.ndarray]:
     was_training = encoder.training
     encoder.to(device).eval()
     try:
-        for batch in segments:
+        for batch, num_samples in segments:
+            inputs = [batch.to(device)]
+            if mask_padding:
+                inputs = [zero_padding(batch, num_samples).to(device), num_samples.to(device)]
             with full_precision():
-                features = encoder.cacheable_output(batch.to(device))
+                features = encoder.cacheable_output(*inputs)
             yield features.float().cpu().numpy()
     finally:
         encoder.train(was_training)

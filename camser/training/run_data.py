@@ -81,7 +81,7 @@ class RunData:
             logger.info("augment is set, so no features are cached: every epoch has other audio")
         elif use_cache:
             arguments = self.index, self.audio, Path(folder) / "frames", device, progress
-            options = model.plugins, model.preemphasis_over
+            options = model.plugins, model.preemphasis_over, model.mask_padding
             self.cached = cache_features(model.encoders, *arguments, *options)
         self.needs_audio = self.cached.keys() != set(model.encoders)
         needed = [*self.cached.values(), *([self.audio] if self.needs_audio else [])]

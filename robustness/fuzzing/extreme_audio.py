@@ -130,7 +130,8 @@ def not_finite_of_step(run: Run, samples: np.ndarray) -> str:
         n: e.cacheable_output(model.preemphasized(waves, e.preemphasis))
         for n, e in of_cached.items()
     }
-    batch = Batch(["x"] * 4, torch.zeros(4, dtype=torch.long), torch.arange(4), waves, cached)
+    owner, label, num_samples = torch.zeros(4).long(), torch.arange(4), torch.full((4,), size)
+    batch = Batch(["x"] * 4, owner, label, waves, cached, num_samples)
     brain.modules.train()
     brain.modules.zero_grad()
     loss = brain.compute_objectives(brain.compute_forward(batch, Stage.TRAIN), batch, Stage.TRAIN)

@@ -212,6 +212,16 @@ COMPOSITIONS = {
     "low_rank": ["--fusion=low_rank"],
     "attentive": ["--fusion=attentive", "--fusions={attentive: {statistics: true}}"],
     "softmax": ["--fusions={co_attention: {activation: softmax, output_modalities: [wav2vec2]}}"],
+    "masked": [
+        "--mask_padding=true",
+        "--fusions={co_attention: {pooling: {mfcc: mean, spectrogram: statistics}}}",
+    ],
+    "masked_whisper": [
+        "--mask_padding=true",
+        "--modalities=[whisper, mfcc]",
+        "--fusion=attentive",
+        "--fusions={attentive: {statistics: true, pooling: {mfcc: last}}}",
+    ],
     "whisper_attended": [
         "--modalities=[mfcc, spectrogram, whisper]",
         "--fusions={co_attention: {target: whisper}}",

@@ -61,6 +61,14 @@ class EncoderBatch(Bands):
         return super().back_end(features - features.mean(dim=0))
 
 
+class EncoderPadding(Bands):
+    def front_end(self, waves, num_samples=None):
+        return super().front_end(waves)
+
+    def back_end(self, features, num_samples=None):
+        return super().back_end(features - features.mean(dim=1, keepdim=True))
+
+
 class EncoderDeterministic(Bands):
     def back_end(self, features):
         return super().back_end(features + torch.rand(5, device=features.device))
@@ -161,6 +169,14 @@ class FusionBatch(Means):
     def forward(self, frames):
         fused = super().forward(frames)
         return fused - fused.mean(dim=0)
+
+
+class FusionPadding(Means):
+    def projections(self, frames, masks=None):
+        return super().projections(frames)
+
+    def forward(self, frames, masks=None):
+        return super().forward(frames)
 
 
 class FusionDeterministic(Means):

@@ -44,10 +44,10 @@ PAPER = ["mfcc", "spectrogram", "wav2vec2"]
 CO_ATTENTION = {"plugin": "co_attention", "guides": PAPER[:2], "target": "wav2vec2"}
 
 
-def build(modalities, fusion, encoders=ENCODERS):
+def build(modalities, fusion, encoders=ENCODERS, seconds=3.0, **options):
     """A model that tells sounds apart as a trained one does, and its head; in training mode."""
     torch.manual_seed(0)
-    model = build_model(modalities, encoders, "f", {"f": fusion}, 3.0).eval()
+    model = build_model(modalities, encoders, "f", {"f": fusion}, seconds, **options).eval()
     head = EmotionHead(model.embedding_size, len(LABELS))
     turns = torch.arange(48000) / 16000 * torch.tensor([[100.0], [500.0], [2500.0]])
     sounds = torch.cat([torch.sin(2 * torch.pi * turns), torch.randn(1, 48000)]) / 10

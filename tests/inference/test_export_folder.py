@@ -49,8 +49,8 @@ DAMAGES = {
     "does not describe a camser model; export the run again": lambda f: change_config(
         f, lambda c: c.update(model_type="wav2vec2")
     ),
-    r"format is 4 \(written by camser 9.9\); camser .* reads 3: pip install --upgrade": (
-        lambda f: change_config(f, lambda c: c.update(format=4, camser="9.9"))
+    r"format is 5 \(written by camser 9.9\); camser .* reads 4: pip install --upgrade": (
+        lambda f: change_config(f, lambda c: c.update(format=5, camser="9.9"))
     ),
     "format is None": lambda f: change_config(f, lambda c: c.pop("format")),
     "format is True; it must be a whole number": lambda f: change_config(

@@ -15,6 +15,7 @@ HERE = Path(__file__).parent
 FORMATS = [
     "format_1",  # written before settings were renamed
     "format_2",  # written when pre-emphasis filtered each segment
+    "format_3",  # written before padding could be masked
 ]
 CASES = [(name, "torch") for name in FORMATS] + [("format_2", "onnx")]
 

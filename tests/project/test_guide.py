@@ -9,6 +9,7 @@ import pytest
 
 from camser import cli
 from camser.config.settings import read_arguments
+from camser.encoders import FrameSpec
 from camser.testing import ENCODER_CHECKS, FUSION_CHECKS, check_fusion, checks_of
 from tests.helpers.fake_distributions import write_distribution
 from tests.helpers.recipe_runs import ROOT
@@ -76,6 +77,18 @@ def test_the_front_end_is_kept_and_stays_in_float32(module):
     for name in ("sizes", "rebuild", "cache", "precision", "device"):
         checks[name]()
     assert encoder().is_cacheable
+
+
+def test_the_masked_encoder_and_fusion_mask_padding():
+    shown = ("class Filterbank(", "class Average(", "class MaskedAverage(")
+    names: dict = {}
+    exec("\n".join(block("python", text) for text in shown), names)
+    encoder, fusion = names["MaskedFilterbank"], names["MaskedAverage"]
+    specs = {"a": FrameSpec(5, 4, "mean"), "b": FrameSpec(3, 2, "mean")}
+    assert encoder().masks_padding and fusion(specs).check_masks_padding() is None
+    for cls, params in ((encoder, {"channels": 8}), (fusion, {"size": 8})):
+        {check.name: check for check in checks_of(cls, **params)}["padding"]()
+    assert not names["Filterbank"]().masks_padding
 
 
 def test_every_check_is_listed_and_no_other():

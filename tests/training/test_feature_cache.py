@@ -180,7 +180,8 @@ def test_what_a_gpu_computes_sooner_than_it_reads_is_not_kept(utterances, encode
         with pytest.MonkeyPatch.context() as patched:
             patched.setattr("camser.training.feature_cache.MAX_ROW_BYTES", largest)
             patched.setattr(
-                "camser.training.feature_cache._compute", lambda e, w, d: [np.zeros((5, 50, 16))]
+                "camser.training.feature_cache._compute",
+                lambda *arguments: [np.zeros((5, 50, 16))],
             )
             patched.setattr(Whisper, "to", lambda self, device: self)
             found, *_ = keep({"whisper": encoder}, utterances, tmp_path, device="cuda")

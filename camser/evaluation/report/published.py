@@ -32,7 +32,7 @@ COMPONENTS: dict[str, dict[str, Any]] = {
     },
 }  # fmt: skip
 SYSTEM = {
-    "segment_seconds": 3.0, "hidden_sizes": [128, 128], "dropout": 0.1,
+    "segment_seconds": 3.0, "mask_padding": False, "hidden_sizes": [128, 128], "dropout": 0.1,
     "merge_labels": {"excited": "happy"}, "batch_size": 64, "number_of_epochs": 100,
     "learning_rate": 1e-5, "learning_rates": {},
     "schedule": None, "class_weights": None, "label_smoothing": 0.0,

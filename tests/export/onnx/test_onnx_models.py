@@ -44,6 +44,20 @@ def test_every_fusion(tmp_path, speech, fusion):
     Exported.write(tmp_path / "a.onnx", model, head).check_all(speech)
 
 
+@pytest.mark.parametrize("name", ENCODERS)
+def test_every_encoder_with_masked_padding(tmp_path, speech, name):
+    fusion = {"plugin": "concat", "pooling": {name: "statistics"}}
+    model, head = build([name], fusion, mask_padding=True)
+    Exported.write(tmp_path / "a.onnx", model, head).check_all(speech)
+
+
+@pytest.mark.parametrize("fusion", [CO_ATTENTION, {**CO_ATTENTION, "activation": "softmax"}])
+def test_the_co_attention_with_masked_padding(tmp_path, speech, fusion):
+    pooled = {**fusion, "pooling": {"mfcc": "last", "spectrogram": "mean"}}
+    model, head = build(PAPER, pooled, mask_padding=True)
+    Exported.write(tmp_path / "a.onnx", model, head).check_all(speech)
+
+
 class Recurrent(Encoder):
     """A plugin that uses an LSTM otherwise than ours does: its last states are the frames."""
 

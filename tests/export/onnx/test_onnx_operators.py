@@ -5,7 +5,7 @@ import torch
 
 from camser.encoders.base import Encoder
 from camser.export.onnx import write as exporting
-from camser.fusion.pooling import statistics
+from camser.fusion.over_frames import statistics
 from camser.model import EmotionHead
 from tests.helpers.onnx_models import session_of
 
