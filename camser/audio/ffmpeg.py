@@ -16,7 +16,7 @@ from camser.audio.decoding import DecodeError, UnknownFormatError, warn_if_cut
 
 # No others are opened: some, such as playlists, can name other files and addresses.
 CONTAINERS = (
-    "mp3,aac,flac,ogg,mov,mp4,matroska,webm,asf,amr,amrnb,amrwb,wav,w64,aiff,caf,au,ac3,eac3,wv,avi,"
+    "mp3,aac,flac,ogg,mov,mp4,matroska,webm,asf,amr,wav,w64,aiff,caf,au,ac3,eac3,wv,avi,"
     "flv,mpeg,mpegts"
 )
 # Whose declared length is counted; that of others is estimated from the size of the file.

@@ -51,7 +51,7 @@ def parse_value(text: str, where: str, typ: str = "rt") -> Any:
     stripped = text.strip()
     if not stripped.startswith(YAML_STARTS):
         tag = str(YAML().resolver.resolve(ScalarNode, stripped, (True, False)))
-        return load_yaml(text, where) if tag.endswith(NOT_TEXT) else _expand_home(text)
+        return load_yaml(text, where, typ) if tag.endswith(NOT_TEXT) else _expand_home(text)
     try:
         value = load_yaml(text, where, typ)
         rest = text[YAML().compose(text).end_mark.index :].strip()
