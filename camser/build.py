@@ -9,14 +9,15 @@ from typing import Any, NamedTuple
 
 from camser import registry
 from camser.audio import SAMPLE_RATE
+from camser.back_ends.base import BackEnd
 from camser.encoders.base import Encoder
 from camser.fusion.base import Fusion
-from camser.model import UtteranceEncoder
+from camser.model import EmotionHead, UtteranceEncoder
 from camser.runtime.safe_io import mismatch
 
 # The arguments of ``validate_model_config``, in order.
 MODEL_KEYS = ("modalities", "encoders", "fusion", "fusions")
-BASES = {"encoder": Encoder, "fusion": Fusion}
+BASES = {"encoder": Encoder, "fusion": Fusion, "back_end": BackEnd}
 # Parameters that were renamed: exported models of format 1 have the former names.
 FORMER_KEYS = {"standardise": "standardize"}  # of any plugin's table
 FORMER_NAMES = {"part_size": "projection_size", "keep": "output_modalities"}  # of camser's plugins
@@ -147,13 +148,34 @@ def validate_model_config(
     return {**resolved, fusion: _component("fusion", fusion, fusions, {})}
 
 
+def build_head(embedding_model: UtteranceEncoder, num_classes: int) -> EmotionHead:
+    """A head for embeddings of the model's size."""
+    return EmotionHead(embedding_model.embedding_size, num_classes)
+
+
+def build_back_end(name: str | None, back_ends: Mapping[str, Mapping[str, Any]]) -> BackEnd | None:
+    """Build the back end ``name`` of the tables of a recipe; none for None.
+
+    Raises
+    ------
+    ValueError
+        If the name has no table, or its plugin or a parameter is not allowed.
+    """
+    if name is None:
+        return None
+    component = _component("back_end", name, back_ends)
+    back_end = component.build(name)
+    back_end.origin = component.origin
+    return back_end
+
+
 def load_plugin_class(kind: str, name: str) -> type:
     """A plugin's class, of a type that a model can use.
 
     Raises
     ------
     PluginError
-        As ``registry.load``, or if it is not a subclass of ``Encoder`` or ``Fusion``.
+        As ``registry.load``, or if it is not a subclass of ``Encoder``, ``Fusion`` or ``BackEnd``.
     """
     plugin, base = registry.load(kind, name), BASES[kind]
     if not issubclass(plugin, base):

@@ -1,8 +1,8 @@
 """Plugins: find entry points and load their classes, one at a time and only when requested.
 
-Encoders register in the entry-point group ``camser.encoders`` and fusions in ``camser.fusion``.
-The built-in ones register in the same way. This module needs only the standard library, so that
-listing the installed plugins imports nothing.
+Encoders register in the entry-point group ``camser.encoders``, fusions in ``camser.fusion`` and
+back ends in ``camser.back_ends``. The built-in ones register in the same way. This module needs
+only the standard library, so that listing the installed plugins imports nothing.
 """
 
 from __future__ import annotations
@@ -16,7 +16,9 @@ from importlib.metadata import Distribution, EntryPoint, distributions
 from typing import Any
 
 _OFFERED: list[EntryPoint] = []  # added by ``offering``
-GROUPS = {"encoder": "camser.encoders", "fusion": "camser.fusion"}
+GROUPS = {
+    "encoder": "camser.encoders", "fusion": "camser.fusion", "back_end": "camser.back_ends",
+}  # fmt: skip
 
 
 class PluginError(ValueError):
@@ -41,7 +43,7 @@ def normalize_name(distribution: str) -> str:
 
 
 def entry_points_of_kind(kind: str) -> list[EntryPoint]:
-    """The entry points of one kind (``encoder`` or ``fusion``), sorted; nothing is imported."""
+    """The entry points of one kind, a key of ``GROUPS``, sorted; nothing is imported."""
     if kind not in GROUPS:
         raise PluginError(f"no kind of plugin {kind!r}; allowed: {', '.join(GROUPS)}")
     points: dict[tuple[str, str], EntryPoint] = {}

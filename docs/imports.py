@@ -24,6 +24,7 @@ LINES = (
     ("config", "data"),
     ("encoders",),
     ("fusion",),
+    ("back_ends",),
     ("model",),
     ("build",),
     ("evaluation",),

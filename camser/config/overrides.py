@@ -16,7 +16,9 @@ from camser.registry import did_you_mean
 from camser.runtime.safe_io import mismatch
 
 # Tables that accept new names: their content is checked where it is used.
-OPEN_TABLES = ("encoders", "fusions", "learning_rates", "merge_labels", "data_folder", "variants")
+OPEN_TABLES = (
+    "encoders", "fusions", "back_ends", "learning_rates", "merge_labels", "data_folder", "variants",
+)  # fmt: skip
 WORDS = ("auto", INNER_FOLDS)  # in place of a value of another type
 MAX_DEPTH, MAX_NODES = 50, 100_000  # limits for a recipe
 KINDS = (

@@ -47,6 +47,8 @@ class Required(TypedDict):
     encoders: Table
     fusion: str
     fusions: Table
+    back_end: str | None
+    back_ends: Table
     embedding_model: Table
     classifier: Table
     batch_size: Size

@@ -4,6 +4,8 @@ HyperPyYAML checks only the top level of overrides and ignores keys that nothing
 misspelled key is an error that names the nearest valid one, in the file and on the command line.
 
 A YAML may also hold ``variants``, overrides by name. ``--variant=NAME`` applies those of NAME.
+
+If ``back_end`` is set, the model is the one that it is fitted on, see ``BACK_END_MODEL``.
 """
 
 from __future__ import annotations
@@ -11,7 +13,7 @@ from __future__ import annotations
 import math
 import os
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from io import StringIO
 from pathlib import Path
@@ -36,7 +38,7 @@ from camser.config.overrides import (
     yaml_tag,
 )
 from camser.config.schema import KEYS, Recipe
-from camser.config.values import PARSER_ERRORS, parse_value, reason
+from camser.config.values import PARSER_ERRORS, load_yaml, parse_value, reason
 from camser.registry import did_you_mean
 from camser.runtime.safe_io import mismatch
 
@@ -46,6 +48,16 @@ RESULT_RUN_OPTIONS = (
     "precision", "eval_precision", "grad_accumulation_factor", "max_grad_norm",
     "optimizer_step_limit", "remove_vector_weight_decay",
 )  # fmt: skip
+
+# What a recipe with a back end builds in place of its fusion, hidden layers and head.
+BACK_END_MODEL = """
+fusion: pooled
+fusions: {pooled: {plugin: "camser:concat", projection_size: null}}
+embedding_model: {hidden_sizes: []}
+classifier: !apply:camser.build.build_head
+    embedding_model: !ref <embedding_model>
+    num_classes: !apply:len [!ref <labels>]
+"""
 
 
 class Settings(NamedTuple):
@@ -110,6 +122,8 @@ def read_arguments(argv: Sequence[str], recipe_folder: str | Path = ".") -> Sett
     variants = requested.pop("variants", tree.pop("variants", None)) or {}
     apply_overrides(tree, variant_overrides(variants, requested.get("variant")), KNOWN | referred)
     apply_overrides(tree, requested, KNOWN | referred)
+    if tree.get("back_end"):
+        _build_for_back_end(tree, KNOWN | referred)
     tree.update({k: run_opts[k] for k in RESULT_RUN_OPTIONS if k in run_opts.overridden_args})
     for key in tree:
         if not key.startswith("__") and key not in KEYS | RUN_OPTIONS | referred:
@@ -132,6 +146,14 @@ def _variant_sources(variants: Mapping, sources: Mapping[Place, str]) -> dict[st
     """The file that each variant is from; of more than one, the file of its first value."""
     firsts = {name: next(leaves(table, ("variants", name))) for name, table in variants.items()}
     return {name: sources.get(first, "the command line") for name, first in firsts.items()}
+
+
+def _build_for_back_end(tree: dict, known: Collection[str]) -> None:
+    """Put in ``BACK_END_MODEL``, and remove settings to which only the replaced model referred."""
+    before = {setting[0] for _, setting in references(tree)}
+    apply_overrides(tree, load_yaml(BACK_END_MODEL, "back_end"), known)
+    for key in before - {setting[0] for _, setting in references(tree)} - KEYS - RUN_OPTIONS:
+        tree.pop(key, None)
 
 
 @contextmanager

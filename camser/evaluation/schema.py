@@ -22,6 +22,7 @@ class ModelSettings(Struct):
     embedding_model: dict[str, dict[str, Any]] = {}
     segment_seconds: float = 0.0
     target_corpus: str | None = None
+    back_end: str | None = None
 
 
 Count = Annotated[int, Meta(ge=1)]
@@ -57,6 +58,14 @@ class InnerFolds(Struct):
     seconds: float
 
 
+class FittedBackEnd(Struct):
+    """The back end that fitted the classifier: its plugin's origin, and what it has chosen."""
+
+    plugin: dict[str, str]
+    chosen: dict[str, Any]
+    seconds: float
+
+
 class UntestedResults(Struct, kw_only=True):
     """The fields of ``results.json`` of a run without a test split; it may have more.
 
@@ -89,6 +98,7 @@ class UntestedResults(Struct, kw_only=True):
     speakers_known: bool = True
     averaged_epochs: tuple[Count, Count] | None = None
     inner_folds: InnerFolds | None = None
+    back_end: FittedBackEnd | None = None
 
 
 class Results(UntestedResults, kw_only=True):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import warnings
 from typing import Any
 
@@ -12,9 +13,11 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from camser.model import UtteranceEncoder, count_parameters
 
+logger = logging.getLogger(__name__)
+
 
 def model_cost(model: UtteranceEncoder, head: nn.Module) -> dict[str, Any]:
-    """The fields of ``results.json`` on the cost of a model.
+    """The fields of ``results.json`` on the cost of a model; parameters are logged.
 
     Arguments
     ---------
@@ -34,6 +37,8 @@ def model_cost(model: UtteranceEncoder, head: nn.Module) -> dict[str, Any]:
         name: {"total": total, "trained": trained}
         for name, (total, trained) in count_parameters(model, head).items()
     }
+    for name, counts in parameters.items():
+        logger.info("parameters: %-12s %11d, %11d trained", name, *counts.values())
     return {"parameters": parameters, "segment_flops": count_flops(model, head)}
 
 

@@ -32,8 +32,13 @@ CHOICE, FOLDER = "inner_folds.json", "inner"
 Trainer = Callable[[Fold, Path], Sequence[Mapping[str, float]]]
 
 
+def are_set(values: Mapping[str, Any]) -> bool:
+    """Whether inner folds are to choose the number of epochs."""
+    return values.get("number_of_epochs") == INNER_FOLDS
+
+
 def inner_splits(fold: Fold, values: Mapping[str, Any]) -> list[Fold]:
-    """The inner folds of a fold; none unless ``number_of_epochs`` is "inner_folds".
+    """The inner folds of a fold; none unless they are set, and none for a back end.
 
     Arguments
     ---------
@@ -49,7 +54,7 @@ def inner_splits(fold: Fold, values: Mapping[str, Any]) -> list[Fold]:
     FoldError
         If the training split cannot be divided.
     """
-    if values.get("number_of_epochs") != INNER_FOLDS:
+    if not are_set(values) or values["back_end"]:
         return []
     if values["selection"] != "none":
         raise SettingsError(

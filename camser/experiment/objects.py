@@ -9,6 +9,7 @@ from hyperpyyaml import load_hyperpyyaml
 from speechbrain.utils.run_opts import RunOptions
 
 from camser.config.settings import explain_build_errors
+from camser.training.back_end import BackEndBrain
 from camser.training.brain import EmotionBrain
 
 
@@ -39,7 +40,8 @@ def build_brain(hparams: dict[str, Any], run_opts: RunOptions) -> EmotionBrain:
     run_opts : RunOptions
         SpeechBrain's.
     """
-    return EmotionBrain(
+    kind = BackEndBrain if hparams["back_end"] else EmotionBrain
+    return kind(
         modules={name: hparams[name] for name in ("embedding_model", "classifier")},
         opt_class=hparams["opt_class"],
         hparams=hparams,

@@ -34,6 +34,7 @@ def write_results(
     ``facts``: the fields that are known before, such as those of ``cost.model_cost``.
     """
     history = results.read_history(folder)
+    spans = [brain.fitted] if brain.fitted else history
     copied_keys = ("corpus", "protocol", "selection", "fold", "seed", "variant", "labels")
     return results.write_results(
         folder,
@@ -47,8 +48,9 @@ def write_results(
             **(brain.scores if fold.test else {}),
             "best_epoch": brain.best_epoch,
             "averaged_epochs": brain.averaged_epochs,
+            "back_end": brain.fitted,
             "epochs": len(history),
-            "seconds": sum(float(row["seconds"]) for row in history),
+            "seconds": sum(float(row["seconds"]) for row in spans),
             "skipped_steps": sum(int(row.get("skipped_steps") or 0) for row in history),
             **brain.trained,
             "versions": results.versions(),
@@ -58,13 +60,28 @@ def write_results(
     )
 
 
+def write_predictions(
+    folder: Path,
+    splits: Mapping[str, Sequence[Utterance]],
+    scored: Mapping[str, list[list[float]]],
+    labels: Sequence[str],
+    fold: folds.Fold,
+) -> None:
+    """Write the predictions of splits, by file name; ``scored`` has their log-probabilities."""
+    train_texts = {u.text for u in fold.train}
+    for name, split in splits.items():
+        results.write_predictions(folder, split, scored[name], labels, train_texts, name)
+
+
 def summary(fold: folds.Fold, brain: EmotionBrain) -> str:
     """One line: the scores of the test split, and which weights were tested."""
     if not fold.test:
         return f"{fold.name}: trained on {len(fold.train)} utterances, none is tested"
     scores = ", ".join(f"{name} {brain.scores[name]:.4f}" for name in ("WA", "UA", "macro_F1"))
     weights = f"epoch {brain.best_epoch}"
-    if brain.averaged_epochs:
+    if brain.fitted:
+        weights = brain.fitted["plugin"]["plugin"]
+    elif brain.averaged_epochs:
         weights = "weights averaged over epochs {} … {}".format(*brain.averaged_epochs)
     note = brain.note and f", {brain.note}"
     return f"test {fold.name}{note}: {scores} ({weights})"
@@ -132,7 +149,7 @@ def write_attention(
 
 
 def tensorboard_logger(folder: Path) -> TensorboardLogger:
-    """A train logger that writes to ``folder``.
+    """A train logger that writes below the output folder ``folder``.
 
     Raises
     ------
@@ -140,7 +157,7 @@ def tensorboard_logger(folder: Path) -> TensorboardLogger:
         If TensorBoard is not installed.
     """
     try:
-        return TensorboardLogger(str(folder))
+        return TensorboardLogger(str(folder / "tensorboard"))
     except ImportError as error:
         raise SettingsError(
             f"tensorboard: true needs {error.name}, which is not installed: pip install "

@@ -34,6 +34,9 @@ def result_settings(values: dict[str, Any]) -> dict[str, Any]:
     decisive = {name: value for name, value in values.items() if name not in NON_RESULT_SETTINGS}
     decisive["encoders"] = {name: values["encoders"][name] for name in values["modalities"]}
     decisive["fusions"] = {values["fusion"]: values["fusions"][values["fusion"]]}
+    back_ends = decisive.pop("back_ends")
+    if values["back_end"]:
+        decisive["back_ends"] = {values["back_end"]: back_ends[values["back_end"]]}
     for name in ("embedding_model", "classifier", "epoch_counter"):
         ((tag, arguments),) = values[name].items()
         # An argument that only repeats the setting of the same name is left out.

@@ -13,13 +13,14 @@ import speechbrain as sb
 from speechbrain.utils.distributed import ddp_barrier, ddp_init_group, if_main_process
 
 from camser.audio import AudioError
-from camser.build import MODEL_KEYS, validate_model_config
+from camser.build import MODEL_KEYS, build_back_end, validate_model_config
 from camser.config.settings import Settings, read_arguments
 from camser.data import folds
 from camser.data.dataset import SegmentDataset
 from camser.data.left_out import log_left_out
 from camser.data.manifest import Utterance, fingerprint
 from camser.data.prepare import PREPARE_KEYS, CorpusScanner, prepare
+from camser.data.protocols import unit_of
 from camser.evaluation import results
 from camser.experiment import inner_folds, outputs, resume
 from camser.experiment.cost import model_cost
@@ -114,6 +115,7 @@ class Run:
         determinism.set_deterministic(values["deterministic"])
         resume.check_checkpoints(self.output_folder)
         validate_model_config(*(values[name] for name in MODEL_KEYS))
+        self.back_end = build_back_end(values["back_end"], values["back_ends"])
         resume.check_same_run(self.output_folder, values)
 
     def _prepare(self, scan: CorpusScanner | Mapping[str, CorpusScanner]) -> None:
@@ -134,12 +136,9 @@ class Run:
         if if_main_process():
             log_left_out(self.left_out, self.settings.values["labels"])
         if hparams["tensorboard"]:
-            folder = self.output_folder / "tensorboard"
-            hparams["loggers"].append(outputs.tensorboard_logger(folder))
+            hparams["loggers"].append(outputs.tensorboard_logger(self.output_folder))
         model = hparams["embedding_model"]
         self.cost = run_on_main(model_cost, model, hparams["classifier"])
-        for name, counts in self.cost["parameters"].items():
-            logger.info("parameters: %-12s %11d, %11d trained", name, *counts.values())
         self.brain = build_brain(hparams, self.settings.run_opts)
         self.data = RunData(
             self.utterances, model, hparams["data_folder"], hparams["prepared_folder"],
@@ -151,7 +150,7 @@ class Run:
         self.brain.note = folds.score_note(hparams["selection"], self.fold.speakers_known)
 
     def _build_objects(self, **overrides: Any) -> dict[str, Any]:
-        if self.inner_splits:
+        if inner_folds.are_set(self.settings.values):
             overrides["number_of_epochs"] = self.settings.values["max_inner_epochs"]
         return build_objects(self.settings.text, **overrides)
 
@@ -166,6 +165,10 @@ class Run:
         """Train on the training split of the fold; the validation split selects the epoch."""
         hparams, values = self.hparams, self.settings.values
         logger.info(folds.describe_fold(self.fold, hparams["selection"]))
+        if self.back_end:
+            speakers = [unit_of(u) for u in self.fold.train]
+            self.brain.fit_back_end(self.back_end, self._batches(self.fold.train), speakers)
+            return
         if self.inner_splits:
             self.cost["inner_folds"] = choice = inner_folds.choose_number_of_epochs(
                 self.output_folder, self.inner_splits, values, self._train_inner_fold
@@ -233,10 +236,7 @@ class Run:
         if test:
             outputs.write_embeddings(folder, values, brain, self._batches(test))
             outputs.write_attention(folder, values, brain, self._batches, test, audio)
-        train_texts = {u.text for u in self.fold.train}
-        for name, split in splits.items():
-            labels = values["labels"]
-            results.write_predictions(folder, split, scored[name], labels, train_texts, name)
+        outputs.write_predictions(folder, splits, scored, values["labels"], self.fold)
         facts = {
             "num_protocol_folds": self.num_folds, **self.cost,
             "manifest": fingerprint(self.utterances), "left_out": self.left_out,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from types import MappingProxyType
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -83,7 +84,7 @@ class Fusion(nn.Module):
         self.check_modalities(pooling, "pooling's")
         return {n: s._replace(pooling=pooling.get(n, s.pooling)) for n, s in self.specs.items()}
 
-    def projection_sizes(self, default: int) -> dict[str, int]:
+    def projection_sizes(self, default: Any) -> dict[str, Any]:
         """The size of each modality's projection: its encoder's table has it, or ``default``."""
         sizes = {name: spec.projection_size for name, spec in self.specs.items()}
         return {name: default if size is None else size for name, size in sizes.items()}

@@ -10,7 +10,7 @@ from torch import Tensor, nn
 from camser.encoders.base import FrameSpec
 from camser.encoders.masks import given
 from camser.fusion.base import Frames, Masks
-from camser.fusion.pooling import PooledFusion
+from camser.fusion.pooling import PooledFusion, check_projection_size
 
 
 class Gated(PooledFusion):
@@ -57,6 +57,7 @@ class Gated(PooledFusion):
         dropout: float = 0.1,
         pooling: Mapping[str, str] | None = None,
     ) -> None:
+        check_projection_size(projection_size)
         super().__init__(specs, projection_size, dropout, pooling)
         self._check_sizes(projection_size)
         self.out_features = projection_size

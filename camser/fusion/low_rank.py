@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from camser.encoders.base import FrameSpec
 from camser.encoders.masks import given
 from camser.fusion.base import Frames, Masks
-from camser.fusion.pooling import PooledFusion
+from camser.fusion.pooling import PooledFusion, check_projection_size
 
 
 class LowRank(PooledFusion):
@@ -72,6 +72,7 @@ class LowRank(PooledFusion):
             )
         if type(rank) is not int or rank < 1:
             raise ValueError(f"rank is {rank!r}; it must be a whole number, 1 or more")
+        check_projection_size(projection_size)
         super().__init__(specs, projection_size, dropout, pooling)
         self.out_features = projection_size
         factors = {

@@ -11,6 +11,7 @@ from torch import Tensor, nn
 from camser.encoders.base import FrameSpec
 from camser.encoders.masks import given
 from camser.fusion.base import Frames, Fusion, Masks
+from camser.fusion.centering import Centering
 from camser.fusion.over_frames import POOLINGS
 from camser.registry import did_you_mean
 
@@ -43,14 +44,17 @@ class Projection(nn.Sequential):
         standardize: bool = False,
         activation: type[nn.Module] = nn.ReLU,
     ) -> None:
-        if type(out_features) is not int or out_features < 1:
-            raise ValueError(
-                f"projection_size is {out_features!r}; it must be a whole number, 1 or more"
-            )
+        check_projection_size(out_features)
         scaling = [RunningStandardization(in_features)] if standardize else []
         super().__init__(
             *scaling, nn.Dropout(dropout), nn.Linear(in_features, out_features), activation()
         )
+
+
+def check_projection_size(size: object) -> None:
+    """Raise a ValueError unless it is a whole number, 1 or more."""
+    if type(size) is not int or size < 1:
+        raise ValueError(f"projection_size is {size!r}; it must be a whole number, 1 or more")
 
 
 class PooledProjection(nn.Module):
@@ -60,12 +64,17 @@ class PooledProjection(nn.Module):
     ---------
     spec : FrameSpec
         The modality's frames and their pooling.
-    out_features : int
-        Size of the projection.
+    out_features : int or None
+        Size of the projection; None: there is none, and the pooled frames are only centered.
     dropout : float
         Dropout between pooling and projection.
     activation : type of torch.nn.Module
         See ``Projection``.
+
+    Attributes
+    ----------
+    out_features : int
+        Size of the vector.
 
     Raises
     ------
@@ -87,7 +96,7 @@ class PooledProjection(nn.Module):
     def __init__(
         self,
         spec: FrameSpec,
-        out_features: int,
+        out_features: int | None,
         dropout: float,
         activation: type[nn.Module] = nn.ReLU,
     ) -> None:
@@ -101,7 +110,12 @@ class PooledProjection(nn.Module):
         self.masks_padding = spec.pooling != "flatten"
         factor = {"flatten": spec.num_frames, "statistics": 2}.get(spec.pooling, 1)
         size = factor * spec.channels
-        self.project = Projection(size, out_features, dropout, spec.standardize, activation)
+        self.out_features = size if out_features is None else out_features
+        if out_features is None:
+            scaling = [RunningStandardization(size)] if spec.standardize else []
+            self.project: nn.Sequential = nn.Sequential(*scaling, Centering(size))
+        else:
+            self.project = Projection(size, out_features, dropout, spec.standardize, activation)
 
     def forward(self, frames: Tensor, mask: Tensor | None = None) -> Tensor:
         """[segments, frames, channels], and [segments, frames] -> [segments, out_features]"""
@@ -127,8 +141,9 @@ class PooledFusion(Fusion):
     ---------
     specs : mapping of str to FrameSpec
         The frames of each encoder, by modality.
-    projection_size : int
-        Features of a modality's projection, where its ``FrameSpec`` has no other.
+    projection_size : int or None
+        Features of a modality's projection, where its ``FrameSpec`` has no other; see
+        ``PooledProjection``.
     dropout : float
         Dropout before each projection.
     pooling : mapping of str to str, optional
@@ -146,7 +161,7 @@ class PooledFusion(Fusion):
     def __init__(
         self,
         specs: Mapping[str, FrameSpec],
-        projection_size: int = 128,
+        projection_size: int | None = 128,
         dropout: float = 0.1,
         pooling: Mapping[str, str] | None = None,
     ) -> None:
@@ -156,8 +171,8 @@ class PooledFusion(Fusion):
             name: PooledProjection(spec, sizes[name], dropout, self.activation)
             for name, spec in self.specs_with_pooling(pooling or {}).items()
         }
-        self.pooled = nn.ModuleDict(pooled)
-        self.out_features = sum(sizes.values())
+        self.pooled: Any = nn.ModuleDict(pooled)
+        self.out_features = sum(projection.out_features for projection in pooled.values())
 
     def projections(self, frames: Frames, masks: Masks = None) -> dict[str, Tensor]:
         """See ``Fusion.projections``."""

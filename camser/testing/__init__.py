@@ -1,4 +1,4 @@
-"""The conformance kit: checks whether an encoder or a fusion follows its contract.
+"""The conformance kit: checks whether an encoder, a fusion or a back end follows its contract.
 
     from camser.testing import check_encoder
 
@@ -16,9 +16,16 @@ A class may declare the checks that it cannot pass, with the reason, in ``expect
 """
 
 from camser.testing.assertions import ConformanceError, ConformanceWarning
-from camser.testing.check_list import ENCODER_CHECKS, FUSION_CHECKS, Check, checks_of
+from camser.testing.check_list import (
+    BACK_END_CHECKS,
+    ENCODER_CHECKS,
+    FUSION_CHECKS,
+    Check,
+    checks_of,
+)
 from camser.testing.run import (
     CheckResult,
+    check_back_end,
     check_encoder,
     check_fusion,
     parametrize_with_checks,
@@ -26,12 +33,14 @@ from camser.testing.run import (
 )
 
 __all__ = [
+    "BACK_END_CHECKS",
     "ENCODER_CHECKS",
     "FUSION_CHECKS",
     "Check",
     "CheckResult",
     "ConformanceError",
     "ConformanceWarning",
+    "check_back_end",
     "check_encoder",
     "check_fusion",
     "checks_of",

@@ -6,10 +6,12 @@ import warnings
 from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
 
+from camser.back_ends.base import BackEnd
 from camser.encoders.base import Encoder, FrameSpec
 from camser.fusion.base import Fusion
 from camser.registry import did_you_mean
 from camser.testing import (
+    checks_back_end,
     checks_contract,
     checks_ddp,
     checks_device,
@@ -18,9 +20,10 @@ from camser.testing import (
     checks_padding,
 )
 from camser.testing.assertions import ConformanceError, ConformanceWarning
+from camser.testing.checks_back_end import BackEndUnderTest
 from camser.testing.plugin_under_test import PluginUnderTest
 
-Function = Callable[[PluginUnderTest], str | None]  # may return a note
+Function = Callable[[Any], str | None]  # takes the class under test, may return a note
 
 _SHARED: dict[str, Function] = {
     "finite": checks_contract.finite,
@@ -43,6 +46,12 @@ ENCODER_CHECKS: dict[str, Function] = {
     **_SHARED,
 }
 FUSION_CHECKS: dict[str, Function] = {"sizes": checks_contract.fusion_sizes, **_SHARED}
+BACK_END_CHECKS: dict[str, Function] = {
+    "sizes": checks_back_end.sizes,
+    "finite": checks_back_end.finite,
+    "deterministic": checks_back_end.deterministic,
+    "learns": checks_back_end.learns,
+}
 
 
 class Check(NamedTuple):
@@ -52,7 +61,7 @@ class Check(NamedTuple):
     ----------
     name : str
         The name of the check.
-    subject : PluginUnderTest
+    subject : PluginUnderTest or BackEndUnderTest
         The class with its parameters.
     function : callable
         The check itself.
@@ -61,7 +70,7 @@ class Check(NamedTuple):
     """
 
     name: str
-    subject: PluginUnderTest
+    subject: PluginUnderTest | BackEndUnderTest
     function: Function
     reason: str | None
 
@@ -92,14 +101,17 @@ class Check(NamedTuple):
 
 
 def checks_of(
-    cls: type[Encoder | Fusion], specs: Mapping[str, FrameSpec] | None = None, /, **params: Any
+    cls: type[Encoder | Fusion | BackEnd],
+    specs: Mapping[str, FrameSpec] | None = None,
+    /,
+    **params: Any,
 ) -> list[Check]:
     """The checks of a class. The class is not built yet.
 
     Arguments
     ---------
     cls : type
-        An encoder or a fusion.
+        An encoder, a fusion or a back end.
     specs : mapping of str to FrameSpec, optional
         For a fusion: the frames of its input; by default three modalities, ``mfcc`` and
         ``spectrogram`` (pooling "flatten") and ``wav2vec2`` (pooling "mean").
@@ -109,12 +121,11 @@ def checks_of(
     Raises
     ------
     TypeError
-        If the class is neither an encoder nor a fusion.
+        If the class is none of these.
     ValueError
         If ``expected_failures`` names a check that does not exist.
     """
-    subject = PluginUnderTest(cls, specs, **params)
-    functions = ENCODER_CHECKS if subject.is_encoder else FUSION_CHECKS
+    subject, functions = _subject(cls, specs, params)
     for name in cls.expected_failures:
         if name not in functions:
             raise ValueError(
@@ -125,3 +136,15 @@ def checks_of(
         Check(name, subject, function, cls.expected_failures.get(name))
         for name, function in functions.items()
     ]
+
+
+def _subject(
+    cls: type, specs: Mapping[str, FrameSpec] | None, params: Mapping[str, Any]
+) -> tuple[PluginUnderTest | BackEndUnderTest, dict[str, Function]]:
+    """The class under test, and the checks of its kind."""
+    if isinstance(cls, type) and issubclass(cls, BackEnd):
+        if specs is not None:
+            raise TypeError(f"{cls!r} gets specs, which only fusions take; name its parameters")
+        return BackEndUnderTest(cls, **params), BACK_END_CHECKS
+    subject = PluginUnderTest(cls, specs, **params)
+    return subject, ENCODER_CHECKS if subject.is_encoder else FUSION_CHECKS

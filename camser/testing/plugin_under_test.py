@@ -71,8 +71,8 @@ class PluginUnderTest:
     ) -> None:
         if not (isinstance(cls, type) and issubclass(cls, (Encoder, Fusion))):
             raise TypeError(
-                f"{cls!r} is neither an encoder nor a fusion; give a subclass of "
-                f"camser.encoders.Encoder or camser.fusion.Fusion"
+                f"{cls!r} is no encoder, fusion or back end; give a subclass of "
+                f"camser.encoders.Encoder, camser.fusion.Fusion or camser.back_ends.BackEnd"
             )
         self.cls, self.params = cls, params
         self.is_encoder = issubclass(cls, Encoder)

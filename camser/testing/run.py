@@ -6,6 +6,7 @@ import warnings
 from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from camser.back_ends.base import BackEnd
 from camser.encoders.base import Encoder, FrameSpec
 from camser.fusion.base import Fusion
 from camser.testing.assertions import ConformanceError, ConformanceWarning
@@ -80,6 +81,11 @@ def check_fusion(
 ) -> list[CheckResult]:
     """Run all checks of a fusion; see ``check_encoder``, and ``checks_of`` for ``specs``."""
     return _raise_failures(run_checks(cls, specs, **params))
+
+
+def check_back_end(cls: type[BackEnd], **params: Any) -> list[CheckResult]:
+    """Run all checks of a back end; see ``check_encoder``."""
+    return _raise_failures(run_checks(cls, **params))
 
 
 def _run(check: Check) -> CheckResult:

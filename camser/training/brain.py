@@ -62,6 +62,7 @@ class EmotionBrain(ResumableBrain):
         super().__init__(modules=modules, **{**kwargs, "hparams": {**kwargs["hparams"], **auto}})
         self.note = score_note(self.hparams.selection)
         check_class_weights(self.hparams.class_weights)
+        self.fitted: dict[str, Any] | None = None  # by a back end
         rates = self.hparams.learning_rate, self.hparams.learning_rates
         self.rates = learning_rates(self._components(), *rates)
         self.average = self._weight_average(self.hparams.average_from_epoch)

@@ -27,15 +27,18 @@ class Energy(Encoder):
 """
 
 
-def write_distribution(folder, name, encoders=(), fusions=(), version="1.0", **modules):
-    """Write what pip would; ``encoders`` and ``fusions`` are lines of entry points."""
+def write_distribution(
+    folder, name, encoders=(), fusions=(), version="1.0", back_ends=(), **modules
+):
+    """Write what pip would; ``encoders``, ``fusions``, ``back_ends`` are lines of entry points."""
     info = folder / f"{name.replace('-', '_')}-{version}.dist-info"
     info.mkdir(parents=True)
     info.joinpath("METADATA").write_text(
         f"Metadata-Version: 2.1\nName: {name}\nVersion: {version}\n", encoding="utf-8"
     )
-    lines = "\n".join(["[camser.encoders]", *encoders, "[camser.fusion]", *fusions])
-    info.joinpath("entry_points.txt").write_text(lines + "\n", encoding="utf-8")
+    groups = {"encoders": encoders, "fusion": fusions, "back_ends": back_ends}
+    lines = [line for group, points in groups.items() for line in (f"[camser.{group}]", *points)]
+    info.joinpath("entry_points.txt").write_text("\n".join(lines) + "\n", encoding="utf-8")
     for module, source in modules.items():
         folder.joinpath(f"{module}.py").write_text(source, encoding="utf-8")
 

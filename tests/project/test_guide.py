@@ -10,7 +10,14 @@ import pytest
 from camser import cli
 from camser.config.settings import read_arguments
 from camser.encoders import FrameSpec
-from camser.testing import ENCODER_CHECKS, FUSION_CHECKS, check_fusion, checks_of
+from camser.testing import (
+    BACK_END_CHECKS,
+    ENCODER_CHECKS,
+    FUSION_CHECKS,
+    check_back_end,
+    check_fusion,
+    checks_of,
+)
 from tests.helpers.fake_distributions import write_distribution
 from tests.helpers.recipe_runs import ROOT
 
@@ -71,6 +78,13 @@ def test_the_fusion_has_15_lines_and_passes_every_check(module):
     check_fusion(module("fusions", source, name, where, cls), size=8)
 
 
+def test_the_back_end_has_15_lines_and_passes_every_check(module):
+    name, where, cls = entry_point("camser.back_ends")
+    source = block("python", f"class {cls}(")
+    assert num_lines(source) <= 15
+    check_back_end(module("back_ends", source, name, where, cls), alpha=0.1)
+
+
 def test_the_front_end_is_kept_and_stays_in_float32(module):
     encoder = module("encoders", block("python", "class LogMel"), cls="LogMel")
     checks = {check.name: check for check in checks_of(encoder, channels=8)}
@@ -97,6 +111,8 @@ def test_every_check_is_listed_and_no_other():
     assert list(listed) == list(ENCODER_CHECKS)
     alone = [name for name, text in listed.items() if text.startswith("(encoders) ")]
     assert alone == [name for name in ENCODER_CHECKS if name not in FUSION_CHECKS]
+    table = GUIDE[GUIDE.index("| check of a back end | passes if |") :].split("\n\n")[0]
+    assert re.findall(r"^\| `(\w+)` \|", table, re.M) == list(BACK_END_CHECKS)
 
 
 def test_the_failure_that_is_shown_as_expected_is_that_of_a_check():
@@ -114,13 +130,13 @@ def test_every_command_is_one():
 def test_the_overrides_are_understood():
     lines = re.findall(r"^    (python recipes/.*)$", GUIDE.replace("\\\n", " "), re.M)
     lines += [f"- - hparams/camser.yaml {o}" for o in re.findall(r"^    (--.*)$", GUIDE, re.M)]
-    assert len(lines) == 3
+    assert len(lines) == 4
     for line in lines:
         _, _, *arguments = shlex.split(line)
         asked = [a for a in arguments if not a.startswith("--data_folder")]
         values = read_arguments([*asked, "--data_folder=."], ROOT / "recipes/IEMOCAP").values
-        tables = {**values["encoders"], **values["fusions"]}
-        assert {"filterbank", "average"} & set(tables)
+        tables = {**values["encoders"], **values["fusions"], **values["back_ends"]}
+        assert {"filterbank", "average", "ridge"} & set(tables)
 
 
 def test_the_picture_is_what_is_printed(capsys, monkeypatch):

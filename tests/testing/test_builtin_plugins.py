@@ -24,6 +24,7 @@ BUILT_INS = {
     ("fusion", "gated"): {"projection_size": 8},
     ("fusion", "low_rank"): {"projection_size": 8, "rank": 2},
     ("fusion", "attentive"): {"projection_size": 8},
+    ("back_end", "logistic"): {},
 }
 VARIANTS = {
     "frozen_alexnet": ("spectrogram_alexnet", {"weights": None, "freeze": True}),
@@ -51,6 +52,8 @@ VARIANTS = {
     "whisper_frozen": ("whisper", {"config": TINY_WHISPER, "freeze": "all"}),
     "statistics": ("concat", {"pooling": {"mfcc": "statistics", "wav2vec2": "last"}}),
     "softmax": ("co_attention", {**GUIDED, "activation": "softmax"}),
+    "unprojected": ("concat", {"projection_size": None}),
+    "inner_folds": ("logistic", {"C": "inner_folds", "class_weights": None}),
     "even_start": ("co_attention", {**GUIDED, "activation": "softmax", "even_start": True}),
     "gated_means": ("gated", {"pooling": {"mfcc": "mean", "spectrogram": "statistics"}}),
     "rank_one": ("low_rank", {"projection_size": 8, "rank": 1}),

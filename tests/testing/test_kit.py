@@ -195,7 +195,7 @@ def test_a_declaration_names_a_check_that_there_is():
 
 
 def test_what_is_neither_encoder_nor_fusion_is_refused():
-    with pytest.raises(TypeError, match="neither an encoder nor a fusion; give a subclass of"):
+    with pytest.raises(TypeError, match="is no encoder, fusion or back end; give a subclass"):
         checks_of(dict)
     with pytest.raises(TypeError, match="gets specs, which only fusions take"):
         checks_of(broken_plugins.Bands, {})

@@ -23,7 +23,7 @@ def check(kind: str, name: str, params: Mapping[str, Any]) -> bool:
     Arguments
     ---------
     kind : str
-        "encoder" or "fusion".
+        "encoder", "fusion" or "back_end".
     name : str
         As a recipe writes it.
     params : mapping

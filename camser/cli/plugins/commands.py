@@ -8,6 +8,7 @@ import sys
 
 from camser.cli.plugins import listing
 from camser.cli.plugins.text_table import format_columns
+from camser.registry import GROUPS
 
 
 def list_plugins(arguments: argparse.Namespace) -> None:
@@ -70,7 +71,7 @@ ACTIONS = {"list": list_plugins, "show": show, "check": check, "describe": descr
 
 def add_parser(commands: argparse._SubParsersAction) -> None:
     """Add ``camser plugins`` to the command's parser."""
-    plugins = commands.add_parser("plugins", help="list, check and create encoders and fusions")
+    plugins = commands.add_parser("plugins", help="list, check and create plugins")
     actions = plugins.add_subparsers(required=True, metavar="ACTION", dest="action")
     plugins.set_defaults(run=lambda arguments: ACTIONS[arguments.action](arguments))
 
@@ -85,7 +86,7 @@ def add_parser(commands: argparse._SubParsersAction) -> None:
         action = actions.add_parser(name, help=help_text)
         action.add_argument("name", metavar="NAME", help="as `camser plugins list` prints it")
         action.add_argument("params", metavar="PARAMS", nargs="?", help='"{hidden_size: 8}"')
-        action.add_argument("--kind", choices=("encoder", "fusion"), help="if both have NAME")
+        action.add_argument("--kind", choices=tuple(GROUPS), help="if several have NAME")
 
     action = actions.add_parser("describe", help="draw the model that a recipe builds")
     action.add_argument("--json", action="store_true", help="print the same as JSON")

@@ -21,7 +21,7 @@ class Listed(NamedTuple):
 
 
 def listed() -> list[Listed]:
-    """Encoders, then fusions, sorted by name.
+    """Encoders, fusions, then back ends, sorted by name.
 
     Example
     -------
@@ -72,7 +72,7 @@ def load_error(kind: str, name: str) -> str:
     Arguments
     ---------
     kind : str
-        "encoder" or "fusion".
+        "encoder", "fusion" or "back_end".
     name : str
         As a recipe writes it.
     """

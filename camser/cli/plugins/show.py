@@ -20,7 +20,8 @@ from camser.runtime.messages import name_and_message, one_line
 
 INDENT = "    "
 SECONDS = (3, 1)  # of the paper's segments, and of short ones
-PLACEHOLDERS: dict[str, tuple] = {"encoder": (), "fusion": ({},)}  # arguments before the parameters
+# The arguments before the parameters.
+PLACEHOLDERS: dict[str, tuple] = {"encoder": (), "fusion": ({},), "back_end": ()}
 # The frames of the paper's three encoders, for segments of 3 s.
 PAPER_SPECS = {
     "mfcc": FrameSpec(300, 512, "flatten"),
@@ -35,7 +36,7 @@ def plugin_page(kind: str, name: str, params: Mapping[str, Any]) -> str:
     Arguments
     ---------
     kind : str
-        "encoder" or "fusion".
+        "encoder", "fusion" or "back_end".
     name : str
         As a recipe writes it.
     params : mapping
@@ -59,7 +60,7 @@ def plugin_page(kind: str, name: str, params: Mapping[str, Any]) -> str:
         "\n".join((INDENT + line).rstrip() for line in docstring),
         _table("parameters", _parameters(kind, plugin)),
         _table("expected failures", [list(item) for item in expected.items()]),
-        _table(*_sizes(kind, name, params)),
+        "" if kind == "back_end" else _table(*_sizes(kind, name, params)),
     ]
     return "\n\n".join(section for section in sections if section)
 

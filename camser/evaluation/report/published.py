@@ -113,7 +113,8 @@ def row_name(settings: Mapping[str, Any]) -> str | None:
         softmax = ", softmax" if fusion.get("activation") == "softmax" else ""
         return f"{joined} (w/ co-att{softmax})"
     if plugin == "concat":
-        return f"{joined} (w/o co-att)" if len(modalities) > 1 else joined
+        back_end = f", {settings['back_end']}" if settings.get("back_end") else ""
+        return f"{joined} (w/o co-att){back_end}" if len(modalities) > 1 else joined + back_end
     return None
 
 

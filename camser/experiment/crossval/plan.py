@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from camser.build import MODEL_KEYS, validate_model_config
+from camser.build import MODEL_KEYS, build_back_end, validate_model_config
 from camser.config.settings import Settings, SettingsError, read_arguments
 from camser.config.values import quote_text
 from camser.data import prepare
@@ -105,6 +105,7 @@ def plan_jobs(
         try:
             settings = read_arguments(command, recipe_folder)
             validate_model_config(*(settings.values[name] for name in MODEL_KEYS))
+            build_back_end(settings.values["back_end"], settings.values["back_ends"])
             if utterances := _prepare_once(scan, settings.values, corpora):
                 command = [str(recipe_folder / "train.py"), *command]
                 jobs += _jobs_of_variant(options, settings, command, utterances)

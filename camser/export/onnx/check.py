@@ -9,7 +9,9 @@ import torch
 
 from camser.inference.onnx_encoder import BEFORE, open_session, unavailable_reason
 
-TOLERANCE = 1e-3  # of a log-probability; usual float32 differences are a hundredth of it
+# Of a log-probability; usual float32 differences are a hundredth of it. Noise may lie far from what
+# a classifier of standardized features was fitted to: of values beyond -1, it is a share.
+TOLERANCE = 1e-3
 SEGMENTS = ([0.1], [2.0, 0.3, 3.2])  # lengths of the utterances in each compared batch
 
 
@@ -46,9 +48,10 @@ def check_onnx_outputs(written: bytes, folder: Path, whole: Any) -> None:
         actual = session.run(None, {name: value.numpy() for name, value in inputs.items()})[0]
         expected = whole(*(value.to(device) for value in inputs.values()))[0].cpu()
         difference = float((expected - torch.from_numpy(actual)).abs().max())
-        if not difference <= TOLERANCE:
+        allowed = TOLERANCE * max(1.0, float(expected.abs().max()))
+        if not difference <= allowed:
             raise ValueError(
                 f"the model as ONNX is wrong: its log-probabilities are off by {difference:.2g} "
-                f"for utterances of {lengths} segments, allowed: {TOLERANCE}. The built-in "
+                f"for utterances of {lengths} segments, allowed: {allowed:.2g}. The built-in "
                 f"encoders and fusions are tested; check the plugins"
             )
