@@ -82,6 +82,44 @@ def test_one_process_decides_for_all_when_training_stops(corpus, prepared, tmp_p
 
 
 @pytest.mark.slow
+def test_two_processes_choose_their_epochs_by_inner_folds_and_average(corpus, prepared, tmp_path):
+    inner = ["--num_inner_folds=2", "--max_inner_epochs=2", "--selection=none"]
+    options = ["--modalities=[mfcc, wav2vec2]", "--fusion=concat", "--average_from_epoch=2"]
+    run_two(corpus, prepared, tmp_path, *inner, *options, epochs="inner_folds")
+    written = results.read_results(tmp_path / "run/results.json")
+    assert written["inner_folds"]["number_of_epochs"] == written["epochs"] == 2
+    assert written["averaged_epochs"] == [2, 2]
+
+
+@pytest.mark.slow
+def test_two_processes_fit_a_back_end_once(corpus, prepared, tmp_path):
+    options, alone = ["--back_end=logistic", "--modalities=[mfcc_statistics]"], tmp_path / "alone"
+    run_two(corpus, prepared, tmp_path, *options)
+    command = recipe(corpus, prepared, alone, *options)
+    subprocess.run([sys.executable, *command], cwd=ROOT, check=True, capture_output=True)
+    rows = [results.read_predictions(f / "run/predictions.csv") for f in (tmp_path, alone)]
+    assert rows[0] == rows[1]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    "options",
+    [
+        ["--average_from_epoch=2"],
+        ["--back_end=logistic", "--modalities=[mfcc_statistics]"],
+        ["--number_of_epochs=inner_folds", "--selection=none", "--modalities=[mfcc]"],
+    ],
+)
+def test_a_debug_run_ends_early_whatever_chooses_its_weights(corpus, prepared, tmp_path, options):
+    command = recipe(corpus, prepared, tmp_path, "--debug", *options)
+    if "--number_of_epochs=inner_folds" in options:
+        command.remove("--number_of_epochs=2")
+        command.append("--fusion=concat")
+    ended = subprocess.run([sys.executable, *command], cwd=ROOT, capture_output=True, text=True)
+    assert ended.returncode == 0, ended.stderr[-3000:]
+
+
+@pytest.mark.slow
 def test_two_processes_debug(corpus, prepared, tmp_path):
     run_two(corpus, prepared, tmp_path, "--debug", "--debug_batches=1", "--debug_epochs=1")
     assert not (tmp_path / "run/results.json").exists()
