@@ -175,7 +175,10 @@ class _Unnamed:
         return self._file.read(size)
 
     def seek(self, offset: int, whence: int = io.SEEK_SET) -> int:
-        return self._file.seek(offset, whence)
+        try:
+            return self._file.seek(offset, whence)
+        except (OSError, ValueError):  # where a damaged file leads; PyAV would print a traceback
+            return -1
 
     def tell(self) -> int:
         return self._file.tell()
