@@ -74,7 +74,7 @@ class MFCCStatistics(Encoder):
 
         With ``num_samples`` [segments], only the frames of so many samples count.
         """
-        frames = self.mfcc(segments)
+        frames = self.mfcc(segments, num_samples)
         if num_samples is None:
             counts = torch.full(segments.shape[:1], frames.shape[1], device=segments.device)
         else:
