@@ -73,7 +73,7 @@ def junk(page: Page) -> str:
 
 def broken_sound(page: Page) -> str:
     whole = wav()
-    for number, content in enumerate((b"", b"RIFF", whole[:50], b"no sound" * 99, whole[:9000])):
+    for number, content in enumerate((b"", b"RIFF", whole[:40], b"no sound" * 99, b"<html>")):
         answer = page.question(f"broken{number}.wav", content)
         assert answer.startswith("error") and f"broken{number}.wav" in answer, answer
         assert "Traceback" not in answer and str(page.folder) not in answer, answer

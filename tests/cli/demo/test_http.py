@@ -108,8 +108,8 @@ def test_work_is_bounded_before_it_begins(classifier, tmp_path, monkeypatch):
         DemoModel(classifier, Limits()).timeline(str(path), 10.0, 0.1)
     own, seconds = audio.decode, []
 
-    def counted(path):
-        for rate, samples in own(path):
+    def counted(path, warn):
+        for rate, samples in own(path, warn):
             seconds.append(len(samples) / rate)
             yield rate, samples
 
