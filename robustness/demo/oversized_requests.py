@@ -62,8 +62,8 @@ def bomb(page: Page) -> str:
     many = struct.pack(">Q", 96000 << 44 | 7 << 41 | 15 << 36 | 96000 * 3000)
     data[18:26] = many  # STREAMINFO: rate, channels, bits, samples
     answer = page.question("claims.flac", bytes(data))
-    assert answer.startswith("error") and "claims.flac" in answer, answer
-    return "refused before it is decoded"
+    assert "declares 3000.00 s and holds 60.00 s" in answer, answer
+    return "refused while it is decoded; a false length is a warning"
 
 
 def slow(page: Page) -> str:
