@@ -23,6 +23,7 @@ FORMER_KEYS = {"standardise": "standardize"}  # of any plugin's table
 FORMER_NAMES = {"part_size": "projection_size", "keep": "output_modalities"}  # of camser's plugins
 # The keys of an encoder's table that the fusion uses.
 FUSION_KEYS = ("pooling", "standardize", "projection_size")
+MAX_SEGMENT_SECONDS = 30.0  # of segments that are whole utterances; Whisper takes no longer ones
 
 
 class Component(NamedTuple):
@@ -50,7 +51,8 @@ def build_model(
     encoders: Mapping[str, Mapping[str, Any]],
     fusion: str,
     fusions: Mapping[str, Mapping[str, Any]],
-    segment_seconds: float,
+    segment_seconds: float | None,
+    max_segment_seconds: float = MAX_SEGMENT_SECONDS,
     **model_params: Any,
 ) -> UtteranceEncoder:
     """Build the model that a recipe describes.
@@ -66,8 +68,12 @@ def build_model(
         A name in ``fusions``.
     fusions : mapping
         The table of each name: ``plugin`` and its parameters.
-    segment_seconds : float
-        Length of a segment.
+    segment_seconds : float or None
+        Length of a segment. None: an utterance is one segment of its own length, up to
+        ``max_segment_seconds``; only a longer one is cut.
+    max_segment_seconds : float
+        The length of the longest segment where they have their utterances' lengths. Without
+        ``mask_padding``, all segments are padded to it.
     **model_params
         The other arguments of ``UtteranceEncoder``. Arguments that were stored before format 3 lack
         ``preemphasis_over``; their model computes its features as it did then.
@@ -98,7 +104,8 @@ def build_model(
     if "preemphasis_over" not in model_params and all(":" in str(t["plugin"]) for t in tables):
         model_params["preemphasis_over"] = "segment"
         _use_former_references(resolved)
-    segment_samples = round(segment_seconds * SAMPLE_RATE)
+    longest = max_segment_seconds if segment_seconds is None else segment_seconds
+    segment_samples = round(longest * SAMPLE_RATE)
     built, specs, rebuilt = {}, {}, {}
     for name in modalities:
         component = resolved[name]
@@ -107,8 +114,11 @@ def build_model(
         rebuilt[name] = component.table(built[name].init_config())
     component = resolved[fusion]
     built_fusion = component.build(fusion, specs)
+    whole = segment_seconds is None
+    arguments = built, built_fusion, segment_samples
+    model = UtteranceEncoder(*arguments, whole_utterances=whole, **model_params)
     model_params = _with_defaults(UtteranceEncoder, model_params)
-    model = UtteranceEncoder(built, built_fusion, segment_samples, **model_params)
+    del model_params["whole_utterances"]  # segment_seconds says it
     model.plugins = {name: component.origin for name, component in resolved.items()}
     model.architecture = {
         "modalities": list(modalities),
@@ -116,6 +126,7 @@ def build_model(
         "fusion": fusion,
         "fusions": {fusion: component.table(_with_defaults(component.plugin, component.params))},
         "segment_seconds": segment_seconds,
+        "max_segment_seconds": max_segment_seconds,
         **model_params,
     }
     return model

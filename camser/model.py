@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from camser.encoders.base import Encoder
-from camser.encoders.masks import given
+from camser.encoders.masks import at_most, given
 from camser.encoders.multimodal import MultimodalEncoder
 from camser.fusion.base import Fusion
 from camser.segments import mean_over_segments, split_into_segments
@@ -45,6 +45,9 @@ class UtteranceEncoder(MultimodalEncoder):
     mask_padding : bool
         Whether the silence behind a segment's real samples is masked, so that it changes nothing.
         By default, as published, it is encoded and fused like speech.
+    whole_utterances : bool
+        Whether a segment has the length of its utterance, up to ``segment_samples``. With
+        ``mask_padding``, a batch is then only as long as its longest segment.
 
     Raises
     ------
@@ -70,8 +73,10 @@ class UtteranceEncoder(MultimodalEncoder):
         dropout: float = 0.1,
         preemphasis_over: str = "utterance",
         mask_padding: bool = False,
+        whole_utterances: bool = False,
     ) -> None:
-        super().__init__(encoders, segment_samples, preemphasis_over, mask_padding)
+        options = preemphasis_over, mask_padding, whole_utterances
+        super().__init__(encoders, segment_samples, *options)
         if mask_padding:
             fusion.check_masks_padding()
         self.architecture: dict[str, Any] = {}
@@ -115,7 +120,9 @@ class UtteranceEncoder(MultimodalEncoder):
         """
         if wavs is None or lens is None:
             return self.forward_segments(wavs, cached, num_samples)
-        segments, grid = split_into_segments(wavs, lens, self.segment_samples, before)
+        size = self.segment_samples
+        size = at_most(wavs.shape[1], size) if self.trims_padding else size
+        segments, grid = split_into_segments(wavs, lens, size, before)
         embeddings = self.forward_segments(segments, num_samples=grid.lengths)
         return mean_over_segments(embeddings, grid.owners, wavs.shape[0])
 
@@ -131,7 +138,8 @@ class UtteranceEncoder(MultimodalEncoder):
         ---------
         segments : Tensor or None
             [segments, 1 + samples], the sample before each segment (0 at the beginning of an
-            utterance) and its own; None if the features of all modalities are cached.
+            utterance) and its own, ``segment_samples`` or, if padding is trimmed, up to these; None
+            if the features of all modalities are cached.
         cached : mapping of str to Tensor, optional
             Cached features by modality, one row per segment, see ``training.feature_cache``.
         num_samples : Tensor, optional

@@ -104,11 +104,11 @@ def split_into_segments(
     most = num_segments(samples, segment_samples)
     grid = segment_grid(num_samples, segment_samples, most)
     torch._check(grid.owners.shape[0] >= num_utterances)  # torch.export cannot derive this
-    padded = torch.nn.functional.pad(wavs, (1, most * segment_samples - samples))
-    if before is not None:
-        padded = torch.cat([before.unsqueeze(1), padded[:, 1:]], dim=1)
-    windows = padded.unfold(1, 1 + segment_samples, segment_samples)
-    cut = windows[grid.owners, grid.numbers]
+    padded = torch.nn.functional.pad(wavs, (0, most * segment_samples - samples))
+    own = padded.unflatten(1, (most, segment_samples))
+    first = wavs.new_zeros(num_utterances) if before is None else before
+    previous = torch.cat([first.unsqueeze(1), own[:, :-1, -1]], dim=1)
+    cut = torch.cat([previous.unsqueeze(2), own], dim=2)[grid.owners, grid.numbers]
     is_padding = torch.arange(segment_samples + 1, device=wavs.device) > grid.lengths.unsqueeze(1)
     return cut.masked_fill(is_padding, 0.0), grid
 

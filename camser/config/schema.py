@@ -42,7 +42,7 @@ class Required(TypedDict):
     num_folds: int | None
     valid_fraction: Share
     target_corpus: str | None
-    segment_seconds: Rate
+    segment_seconds: Rate | None
     modalities: list[str]
     encoders: Table
     fusion: str
@@ -83,6 +83,7 @@ class Recipe(Required, total=False):
     number_of_epochs: Size | Literal["inner_folds"]
     grad_accumulation_factor: Size
     mask_padding: bool
+    max_segment_seconds: Rate
     optimizer_step_limit: Size | None
 
 

@@ -165,13 +165,15 @@ class MappedArray:
             # torch needs writable memory.
             yield torch.from_numpy(np.array(self.host[start : start + step]))
 
-    def gather(self, at: Tensor) -> Tensor:
+    def gather(self, at: Tensor, on_host: np.ndarray | None = None) -> Tensor:
         """Read rows, [items, …], on the array's device: the host or the device of the copy.
 
         Arguments
         ---------
         at : Tensor
             [items], the row indices; on the array's device.
+        on_host : array, optional
+            As for ``RaggedArray``; not needed.
         """
         if self.copy is not None:
             return self.copy.index_select(0, at)

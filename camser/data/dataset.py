@@ -15,6 +15,7 @@ from camser.data.array_cache import MappedArray
 from camser.data.manifest import Utterance
 from camser.data.pack import num_samples
 from camser.data.packed_audio import PackedAudio
+from camser.data.ragged_array import RaggedArray
 from camser.segments import num_segments, segment_grid
 
 
@@ -79,10 +80,15 @@ class SegmentIndex:
         All utterances of the manifest.
     segment_samples : int
         Length of a segment.
+    trims_padding : bool
+        Whether a batch is only as long as its longest segment, see ``MultimodalEncoder``.
     """
 
-    def __init__(self, utterances: Sequence[Utterance], segment_samples: int) -> None:
+    def __init__(
+        self, utterances: Sequence[Utterance], segment_samples: int, trims_padding: bool = False
+    ) -> None:
         self.utterances, self.segment_samples = utterances, segment_samples
+        self.trims_padding = trims_padding
         counts = [num_segments(num_samples(u), segment_samples) for u in utterances]
         *begins, self.total = accumulate(counts, initial=0)
         self.first = {u.id: begin for u, begin in zip(utterances, begins, strict=True)}
@@ -101,7 +107,7 @@ class SegmentDataset(Dataset):
         The classes in the model's order.
     audio : PackedAudio or None
         The samples of the manifest; None if all features are cached.
-    cached : mapping of str to MappedArray, optional
+    cached : mapping of str to MappedArray or RaggedArray, optional
         Cached features by modality, one row per segment of the manifest.
     device : str or torch.device
         The device of ``audio`` and ``cached``; batches are built there.
@@ -114,6 +120,8 @@ class SegmentDataset(Dataset):
         Ids and class indices of the utterances.
     names : numpy.ndarray
         Names of the segments.
+    lengths : numpy.ndarray
+        Their real samples.
 
     Example
     -------
@@ -130,7 +138,7 @@ class SegmentDataset(Dataset):
         index: SegmentIndex,
         labels: Sequence[str],
         audio: PackedAudio | None = None,
-        cached: Mapping[str, MappedArray] | None = None,
+        cached: Mapping[str, MappedArray | RaggedArray] | None = None,
         device: str | torch.device = "cpu",
         augment: Callable[[Tensor, Tensor, list[str], int], Tensor] | None = None,
     ) -> None:
@@ -138,6 +146,7 @@ class SegmentDataset(Dataset):
         if augment is not None:
             self.epoch.share_memory_()
         self.size, self.device = index.segment_samples, torch.device(device)
+        self.trims_padding = index.trims_padding
         self.audio, self.cached = audio, dict(cached or {})
         self.ids = [u.id for u in utterances]
         self.labels = [labels.index(u.emotion) for u in utterances]
@@ -147,9 +156,11 @@ class SegmentDataset(Dataset):
         pairs = zip(grid.owners.tolist(), grid.numbers.tolist(), strict=True)
         self.names = np.array([f"{self.ids[n]}#{k}" for n, k in pairs])
         self.owner, self.length = grid.owners.to(self.device), grid.lengths.to(self.device)
+        self.lengths = grid.lengths.numpy()
         self.label = torch.tensor(self.labels)[grid.owners].to(self.device)
         first_row = torch.tensor([index.first[i] for i in self.ids])
-        self.row = (first_row[grid.owners] + grid.numbers).to(self.device)
+        rows = first_row[grid.owners] + grid.numbers
+        self.row, self.rows = rows.to(self.device), rows.numpy()
         if audio is not None:
             first = torch.tensor([audio.first[i] for i in self.ids])
             self.start = (first[grid.owners] + grid.numbers * self.size).to(self.device)
@@ -164,16 +175,17 @@ class SegmentDataset(Dataset):
 
     def __getitems__(self, positions: Sequence[int]) -> Batch:
         """The segments at ``positions``."""
-        indices = torch.tensor(positions)
+        indices, chosen = torch.tensor(positions), np.array(positions)
         if self.device.type == "cuda":  # from pinned memory, the copy does not block the CPU
             indices = indices.pin_memory().to(self.device, non_blocking=True)
         names = self.names[np.array(positions)].tolist()
         segments, row, lengths = None, self.row[indices], self.length[indices]
         if self.audio is not None:
             places = self.start[indices], lengths, self.is_first[indices]
-            segments = self.audio.read_segments(*places, self.size)
+            width = int(self.lengths[chosen].max()) if self.trims_padding else self.size
+            segments = self.audio.read_segments(*places, width)
             if self.augment is not None:
                 segments = self.augment(segments, lengths, names, int(self.epoch))
-        cached = {modality: array.gather(row) for modality, array in self.cached.items()}
+        cached = {name: array.gather(row, self.rows[chosen]) for name, array in self.cached.items()}
         owner, label = self.owner[indices], self.label[indices]
         return Batch(names, owner, label, segments, cached, lengths)

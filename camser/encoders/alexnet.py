@@ -12,7 +12,7 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file
 from torch import Tensor, nn
 
-from camser.encoders.masks import zero_padding
+from camser.encoders.masks import at_least, zero_padding
 
 IMAGENET_MEAN = (0.485, 0.456, 0.406)
 IMAGENET_DEVIATION = (0.229, 0.224, 0.225)
@@ -50,7 +50,7 @@ class AlexNet(nn.Sequential):
         bins, frames = image.shape[1:]
         # Columns that become a whole number of pixels, so that the scale is exact.
         step, fewest = bins // math.gcd(bins, SIDE), MIN_PIXELS * bins // SIDE + 1
-        width = (max(frames, fewest) + step - 1) // step * step
+        width = (at_least(frames, fewest) + step - 1) // step * step
         column = torch.arange(width, device=image.device).expand(image.shape[0], 1, width)
         nearest = column.minimum(num_frames.view(-1, 1, 1) - 1)  # the last one is repeated
         image = image.gather(2, nearest.expand(-1, bins, -1)).unsqueeze(1)

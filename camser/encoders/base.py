@@ -12,7 +12,7 @@ from camser.encoders.masks import given, take
 
 
 class FrameSpec(NamedTuple):
-    """The frames that a fusion gets from one encoder for each segment, and their settings in it.
+    """The frames that a fusion gets from one encoder for each segment, or for the longest.
 
     ``projection_size`` is the size of the modality's projection; None: the fusion's own.
     """
@@ -54,6 +54,8 @@ class Encoder(nn.Module):
     has_augmentation : bool
         Whether training is random before the last frozen layer. Then frozen frames cannot be
         cached.
+    cached_steps_dim : int
+        The dimension of ``cacheable_output`` that is time.
     compiled_submodules : tuple of str
         The submodules to compile with torch.compile. Each is one graph without breaks, with one
         size in training and one in evaluation. Paths such as "layers.*"; "" is the module itself.
@@ -66,6 +68,7 @@ class Encoder(nn.Module):
     pooling: str = "mean"
     standardize: bool = False
     has_augmentation: bool = False
+    cached_steps_dim: int = 1
     compiled_submodules: tuple[str, ...] = ()
     expected_failures: Mapping[str, str] = MappingProxyType({})
     _frozen: tuple[nn.Module, ...] = ()
@@ -128,6 +131,10 @@ class Encoder(nn.Module):
     def from_cache(self, cached: Tensor, num_samples: Tensor | None = None) -> Tensor:
         """From cached output to frames: [segments, …] -> [segments, frames, channels]"""
         return cached if self.is_frozen else self.back_end(cached, *given(num_samples))
+
+    def num_cached_steps(self, num_samples: int) -> int:
+        """The steps in time of ``cacheable_output``; by default as many as there are frames."""
+        return self.num_frames(num_samples)
 
     def freeze(self, module: nn.Module) -> None:
         """Freeze a component of this encoder: no gradients, always in evaluation mode."""

@@ -147,6 +147,11 @@ class HiddenStateEncoder(Encoder):
         return self.layer == "weighted_sum" and is_frozen and not self.has_augmentation
 
     @property
+    def cached_steps_dim(self) -> int:  # type: ignore[override]  # of its class it is a number
+        """All layers are cached as [segments, layers, frames, channels]."""
+        return 2 if self.is_frozen_weighted_sum else 1
+
+    @property
     def is_cacheable(self) -> bool:
         """Whether an output depends on the audio alone, so that it can be cached."""
         return self.is_frozen_weighted_sum or super().is_cacheable

@@ -11,6 +11,7 @@ import torch
 from torch import Tensor, nn
 
 Value = TypeVar("Value")
+MAX_FRAMES = 2**16  # of a segment: 10 minutes, every 10 ms
 
 
 def length_mask(lengths: Tensor, size: int) -> Tensor:
@@ -60,6 +61,11 @@ class FrameMask(nn.Module):
     num_samples : int
         The length of the longest segment.
 
+    Raises
+    ------
+    ValueError
+        If it has more than ``MAX_FRAMES`` frames.
+
     Example
     -------
     >>> mask = FrameMask(lambda num_samples: num_samples // 160, 640)
@@ -78,14 +84,39 @@ class FrameMask(nn.Module):
             except ValueError:  # too short for a frame
                 return 0
 
-        lengths, needed = range(num_samples + 1), [0]
-        for number in range(2, num_frames(num_samples) + 1):
-            needed.append(bisect_left(lengths, number, lo=needed[-1], key=count))
+        total, lengths, needed, step = num_frames(num_samples), range(num_samples + 1), [0], 0
+        if total > MAX_FRAMES:
+            raise ValueError(
+                f"a segment of {num_samples} samples has {total} frames; where padding is masked, "
+                f"allowed: {MAX_FRAMES}"
+            )
+        for number in range(2, total + 1):
+            length = needed[-1] + step  # most encoders have a frame every so many samples
+            if not count(length - 1) < number <= count(length):
+                length = bisect_left(lengths, number, lo=needed[-1], key=count)
+            step = length - needed[-1]
+            needed.append(length)
         self.register_buffer("needed", torch.tensor(needed), persistent=False)
 
     def forward(self, num_samples: Tensor, num_frames: int) -> Tensor:
         """Real samples [segments] -> [segments, num_frames], true for the real frames"""
         return num_samples.unsqueeze(1) >= self.needed[:num_frames]
+
+
+def at_least(size: int, least: int) -> int:
+    """``max``, also of a size that torch.export leaves open; torch.compile knows only ``max``.
+
+    Example
+    -------
+    >>> at_least(3, 5)
+    5
+    """
+    return max(size, least) if isinstance(size, int) else torch.sym_max(size, least)
+
+
+def at_most(size: int, most: int) -> int:
+    """``min``, see ``at_least``."""
+    return min(size, most) if isinstance(size, int) else torch.sym_min(size, most)
 
 
 def take(argument: str, methods: Iterable[Callable]) -> bool:

@@ -20,7 +20,7 @@ class ModelSettings(Struct):
     fusion: str = ""
     fusions: dict[str, dict[str, Any]] = {}
     embedding_model: dict[str, dict[str, Any]] = {}
-    segment_seconds: float = 0.0
+    segment_seconds: float | None = 0.0
     target_corpus: str | None = None
     back_end: str | None = None
 

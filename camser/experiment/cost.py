@@ -11,9 +11,11 @@ from torch import nn
 from torch.nn.attention import SDPBackend, sdpa_kernel
 from torch.utils.flop_counter import FlopCounterMode
 
+from camser.audio import SAMPLE_RATE
 from camser.model import UtteranceEncoder, count_parameters
 
 logger = logging.getLogger(__name__)
+TYPICAL_SAMPLES = 3 * SAMPLE_RATE  # of a segment, as in the paper
 
 
 def model_cost(model: UtteranceEncoder, head: nn.Module) -> dict[str, Any]:
@@ -46,12 +48,15 @@ def model_cost(model: UtteranceEncoder, head: nn.Module) -> dict[str, Any]:
 def count_flops(model: UtteranceEncoder, head: nn.Module) -> int:
     """The floating-point operations of one segment in evaluation mode; a multiply-add is two.
 
+    If segments are as long as their utterances, it has 3 s.
+
     Matrix products, convolutions, recurrent layers and attention are counted; Fourier transforms,
     normalizations, activations and pooling are not.
     """
     was_training, onednn = (model.training, head.training), torch.backends.mkldnn.enabled
     model.eval(), head.eval()
-    segment = torch.linspace(-1, 1, model.segment_samples).unsqueeze(0)
+    size = model.padded_samples(min(TYPICAL_SAMPLES, model.segment_samples))
+    segment = torch.linspace(-1, 1, size).unsqueeze(0)
     try:
         # oneDNN's recurrent layers and fused attention would not be counted. With warnings as
         # errors, ``mkldnn.flags`` raises when it is entered, and leaves oneDNN off.

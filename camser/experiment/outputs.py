@@ -18,7 +18,7 @@ from camser.data.packed_audio import PackedAudio
 from camser.encoders.spectrogram import SpectrogramImage
 from camser.evaluation import results
 from camser.experiment.resume import result_settings
-from camser.segments import MeanOverSegments
+from camser.segments import MeanOverSegments, num_segments
 from camser.training.brain import EmotionBrain
 
 
@@ -122,29 +122,33 @@ def write_attention(
     """Write attention weights of ``num_attention_examples`` utterances of each emotion.
 
     ``ids`` [utterances]. For the n-th utterance: ``n.spectrogram`` [bins, frames of 10 ms], in
-    [0, 1], low frequencies last; ``n.samples`` (their number at 16 kHz); and for each attended
-    modality ``n.weights.<modality>`` [segments, frames]. Without utterances, or if the fusion has
-    no weights, an earlier run's file is deleted.
+    [0, 1], low frequencies last; ``n.samples`` (their number at 16 kHz); ``n.segment_samples``
+    (those that the frames of a segment divide); and for each attended modality
+    ``n.weights.<modality>`` [segments, frames]. Without utterances, or if the fusion has no
+    weights, an earlier run's file is deleted.
     """
     chosen: list[Utterance] = []
     for label in values["labels"]:
         of_label = [u for u in utterances if u.emotion == label]
         chosen += of_label[: max(0, values["num_attention_examples"])]
-    weights, utterance_indices = defaultdict(list), []
+    weights: dict[str, dict[str, np.ndarray]] = defaultdict(dict)  # of a segment, by its name
     for batch in make_loader(tuple(chosen)) if chosen else ():
         for modality, attention in brain.intermediates(batch).attention_weights.items():
-            weights[modality].append(attention.float().cpu().numpy())
-        utterance_indices.append(batch.owner.cpu().numpy())
-    arrays, image = {}, SpectrogramImage()
+            weights[modality] |= zip(batch.id, attention.float().cpu().numpy(), strict=True)
+    arrays, image, model = {}, SpectrogramImage(), brain.hparams.embedding_model
     if weights:
         arrays["ids"] = np.array([u.id for u in chosen])
     for number, utterance in enumerate(chosen if weights else ()):
         waveform = audio.waveform(utterance).cpu()
-        is_own_segment = np.concatenate(utterance_indices) == number
         arrays[f"{number}.spectrogram"] = image(waveform.unsqueeze(0))[0].numpy().astype(np.float16)
+        size = model.padded_samples(min(len(waveform), model.segment_samples))
         arrays[f"{number}.samples"] = np.array(len(waveform))
-        for modality, attention in weights.items():
-            arrays[f"{number}.weights.{modality}"] = np.concatenate(attention)[is_own_segment]
+        arrays[f"{number}.segment_samples"] = np.array(size)
+        names = [f"{utterance.id}#{n}" for n in range(num_segments(len(waveform), size))]
+        for modality, rows in weights.items():
+            num_frames = model.encoders[modality].num_frames(size)
+            own = [np.pad(rows[name], (0, num_frames))[:num_frames] for name in names]
+            arrays[f"{number}.weights.{modality}"] = np.stack(own)
     results.write_arrays(folder / results.ATTENTION, arrays)
 
 

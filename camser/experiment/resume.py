@@ -8,6 +8,7 @@ from typing import Any
 
 from speechbrain.utils.run_opts import RunOptions
 
+from camser.build import MAX_SEGMENT_SECONDS
 from camser.config.settings import RESULT_RUN_OPTIONS, SettingsError, read_arguments
 from camser.data.manifest import (
     MANIFEST,
@@ -26,7 +27,10 @@ NON_RESULT_SETTINGS = (
     "save_embeddings", "num_attention_examples", "export_folder", "compiled",
     "skip_nonfinite_grads", "deterministic", "eval_batch_size",
 )  # fmt: skip
-RUN_DEFAULTS = {name: RunOptions()[name] for name in RESULT_RUN_OPTIONS} | {"mask_padding": False}
+RUN_DEFAULTS = {name: RunOptions()[name] for name in RESULT_RUN_OPTIONS} | {
+    "mask_padding": False,
+    "max_segment_seconds": MAX_SEGMENT_SECONDS,
+}
 
 
 def result_settings(values: dict[str, Any]) -> dict[str, Any]:

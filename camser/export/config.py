@@ -12,6 +12,7 @@ from camser.audio import SAMPLE_RATE
 from camser.export.calibration import fit_temperature
 from camser.export.trained_run import TrainedRun
 from camser.inference.export_folder import FORMAT
+from camser.inference.pretrained import longest_segment
 
 TRAINED = (
     "corpus", "variant", "protocol", "fold", "fold_name", "selection", "seed", "parts",
@@ -100,7 +101,7 @@ def speechbrain_yaml(config: dict[str, Any], embedding_size: int) -> str:
         sample_rate=config["sample_rate"],
         labels=yaml.safe_dump(config["labels"], default_flow_style=True, width=10**6).strip(),
         temperature=config["temperature"],
-        segment_seconds=config["architecture"]["segment_seconds"],
+        segment_seconds=longest_segment(config["architecture"]),
         architecture=indent(architecture.rstrip(), "    "),
         embedding_size=embedding_size,
         num_classes=len(config["labels"]),

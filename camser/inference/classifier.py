@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
@@ -15,14 +14,14 @@ from torch import Tensor, nn
 from camser import audio
 from camser.audio import SAMPLE_RATE
 from camser.audio.quality import QualityCheck
+from camser.inference.batches import attention_weights, check_batch_size, embed_segments
 from camser.inference.engines import graph_for_engine, load
 from camser.inference.hub import locate_model
 from camser.inference.prediction import Prediction, check_threshold, decide
 from camser.inference.pretrained import pretrained_arguments
-from camser.inference.recordings import Recording, batched, named_segments, named_windows, pad
+from camser.inference.recordings import Recording, batched, named_segments, named_windows
 from camser.inference.streaming import OnError, stream_embeddings
-from camser.inference.timeline import Timeline, check_windows
-from camser.model import UtteranceEncoder
+from camser.inference.timeline import WINDOW_SECONDS, Timeline, check_windows
 
 
 class EmotionClassifier(EncoderClassifier):
@@ -44,16 +43,14 @@ class EmotionClassifier(EncoderClassifier):
         self, modules: dict[str, nn.Module], hparams: dict, batch_size: int = 16, **options: Any
     ) -> None:
         super().__init__(modules=modules, hparams=hparams, **options)
-        if batch_size < 1:
-            raise ValueError(f"batch_size is {batch_size}; allowed: 1 and more")
         model = modules["embedding_model"]
-        most = model.max_segments() if isinstance(model, UtteranceEncoder) else None
-        if most is not None and batch_size > most:
-            raise ValueError(f"batch_size is {batch_size}; this model takes at most {most}")
+        check_batch_size(model, batch_size)
         self.batch_size = batch_size
         self.labels: list[str] = list(self.hparams.labels)
         self.temperature = float(self.hparams.temperature)
-        self.segment_samples = round(self.hparams.segment_seconds * SAMPLE_RATE)
+        seconds = self.hparams.segment_seconds
+        self.segment_samples = round(seconds * SAMPLE_RATE)
+        self.window_seconds = WINDOW_SECONDS if model.trims_padding else seconds
 
     @classmethod
     def from_pretrained(
@@ -181,16 +178,12 @@ class EmotionClassifier(EncoderClassifier):
         """The attention weights of the frames by modality: [segments, frames].
 
         A segment has ``segment_samples`` samples, divided evenly into frames. The last segment is
-        padded with silence. Empty if the fusion has no attention. Needs ``engine="torch"``.
+        padded with silence; where padding is trimmed, a shorter recording is a segment as it is.
+        Empty if the fusion has no attention. Needs ``engine="torch"``.
         """
-        size, batches = self.segment_samples, defaultdict(list)
-        (stream,) = named_segments([recording], sample_rate, size)
-        for batch in batched(stream.segments, self.batch_size):
-            padded, num_samples = pad(batch, size, self.device)
-            intermediates = self.mods.embedding_model.intermediates(padded, None, num_samples)
-            for name, weights in intermediates.attention_weights.items():
-                batches[name].append(weights.float().cpu().numpy())
-        return {name: np.concatenate(weights) for name, weights in batches.items()}
+        (stream,) = named_segments([recording], sample_rate, self.segment_samples)
+        options = self.segment_samples, self.batch_size, self.device
+        return attention_weights(self.mods.embedding_model, stream.segments, *options)
 
     def timeline(
         self,
@@ -209,7 +202,7 @@ class EmotionClassifier(EncoderClassifier):
         recording, sample_rate, require_speech
             As for ``classify``; a file is read in chunks.
         window : float, optional
-            Length of each window, in seconds; by default a segment of the model.
+            Length of each window, in seconds; by default ``window_seconds``.
         hop : float
             Seconds between the starts of two windows, at most ``window``.
         smoothing : str, optional
@@ -222,7 +215,7 @@ class EmotionClassifier(EncoderClassifier):
         ValueError
             If window, hop or smoothing are not allowed.
         """
-        window = self.segment_samples / SAMPLE_RATE if window is None else window
+        window = self.window_seconds if window is None else window
         check_windows(window, hop, smoothing, smoothing_seconds)
         samples = round(window * SAMPLE_RATE), round(hop * SAMPLE_RATE), self.segment_samples
         check, batches = QualityCheck(everywhere=True, require_speech=require_speech), []
@@ -241,9 +234,8 @@ class EmotionClassifier(EncoderClassifier):
     @torch.inference_mode()
     def _encode(self, segments: Sequence[np.ndarray]) -> Tensor:
         """Segments of up to ``1 + segment_samples`` -> [segments, embedding_size]"""
-        # Not encode_batch: it takes recordings, and would cut them, which waits for a GPU.
-        padded, num_samples = pad(segments, self.segment_samples, self.device)
-        return self.mods.embedding_model(padded, num_samples=num_samples)
+        model = self.mods.embedding_model
+        return embed_segments(model, segments, self.segment_samples, self.device)
 
     @torch.inference_mode()
     def _scores(self, embeddings: Tensor) -> Tensor:

@@ -124,5 +124,7 @@ def _load_graph(
     for name, record in records.items():
         check_file(folder / name, record)
     head = load_head(folder / WEIGHTS, config)
-    encoder = OnnxEncoder(folder / graph, threads, head.linear.in_features)
+    built = config["architecture"]
+    is_trimmed = built["segment_seconds"] is None and built.get("mask_padding", False)
+    encoder = OnnxEncoder(folder / graph, threads, head.linear.in_features, is_trimmed)
     return {"embedding_model": encoder, "classifier": head}

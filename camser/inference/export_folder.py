@@ -18,7 +18,7 @@ from torch import nn
 
 from camser import registry
 from camser.audio import SAMPLE_RATE
-from camser.build import build_model
+from camser.build import MAX_SEGMENT_SECONDS, build_model
 from camser.inference.export_files import CONFIG, REEXPORT_HINT, WEIGHTS, ExportError
 from camser.inference.skip_init import ParameterLimit, SkipWeightInit
 from camser.inference.weights import load_weights, named_weights, weights_digest
@@ -43,11 +43,15 @@ class Origin(Struct):
     version: Annotated[str, Meta(pattern=NAME)]
 
 
+Seconds = Annotated[float, Meta(ge=1 / SAMPLE_RATE, le=600)]
+
+
 class Architecture(Struct):
     """The arguments of ``build_model`` that are checked before it is called."""
 
     encoders: dict[str, dict[str, Any]]
-    segment_seconds: Annotated[float, Meta(ge=1 / SAMPLE_RATE, le=600)]
+    segment_seconds: Seconds | None
+    max_segment_seconds: Seconds = MAX_SEGMENT_SECONDS
     mask_padding: bool = False
 
 

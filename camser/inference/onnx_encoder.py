@@ -46,6 +46,8 @@ class OnnxEncoder(nn.Module):
         Threads per operator; by default as many as PyTorch uses.
     embedding_size : int, optional
         Expected size of each embedding.
+    trims_padding : bool
+        As for ``MultimodalEncoder``.
 
     Raises
     ------
@@ -55,10 +57,15 @@ class OnnxEncoder(nn.Module):
     """
 
     def __init__(
-        self, path: Path, threads: int | None = None, embedding_size: int | None = None
+        self,
+        path: Path,
+        threads: int | None = None,
+        embedding_size: int | None = None,
+        trims_padding: bool = False,
     ) -> None:
         super().__init__()
         self.path, self.embedding_size = path, embedding_size
+        self.trims_padding = trims_padding
         self.session = _load_session(path, threads or torch.get_num_threads())
         outputs = {output.name for output in self.session.get_outputs()}
         if {value.name for value in self.session.get_inputs()} != TAKES or GIVES not in outputs:

@@ -14,6 +14,7 @@ from speechbrain.utils.fetching import fetch
 from torch import Tensor, nn
 
 from camser.audio import iter_array_chunks
+from camser.build import MAX_SEGMENT_SECONDS
 from camser.inference.export_files import CONFIG, WEIGHTS
 from camser.inference.export_folder import read_config
 from camser.inference.weights import load_weights
@@ -99,6 +100,19 @@ def label_encoder(labels: Sequence[str]) -> CategoricalEncoder:
     return encoder
 
 
+def longest_segment(architecture: Mapping[str, Any]) -> float:
+    """The seconds of the longest segment of a model.
+
+    Example
+    -------
+    >>> longest_segment({"segment_seconds": 3.0})
+    3.0
+    """
+    seconds = architecture["segment_seconds"]
+    longest = architecture.get("max_segment_seconds", MAX_SEGMENT_SECONDS)
+    return longest if seconds is None else seconds
+
+
 def pretrained_arguments(
     config: Mapping[str, Any], modules: Mapping[str, nn.Module]
 ) -> tuple[dict[str, nn.Module], dict[str, Any]]:
@@ -121,7 +135,7 @@ def pretrained_arguments(
         "mean_var_norm": LengthsCapableSequential(nn.Identity()),
     }
     hparams = {name: config[name] for name in ("labels", "temperature", "sample_rate")}
-    hparams["segment_seconds"] = config["architecture"]["segment_seconds"]
+    hparams["segment_seconds"] = longest_segment(config["architecture"])
     hparams["label_encoder"] = label_encoder(config["labels"])
     hparams["audio_normalizer"] = AudioNormalizer()
     return {**before, **modules}, hparams

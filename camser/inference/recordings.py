@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import itertools
 import os
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator
 from typing import NamedTuple
 
 import numpy as np
@@ -131,20 +131,3 @@ def batched(items: Iterable, size: int) -> Iterator[list]:
     items = iter(items)
     while batch := list(itertools.islice(items, size)):
         yield batch
-
-
-def pad(
-    segments: Sequence[np.ndarray], size: int, device: str | torch.device
-) -> tuple[torch.Tensor, torch.Tensor]:
-    """Pad segments, each with the sample before it, with silence.
-
-    Returns
-    -------
-    Tensor, Tensor
-        On the device: [segments, 1 + size], and [segments], how many of these are real.
-    """
-    padded = np.zeros((len(segments), 1 + size), np.float32)
-    for row, segment in zip(padded, segments, strict=True):
-        row[: len(segment)] = segment
-    num_samples = torch.tensor([len(segment) - 1 for segment in segments])
-    return torch.from_numpy(padded).to(device), num_samples.to(device)

@@ -10,6 +10,7 @@ import numpy as np
 from camser.audio import SAMPLE_RATE
 
 SMOOTHINGS = ("mean", "median")
+WINDOW_SECONDS = 3.0  # of a window by default, where the model's segments are whole utterances
 
 
 class Turn(NamedTuple):

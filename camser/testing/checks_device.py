@@ -23,7 +23,7 @@ from camser.testing.assertions import (
     first_few,
     first_line,
 )
-from camser.testing.plugin_under_test import PluginUnderTest, map_tensors
+from camser.testing.plugin_under_test import Inputs, PluginUnderTest, map_tensors
 from camser.training.compilation import compile_regions
 
 # A share of the output's norm. Layers with random weights may enlarge the rounding error of
@@ -123,18 +123,27 @@ def device(subject: PluginUnderTest) -> None:
     expect_same(subject.run(copied, inputs), wanted, "the output of its deepcopy differs")
     got = subject.run(copied.double(), map_tensors(inputs, Tensor.double))
     expect_same(got, wanted, "in float64 the output differs", FLOAT64_TOLERANCE)
-    _check_on_device(subject, "meta", wanted)
+    check_on_device(subject, "meta", wanted)
     if torch.cuda.is_available():
-        _check_on_device(subject, "cuda", wanted)
+        check_on_device(subject, "cuda", wanted)
 
 
-def _check_on_device(subject: PluginUnderTest, device_type: str, wanted: Tensor) -> None:
-    """Run on another device. The "meta" device of torch computes only shapes and always exists."""
+def check_on_device(
+    subject: PluginUnderTest, device_type: str, wanted: Tensor, more: Inputs | None = None
+) -> None:
+    """Run on another device. The "meta" device of torch computes only shapes and always exists.
+
+    ``more`` is a second argument: the numbers of real samples, or masks.
+    """
     module = subject.build().eval().to(device_type)
-    inputs = map_tensors(subject.inputs(), lambda tensor: tensor.to(device_type))
+
+    def move(inputs: Inputs) -> Inputs:
+        return map_tensors(inputs, lambda tensor: tensor.to(device_type))
+
+    real = () if more is None else (move(more),)
     try:
-        with _autocast_knows_meta():
-            got = subject.run(module, inputs)
+        with autocast_knows_meta():
+            got = subject.run(lambda inputs: module(inputs, *real), move(subject.inputs()))
     except (RuntimeError, NotImplementedError, TypeError) as error:
         raise ConformanceError(
             f"on the device {device_type!r}: {first_line(error)}. Either a tensor stays on its "
@@ -146,7 +155,7 @@ def _check_on_device(subject: PluginUnderTest, device_type: str, wanted: Tensor)
     expect(facts[0] == declared, f"the output's shape and device are {facts[0]}, not {declared}")
 
 
-def _autocast_knows_meta() -> Any:
+def autocast_knows_meta() -> Any:
     """Answer queries of the autocast state, as by fwd_default_precision, on the meta device too."""
     enabled, dtype = torch.is_autocast_enabled, torch.get_autocast_dtype
     return mock.patch.multiple(

@@ -7,8 +7,10 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from camser.encoders.base import Encoder
 from camser.encoders.masks import length_mask, zero_padding
 from camser.testing.assertions import expect, expect_same
+from camser.testing.checks_device import check_on_device
 from camser.testing.plugin_under_test import ROWS, PluginUnderTest, accepts
 
 SHARES = (1.0, 0.6, 0.35)  # of a segment that is real, one for each row
@@ -31,21 +33,38 @@ def _encoder(subject: PluginUnderTest) -> None:
     if accepts(encoder, length + length // 3):
         longer = nn.functional.pad(segments, (0, length // 3))
         outputs["more silence behind"] = subject.run(lambda x: encoder(x, lengths), longer)
+    check_on_device(subject, "meta", outputs["silence behind"], lengths)
     if encoder.is_cacheable:
         cached = subject.run(lambda x: encoder.cacheable_output(x, lengths), segments)
         frames = subject.run(lambda x: encoder.from_cache(x, lengths), cached)
         outputs["a cache, and silence behind"] = frames
     for row, num_samples in enumerate(lengths.tolist()):
         count, own = encoder.num_frames(num_samples), lengths[row : row + 1]
-        alone = subject.run(lambda x, n=own: encoder(x, n), segments[row : row + 1, :num_samples])
+        segment = segments[row : row + 1, :num_samples]
+        alone = subject.run(lambda x, n=own: encoder(x, n), segment)
+        _check_steps(encoder, segment, own)
         for name, frames in outputs.items():
             what = f"with {name} {num_samples} samples, frames differ from those of these alone:"
             expect_same(frames[row : row + 1, :count], alone, f"{what} they differ")
 
 
+def _check_steps(encoder: Encoder, segment: Tensor, num_samples: Tensor) -> None:
+    """Check that a segment's cacheable output has the declared steps: only these are stored."""
+    if not encoder.is_cacheable:
+        return
+    shape = encoder.cacheable_output(segment, num_samples).shape
+    got, declared = shape[encoder.cached_steps_dim], encoder.num_cached_steps(segment.shape[1])
+    expect(
+        got == declared,
+        f"the cacheable output of {segment.shape[1]} samples has {got} steps; num_cached_steps "
+        f"gives {declared}",
+    )
+
+
 def _fusion(subject: PluginUnderTest) -> None:
     specs = {name: spec._replace(pooling="mean") for name, spec in subject.specs.items()}
-    fusion = PluginUnderTest(subject.cls, specs, **subject.params).build().eval()
+    subject = PluginUnderTest(subject.cls, specs, **subject.params)
+    fusion = subject.build().eval()
     try:
         fusion.check_masks_padding()
     except ValueError:
@@ -57,6 +76,7 @@ def _fusion(subject: PluginUnderTest) -> None:
     masks = {name: length_mask(counts[name], spec.num_frames) for name, spec in specs.items()}
     frames = subject.inputs()
     wanted = _outputs(subject, fusion, frames, masks)
+    check_on_device(subject, "meta", wanted["the fused vectors"], masks)
     other = {n: torch.where(masks[n].unsqueeze(2), f, -9 * f) for n, f in frames.items()}
     for name, value in _outputs(subject, fusion, other, masks).items():
         expect_same(value, wanted[name], f"with other frames as padding, {name} differ")

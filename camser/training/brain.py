@@ -162,8 +162,11 @@ class EmotionBrain(ResumableBrain):
 
     def _compile(self) -> None:
         super()._compile()
-        if self.hparams.compiled:
-            compile_regions(self._unwrapped("embedding_model"))
+        model = self._unwrapped("embedding_model")
+        if self.hparams.compiled and model.trims_padding:
+            logger.info("nothing is compiled: each batch has the length of its longest segment")
+        elif self.hparams.compiled:
+            compile_regions(model)
 
     # The stages ------------------------------------------------------------------------------
 

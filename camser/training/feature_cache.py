@@ -21,16 +21,16 @@ from pathlib import Path
 import numpy as np
 import torch
 from packaging.requirements import Requirement
-from torch import Tensor
 from tqdm import tqdm
 
 from camser.data.array_cache import MappedArray, open_cached, write_array
 from camser.data.dataset import SegmentDataset, SegmentIndex
 from camser.data.manifest import fingerprint
 from camser.data.packed_audio import PackedAudio
+from camser.data.ragged_array import RaggedArray
 from camser.encoders.base import Encoder
-from camser.encoders.masks import zero_padding
-from camser.segments import preemphasize
+from camser.encoders.masks import given
+from camser.encoders.multimodal import MultimodalEncoder
 from camser.training.determinism import full_precision
 
 logger = logging.getLogger(__name__)
@@ -40,16 +40,14 @@ MAX_ROW_BYTES = 1 << 20  # of a segment; on a GPU, computing more is faster than
 
 
 def cache_features(
-    encoders: Mapping[str, Encoder],
+    model: MultimodalEncoder,
     index: SegmentIndex,
     packed: PackedAudio,
     folder: str | Path,
     device: str = "cpu",
     progress: bool = False,
     plugins: Mapping[str, Mapping[str, str]] | None = None,
-    preemphasis_over: str = "utterance",
-    mask_padding: bool = False,
-) -> dict[str, MappedArray]:
+) -> dict[str, MappedArray | RaggedArray]:
     """The cached features of a model's encoders, computed where they are missing.
 
     The main process computes them, but all processes must call this. On a GPU, rows larger than
@@ -57,10 +55,11 @@ def cache_features(
 
     Arguments
     ---------
-    encoders : mapping of str to Encoder
-        The encoders of a model; those that are not cacheable are skipped.
+    model : MultimodalEncoder
+        The model; its encoders that are not cacheable are skipped.
     index : SegmentIndex
-        The segments of the complete manifest.
+        The segments of the complete manifest. If padding is trimmed, each is computed at its own
+        length, and only its real steps are stored.
     packed : PackedAudio
         The samples of the manifest.
     folder : str or Path
@@ -71,39 +70,64 @@ def cache_features(
         Whether to show a progress bar.
     plugins : mapping of str to mapping, optional
         The ``plugins`` of the model.
-    preemphasis_over, mask_padding : str, bool
-        As for ``UtteranceEncoder``.
 
     Returns
     -------
-    dict of str to MappedArray
-        [segments of the manifest, …] by modality.
+    dict of str to MappedArray or RaggedArray
+        A row for each segment of the manifest, by modality.
 
     Raises
     ------
     ValueError
         If the disk has too little space.
     """
-    arrays: dict[str, MappedArray] = {}
-    for name, encoder in encoders.items():
+    arrays: dict[str, MappedArray | RaggedArray] = {}
+    labels = [u.emotion for u in index.utterances]
+    dataset = SegmentDataset(index.utterances, index, labels, packed)
+    for name, encoder in model.encoders.items():
         if not encoder.is_cacheable:
             continue
-        shape = (index.total, *_row_shape(encoder, index.segment_samples))
-        row_size = 4 * math.prod(shape[1:])
+        shape, counts = _layout(encoder, model, dataset)
+        row_size = 4 * math.prod(shape[1:]) * max(counts or [1])
         if torch.device(device).type == "cuda" and row_size > MAX_ROW_BYTES:
             logger.info("%s is not cached: %.1f MB a segment", name, row_size / 1e6)
             continue
-        origin = (plugins or {}).get(name, {})
-        key = _cache_key(encoder, origin, index, preemphasis_over, mask_padding)
-        path = Path(folder) / f"{key}.npy"
+        key = _cache_key(encoder, (plugins or {}).get(name, {}), index, model)
         about = {"format": FORMAT, "shape": list(shape)}
-        segments = _segments(index, packed, progress)
-        filtered = (
-            (preemphasize(s, encoder.preemphasis, preemphasis_over), n) for s, n in segments
-        )
-        features = _compute(encoder, filtered, mask_padding, device)
-        arrays[name] = open_cached(path, about, partial(_write, name, shape, features))
+        features = _compute(encoder, model, dataset, device, progress)
+        if counts:
+            features = _real_steps(encoder, features, counts)
+        path, write = Path(folder) / f"{key}.npy", partial(_write, name, shape, features)
+        array = open_cached(path, about, write)
+        arrays[name] = RaggedArray(array, counts, encoder.cached_steps_dim) if counts else array
     return arrays
+
+
+def _layout(
+    encoder: Encoder, model: MultimodalEncoder, dataset: SegmentDataset
+) -> tuple[tuple[int, ...], list[int] | None]:
+    """The array's shape, and the number of steps of each segment where these are its rows."""
+    if not model.trims_padding:
+        return (len(dataset), *_row_shape(encoder, model.segment_samples)), None
+    lengths = dataset.lengths.clip(min=model.min_samples).tolist()
+    counts = [encoder.num_cached_steps(length) for length in lengths]
+    step = [*_row_shape(encoder, model.min_samples)]
+    del step[encoder.cached_steps_dim - 1]
+    return (sum(counts), *step), counts
+
+
+def _real_steps(
+    encoder: Encoder, features: Iterable[np.ndarray], counts: Sequence[int]
+) -> Iterator[np.ndarray]:
+    """From the features of one segment each to [steps, …]"""
+    for values, count in zip(features, counts, strict=True):
+        (steps,) = np.moveaxis(values, encoder.cached_steps_dim, 1)
+        if len(steps) != count:
+            raise ValueError(
+                f"{type(encoder).__name__}: the cacheable output of a segment has {len(steps)} "
+                f"steps, but num_cached_steps gives {count}; correct it"
+            )
+        yield steps
 
 
 def _write(name: str, shape: Sequence[int], features: Iterable[np.ndarray], path: Path) -> None:
@@ -125,11 +149,7 @@ def _row_shape(encoder: Encoder, segment_samples: int) -> tuple[int, ...]:
 
 
 def _cache_key(
-    encoder: Encoder,
-    origin: Mapping[str, str],
-    index: SegmentIndex,
-    preemphasis_over: str,
-    mask_padding: bool,
+    encoder: Encoder, origin: Mapping[str, str], index: SegmentIndex, model: MultimodalEncoder
 ) -> str:
     sha = hashlib.sha256()
     kind = type(encoder)
@@ -139,13 +159,13 @@ def _cache_key(
         "class": f"{kind.__module__}.{kind.__qualname__}",
         "plugin": [origin.get("distribution"), origin.get("version")],
         "parameters": encoder.init_config(),
-        "preemphasis": [encoder.preemphasis, preemphasis_over],
+        "preemphasis": [encoder.preemphasis, model.preemphasis_over],
         "segment_samples": index.segment_samples,
         "manifest": fingerprint(index.utterances),
         "versions": {name: _version(name) for name in packages},
     }
-    if mask_padding:
-        settings["mask_padding"] = True
+    if model.mask_padding:
+        settings["mask_padding"] = "trimmed" if model.trims_padding else "masked"
     sha.update(json.dumps(settings, sort_keys=True).encode())
     trainable = {name for name, p in encoder.named_parameters() if p.requires_grad}
     for name, value in sorted(encoder.state_dict().items()):
@@ -173,30 +193,20 @@ def _version(package: str) -> str | None:
         return None
 
 
-def _segments(
-    index: SegmentIndex, packed: PackedAudio, progress: bool
-) -> Iterator[tuple[Tensor, Tensor]]:
-    """The segments of all utterances, [segments, 1 + samples] at a time, and their real samples."""
-    labels = [u.emotion for u in index.utterances]
-    dataset = SegmentDataset(index.utterances, index, labels, packed)
-    starts = range(0, index.total, CACHE_BATCH)
-    for start in tqdm(starts, desc="cached features", disable=not progress):
-        batch = dataset.__getitems__(range(start, min(start + CACHE_BATCH, index.total)))
-        assert batch.segments is not None, "its dataset has the packed audio"
-        yield batch.segments, batch.num_samples
-
-
 @torch.no_grad()
 def _compute(
-    encoder: Encoder, segments: Iterable[tuple[Tensor, Tensor]], mask_padding: bool, device: str
+    encoder: Encoder, model: MultimodalEncoder, dataset: SegmentDataset, device: str, progress: bool
 ) -> Iterator[np.ndarray]:
-    was_training = encoder.training
+    """The features of all segments, some at a time, or one by one where padding is trimmed."""
+    was_training, size = encoder.training, 1 if model.trims_padding else CACHE_BATCH
     encoder.to(device).eval()
     try:
-        for batch, num_samples in segments:
-            inputs = [batch.to(device)]
-            if mask_padding:
-                inputs = [zero_padding(batch, num_samples).to(device), num_samples.to(device)]
+        starts = range(0, len(dataset), size)
+        for start in tqdm(starts, desc="cached features", disable=not progress):
+            batch = dataset.__getitems__(range(start, min(start + size, len(dataset))))
+            real = given(batch.num_samples if model.mask_padding else None)
+            filtered = model.preemphasized(batch.segments, encoder.preemphasis, *real)
+            inputs = (tensor.to(device) for tensor in (filtered, *real))
             with full_precision():
                 features = encoder.cacheable_output(*inputs)
             yield features.float().cpu().numpy()

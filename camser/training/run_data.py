@@ -13,7 +13,9 @@ from speechbrain.augment.augmenter import Augmenter
 from camser.data.array_cache import MappedArray, copy_to_device_if_fits
 from camser.data.dataset import SegmentDataset, SegmentIndex, identity_collate
 from camser.data.manifest import DataFolder, Utterance
+from camser.data.pack import num_samples
 from camser.data.packed_audio import PackedAudio
+from camser.data.ragged_array import RaggedArray
 from camser.model import UtteranceEncoder
 from camser.training.augmentation import Augmentation
 from camser.training.feature_cache import cache_features
@@ -53,7 +55,7 @@ class RunData:
     ----------
     audio : PackedAudio
         The samples of the manifest.
-    cached : dict of str to MappedArray
+    cached : dict of str to MappedArray or RaggedArray
         The cached features, by modality.
     batch_device : torch.device
         The device on which batches are made.
@@ -74,15 +76,14 @@ class RunData:
         self.augmentation = None
         if augmenter is not None:
             self.augmentation = Augmentation(augmenter, seed, model.segment_samples)
-        self.index = SegmentIndex(utterances, model.segment_samples)
+        self.index = SegmentIndex(utterances, model.segment_samples, model.trims_padding)
         self.audio = PackedAudio(utterances, data_folder, folder, progress)
-        self.cached: dict[str, MappedArray] = {}
+        self.cached: dict[str, MappedArray | RaggedArray] = {}
         if use_cache and self.augmentation:
             logger.info("augment is set, so no features are cached: every epoch has other audio")
         elif use_cache:
             arguments = self.index, self.audio, Path(folder) / "frames", device, progress
-            options = model.plugins, model.preemphasis_over, model.mask_padding
-            self.cached = cache_features(model.encoders, *arguments, *options)
+            self.cached = cache_features(model, *arguments, model.plugins)
         self.needs_audio = self.cached.keys() != set(model.encoders)
         needed = [*self.cached.values(), *([self.audio] if self.needs_audio else [])]
         self.device = torch.device(device)
@@ -99,7 +100,8 @@ class RunData:
         sizes : mapping of str to int
             The number of segments, by the name of the setting.
         """
-        most = model.max_segments(self.cached)
+        longest = min(max(map(num_samples, self.index.utterances)), self.index.segment_samples)
+        most = model.max_segments(self.cached, longest)
         for name, size in sizes.items():
             if most is not None and size > most:
                 raise ValueError(

@@ -18,7 +18,6 @@ import speechbrain as sb
 import torch
 from speechbrain import Stage
 from speechbrain.core import INTRA_EPOCH_CKPT_FLAG
-from speechbrain.dataio.sampler import ReproducibleRandomSampler
 from speechbrain.utils.checkpoints import mark_as_loader, mark_as_saver, register_checkpoint_hooks
 from speechbrain.utils.distributed import get_rank, if_main_process, is_distributed_initialized
 from torch import Tensor
@@ -30,6 +29,7 @@ from camser.runtime.signals import SIGNALS, exit_status
 from camser.training import nonfinite
 from camser.training.checkpoints import CheckpointError, remove_unfinished
 from camser.training.compilation import eager_unless_full_batch
+from camser.training.length_sampler import make_sampler
 from camser.training.running_statistics import RunningStatistics
 
 logger = logging.getLogger(__name__)
@@ -65,12 +65,13 @@ class ResumableBrain(sb.Brain):
         if kwargs.get("num_workers"):
             kwargs["worker_init_fn"] = signals.leave_messages_to_main_process
             signals.remove_worker_watch()
-        if stage == Stage.TRAIN:
-            self.train_sampler = ReproducibleRandomSampler(dataset, seed=self.hparams.seed)
-            kwargs["sampler"] = self.train_sampler
+        size, is_training = kwargs.get("batch_size", 1), stage == Stage.TRAIN
+        kwargs["sampler"] = make_sampler(dataset, is_training, size, self.hparams.seed)
+        if is_training:
+            self.train_sampler = kwargs["sampler"]
         loader = super().make_dataloader(dataset, stage, *args, **kwargs)
         self._loaders.add(loader)
-        if stage == Stage.TRAIN:
+        if is_training:
             self.num_train_batches = len(loader)
         return loader
 

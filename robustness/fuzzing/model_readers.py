@@ -13,6 +13,7 @@ from safetensors.torch import load_file
 
 from camser.config import settings
 from camser.inference import engines, export_files
+from camser.inference.pretrained import longest_segment
 from camser.runtime.digests import file_record
 from robustness.fuzzing import mutations
 from robustness.fuzzing.readers import Target
@@ -51,7 +52,7 @@ def load(place: Path) -> None:
     state = load_file(place / export_files.WEIGHTS)
     assert all(torch.isfinite(value).all() for value in state.values() if value.is_floating_point())
     with torch.inference_mode():
-        size = round(config["architecture"]["segment_seconds"] * 16000)
+        size = round(longest_segment(config["architecture"]) * 16000)
         waves = torch.randn(1, size) * 0.1
         embedding = modules["embedding_model"](waves, torch.ones(1))
         assert len(modules["classifier"](embedding)[0]) == len(config["labels"])

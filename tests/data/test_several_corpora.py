@@ -15,6 +15,7 @@ from camser.data.manifest import ManifestError, Utterance, audio_path, read_mani
 from camser.data.packed_audio import PackedAudio
 from camser.data.prepare import CorpusError, CorpusScan, prepare
 from camser.encoders.mfcc import MFCCBiLSTM
+from camser.encoders.multimodal import MultimodalEncoder
 from camser.runtime.digests import digest
 from camser.segments import preemphasize
 from camser.training.feature_cache import cache_features
@@ -135,7 +136,8 @@ def test_recordings_of_one_name_in_two_corpora_are_two(tmp_path):
         own = torch.from_numpy(audio.load(folders[u.corpus] / "wav/01.wav"))
         assert torch.equal(wave[: len(own)], own) and not wave[len(own) :].any()
     encoder = MFCCBiLSTM(4)
-    kept = cache_features({"mfcc": encoder}, index, packed, tmp_path)["mfcc"].host
+    model = MultimodalEncoder({"mfcc": encoder}, 8000)
+    kept = cache_features(model, index, packed, tmp_path)["mfcc"].host
     assert np.allclose(kept, encoder.cacheable_output(filtered).numpy(), atol=1e-5)
     assert not np.allclose(kept[0], kept[1], atol=1e-2)
 

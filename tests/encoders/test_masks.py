@@ -1,5 +1,7 @@
 """Masks: which frames are real, and frames that are those of the real samples alone."""
 
+import math
+
 import pytest
 import torch
 import transformers
@@ -83,6 +85,19 @@ def test_a_frame_is_real_if_the_real_samples_have_it(make):
         found = mask(torch.tensor([n, 16000]), total).int()
         assert found.tolist() == [[1] * expected + [0] * (total - expected), [1] * total]
     assert mask.state_dict() == {}
+
+
+def test_a_mask_of_very_many_frames_is_refused_at_once():
+    with pytest.raises(ValueError, match=r"has 96000 frames; .*, allowed: 65536"):
+        FrameMask(lambda num_samples: 2 * num_samples, 48000)
+
+
+def test_frames_at_odd_places_are_found_too():
+    def squares(num_samples):
+        return math.isqrt(num_samples)
+
+    mask = FrameMask(squares, 1000)
+    assert mask.needed.tolist() == [0, *(n * n for n in range(2, 32))]
 
 
 @pytest.mark.parametrize("layers", [1, 3])

@@ -48,10 +48,11 @@ def brain_scores(trained, recordings):
         Utterance(f"x/{s}", "x", path.name, s, "x/1", "male", emotion="sad")
         for s, path in zip(SECONDS, recordings, strict=True)
     ]
-    samples, labels = trained.hparams["embedding_model"].segment_samples, trained.hparams["labels"]
+    model, labels = trained.hparams["embedding_model"], trained.hparams["labels"]
     folder = recordings[0].parent
     packed = PackedAudio(utterances, folder, folder)
-    dataset = SegmentDataset(utterances, SegmentIndex(utterances, samples), labels, packed)
+    index = SegmentIndex(utterances, model.segment_samples, model.trims_padding)
+    dataset = SegmentDataset(utterances, index, labels, packed)
     loader = {"batch_size": 64, "collate_fn": identity_collate}
     best = AtomicCheckpointer.best_key
     trained.brain.evaluate(dataset, max_key=best, progressbar=False, test_loader_kwargs=loader)
@@ -221,6 +222,14 @@ COMPOSITIONS = {
         "--modalities=[whisper, mfcc]",
         "--fusion=attentive",
         "--fusions={attentive: {statistics: true, pooling: {mfcc: last}}}",
+    ],
+    "whole": [
+        "--mask_padding=true",
+        "--segment_seconds=null",
+        "--max_segment_seconds=8.0",
+        "--modalities=[mfcc, spectrogram, whisper]",
+        "--fusions={co_attention: {target: whisper, activation: softmax, "
+        "pooling: {mfcc: mean, spectrogram: mean}}}",
     ],
     "whisper_attended": [
         "--modalities=[mfcc, spectrogram, whisper]",

@@ -14,6 +14,7 @@ from camser.data.dataset import SegmentDataset, SegmentIndex
 from camser.data.manifest import Utterance
 from camser.data.packed_audio import PackedAudio
 from camser.encoders.mfcc import MFCCBiLSTM
+from camser.encoders.multimodal import MultimodalEncoder
 from camser.encoders.wav2vec2 import Wav2Vec2
 from camser.encoders.whisper import Whisper
 from camser.evaluation import results
@@ -41,10 +42,11 @@ def encoder():
     return Whisper(config=TINY_WHISPER, freeze="all")
 
 
-def keep(encoders, utterances, folder, segment_samples=16000, **more):
-    index = SegmentIndex(utterances, segment_samples)
+def keep(encoders, utterances, folder, segment_samples=16000, model=None, **more):
+    model = MultimodalEncoder(encoders, segment_samples, **(model or {}))
+    index = SegmentIndex(utterances, segment_samples, model.trims_padding)
     packed = PackedAudio(utterances, folder, folder)
-    kept = cache_features(encoders, index, packed, folder / "frames", **more)
+    kept = cache_features(model, index, packed, folder / "frames", **more)
     return kept, index, packed
 
 
@@ -101,7 +103,7 @@ def test_a_change_of_what_frames_depend_on_is_another_file(utterances, encoder, 
     elif change == "audio":
         utterances[0] = replace(utterances[0], digest="other")
     elif change == "filter":
-        keep({"whisper": encoder}, utterances, tmp_path, preemphasis_over="segment")
+        keep({"whisper": encoder}, utterances, tmp_path, model={"preemphasis_over": "segment"})
     else:
         keep({"whisper": encoder}, utterances, tmp_path, segment_samples=8000)
     keep({"whisper": encoder}, utterances, tmp_path)

@@ -53,7 +53,7 @@ class Analysis:
     shown_seconds : float
         Length of that beginning.
     segment_seconds : float
-        Of the model.
+        Length of a segment, which its frames divide.
     """
 
     prediction: Prediction
@@ -79,7 +79,7 @@ class DemoModel:
 
     def __init__(self, classifier: EmotionClassifier, limits: Limits) -> None:
         self.classifier, self.limits = classifier, limits
-        self.segment_seconds = classifier.segment_samples / SAMPLE_RATE
+        self.window_seconds = classifier.window_seconds
 
     def classify(self, path: str | None, threshold: float = 0.0) -> Prediction:
         """The emotion of an uploaded recording.
@@ -109,7 +109,7 @@ class DemoModel:
         path : str
             The upload.
         window, hop : float, optional
-            Seconds; a segment of the model, and 1, by default.
+            Seconds; by default ``EmotionClassifier.window_seconds``, and 1.
         smoothing : str, optional
             "mean" or "median", over five seconds; "none" or nothing for none.
 
@@ -119,7 +119,7 @@ class DemoModel:
             If it is no recording, or too long, or the settings are not allowed.
         """
         with _naming_uploads(path) as path:
-            window = self.segment_seconds if window is None else float(window)
+            window = self.window_seconds if window is None else float(window)
             hop = min(1.0, window) if hop is None else float(hop)
             smoothing = None if smoothing in ("", "none") else smoothing
             check_windows(window, hop, smoothing, 1.0)
@@ -141,8 +141,14 @@ class DemoModel:
             _spectrogram(start),
             self.classifier.attention(start),
             len(start) / SAMPLE_RATE,
-            self.segment_seconds,
+            self._segment_samples(len(start)) / SAMPLE_RATE,
         )
+
+    def _segment_samples(self, shown: int) -> int:
+        """The samples that the frames of a segment cover."""
+        longest = self.classifier.segment_samples
+        is_trimmed = self.classifier.mods["embedding_model"].trims_padding
+        return min(shown, longest) if is_trimmed else longest
 
     def _check_seconds(self, path: str) -> float:
         """The duration, by decoding: what a file says of its own length is not trusted."""
@@ -168,7 +174,8 @@ class DemoModel:
                 f"window is {window:g} s and hop {hop:g} s; allowed: a hop of {MIN_HOP} s and "
                 f"more, a window of {MAX_WINDOW:g} s and less"
             )
-        per_window = num_segments(round(window * SAMPLE_RATE), self.classifier.segment_samples)
+        unit = round(self.window_seconds * SAMPLE_RATE)
+        per_window = num_segments(round(window * SAMPLE_RATE), unit)
         total = math.ceil(seconds / hop) * per_window
         if total > MAX_SEGMENTS:
             raise RequestRefused(

@@ -54,7 +54,7 @@ def build_page(
             with gr.Column(scale=6, min_width=300):
                 answer = gr.HTML(markup.waiting(config["labels"]))
                 with gr.Accordion("Settings", open=False):
-                    settings = _settings(service.segment_seconds)
+                    settings = _settings(service.window_seconds)
         shown = [answer, gr.HTML(visible=False), gr.HTML(visible=False)]
         gr.HTML(markup.about(config, limits))
         _connect(service, recording, settings, shown)
@@ -79,7 +79,7 @@ def _recording(examples: Mapping[str, Path]) -> gr.Audio:
     return recording
 
 
-def _settings(segment_seconds: float) -> list[Any]:
+def _settings(window_seconds: float) -> list[Any]:
     """The inputs for least confidence, smoothing, window and hop."""
     return [
         gr.Slider(
@@ -94,7 +94,7 @@ def _settings(segment_seconds: float) -> list[Any]:
         gr.Slider(
             0.5,
             10,
-            segment_seconds,
+            window_seconds,
             step=0.5,
             label="Window (s)",
             info="Length of audio per decision.",
@@ -102,7 +102,7 @@ def _settings(segment_seconds: float) -> list[Any]:
         gr.Slider(
             0.25,
             5,
-            min(1, segment_seconds),
+            min(1, window_seconds),
             step=0.25,
             label="Hop (s)",
             info="Time between two decisions.",

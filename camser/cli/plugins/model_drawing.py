@@ -32,7 +32,9 @@ def draw(found: Mapping[str, Any]) -> str:
     found : mapping
         As ``model_summary.summarize_model`` returns it.
     """
-    segments, samples = f"segments of {found['segment_seconds']:g} s", found["segment_samples"]
+    seconds, samples = f"{found['segment_seconds']:g} s", found["segment_samples"]
+    is_whole = found["whole_utterances"]
+    segments = f"utterances of up to {seconds}" if is_whole else f"segments of {seconds}"
     rows = [
         Row(parameters="parameters", trained="trained"),
         Row("waveform", segments, size=_size(samples)),

@@ -35,7 +35,8 @@ def summarize_model(
     Returns
     -------
     dict
-        ``segment_seconds``, ``segment_samples``; ``encoders``, by modality; ``fusion``, with
+        ``segment_seconds``, ``segment_samples`` and ``whole_utterances``, whether these are the
+        longest segment's; ``encoders``, by modality; ``fusion``, with
         its ``parts`` by modality; ``hidden``; ``head``; ``total``. Each has ``parameters`` and how
         many of them are ``trained``.
 
@@ -61,6 +62,7 @@ def summarize_model(
     return {
         "segment_seconds": model.segment_samples / SAMPLE_RATE,
         "segment_samples": model.segment_samples,
+        "whole_utterances": model.architecture["segment_seconds"] is None,
         "encoders": {
             modality: {
                 **origins[modality],

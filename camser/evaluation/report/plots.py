@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 from matplotlib.figure import Figure
 
+from camser.audio import SAMPLE_RATE
 from camser.evaluation import statistics
 from camser.evaluation.report import figures, published, tables
 from camser.evaluation.report.figures.tsne import MIN_POINTS
@@ -146,13 +147,13 @@ def _attention(section: ProtocolResults) -> Drawn:
 def _item(
     arrays: Mapping[str, np.ndarray], number: int, row: Mapping[str, str], seconds: float
 ) -> dict[str, Any]:
-    prefix = f"{number}.weights."
+    prefix, samples = f"{number}.weights.", f"{number}.segment_samples"
     return {
         "title": f"{row['id']}: {row['label']}, taken for {row['prediction']}",
         "spectrogram": arrays[f"{number}.spectrogram"].astype(np.float32),
         "samples": int(arrays[f"{number}.samples"]),
         "weights": {n.removeprefix(prefix): v for n, v in arrays.items() if n.startswith(prefix)},
-        "segment_seconds": seconds,
+        "segment_seconds": arrays[samples] / SAMPLE_RATE if samples in arrays else seconds,
     }
 
 

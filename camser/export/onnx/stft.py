@@ -71,11 +71,19 @@ def _factors(n_fft: int, hop: int) -> tuple[int, int]:
 
 def _frames(waveforms: Any, size: int, hop: int, columns: int) -> Any:
     """[items, samples] -> [items, frames, rows, columns]"""
-    count = (int(waveforms.shape[1]) - size) // hop + 1
-    used = op.Slice(waveforms, [0], [(count - 1) * hop + size], [1])
-    starts = np.arange(count)[:, None] * (hop // columns)
-    indices = starts + np.arange(size // columns)
-    return op.Gather(op.Reshape(used, [0, -1, columns]), _constant(indices), axis=1)
+    rows = np.arange(size // columns)
+    if isinstance(waveforms.shape[1], int):
+        count = (waveforms.shape[1] - size) // hop + 1
+        end = [(count - 1) * hop + size]
+        indices = _constant(np.arange(count)[:, None] * (hop // columns) + rows)
+    else:
+        samples = op.Shape(waveforms, start=1, end=2)
+        last = op.Div(op.Sub(samples, size), [hop])
+        end = op.Add(op.Mul(last, [hop]), [size])
+        starts = op.Range(0, op.Squeeze(op.Add(last, [1])), 1)
+        indices = op.Add(op.Mul(op.Unsqueeze(starts, [1]), [hop // columns]), _constant(rows))
+    used = op.Slice(waveforms, [0], end, [1])
+    return op.Gather(op.Reshape(used, [0, -1, columns]), indices, axis=1)
 
 
 def _phases(numerators: np.ndarray, period: int) -> np.ndarray:

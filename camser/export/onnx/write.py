@@ -102,6 +102,9 @@ class ModelWithHead(nn.Module):
 
     def forward(self, wavs: Tensor, lens: Tensor, before: Tensor) -> tuple[Tensor, Tensor]:
         before = before + 0 * wavs[:, 0]  # in ONNX, a single value then serves all utterances
+        if missing := self.embedding_model.min_samples:  # a graph cannot ask how long it is
+            padded = nn.functional.pad(wavs, (0, missing))
+            wavs, lens = padded, lens * wavs.shape[1] / padded.shape[1]
         embeddings = self.embedding_model(wavs, lens, before=before)
         return self.classifier(embeddings), embeddings
 

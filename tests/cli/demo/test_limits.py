@@ -62,7 +62,7 @@ def test_more_samples_than_can_be_decoded_are_refused(tmp_path, monkeypatch):
     path = tmp_path / "many.flac"
     soundfile.write(path, np.zeros((9000, 8), np.int16), 8000)
     monkeypatch.setattr(analysis, "MAX_VALUES", 70_000)
-    model = types.SimpleNamespace(segment_samples=16000)
+    model = types.SimpleNamespace(window_seconds=1.0)
     message = r"^many.flac has more than 70000 samples in all channels"
     with pytest.raises(RequestRefused, match=message):
         analysis.DemoModel(model, Limits(megabytes=1)).classify(str(path))

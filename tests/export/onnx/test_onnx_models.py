@@ -9,7 +9,7 @@ from camser.encoders.base import Encoder
 from camser.export.onnx import write as exporting
 from camser.fusion.concat import Concat
 from camser.model import EmotionHead, UtteranceEncoder
-from tests.helpers.onnx_models import CO_ATTENTION, ENCODERS, PAPER, Exported, build
+from tests.helpers.onnx_models import CO_ATTENTION, ENCODERS, PAPER, Exported, build, cut
 
 pytestmark = pytest.mark.slow
 
@@ -44,11 +44,35 @@ def test_every_fusion(tmp_path, speech, fusion):
     Exported.write(tmp_path / "a.onnx", model, head).check_all(speech)
 
 
+WHOLE = {"seconds": None, "max_segment_seconds": 8.0, "mask_padding": True}
+
+
 @pytest.mark.parametrize("name", ENCODERS)
-def test_every_encoder_with_masked_padding(tmp_path, speech, name):
+def test_every_encoder_on_whole_utterances(tmp_path, speech, name):
     fusion = {"plugin": "concat", "pooling": {name: "statistics"}}
-    model, head = build([name], fusion, mask_padding=True)
-    Exported.write(tmp_path / "a.onnx", model, head).check_all(speech)
+    exported = Exported.write(tmp_path / "a.onnx", *build([name], fusion, **WHOLE))
+    exported.check_all(speech)
+    for samples in (4000, 127999, 128000, 128001):
+        exported.check(cut(speech, samples / 16000).unsqueeze(0), torch.ones(1))
+    for samples in (1, 300):  # less than a frame
+        wavs, lens = cut(speech, samples / 16000).unsqueeze(0), torch.ones(1)
+        feeds = {"wavs": wavs.numpy(), "lens": lens.numpy()}
+        (found,) = exported.session.run(["embeddings"], feeds)
+        assert torch.allclose(torch.from_numpy(found), exported.model(wavs, lens), atol=1e-5)
+
+
+@pytest.mark.parametrize(
+    "fusion",
+    [
+        {**CO_ATTENTION, "activation": "softmax"},
+        {"plugin": "low_rank"},
+        {"plugin": "attentive", "statistics": True},
+    ],
+)
+def test_fusions_on_whole_utterances(tmp_path, speech, fusion):
+    pooled = {**fusion, "pooling": {"mfcc": "last", "spectrogram": "mean"}}
+    exported = Exported.write(tmp_path / "a.onnx", *build(PAPER, pooled, **WHOLE))
+    exported.check_all(speech)
 
 
 @pytest.mark.parametrize("fusion", [CO_ATTENTION, {**CO_ATTENTION, "activation": "softmax"}])
