@@ -1,5 +1,7 @@
 """What a file says of its own length is not trusted: all samples that were encoded are read."""
 
+from itertools import count
+
 import numpy as np
 import pytest
 
@@ -39,6 +41,7 @@ def read(path, content):
         encode(SAMPLES, "pcm_s16be", "caf"),
         encode(SAMPLES, "pcm_s16le", "avi"),
     ],
+    ids=count(),  # of bytes, some are random
 )
 def test_all_samples_are_read_and_nothing_else(tmp_path, content):
     samples, warnings = read(tmp_path / "a", content)
@@ -61,6 +64,7 @@ def test_all_samples_are_read_and_nothing_else(tmp_path, content):
             "another WAV follows in it; only the first was read",
         ),
     ],
+    ids=count(),
 )
 def test_what_differs_from_the_declared_length_is_told(tmp_path, content, warning):
     samples, warnings = read(tmp_path / "a", content)
