@@ -112,8 +112,9 @@ def test_they_are_listed_with_what_they_say_of_themselves(capsys):
 def test_a_copy_holds_scripts_and_settings_and_replaces_nothing(tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)
     main(["recipes", "copy", "EmoDB"])
-    files = ["crossval.py", "emodb_prepare.py", "hparams/camser.yaml", "hparams/frozen.yaml"]
-    written = [f"EmoDB/{file}" for file in [*files, "train.py"]]
+    recipes = [f"hparams/{name}.yaml" for name in ("camser", "frozen", "whole_utterances")]
+    files = ["crossval.py", "emodb_prepare.py", *recipes, "train.py"]
+    written = [f"EmoDB/{file}" for file in files]
     assert capsys.readouterr().out.splitlines() == [
         *written, "", "python EmoDB/train.py hparams/camser.yaml --data_folder=…",
     ]  # fmt: skip
