@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import itertools
 import json
+from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
@@ -161,10 +162,12 @@ def _jobs_of_variant(
 
 
 def _folder_conflicts(jobs: Sequence[Job]) -> list[str]:
-    seen: dict[Path, str] = {}
+    names: dict[Path, dict[str, None]] = defaultdict(dict)
+    for job in jobs:
+        names[job.folder][job.name] = None
     return [
-        f"{job.name} and {seen[job.folder]} would both write {job.folder}; output_folder must "
-        f"differ, e.g. '!ref results/<variant>/<selection>/fold<fold>-seed<seed>'"
-        for job in jobs
-        if seen.setdefault(job.folder, job.name) != job.name
+        f"{len(runs)} runs would write {folder}, e.g. {' and '.join([*runs][:2])}; output_folder "
+        f"must differ, e.g. '!ref results/<variant>/<selection>/fold<fold>-seed<seed>'"
+        for folder, runs in names.items()
+        if len(runs) > 1
     ]

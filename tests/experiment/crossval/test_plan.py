@@ -75,7 +75,7 @@ def test_all_mistakes_of_all_variants_are_told_before_anything_runs(planned, tmp
         "variant modality: 'wave2vec2' is not among the encoders",
         "variant key: no setting 'fusoin'. Did you mean 'fusion'?",
         "variant plugin: camser.encoders: no plugin 'mfcc_lstm'",
-        "would both write results/one",
+        "10 runs would write results/one, e.g. folder, fold 0, seed 1234 and folder, fold 1, seed ",
     ):
         assert words in message
     assert "good" not in message and not list(tmp_path.glob("results/*"))
