@@ -16,9 +16,9 @@ PORTABLE := encoders fusion inference training/test_compilation.py training/test
 .PHONY: demo test test-slow test-portable test-oldest test-newest coverage audit mutants \
 	lint bench bench-gpu robustness clean
 
-# With 19 utterances to choose the epoch by, the first one is the best of some seeds.
 demo: $(INSTALLED)  ## a synthetic corpus, one fold trained, tested and exported: two minutes on two cores
-	test -d $(DEMO)/corpus || $(BIN)/camser synthesize-corpus $(DEMO)/corpus
+	test -d $(DEMO)/corpus || $(BIN)/camser synthesize-corpus $(DEMO)/corpus \
+		--dialogues-per-session 8
 	$(BIN)/python recipes/IEMOCAP/train.py hparams/demo.yaml --data_folder=$(DEMO)/corpus \
 		--output_folder=$(DEMO)/run --prepared_folder=$(DEMO)/prepared --export_folder=$(DEMO)/export \
 		--seed=1

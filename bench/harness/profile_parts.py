@@ -31,7 +31,7 @@ from camser.training.brain import EmotionBrain
 ROOT = Path(__file__).parents[2]
 SKIPPED, COUNTED = 5, 20  # steps: in the first, what is compiled and tuned is compiled and tuned
 BATCHES = (64, 128, 256)
-SYNTHETIC = ("recipes/IEMOCAP/train.py", "hparams/demo.yaml")
+SYNTHETIC = ("recipes/IEMOCAP/train.py", "hparams/small.yaml")
 Rows = Iterator[dict[str, Any]]
 
 

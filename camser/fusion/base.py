@@ -85,8 +85,13 @@ class Fusion(nn.Module):
         return {n: s._replace(pooling=pooling.get(n, s.pooling)) for n, s in self.specs.items()}
 
     def projection_sizes(self, default: Any) -> dict[str, Any]:
-        """The size of each modality's projection: its encoder's table has it, or ``default``."""
+        """The size of each modality's projection: its encoder's table has it, or ``default``.
+
+        If ``default`` is None, the fusion projects nothing, and all are None.
+        """
         sizes = {name: spec.projection_size for name, spec in self.specs.items()}
+        if default is None:
+            return dict.fromkeys(sizes)
         return {name: default if size is None else size for name, size in sizes.items()}
 
     def check_modalities(self, names: Iterable[str], role: str) -> None:

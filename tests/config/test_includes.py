@@ -6,7 +6,7 @@ from camser.config.settings import SettingsError, read_arguments
 from tests.helpers.recipe_runs import ROOT
 
 IEMOCAP = ROOT / "recipes/IEMOCAP"
-DEMO, ABLATION = "hparams/demo.yaml", "hparams/ablation.yaml"
+DEMO, ABLATION = "hparams/small.yaml", "hparams/ablation.yaml"
 
 
 def read(*arguments):
@@ -42,7 +42,7 @@ def test_a_copy_of_a_base_counts_once_too_unless_it_is_changed(write):
     changed = read(DEMO, "--include", "more.yaml")
     assert changed.values["number_of_epochs"] == 100
     (line,) = [line for line in changed.overridden if "camser.yaml overrides" in line]
-    assert "/hparams/demo.yaml: variant, " in line and "number_of_epochs" in line
+    assert "/hparams/small.yaml: variant, " in line and "number_of_epochs" in line
 
 
 def test_a_recipe_that_ships_is_included_by_its_name_from_anywhere(write):

@@ -138,9 +138,6 @@ def test_its_stored_recipe_repeats_it_and_reads_as_what_it_builds(fitted, run):
 def test_what_would_have_to_be_trained_is_refused(start):
     with pytest.raises(ValueError, match=r"'logistic' trains nothing but .* mfcc, wav2vec2 would"):
         start("--back_end=logistic")
-    with pytest.raises(ValueError, match="fusion would keep parameters"):
-        start("--back_end=logistic", "--modalities=[mfcc_statistics]",
-              "--encoders={mfcc_statistics: {projection_size: 4}}", folder="b")  # fmt: skip
     with pytest.raises(ValueError, match="'svm' is not among the back_ends: logistic"):
         start("--back_end=svm", "--modalities=[mfcc_statistics]")
     with pytest.raises(PluginError, match="no plugin 'forest'"):
@@ -152,3 +149,11 @@ def test_what_would_have_to_be_trained_is_refused(start):
 def test_the_same_folder_does_not_take_another_back_end(fitted, start):
     with pytest.raises(SettingsError, match="other settings:\n  back_ends: "):
         start(*LOGISTIC, "--back_ends={logistic: {C: 1.0}}")
+
+
+def test_no_modality_is_projected_whatever_size_its_encoder_has(start):
+    job = start(
+        "--back_end=logistic", "--modalities=[mfcc_statistics]",
+        "--encoders={mfcc_statistics: {projection_size: 4}}",
+    )  # fmt: skip
+    assert job.hparams["embedding_model"].embedding_size == 200
