@@ -115,7 +115,7 @@ def read_arguments(argv: Sequence[str], recipe_folder: str | Path = ".") -> Sett
         )
     paths = [_find(name, Path(recipe_folder)) for name in (path, *included)]
     files = read_files(paths)
-    referred = {place[0] for file in files for _, place in references(file.tree)}
+    referred = set().union(*(_referred(file.tree) for file in files))
     tree, sources, overridden = merge_files(files, KNOWN | referred)
     is_chain = len(paths) == 1 and all(file.num_included < 2 for file in files)
     requested = {key: parse_value(value, f"--{key}") for key, value in overrides.items()}
@@ -123,10 +123,11 @@ def read_arguments(argv: Sequence[str], recipe_folder: str | Path = ".") -> Sett
     apply_overrides(tree, variant_overrides(variants, requested.get("variant")), KNOWN | referred)
     apply_overrides(tree, requested, KNOWN | referred)
     if tree.get("back_end"):
-        _build_for_back_end(tree, KNOWN | referred)
+        apply_overrides(tree, load_yaml(BACK_END_MODEL, "back_end"), KNOWN | referred)
+    _drop_unused(tree, referred - KNOWN - requested.keys())
     tree.update({k: run_opts[k] for k in RESULT_RUN_OPTIONS if k in run_opts.overridden_args})
     for key in tree:
-        if not key.startswith("__") and key not in KEYS | RUN_OPTIONS | referred:
+        if not key.startswith("__") and key not in KEYS | RUN_OPTIONS | _referred(tree):
             raise SettingsError(
                 f"nothing uses the setting {key!r}.{did_you_mean(key, KEYS | RUN_OPTIONS)}"
             )
@@ -148,12 +149,16 @@ def _variant_sources(variants: Mapping, sources: Mapping[Place, str]) -> dict[st
     return {name: sources.get(first, "the command line") for name, first in firsts.items()}
 
 
-def _build_for_back_end(tree: dict, known: Collection[str]) -> None:
-    """Put in ``BACK_END_MODEL``, and remove settings to which only the replaced model referred."""
-    before = {setting[0] for _, setting in references(tree)}
-    apply_overrides(tree, load_yaml(BACK_END_MODEL, "back_end"), known)
-    for key in before - {setting[0] for _, setting in references(tree)} - KEYS - RUN_OPTIONS:
-        tree.pop(key, None)
+def _drop_unused(tree: dict, settings: Collection[str]) -> None:
+    """Remove those of some settings to which nothing refers any more."""
+    while unused := {*settings} & tree.keys() - _referred(tree):
+        for key in unused:
+            del tree[key]
+
+
+def _referred(tree: Any) -> set[str]:
+    """The settings to which something refers."""
+    return {place[0] for _, place in references(tree)}
 
 
 @contextmanager
