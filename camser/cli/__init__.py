@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from os.path import expanduser
 
 from camser.cli.plugins.commands import add_parser as add_plugins_parser
+from camser.cli.probe.command import add_parser as add_probe_parser
 from camser.cli.recipes import add_parser as add_recipes_parser
 from camser.cli.train.command import add_parser as add_train_parser
 from camser.runtime.exit import escape_unencodable, exit_with_message, handle_output_errors
@@ -38,6 +39,7 @@ def _parser() -> argparse.ArgumentParser:
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
 
     add_train_parser(commands)
+    add_probe_parser(commands)
     corpus = commands.add_parser(
         "synthesize-corpus", help="write a synthetic corpus in IEMOCAP's layout"
     )

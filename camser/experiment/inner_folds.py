@@ -61,7 +61,25 @@ def inner_splits(fold: Fold, values: Mapping[str, Any]) -> list[Fold]:
             f"number_of_epochs is {INNER_FOLDS}, but with selection {values['selection']} a "
             f"validation split chooses the epoch; give --selection=none, or a number of epochs"
         )
-    number = min(values["num_inner_folds"], len({unit_of(u) for u in fold.train}))
+    return divide(fold, values["num_inner_folds"])
+
+
+def divide(fold: Fold, number: int) -> list[Fold]:
+    """Divide a fold's training split into inner folds, which have validation splits alone.
+
+    Arguments
+    ---------
+    fold : Fold
+        A fold; its other splits take no part.
+    number : int
+        Of inner folds; fewer if there are fewer speakers.
+
+    Raises
+    ------
+    FoldError
+        If the training split cannot be divided.
+    """
+    number = min(number, len({unit_of(u) for u in fold.train}))
     try:
         folds = make_folds(fold.train, "speaker_k_fold", "none", number)
     except FoldError as error:

@@ -14,5 +14,7 @@ from camser.experiment.run import main
 
 HERE = Path(__file__).parent
 
+scan = SavedTable(HERE / "table.yaml")
+
 if __name__ == "__main__":
-    main(SavedTable(HERE / "table.yaml"), HERE)
+    main(scan, HERE)

@@ -8,6 +8,7 @@ pytest.importorskip("matplotlib")
 from camser.evaluation.report.figures.attention import attention
 from camser.evaluation.report.figures.confusion import confusion
 from camser.evaluation.report.figures.groups import compare, groups
+from camser.evaluation.report.figures.layers import layers
 from camser.evaluation.report.figures.learning_curves import curves
 from camser.evaluation.report.figures.reliability import reliability
 from camser.evaluation.report.figures.tsne import tsne
@@ -60,6 +61,7 @@ ROWS = {
     LONG: {"folds": [0.5, 0.6, 0.6], "pooled": 0.58, "interval": (0.5, 0.7)},
     "w/o $x$ and $y": {"folds": [0.4], "pooled": 0.4, "interval": None},
 }
+LAYERS = {name: [[0.5, 0.6], [0.7, 0.8], [0.75, 0.7], [0.7, 0.65]] for name in ("WA", "UA")}
 HISTORIES = [(history(4), 2), (history(6), 3), (history(10, 0.5), 10)]
 MAKERS = {
     "confusion": lambda: confusion({LONG: COUNTS, "without": COUNTS, "b": COUNTS}, LABELS, LONG),
@@ -67,6 +69,7 @@ MAKERS = {
     "curves": lambda: curves(HISTORIES, LONG),
     "attention": lambda: attention([item(4.0, title=LONG), item(9.0, 50)], LONG),
     "reliability": lambda: reliability({LONG: bins(), "b": bins()}, LONG),
+    "layers": lambda: layers(LAYERS, {1: "best in 6 of 10", 2: "best in 4 of 10"}, LONG),
     "groups": lambda: groups(GROUPS, LONG),
     "compare": lambda: compare(ROWS, 0.25, "macro-F1", LONG),
 }

@@ -66,7 +66,7 @@ def read(argv: Sequence[str]) -> Settings:
     SettingsError
         If the YAML is not found, found in several recipes, or something in it is wrong.
     """
-    argv = [str(_find(argv[0])), *argv[1:]]
+    argv = [str(find_recipe(argv[0])), *argv[1:]]
     try:
         settings = read_arguments(argv)
     except SettingsError as error:
@@ -103,7 +103,14 @@ def build(settings: Settings) -> tuple[UtteranceEncoder, EmotionHead]:
     return model, head
 
 
-def _find(name: str) -> Path:
+def find_recipe(name: str) -> Path:
+    """The YAML of this name: from the current folder, or of one of the recipes that ship.
+
+    Raises
+    ------
+    SettingsError
+        If it is not found, or found in several recipes.
+    """
     if (path := yaml_path(name, Path())).is_file():
         return path
     matches = [p for f in (RECIPES, *sorted(RECIPES.glob("*"))) if (p := f / name).is_file()]

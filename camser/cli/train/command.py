@@ -25,6 +25,19 @@ def add_parser(commands: argparse._SubParsersAction) -> None:
         epilog=EPILOG,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
+    add_recipe_options(command)
+    command.add_argument("--output", required=True, metavar="DIR", help="the model folder to write")
+    machine = command.add_argument_group("machine")
+    machine.add_argument("--device", help="cpu, cuda; by default a GPU if there is one")
+    machine.add_argument("--workers", type=int, help="runs at once; by default one per GPU, or one")
+    export = command.add_argument_group("export")
+    export.add_argument("--onnx", action="store_true", help="also write model.onnx")
+    export.add_argument("--int8", action="store_true", help="also write model.int8.onnx")
+    command.set_defaults(run=_train)
+
+
+def add_recipe_options(command: argparse.ArgumentParser) -> None:
+    """Add the labels, and the options that decide the recipe which is written for them."""
     command.add_argument(
         "table",
         metavar="LABELS",
@@ -32,7 +45,6 @@ def add_parser(commands: argparse._SubParsersAction) -> None:
         "start, end, split, gender, text; a folder of folders; a Kaldi folder; an audformat "
         "database; …",
     )
-    command.add_argument("--output", required=True, metavar="DIR", help="the model folder to write")
     labels = command.add_argument_group("labels")
     labels.add_argument(
         "--columns", type=_mapping, metavar="{…}",
@@ -73,13 +85,6 @@ def add_parser(commands: argparse._SubParsersAction) -> None:
     test.add_argument(
         "--protocol", help="leave_one_speaker_out, leave_one_session_out, speaker_k_fold, given"
     )
-    machine = command.add_argument_group("machine")
-    machine.add_argument("--device", help="cpu, cuda; by default a GPU if there is one")
-    machine.add_argument("--workers", type=int, help="runs at once; by default one per GPU, or one")
-    export = command.add_argument_group("export")
-    export.add_argument("--onnx", action="store_true", help="also write model.onnx")
-    export.add_argument("--int8", action="store_true", help="also write model.int8.onnx")
-    command.set_defaults(run=_train)
 
 
 def _mapping(text: str) -> dict[str, Any]:

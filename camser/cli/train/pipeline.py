@@ -65,6 +65,21 @@ def train(options: argparse.Namespace) -> Path:
     output = Path(options.output)
     if output.exists():
         raise FileExistsError(f"{output} exists; give another --output, or remove it")
+    workspace = Workspace.beside(output)
+    encoder = write_recipe(options, workspace)
+    return _run_steps(workspace, output, options, remarks=[] if encoder else [NO_ENCODER])
+
+
+def write_recipe(options: argparse.Namespace, workspace: Workspace) -> Encoder | None:
+    """Read the labels, and write a recipe for them; returns its pretrained encoder, if it has one.
+
+    Arguments
+    ---------
+    options : Namespace
+        Of ``command.add_recipe_options``.
+    workspace : Workspace
+        Where to write.
+    """
     encoder = _choose_encoder(options)
     preset = options.preset or ("frozen" if encoder else "tiny")
     table_arguments = _table_arguments(options)
@@ -87,9 +102,8 @@ def train(options: argparse.Namespace) -> Path:
     }
     chosen = dict(map(_setting, options.set))
     apply_overrides(settings, chosen, chosen)
-    workspace = Workspace(output)
     workspace.write(preset, settings, table_arguments)
-    return _run_steps(workspace, output, options, remarks=[] if encoder else [NO_ENCODER])
+    return encoder
 
 
 def _run_steps(

@@ -27,17 +27,22 @@ class WorkspaceError(ValueError):
 
 
 class Workspace:
-    """The working folder beside a model folder.
+    """The working folder of ``camser train`` or ``camser probe``.
 
     Arguments
     ---------
-    model_folder : Path
-        Where the model goes.
+    folder : Path
+        Made if it does not exist.
     """
 
-    def __init__(self, model_folder: Path) -> None:
-        self.folder = model_folder.with_name(model_folder.name + SUFFIX).absolute()
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder.absolute()
         self.report = self.folder / "report"
+
+    @classmethod
+    def beside(cls, model_folder: Path) -> Workspace:
+        """The working folder beside a model folder."""
+        return cls(model_folder.with_name(model_folder.name + SUFFIX))
 
     def write(self, preset: str, settings: Mapping[str, Any], table: Mapping[str, Any]) -> None:
         """Write the recipe: its scripts, ``table.yaml`` and ``recipe.yaml``.

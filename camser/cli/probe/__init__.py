@@ -1,0 +1,1 @@
+"""``camser probe``: which layer of a pretrained encoder to take, by the training speakers."""
