@@ -11,10 +11,12 @@ import soundfile
 import torch
 import torchaudio
 
+from tests.encoders.test_whisper import whisper_model
 from tests.helpers.recipe_runs import ROOT
 
 sys.path.insert(0, str(ROOT / "bench"))  # its scripts import each other as they do when they run
 
+import baselines
 import calibration
 import gpu_profile
 from harness import (
@@ -29,6 +31,8 @@ from harness import (
 )
 
 from camser.data.prepare import prepare
+from camser.encoders.whisper import Whisper
+from camser.evaluation.report.collect import collect
 from camser.export.calibration import MIN_UTTERANCES, PRIOR_DEVIATION
 
 SCRIPTS = ("peak_flops", "features", "training", "epoch", "inference", "startup", "memory")
@@ -186,6 +190,49 @@ def test_a_report_is_written_with_its_settings(tmp_path, capsys):
     assert found["settings"] == {"device": "cpu", "rounds": 3, "batch_size": 8}
     assert found["tables"]["step"] == [{"what": "ours", "ms": 1.5}]
     assert "| ours | 1.50 |" in capsys.readouterr().out
+
+
+@pytest.fixture
+def checkpoint(tmp_path):
+    whisper_model().save_pretrained(tmp_path / "whisper")
+    return str(tmp_path / "whisper")
+
+
+def test_the_baselines_layers_are_transformers_and_padding_has_no_frame(checkpoint):
+    encoder = Whisper(checkpoint, freeze="all").eval()
+    wave = np.random.default_rng(0).normal(0, 0.1, 20000).astype(np.float32)
+    padded = baselines.padded_states(wave, encoder)
+    own = baselines.own_states(np.pad(wave, (0, baselines.LONGEST - len(wave))), encoder)
+    assert padded.shape == (4, 63, 16) and own.shape == (4, 1500, 16)
+    torch.testing.assert_close(padded, own[:, :63], atol=1e-4, rtol=0)
+    assert baselines.own_states(wave, encoder).shape == (4, 63, 16)
+    rows = baselines.whisper(iter([wave, wave]), encoder, "padded")
+    np.testing.assert_allclose(rows[:, 1, :16], padded.mean(dim=1), atol=1e-5)
+
+
+def test_a_baseline_chooses_its_layer_without_the_tested_speakers(
+    iemocap, corpus, tmp_path, checkpoint, monkeypatch
+):
+    labels = ["angry", "sad", "happy", "neutral"]
+    utterances, _ = prepare(iemocap.scan, corpus, tmp_path, labels, {"excited": "happy"})
+    monkeypatch.setattr(baselines, "egemaps", lambda waves: np.eye(len(utterances))[None])
+    chosen, own = [], baselines.score_layers
+    monkeypatch.setattr(
+        baselines, "score_layers", lambda *args: chosen.append(args[2]) or own(*args)
+    )
+    command = ["--manifest", str(tmp_path / "manifest.csv"), "--data_folder", str(corpus)]
+    command += ["--protocol", "leave_one_session_out", "--folds", "1", "--whisper", checkpoint]
+    command += ["--train", "train+valid", "--layer", "inner_folds", "--context", "utterance"]
+    command += ["--name", "middle", "--output", str(tmp_path / "found"), "--labels", *labels]
+    baselines.run(baselines.read_arguments(command))
+    (fold,) = chosen
+    assert {u.session for u in fold.train} == {u.session for u in utterances} - {"Session2"}
+    (section,) = collect([tmp_path / "found"])
+    assert section.selection == "none" and set(section.variants) == {"middle", "egemaps_svm"}
+    (run,) = section.variants["middle"].runs
+    assert run.results["layer"] in range(4) and run.results["parts"]["valid"] == 0
+    with pytest.raises(ValueError, match="--layer is 4; allowed: 0 … 3"):
+        baselines.run(baselines.read_arguments([*command, "--layer", "4"]))
 
 
 STUB = """
