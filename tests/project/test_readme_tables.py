@@ -10,14 +10,23 @@ from camser.evaluation.report.write import MARKS, tables_to_markdown
 from tests.helpers.recipe_runs import ROOT
 
 REPORTS = sorted(ROOT.glob("recipes/*/results/report.json"))
+MORE_REPORTS = sorted(ROOT.glob("recipes/*/results/*/report.json"))
 
 
 @pytest.mark.parametrize("path", REPORTS, ids=lambda p: p.parts[-3])
 def test_a_readmes_table_is_that_of_its_results(path):
-    found = json.loads(path.read_text(encoding="utf-8"))["sections"]
-    expected = tables_to_markdown([Table(**section["table"]) for section in found])
     readme = (path.parent.parent / "README.md").read_text(encoding="utf-8")
-    assert MARKS.search(readme)[0] == f"<!-- table -->\n{expected}<!-- end -->"
+    assert MARKS.search(readme)[0] == f"<!-- table -->\n{tables_of(path)}<!-- end -->"
+
+
+@pytest.mark.parametrize("path", MORE_REPORTS, ids=lambda p: "-".join(p.parts[-4:-1]))
+def test_a_readme_has_the_tables_of_its_other_reports(path):
+    assert tables_of(path) in (path.parents[2] / "README.md").read_text(encoding="utf-8")
+
+
+def tables_of(path):
+    found = json.loads(path.read_text(encoding="utf-8"))["sections"]
+    return tables_to_markdown([Table(**section["table"]) for section in found])
 
 
 def test_a_readme_with_a_place_for_a_table_has_the_results_for_it():
