@@ -14,52 +14,12 @@ import numpy as np
 from camser.evaluation.metrics import check_indices, scores
 
 LENGTHS = ("under 2 s", "2 to 4 s", "4 to 8 s", "8 s and more")
-MIN_SPEAKERS = 5  # fewer give no interval
 
 
 def over_folds(values: Sequence[float]) -> tuple[float, float | None]:
     """The mean of [folds] and its sample standard deviation (n - 1; None for a single value)."""
-    (values,) = _columns(values=values)
+    (values,) = as_columns(values=values)
     return float(values.mean()), float(values.std(ddof=1)) if len(values) > 1 else None
-
-
-def bootstrap(
-    labels: Sequence[int], predictions: Sequence[int], speakers: Sequence[str], num_classes: int,
-    draws: int = 2000, seed: int = 0,
-) -> dict[str, tuple[float, float] | None]:  # fmt: skip
-    """95 % percentile intervals of pooled scores, by drawing speakers with replacement.
-
-    All utterances of a drawn speaker are included, because they are dependent (the cluster
-    bootstrap; Field and Welsh, 2007). No model is retrained. With few speakers the intervals are
-    too narrow; with fewer than ``MIN_SPEAKERS`` there are none.
-
-    Arguments
-    ---------
-    labels, predictions, speakers : sequences
-        [utterances]; all folds together.
-    num_classes, draws, seed : int
-        The number of classes, of draws, and the seed of the draws.
-
-    Returns
-    -------
-    dict
-        (low, high) of ``WA``, ``UA`` and ``macro_F1``. A draw is scored over the classes that occur
-        in its labels. All are None for fewer than ``MIN_SPEAKERS`` speakers, or where one is
-        unknown: "".
-    """
-    labels, predictions, speakers = _columns(
-        labels=labels, predictions=predictions, speakers=speakers
-    )
-    cells = check_indices(labels, predictions, num_classes)
-    names, speaker_indices = np.unique(speakers, return_inverse=True)
-    if (size := len(names)) < MIN_SPEAKERS or "" in names:
-        return dict.fromkeys(("WA", "UA", "macro_F1"))
-    confusion = np.zeros((size, num_classes, num_classes), dtype=int)
-    np.add.at(confusion, (speaker_indices, *cells), 1)
-    # A draw is a count per speaker; its confusion is the sum of theirs, weighted by the counts.
-    times = np.random.default_rng(seed).multinomial(size, np.full(size, 1 / size), size=draws)
-    drawn = _scores_of(np.tensordot(times, confusion, axes=1))
-    return {name: tuple(np.percentile(v, (2.5, 97.5)).tolist()) for name, v in drawn.items()}
 
 
 def sign_flip(labels: Sequence, one: Sequence, other: Sequence, speakers: Sequence) -> dict:
@@ -87,7 +47,9 @@ def sign_flip(labels: Sequence, one: Sequence, other: Sequence, speakers: Sequen
     >>> sign_flip([1] * 6, [1] * 6, [0] * 6, ["a", "a", "b", "b", "c", "c"])["p_value"]
     0.25
     """
-    labels, one, other, speakers = _columns(labels=labels, one=one, other=other, speakers=speakers)
+    labels, one, other, speakers = as_columns(
+        labels=labels, one=one, other=other, speakers=speakers
+    )
     gain = (one == labels).astype(int) - (other == labels)
     differences = [int(gain[speakers == name].sum()) for name in np.unique(speakers)]
     chances = np.ones(1)  # of each sum of signed differences, from the lowest in steps of one
@@ -124,7 +86,7 @@ def paired_folds(one: Sequence[float], other: Sequence[float], test_to_train: fl
     """
     from scipy.stats import t as student
 
-    one, other = _columns(one=one, other=other)
+    one, other = as_columns(one=one, other=other)
     difference = np.round(one - other, 12)  # scores that differ in their last bits are a tie
     mean, deviation = over_folds(difference)
     if np.ptp(difference) == 0:  # t is 0 / 0 or infinite
@@ -191,7 +153,7 @@ def by_group(
     labels: Sequence[int], predictions: Sequence[int], groups: Sequence[str], classes: Sequence[str]
 ) -> dict[str, dict]:
     """``metrics.scores`` of each group of [utterances], by group name; the group "" is skipped."""
-    labels, predictions, groups = _columns(labels=labels, predictions=predictions, groups=groups)
+    labels, predictions, groups = as_columns(labels=labels, predictions=predictions, groups=groups)
     masks = {name: groups == name for name in np.unique(groups).tolist() if name}
     return {name: scores(labels[m], predictions[m], classes) for name, m in masks.items()}
 
@@ -207,17 +169,8 @@ def length_groups(seconds: Sequence[float]) -> list[str]:
     return [LENGTHS[i] for i in np.digitize(seconds, (2, 4, 8))]
 
 
-def _scores_of(confusion: np.ndarray) -> dict[str, np.ndarray]:
-    """Confusion counts [draws, classes, classes] to [draws] of each score."""
-    right = np.diagonal(confusion, axis1=1, axis2=2)
-    labelled, predicted = confusion.sum(axis=2), confusion.sum(axis=1)
-    num_present = (labelled > 0).sum(axis=1)  # an absent class has 0 correct: it adds 0 below
-    recall, f1 = right / np.maximum(labelled, 1), 2 * right / np.maximum(labelled + predicted, 1)
-    means = {"UA": recall.sum(axis=1) / num_present, "macro_F1": f1.sum(axis=1) / num_present}
-    return {"WA": right.sum(axis=1) / labelled.sum(axis=1), **means}
-
-
-def _columns(**columns: Sequence) -> list[np.ndarray]:
+def as_columns(**columns: Sequence) -> list[np.ndarray]:
+    """Arrays of one length; a ValueError names those that are not."""
     arrays = [np.asarray(values) for values in columns.values()]
     if any(a.ndim != 1 or not len(a) or len(a) != len(arrays[0]) for a in arrays):
         shapes = ", ".join(f"{a.shape} {name}" for a, name in zip(arrays, columns, strict=True))

@@ -8,9 +8,9 @@ import pytest
 from scipy.stats import binomtest
 from scipy.stats import t as student
 
+from camser.evaluation.bootstrap import bootstrap, bootstrap_difference
 from camser.evaluation.metrics import scores
 from camser.evaluation.statistics import (
-    bootstrap,
     by_group,
     calibration,
     holm,
@@ -60,6 +60,21 @@ def test_the_bootstrap_is_a_loop_over_the_drawn_speakers(seed):
     for name in NAMES:
         expected = np.percentile(found[name], [2.5, 97.5])
         assert intervals[name] == pytest.approx(tuple(expected), abs=ROUNDING)
+
+
+def test_a_difference_draws_the_same_speakers_for_both():
+    rng = np.random.default_rng(0)
+    speakers = np.repeat(list("abcdef"), 20)
+    labels = rng.integers(0, 2, 120)
+    right, wrong = labels, 1 - labels
+    half = np.where(np.isin(speakers, list("abc")), right, wrong)
+    found = bootstrap_difference((labels, half, speakers), (labels, wrong, speakers), 2, draws=300)
+    assert found["WA"] == bootstrap(labels, half, speakers, 2, draws=300)["WA"]  # wrong has 0
+    alone = (labels, half, speakers)
+    twice = tuple(np.concatenate([part, part]) for part in alone)  # two seeds
+    assert bootstrap_difference(alone, twice, 2) == dict.fromkeys(NAMES, (0.0, 0.0))
+    fewer = tuple(part[20:] for part in alone)
+    assert bootstrap_difference(alone, fewer, 2) == dict.fromkeys(NAMES)
 
 
 def test_the_bootstrap_is_repeatable_and_narrows_with_more_speakers():

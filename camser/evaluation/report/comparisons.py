@@ -9,7 +9,7 @@ from statistics import mean
 from typing import Any
 
 from camser.data.folds import OPTIMISTIC, UNKNOWN_SPEAKERS
-from camser.evaluation import statistics
+from camser.evaluation import bootstrap, statistics
 from camser.evaluation.report import published
 from camser.evaluation.report.collect import ReportError, comparable
 from camser.evaluation.report.format import difference, p_value, percent
@@ -30,29 +30,33 @@ def comparison_tables(sections: Sequence[ProtocolResults]) -> Iterator[Table]:
 
 
 def pairwise_tests_table(section: ProtocolResults) -> Table:
-    """All pairs of variants: differences over folds, and a test over speakers."""
-    pairs = {}
+    """All pairs of variants: differences over folds and over speakers, and tests of both."""
+    pairs, intervals = {}, []
     for one, other in itertools.combinations(section.variants.values(), 2):
         if shared := [name for name in one.folds if name in other.folds]:
             tests = [_paired_folds(one, other, shared, score) for score in PAIRED]
             pairs[f"{one.name} – {other.name}"] = [*tests, _sign_flip(one, other)]
+            intervals.append(_pooled_difference(one, other))
     columns = zip(*pairs.values(), strict=True)
     adjusted = (statistics.holm([test["p_value"] for test in tests]) for tests in columns)
     rows = []
-    for (name, tests), p_values in zip(pairs.items(), zip(*adjusted, strict=True), strict=True):
-        cells = [
+    for (name, tests), interval, p_values in zip(
+        pairs.items(), intervals, zip(*adjusted, strict=True), strict=True
+    ):
+        wa, ua, right = (
             [t["text"], p_value(t["p_value"], p)] for t, p in zip(tests, p_values, strict=True)
-        ]
-        rows.append([name, *itertools.chain.from_iterable(cells)])
+        )
+        rows.append([name, *wa, *ua, interval, *right])
     return Table(
         f"{section.title}. Differences in points, mean ± standard deviation over shared folds, "
         f"with the corrected resampled t-test (Nadeau and Bengio, 2003: folds share training "
-        f"data); and, of one seed, the utterances that only one of the two gets right, with an "
-        f"exact sign-flip test in which speakers, not utterances, are the units (with k speakers "
-        f"p is at least 2 / 2^k). Each p is given as it is / corrected for all pairs in its column "
-        f"(Holm, 1979).",
-        ["pair", "ΔWA", "p / Holm (t)", "ΔUA", "p / Holm (t)", "only one right",
-         "p / Holm (speakers)"],
+        f"data); of the pooled utterances, the difference with a 95 % bootstrap interval in which "
+        f"whole speakers are drawn; and, of one seed, the utterances that only one of the two "
+        f"gets right, with an exact sign-flip test in which speakers, not utterances, are the "
+        f"units (with k speakers p is at least 2 / 2^k). Each p is given as it is / corrected for "
+        f"all pairs in its column (Holm, 1979).",
+        ["pair", "ΔWA", "p / Holm (t)", "ΔUA", "p / Holm (t)", "ΔUA pooled [95 %]",
+         "only one right", "p / Holm (speakers)"],
         rows,
     )  # fmt: skip
 
@@ -65,6 +69,16 @@ def _paired_folds(
     first, second = ([variant.folds[name][score] for name in names] for variant in (one, other))
     found = statistics.paired_folds(first, second, mean(run.test_to_train for run in runs))
     return {**found, "text": difference(found)}
+
+
+def _pooled_difference(one: VariantResults, other: VariantResults) -> str:
+    """The difference of the pooled UA with its interval, of speakers that both are tested on."""
+    first, second = ((v.truths, v.guesses, v.column("speaker")) for v in (one, other))
+    interval = bootstrap.bootstrap_difference(first, second, len(one.labels))["UA"]
+    if interval is None:
+        return "–"
+    value, low, high = (100 * v for v in (one.pooled["UA"] - other.pooled["UA"], *interval))
+    return f"{value:+.1f} [{low:.1f}, {high:.1f}]"
 
 
 def _sign_flip(one: VariantResults, other: VariantResults) -> dict[str, Any]:

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from camser.data.folds import OPTIMISTIC, UNKNOWN_SPEAKERS
-from camser.evaluation import statistics
+from camser.evaluation import bootstrap
 from camser.evaluation.metrics import scores
 from camser.evaluation.results import read_scores
 
@@ -88,9 +88,9 @@ class VariantResults:
 
     @cached_property
     def intervals(self) -> dict[str, tuple[float, float] | None]:
-        """See ``statistics.bootstrap``."""
+        """See ``bootstrap.bootstrap``."""
         speakers = self.column("speaker")
-        return statistics.bootstrap(self.truths, self.guesses, speakers, len(self.labels))
+        return bootstrap.bootstrap(self.truths, self.guesses, speakers, len(self.labels))
 
     def column(self, name: str) -> list[str]:
         """A column of the predictions, one value per row."""

@@ -9,10 +9,10 @@ from typing import Any, NamedTuple
 
 from camser.data.folds import OPTIMISTIC
 from camser.evaluation import statistics
+from camser.evaluation.bootstrap import MIN_SPEAKERS
 from camser.evaluation.report import published
 from camser.evaluation.report.format import integer, pair, percent, spread
 from camser.evaluation.report.runs import SCORES, ProtocolResults, VariantResults
-from camser.evaluation.statistics import MIN_SPEAKERS
 
 TEXTS = {"yes": "text occurs in training", "no": "new text", "": ""}
 

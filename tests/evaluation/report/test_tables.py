@@ -12,6 +12,7 @@ import yaml
 from scipy.stats import t as student
 
 from camser.config.settings import read_arguments
+from camser.evaluation.bootstrap import bootstrap_difference
 from camser.evaluation.report import published, tables
 from camser.evaluation.report.collect import ReportError, collect
 from camser.evaluation.report.comparisons import pairwise_tests_table, table_1
@@ -168,6 +169,7 @@ def test_pairs_are_tested_on_shared_folds_and_one_seed(runs):
     t = np.mean(delta) / (np.std(delta, ddof=1) * math.sqrt(1 / 4 + 12 / 9))  # see run_files
     expected = f"{2 * student.sf(abs(t), 3):.3f}"
     assert texts[2] == f"{expected} / {expected}"  # of one pair
+    assert row["ΔUA pooled [95 %]"] == "–"  # of four speakers
     right = [
         {r["id"]: r["label"] == r["prediction"] for run in section.variants[n].runs
          if run.results["seed"] == 1 for r in run.predictions}
@@ -189,10 +191,22 @@ def test_p_values_are_corrected_for_all_pairs(tmp_path):
         make(tmp_path, name, fold, skill={"a": 0.9, "b": 0.5, "c": 0.4}[name])
     rows = pairwise_tests_table(collect([tmp_path])[0]).rows
     assert len(rows) == 3
-    for column in (2, 4, 6):
+    for column in (2, 4, 7):
         plain, corrected = np.transpose([[*map(float, r[column].split(" / "))] for r in rows])
         assert corrected == pytest.approx(np.array(holm(plain)), abs=2e-3)
         assert corrected.min() == pytest.approx(min(1, 3 * plain.min()), abs=2e-3)
+
+
+def test_the_pooled_difference_has_an_interval_from_five_speakers_on(tmp_path):
+    for fold, name in itertools.product(range(5), "ab"):
+        make(tmp_path, name, fold, skill={"a": 0.9, "b": 0.5}[name])
+    section = collect([tmp_path])[0]
+    (row,) = pairwise_tests_table(section).rows
+    a, b = ((v.truths, v.guesses, v.column("speaker")) for v in section.variants.values())
+    low, high = bootstrap_difference(a, b, 4)["UA"]
+    value = section.variants["a"].pooled["UA"] - section.variants["b"].pooled["UA"]
+    assert low < value < high
+    assert row[5] == f"{100 * value:+.1f} [{100 * low:.1f}, {100 * high:.1f}]"
 
 
 def test_uneven_seeds_are_told_and_utterances_counted_once(tmp_path):
