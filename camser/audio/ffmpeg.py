@@ -13,6 +13,7 @@ import numpy as np
 
 from camser.audio.conversion import Warn, pcm_to_float
 from camser.audio.decoding import DecodeError, UnknownFormatError, warn_if_cut
+from camser.audio.form import FileForm
 
 # No others are opened: some, such as playlists, can name other files and addresses.
 CONTAINERS = (
@@ -39,17 +40,8 @@ def decode(file: BinaryIO, warn: Warn) -> Iterator[tuple[int, np.ndarray]]:
     DecodeError
         If there is no sound in it, or none that can be decoded.
     """
-    import av
-
-    options = {"format_whitelist": CONTAINERS, "codec_whitelist": _sound_codecs()}
-    try:
-        container = av.open(_Unnamed(file), metadata_errors="replace", options=options)
-    except av.error.FFmpegError as error:
-        raise UnknownFormatError from error
-    with container:
-        stream = container.streams.best("audio")
-        if stream is None or stream.codec_context is None:
-            raise DecodeError("has no sound, or none that FFmpeg decodes")
+    with _open(file) as container:
+        stream = _sound(container)
         if stream.codec_context.name == "flac":  # it has checksums
             stream.codec_context.options = {"err_detect": "crccheck+explode"}
         declared, present, reader = _declared_seconds(container, stream, file), 0.0, _Packets()
@@ -64,6 +56,35 @@ def decode(file: BinaryIO, warn: Warn) -> Iterator[tuple[int, np.ndarray]]:
         warn("has no last page; check that it is complete")
     else:
         warn_if_cut(declared, present, warn)
+
+
+def read_form(file: BinaryIO) -> FileForm | None:
+    """The form of an open file; None if FFmpeg does not know it."""
+    try:
+        with _open(file) as container:
+            codec = _sound(container).codec_context
+            names = container.format.name.split(","), codec.codec.canonical_name
+            return FileForm(names[0][0], names[1], codec.sample_rate, codec.channels)
+    except DecodeError:
+        return None
+
+
+def _open(file: BinaryIO) -> Any:
+    import av
+
+    options = {"format_whitelist": CONTAINERS, "codec_whitelist": _sound_codecs()}
+    try:
+        return av.open(_Unnamed(file), metadata_errors="replace", options=options)
+    except av.error.FFmpegError as error:
+        raise UnknownFormatError from error
+
+
+def _sound(container: Any) -> Any:
+    """Its stream of sound."""
+    stream = container.streams.best("audio")
+    if stream is None or stream.codec_context is None:
+        raise DecodeError("has no sound, or none that FFmpeg decodes")
+    return stream
 
 
 class _Packets:

@@ -12,6 +12,7 @@ import numpy as np
 from camser.audio import wav
 from camser.audio.conversion import Warn
 from camser.audio.decoding import UnknownFormatError, warn_if_cut
+from camser.audio.form import FileForm
 
 # How WAV, RF64, Wave64, AIFF, AU and NIST files begin.
 MAGIC = (b"RIFF", b"RIFX", b"RF64", b"riff", b"FORM", b".snd", b"dns.", b"NIST_1A")
@@ -33,12 +34,7 @@ def decode(file: BinaryIO, warn: Warn) -> Iterator[tuple[int, np.ndarray]]:
     import soundfile
 
     layout = wav.find_samples(file, warn)
-    whole = {"file": wav.Section(file, 0, file.seek(0, io.SEEK_END))}
-    try:
-        sound = soundfile.SoundFile(**(layout or whole))
-    except (soundfile.SoundFileError, TypeError) as error:  # TypeError: headerless formats
-        raise UnknownFormatError from error
-    with sound:
+    with _open(file, layout) as sound:
         # In a seekable file, soundfile seeks after each read, which is not exact in every format.
         sound.seekable = lambda: False
         present = 0
@@ -50,6 +46,28 @@ def decode(file: BinaryIO, warn: Warn) -> Iterator[tuple[int, np.ndarray]]:
             warn(f"damaged after {present / sound.samplerate:.2f} s; the rest was not read")
         if not layout:
             _warn_if_cut(sound, present, warn)
+
+
+def read_form(file: BinaryIO) -> FileForm | None:
+    """The form of an open file; None if libsndfile does not know it."""
+    layout = wav.find_samples(file, lambda _: None)
+    try:
+        with _open(file, layout) as sound:
+            container = "wav" if layout else sound.format.lower()
+            return FileForm(container, sound.subtype.lower(), sound.samplerate, sound.channels)
+    except UnknownFormatError:
+        return None
+
+
+def _open(file: BinaryIO, layout: dict[str, Any] | None) -> Any:
+    """A SoundFile: of the samples that ``wav.find_samples`` has found, or of the complete file."""
+    import soundfile
+
+    whole = {"file": wav.Section(file, 0, file.seek(0, io.SEEK_END))}
+    try:
+        return soundfile.SoundFile(**(layout or whole))
+    except (soundfile.SoundFileError, TypeError) as error:  # TypeError: headerless formats
+        raise UnknownFormatError from error
 
 
 def _warn_if_cut(sound: Any, present: int, warn: Warn) -> None:

@@ -79,6 +79,16 @@ class QualityCheck:
         return [*self._of_reader, *self._of_speech(), *self._of_level()]
 
     @property
+    def peak(self) -> float:
+        """The largest absolute sample."""
+        return self._peak
+
+    @property
+    def clipped_share(self) -> float:
+        """The share of samples at full scale."""
+        return float(self._clipped / max(1, self._samples))
+
+    @property
     def warnings(self) -> tuple[str, ...]:
         """The messages of ``findings``."""
         return tuple(message for _, message in self.findings())
@@ -105,12 +115,9 @@ class QualityCheck:
                 f"reaches {self._peak:.5g}, but samples are floats in [-1, 1]; divide 16-bit ones "
                 f"by 32768",
             )
-        elif self._clipped > CLIPPED * self._samples:
-            share = self._clipped / self._samples
-            yield (
-                "clipped",
-                f"is clipped: {share:.1%} of its samples are at full scale; record it less loud",
-            )
+        elif self.clipped_share > CLIPPED:
+            share = f"{self.clipped_share:.1%} of its samples are at full scale"
+            yield "clipped", f"is clipped: {share}; record it less loud"
         elif 0 < self._peak < QUIET:
             below = f"{-20 * math.log10(self._peak):.0f} dB below full scale"
             yield "quiet", f"is nearly silent: its loudest sample is {below}"
