@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 from camser.registry import did_you_mean
 
@@ -25,7 +26,17 @@ NEEDED = ("file", "emotion")
 
 
 class TableError(ValueError):
-    """A table cannot be used; the message lists all its problems."""
+    """A table cannot be used; the message lists all its problems.
+
+    Attributes
+    ----------
+    table : Table or None
+        What is left without the rows that have problems.
+    """
+
+    def __init__(self, message: str, table: Any = None) -> None:
+        super().__init__(message)
+        self.table = table
 
 
 def find_columns(

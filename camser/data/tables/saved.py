@@ -39,10 +39,7 @@ class SavedTable:
         CorpusError
             If the YAML or the table is not valid, or ``data_folder`` is not the table's.
         """
-        arguments = self._arguments()
-        source = Path(arguments["source"])
-        if (self.path.parent / source).exists():
-            arguments["source"] = self.path.parent / source
+        arguments = self.arguments()
         try:
             table = read_table(**arguments)
         except TableError as error:
@@ -54,7 +51,14 @@ class SavedTable:
             )
         return table(data_folder)
 
-    def _arguments(self) -> dict[str, Any]:
+    def arguments(self) -> dict[str, Any]:
+        """The arguments of ``read.read_table``.
+
+        Raises
+        ------
+        CorpusError
+            If the YAML is not valid.
+        """
         try:
             content = yaml.safe_load(self.path.read_text(encoding="utf-8"))
         except FileNotFoundError:
@@ -67,6 +71,8 @@ class SavedTable:
             raise CorpusError(f"{self.path}: it must have a source, e.g. source: labels.csv")
         if unknown := sorted(set(content) - set(KEYS)):
             raise CorpusError(f"{self.path}: {unknown}; allowed: {', '.join(KEYS)}")
+        if (self.path.parent / content["source"]).exists():
+            content["source"] = self.path.parent / content["source"]
         return content
 
 

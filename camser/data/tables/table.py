@@ -8,7 +8,7 @@ import math
 import os
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -17,10 +17,10 @@ from camser.data.prepare import CorpusScan
 from camser.data.protocols import SPLITS
 from camser.data.tables.columns import TableError, find_columns
 from camser.data.tables.locations import common_folder, locate, real_folder
+from camser.data.tables.problems import Problems
 from camser.data.tables.rows import Rows
 
 logger = logging.getLogger(__name__)
-MAX_SHOWN = 30  # problems in a message
 UNKNOWN = {"", "unknown", "other", "nan", "none", "na", "n/a", "-"}  # in any column but the label
 GENDER = {name[:length]: name for name in GENDERS for length in (1, len(name))}
 SPLIT = {"training": "train", "validation": "valid", "val": "valid", "dev": "valid"}
@@ -41,12 +41,15 @@ class Table:
         By file and start.
     columns : dict of str to str
         The table's name of each column that is used.
+    problems : Problems
+        What is wrong with rows that are left out, or with classes.
     """
 
     corpus: str
     data_folder: Path
     utterances: list[Utterance]
     columns: dict[str, str]
+    problems: Problems = field(default_factory=Problems)
 
     def __call__(self, data_folder: Path) -> CorpusScan:
         """See ``prepare.CorpusScanner``."""
@@ -63,21 +66,6 @@ class Table:
         return all(u.speaker for u in self.utterances)
 
 
-class _Problems(list[str]):
-    """The first ones, and the number of all."""
-
-    total = 0
-
-    def add(self, problem: str) -> None:
-        self.total += 1
-        if len(self) < MAX_SHOWN:
-            self.append(problem)
-
-    def message(self, source: str) -> str:
-        more = f"\n  … and {self.total - len(self)} more" if self.total > len(self) else ""
-        return f"{source}: {self.total} problems:" + "".join(f"\n  {p}" for p in self) + more
-
-
 def build_table(
     content: Rows,
     source: str,
@@ -92,9 +80,9 @@ def build_table(
     Raises
     ------
     TableError
-        If anything is wrong; it lists all problems.
+        If anything is wrong; it lists all problems, and has the table without these rows.
     """
-    found, problems = find_columns(content.header, columns or {}, source), _Problems()
+    found, problems = find_columns(content.header, columns or {}, source), Problems()
     unused = [name for name in content.header if name not in found.values()]
     logger.info("%s: columns %s; not used: %s", source, found, ", ".join(unused) or "none")
     merged = merge_labels or {}
@@ -112,23 +100,26 @@ def build_table(
             differs = one.emotion != other.emotion
             emotions = f": {one.emotion!r}, {other.emotion!r}" if differs else ""
             kind = content.kind
-            problems.add(f"{kind} {second}: the same recording as {kind} {first}{emotions}")
+            problem = f"{kind} {second}: the same recording as {kind} {first}{emotions}"
+            problems.add(problem, "conflict" if differs else "repeated")
     _check_classes(utterances, merged, labels, problems)
-    if not located and not problems:
+    if not located and not problems.counts:
         problems.add("it has no rows")
-    if problems:
-        message = problems.message(source)
-        if not (allow_missing and utterances):
-            raise TableError(message)
-        logger.warning("%s\nrows with problems are left out", message)
-        utterances = list({u.id: u for u in utterances}.values())
+    if problems.counts and not utterances:
+        raise TableError(problems.message(source))
+    utterances = list({u.id: u for u in utterances}.values())
     folder, paths = common_folder(real_folder(content.folder), {u.path for u in utterances})
     if folder != real_folder(content.folder):
         utterances = [
             replace(u, path=paths[u.path], id=_id(corpus, paths[u.path], u.start, u.end))
             for u in utterances
         ]
-    return Table(corpus, Path(folder), utterances, found)
+    table = Table(corpus, Path(folder), utterances, found, problems)
+    if problems.counts and not allow_missing:
+        raise TableError(problems.message(source), table)
+    if problems.counts:
+        logger.warning("%s\nrows with problems are left out", problems.message(source))
+    return table
 
 
 def _read(
@@ -136,7 +127,7 @@ def _read(
     corpus: str,
     found: Mapping[str, str],
     is_selected: Callable[[str], bool],
-    problems: _Problems,
+    problems: Problems,
 ) -> Iterator[tuple[int | str, Utterance]]:
     """The valid rows, with paths relative to the table's folder where they are inside."""
     root = real_folder(content.folder)
@@ -147,10 +138,11 @@ def _read(
         row = {name: _text(values.get(own)) for name, own in found.items()}
         faults: list[str] = []
         path, exists = locate(root, row["file"])
+        missing = f"{os.path.join(root, path)}: there is no such file"
         if not row["file"]:
             faults.append("the file is empty")
         elif not exists and is_selected(row["emotion"]):
-            faults.append(f"{os.path.join(root, path)}: there is no such file")
+            faults.append(missing)
         if not row["emotion"]:
             faults.append("the emotion is empty")
         known = {k: "" if v.casefold() in UNKNOWN else v for k, v in row.items()}
@@ -159,7 +151,8 @@ def _read(
         if gender and gender not in GENDER:
             faults.append(f"gender is {gender!r}; allowed: {', '.join(GENDER)}, or nothing")
         for fault in faults:
-            problems.add(f"{content.kind} {where}: {fault}")
+            kind = "missing file" if fault == missing else "row"
+            problems.add(f"{content.kind} {where}: {fault}", kind)
         if faults:
             continue
         split = known.get("split", "")
@@ -212,12 +205,12 @@ def _check_classes(
     utterances: Sequence[Utterance],
     merged: Mapping[str, str],
     labels: Sequence[str] | None,
-    problems: _Problems,
+    problems: Problems,
 ) -> None:
     counts = Counter(merged.get(u.emotion, u.emotion) for u in utterances)
     for label in sorted(counts if labels is None else labels):
         if counts[label] < 2:
             number = "one utterance" if counts[label] else "no utterance"
             problems.add(
-                f"emotion {label!r} has {number}; a class needs two and more: leave it out"
+                f"emotion {label!r} has {number}; a class needs two and more: leave it out", "class"
             )

@@ -219,3 +219,21 @@ def test_a_million_rows_take_seconds_and_their_mistakes_one_message(folder):
     assert tracemalloc.get_traced_memory()[1] < 5_000_000
     tracemalloc.stop()
     assert re.search(r"… and \d+ more", str(caught.value)) and len(str(caught.value)) < 5000
+
+
+def test_problems_are_counted_by_kind_and_what_is_left_can_be_read(folder):
+    rows = "gone.wav,sad\n0.wav,sad\n1.wav,sad\n,up\n3.wav,odd\n"
+    path = write(folder, f"file,emotion\n{GOOD}{rows}")
+    with pytest.raises(TableError) as caught:
+        read_table(path)
+    table = caught.value.table
+    kinds = {"missing file": 1, "conflict": 2, "repeated": 1, "row": 1, "class": 1}
+    assert table.problems.counts == kinds
+    assert table.problems.first["missing file"] == [
+        f"line 8: {folder}/gone.wav: there is no such file"
+    ]
+    assert len(table.utterances) == 6
+    assert {u.path: u.emotion for u in table.utterances}["0.wav"] == "sad"  # the last row counts
+    with pytest.raises(TableError) as caught:
+        read_table(write(folder, "file,emotion\ngone.wav,sad\n"))
+    assert caught.value.table is None
