@@ -33,7 +33,7 @@ HTML = Environment(
     loader=PackageLoader("camser.evaluation.report"), undefined=StrictUndefined,
     autoescape=True, trim_blocks=True, lstrip_blocks=True,
 )  # fmt: skip
-HTML.filters["base64"] = lambda path: base64.b64encode(path.read_bytes()).decode()
+HTML.filters["base64"] = lambda content: base64.b64encode(content).decode()
 MARKDOWN = HTML.overlay(autoescape=False, finalize=_escape_markdown)
 
 

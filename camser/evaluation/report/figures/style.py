@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from io import BytesIO
 from pathlib import Path
 from typing import Any
 
@@ -95,9 +96,16 @@ def save(figure: Figure, folder: str | Path, name: str) -> dict[str, Path]:
         The files, by "png" and "svg".
     """
     paths = {kind: Path(folder) / f"{name}.{kind}" for kind in METADATA}
+    for kind, path in paths.items():
+        with atomic_write(path, "wb") as file:
+            file.write(render(figure, kind))
+    return paths
+
+
+def render(figure: Figure, kind: str) -> bytes:
+    """The bytes of a figure as "png" or "svg"; the same figure gives the same."""
     # Without a salt, each SVG has random ids. Letters as paths look the same without our font.
     with rc_context({"svg.hashsalt": "camser", "svg.fonttype": "path"}):
-        for kind, path in paths.items():
-            with atomic_write(path, "wb") as file:
-                figure.savefig(file, format=kind, dpi=DPI, metadata=METADATA[kind])
-    return paths
+        stream = BytesIO()
+        figure.savefig(stream, format=kind, dpi=DPI, metadata=METADATA[kind])
+        return stream.getvalue()
