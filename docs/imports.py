@@ -28,7 +28,7 @@ LINES = (
     ("model",),
     ("build",),
     ("evaluation",),
-    ("training", "inference"),
+    ("training", "inference", "data_check"),
     ("export", "testing"),
     ("experiment",),
     ("cli",),

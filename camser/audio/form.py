@@ -27,7 +27,8 @@ class FileForm(NamedTuple):
 
     def __str__(self) -> str:
         channels = "1 channel" if self.channels == 1 else f"{self.channels} channels"
-        return f"{self.container} {self.codec}, {self.sample_rate} Hz, {channels}"
+        name = " ".join(dict.fromkeys((self.container, self.codec)))
+        return f"{name}, {self.sample_rate} Hz, {channels}"
 
 
 def read_form(path: str | os.PathLike) -> FileForm | None:

@@ -7,6 +7,7 @@ import sys
 from collections.abc import Sequence
 from os.path import expanduser
 
+from camser.cli.data import add_parser as add_data_parser
 from camser.cli.plugins.commands import add_parser as add_plugins_parser
 from camser.cli.probe.command import add_parser as add_probe_parser
 from camser.cli.recipes import add_parser as add_recipes_parser
@@ -38,6 +39,7 @@ def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="camser", description="Speech emotion recognition.")
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
 
+    add_data_parser(commands)
     add_train_parser(commands)
     add_probe_parser(commands)
     corpus = commands.add_parser(

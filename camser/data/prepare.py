@@ -127,7 +127,7 @@ def prepare(
     utterances, invalid, contents = _read_audio(selected, data_folder, Path(prepared_folder))
     problems = [*corpus.problems, *invalid]
     left_out = describe_left_out(others, labels)[0]
-    table, differs = compare_counts(utterances, _expected(corpus, merge_labels), labels)
+    table, differs = compare_counts(utterances, expected_counts(corpus, merge_labels), labels)
     findings = describe_findings(utterances, contents)
     if problems or differs:
         message = describe_problems(data_folder, problems, table, left_out, findings)
@@ -185,7 +185,7 @@ def _selected_folders(
     return selected
 
 
-def _expected(corpus: CorpusScan, merge_labels: Mapping[str, str]) -> Counts:
+def expected_counts(corpus: CorpusScan, merge_labels: Mapping[str, str]) -> Counts:
     """The expected counts, if they hold for ``merge_labels``, without absent emotions."""
     known = {*corpus.expected_merge, *(u.emotion for u in corpus.utterances)}
     applied = {old: new for old, new in merge_labels.items() if old in known}

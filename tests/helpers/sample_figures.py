@@ -7,6 +7,7 @@ pytest.importorskip("matplotlib")
 
 from camser.evaluation.report.figures.attention import attention
 from camser.evaluation.report.figures.confusion import confusion
+from camser.evaluation.report.figures.distributions import distributions
 from camser.evaluation.report.figures.groups import compare, groups
 from camser.evaluation.report.figures.layers import layers
 from camser.evaluation.report.figures.learning_curves import curves
@@ -71,5 +72,8 @@ MAKERS = {
     "reliability": lambda: reliability({LONG: bins(), "b": bins()}, LONG),
     "layers": lambda: layers(LAYERS, {1: "best in 6 of 10", 2: "best in 4 of 10"}, LONG),
     "groups": lambda: groups(GROUPS, LONG),
+    "distributions": lambda: distributions(
+        {LONG: [1.0], "b": range(9), "c": [5, 5], "d": [0, 10]}, "pitch (Hz)"
+    ),
     "compare": lambda: compare(ROWS, 0.25, "macro-F1", LONG),
 }

@@ -22,7 +22,7 @@ from tests.helpers.tiny_export import LABELS, write_export
 # Declared, and imported by no module of camser.
 ONLY_NAMED = {
     "tensorboard",  # SpeechBrain's logger imports it
-    *("opensmile", "librosa"),  # of bench and tests
+    "opensmile",  # of bench
     "sentencepiece",  # SpeechBrain's inference imports it
     "silero-vad",  # onnxruntime reads a file of it
     *("hypothesis", "mypy", "playwright", "pytest-cov", "pytest-timeout", "pytest-xdist"),  # tools

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import argparse
-from typing import Any
+
+from camser.cli.label_options import HELP, add_label_options
 
 EPILOG = """\
 examples:
@@ -38,26 +39,9 @@ def add_parser(commands: argparse._SubParsersAction) -> None:
 
 def add_recipe_options(command: argparse.ArgumentParser) -> None:
     """Add the labels, and the options that decide the recipe which is written for them."""
-    command.add_argument(
-        "table",
-        metavar="LABELS",
-        help="CSV, TSV, JSON lines or Parquet with columns file and emotion, and perhaps speaker, "
-        "start, end, split, gender, text; a folder of folders; a Kaldi folder; an audformat "
-        "database; …",
-    )
+    command.add_argument("table", metavar="LABELS", help=HELP)
     labels = command.add_argument_group("labels")
-    labels.add_argument(
-        "--columns", type=_mapping, metavar="{…}",
-        help='names of columns that are not recognized: "{emotion: mood, speaker: null}"',
-    )  # fmt: skip
-    labels.add_argument(
-        "--labels", nargs="+", metavar="EMOTION", help="the classes; all emotions by default"
-    )
-    labels.add_argument(
-        "--merge", type=_mapping, default={}, metavar="{…}",
-        help='emotions that count as another: "{excited: happy}"',
-    )  # fmt: skip
-    labels.add_argument("--form", help="of LABELS, where it is not recognized: table, folders, …")
+    add_label_options(labels)
     labels.add_argument(
         "--allow-missing", action="store_true", help="leave out rows with a problem, with a warning"
     )
@@ -85,18 +69,6 @@ def add_recipe_options(command: argparse.ArgumentParser) -> None:
     test.add_argument(
         "--protocol", help="leave_one_speaker_out, leave_one_session_out, speaker_k_fold, given"
     )
-
-
-def _mapping(text: str) -> dict[str, Any]:
-    from camser.config.values import load_yaml
-
-    try:
-        value = load_yaml(text, "", "safe")
-    except ValueError:
-        value = None
-    if not isinstance(value, dict) or not all(isinstance(key, str) for key in value):
-        raise argparse.ArgumentTypeError(f'{text!r} is no table; write it as "{{a: b, c: d}}"')
-    return value
 
 
 def _train(arguments: argparse.Namespace) -> None:

@@ -12,6 +12,8 @@ from typing import Any
 
 from tqdm import tqdm
 
+from camser.cli.data import finding_lines
+from camser.cli.label_options import table_arguments
 from camser.cli.train.encoder import Encoder, find_encoder, read_encoder
 from camser.cli.train.evaluation import (
     choose_protocol,
@@ -25,9 +27,12 @@ from camser.config.values import parse_value
 from camser.data.tables.read import read_table
 from camser.data.tables.saved import SavedTable
 from camser.data.tables.table import Table
+from camser.data_check.check import check_labels
+from camser.data_check.source import source_of
 from camser.experiment.crossval.launch import LOG, last_line, run_locally
 from camser.experiment.crossval.options import resources
 from camser.experiment.crossval.plan import Job, plan_jobs
+from camser.runtime.messages import escape_control_characters
 
 FROZEN = {"frozen": "all", "finetune": "convolutions", "paper": None}  # by preset: ``freeze``
 NO_ENCODER = (
@@ -82,12 +87,15 @@ def write_recipe(options: argparse.Namespace, workspace: Workspace) -> Encoder |
     """
     encoder = _choose_encoder(options)
     preset = options.preset or ("frozen" if encoder else "tiny")
-    table_arguments = _table_arguments(options)
-    table = read_table(**table_arguments)
+    arguments = table_arguments(options)
+    if options.allow_missing:
+        arguments["allow_missing"] = True
+    table = read_table(**arguments)
+    print_verdict(table, options)
     if table.speakers_known and not speakers_suffice(table.utterances):
-        table_arguments["columns"] = {**(options.columns or {}), "speaker": None}
+        arguments["columns"] = {**(options.columns or {}), "speaker": None}
         print("fewer than three speakers: they are not divided, so the test is by file")
-        table = read_table(**table_arguments)
+        table = read_table(**arguments)
     print(describe(table, options.merge))
     print(describe_model(preset, encoder))
     labels = options.labels or sorted({options.merge.get(x, x) for x in table.labels})
@@ -102,7 +110,7 @@ def write_recipe(options: argparse.Namespace, workspace: Workspace) -> Encoder |
     }
     chosen = dict(map(_setting, options.set))
     apply_overrides(settings, chosen, chosen)
-    workspace.write(preset, settings, table_arguments)
+    workspace.write(preset, settings, arguments)
     return encoder
 
 
@@ -193,24 +201,20 @@ def _encoder_settings(preset: str, encoder: Encoder) -> dict[str, Any]:
     return encoder.settings(FROZEN[preset], layer)
 
 
-def _table_arguments(options: argparse.Namespace) -> dict[str, Any]:
-    source = Path(options.table)
-    given = {
-        "source": str(source.absolute()) if source.exists() else options.table,
-        "columns": options.columns,
-        "form": options.form,
-        "labels": options.labels,
-        "merge_labels": options.merge,
-        "allow_missing": options.allow_missing,
-    }
-    return {name: value for name, value in given.items() if value}
-
-
 def _merged(table: Table, merge: Mapping[str, str], labels: Sequence[str]) -> list[Any]:
     from dataclasses import replace
 
     merged = (replace(u, emotion=merge.get(u.emotion, u.emotion)) for u in table.utterances)
     return [u for u in merged if u.emotion in labels]
+
+
+def print_verdict(table: Table, options: argparse.Namespace) -> None:
+    """Print what the labels alone tell that would make a score wrong."""
+    check = check_labels(source_of(table, options.labels, options.merge))
+    findings = [finding for finding in check.findings if finding.severity != "note"]
+    for line in finding_lines(findings):
+        print(escape_control_characters(line))
+    print(f"more about the recordings: camser data {options.table}")
 
 
 def describe(table: Table, merge: Mapping[str, str]) -> str:

@@ -40,6 +40,8 @@ def test_a_table_becomes_a_tested_model(write_table, tmp_path, capsys, monkeypat
     monkeypatch.chdir(tmp_path)
     main(["train", str(write_table()), "--output", "model", "--folds", "3", *CHEAP])
     out = capsys.readouterr().out
+    assert "serious unknown speakers: The speaker of 60 of 60 recordings" in out
+    assert f"camser data {tmp_path / 'labels.csv'}\nlabels: 60 recordings" in out
     assert "60 recordings" in out and "speakers unknown: split by file" in out
     assert f"preset tiny. {pipeline.NO_ENCODER}" in out
     assert "[6/6] model: the model; camser classify --model model FILE …" in out
