@@ -36,6 +36,11 @@ class Guesses(NamedTuple):
     probabilities: np.ndarray
 
     @property
+    def others(self) -> str:
+        """What the classifier was trained on."""
+        return f"other {'speakers' if all(r.speaker for r in self.recordings) else 'files'}"
+
+    @property
     def labels(self) -> np.ndarray:
         """[recordings], the index of each label."""
         return np.array([self.classes.index(r.emotion) for r in self.recordings])
@@ -112,7 +117,7 @@ def find(guesses: Guesses) -> Iterator[Finding]:
     ]
     yield Finding(
         "unlikely labels", "check",
-        f"A classifier of other speakers gives the label of "
+        f"A classifier of {guesses.others} gives the label of "
         f"{of_all(len(unlikely), len(guesses.recordings))} less than {percent(UNLIKELY)}; it "
         f"guesses {percent(association.accuracy)} of all right (UA). {shown[0]}.",
         "listen to them; most may be hard rather than wrong",

@@ -22,11 +22,13 @@ NAMES = {"reading": "incomplete or damaged recordings", "near-empty": "near-empt
          "silent": "silent recordings", "no speech": "recordings without speech",
          "out of range": "samples beyond full scale", "clipped": "clipped recordings",
          "quiet": "nearly silent recordings"}  # fmt: skip
+FEWEST = 10  # recordings that by chance have one length no more
 SHARE = 0.05  # of a class: from here on, its score is of something else
 
 
 def find(recordings: Sequence[Recording]) -> Iterator[Finding]:
     """A finding for each kind of oddity; nothing of recordings that were not measured."""
+    yield from _one_length(recordings)
     unreadable = [r for r in recordings if r.problem]
     if unreadable:
         yield Finding(
@@ -54,6 +56,21 @@ def find(recordings: Sequence[Recording]) -> Iterator[Finding]:
             REMEDIES[kind],
             {"recordings": len(rows), "largest_share_of_class": share},
             messages[kind][:MAX_EXAMPLES],
+        )  # fmt: skip
+
+
+def _one_length(recordings: Sequence[Recording]) -> Iterator[Finding]:
+    lengths = Counter(r.measures.seconds for r in recordings if r.measures)
+    if lengths.total() < FEWEST:
+        return
+    (seconds, number), *_ = lengths.most_common()
+    if number > lengths.total() / 2:
+        yield Finding(
+            "recordings of one length", "check",
+            f"{of_all(number, lengths.total())} last exactly {seconds:g} s, as if all were cut or "
+            f"padded to it: words may be missing at their end.",
+            "listen to some; get the original files if they end in a word",
+            {"recordings": number, "seconds": seconds},
         )  # fmt: skip
 
 

@@ -43,6 +43,7 @@ def group_table(
     """Numbers and medians of each class, or of each speaker."""
     groups = _frequent(grouped(recordings, key))
     other = "speakers" if name == "class" else "classes"
+    count = attrgetter("speaker" if name == "class" else "emotion")
     header = [name, "recordings", "%", other, "minutes", "clipped", "no speech"]
     medians = [heading for heading, _ in MEDIANS.values()]
     lines = [
@@ -50,7 +51,7 @@ def group_table(
             group,
             integer(len(rows)),
             percent(len(rows) / len(recordings)),
-            integer(len({r.speaker if name == "class" else r.emotion for r in rows})),
+            integer(len({*map(count, rows)} - {""}) or None),
             *_amounts(rows),
             *_medians(rows),
         ]
@@ -96,8 +97,8 @@ def association_table(check: DataCheck) -> Table:
         )
     chance = percent(next(iter(check.associations.values())).chance)
     caption = (
-        f"What one property tells, on recordings held out. UA: of guessing all classes, chance is "
-        f"{chance} %. Then the class that is told best: the share of it that is recognized, the "
+        f"What one property tells, on recordings held out. UA: of guessing all classes; chance is "
+        f"{chance} %, and less where the classes are balanced over a name. Then the class that is told best: the share of it that is recognized, the "
         f"share of others that are taken for it, and the differences of the two from which on it "
         f"is worth a look, or serious."
     )
@@ -115,7 +116,7 @@ def confusion_table(guesses: Guesses) -> Table:
     accuracy = percent(guesses.association.accuracy)
     caption = (
         f"How hard the classes are for a simple system: what a logistic regression that knows "
-        f"other speakers guesses (columns) of each class. UA {accuracy} %."
+        f"{guesses.others} guesses (columns) of each class. UA {accuracy} %."
     )
     return Table(caption, ["class", *guesses.classes], lines)
 

@@ -3,6 +3,7 @@
 import re
 
 import pytest
+import soundfile
 
 from camser.data_check.check import check_labels, check_recordings
 from camser.data_check.source import read_labels
@@ -92,3 +93,13 @@ def test_named_folds_that_share_speakers_are_no_test_of_new_ones(copy):
     check = check_labels(read_labels({"source": str(write_table(folder, rows))}))
     (finding,) = [f for f in check.findings if f.name == "speakers in several parts"]
     assert finding.numbers == {"speakers": 8, "recordings": 128}
+
+
+def test_recordings_that_were_cut_to_one_length_are_told(copy):
+    folder, rows = copy
+    for row in rows[:12]:
+        samples, rate = soundfile.read(folder / row["file"])
+        soundfile.write(folder / row["file"], samples[:8000], rate)
+    check = check_recordings(read_labels({"source": str(write_table(folder, rows[:16]))}))
+    (finding,) = [f for f in check.findings if f.name == "recordings of one length"]
+    assert finding.sentence.startswith("12 of 16 recordings (75.0 %) last exactly 0.5 s")
