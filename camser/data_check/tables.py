@@ -98,9 +98,9 @@ def association_table(check: DataCheck) -> Table:
     chance = percent(next(iter(check.associations.values())).chance)
     caption = (
         f"What one property tells, on recordings held out. UA: of guessing all classes; chance is "
-        f"{chance} %, and less where the classes are balanced over a name. Then the class that is told best: the share of it that is recognized, the "
-        f"share of others that are taken for it, and the differences of the two from which on it "
-        f"is worth a look, or serious."
+        f"{chance} %, and less where the classes are balanced over a name. Then the class that is "
+        f"told best: the share of it that is recognized, the share of others that are taken for "
+        f"it, and the differences of the two from which on it is worth a look, or serious."
     )
     header = ["property", "UA", "class", "recognized", "false", "look / serious"]
     return Table(caption, header, lines)

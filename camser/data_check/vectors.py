@@ -12,7 +12,6 @@ import torch
 from camser.build import build_model
 
 FEATURES: dict[str, Any] = {"plugin": "camser:mfcc_statistics"}
-SEGMENT_SECONDS = 3.0
 
 
 class Vectorizer:
@@ -37,7 +36,7 @@ class Vectorizer:
     def __init__(self, encoder: Mapping[str, Any] = FEATURES) -> None:
         fusions = {"pooled": {"plugin": "camser:concat", "projection_size": None}}
         self.model = build_model(
-            ["encoder"], {"encoder": encoder}, "pooled", fusions, SEGMENT_SECONDS,
+            ["encoder"], {"encoder": encoder}, "pooled", fusions, segment_seconds=None,
             hidden_sizes=[], mask_padding=True,
         ).eval()  # fmt: skip
         self.kind = f"vector, {json.dumps(self.model.architecture)}"
