@@ -25,7 +25,7 @@ LINES = (
     ("encoders",),
     ("fusion",),
     ("back_ends",),
-    ("model",),
+    ("components", "model"),
     ("build",),
     ("evaluation",),
     ("training", "inference", "data_check"),

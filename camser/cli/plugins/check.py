@@ -7,8 +7,8 @@ from collections.abc import Mapping
 from typing import Any
 
 from camser import registry
-from camser.build import load_plugin_class
 from camser.cli.plugins.show import PLACEHOLDERS
+from camser.components import load_plugin_class
 from camser.testing import ENCODER_CHECKS, CheckResult, run_checks
 
 MARKS = {"passed": "ok", "xfailed": "expected", "failed": "FAILED", "xpassed": "FAILED"}

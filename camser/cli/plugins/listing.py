@@ -80,7 +80,7 @@ def load_error(kind: str, name: str) -> str:
     try:
         # The prints of a module must not mix with the table or the JSON.
         with redirect_stdout(sys.stderr):
-            from camser.build import load_plugin_class
+            from camser.components import load_plugin_class
 
             load_plugin_class(kind, name)
         return ""

@@ -11,9 +11,9 @@ from torch import nn
 
 from camser import registry
 from camser.audio import SAMPLE_RATE
-from camser.build import load_plugin_class
 from camser.cli.plugins.model_summary import summarize_fusion
 from camser.cli.plugins.text_table import format_columns
+from camser.components import load_plugin_class
 from camser.encoders.base import Encoder, FrameSpec
 from camser.fusion.base import Fusion
 from camser.runtime.messages import name_and_message, one_line
