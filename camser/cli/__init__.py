@@ -7,6 +7,7 @@ import sys
 from collections.abc import Sequence
 from os.path import expanduser
 
+from camser.cli.corpus import add_parser as add_corpus_parser
 from camser.cli.data import add_parser as add_data_parser
 from camser.cli.plugins.commands import add_parser as add_plugins_parser
 from camser.cli.probe.command import add_parser as add_probe_parser
@@ -42,16 +43,7 @@ def _parser() -> argparse.ArgumentParser:
     add_data_parser(commands)
     add_train_parser(commands)
     add_probe_parser(commands)
-    corpus = commands.add_parser(
-        "synthesize-corpus", help="write a synthetic corpus in IEMOCAP's layout"
-    )
-    corpus.add_argument("folder", help="a folder that does not exist yet")
-    corpus.add_argument("--dialogues-per-session", type=int, default=4)
-    corpus.add_argument("--turns-per-dialogue", type=int, default=12)
-    corpus.add_argument("--mean-seconds", type=float, default=3.0)
-    corpus.add_argument("--seed", type=int, default=0)
-    corpus.set_defaults(run=_synthesize_corpus)
-
+    add_corpus_parser(commands)
     report = commands.add_parser("report", help="write tables and figures of runs")
     report.add_argument(
         "folders", nargs="+", metavar="DIR", help="a folder that contains runs, at any depth"
@@ -142,20 +134,6 @@ def _add_classify(commands: argparse._SubParsersAction) -> None:
     command.add_argument("--engine", default="auto", help="torch, onnx, onnx-int8; auto chooses")
     command.add_argument("--threads", type=int, help="number of CPU threads")
     command.set_defaults(run=_classify, form="table")
-
-
-def _synthesize_corpus(arguments: argparse.Namespace) -> None:
-    from camser.data.synthetic import synthesize_corpus
-
-    counts = synthesize_corpus(
-        arguments.folder,
-        arguments.dialogues_per_session,
-        arguments.turns_per_dialogue,
-        arguments.seed,
-        arguments.mean_seconds,
-    )
-    total = sum(sum(session.values()) for session in counts.values())
-    print(f"{arguments.folder}: {total} utterances of 4 emotions, 10 speakers, 5 sessions")
 
 
 def _report(arguments: argparse.Namespace) -> None:

@@ -162,11 +162,8 @@ class EmotionBrain(ResumableBrain):
 
     def _compile(self) -> None:
         super()._compile()
-        model = self._unwrapped("embedding_model")
-        if self.hparams.compiled and model.trims_padding:
-            logger.info("nothing is compiled: each batch has the length of its longest segment")
-        elif self.hparams.compiled:
-            compile_regions(model)
+        if self.hparams.compiled:
+            compile_regions(self._unwrapped("embedding_model"))
 
     # The stages ------------------------------------------------------------------------------
 

@@ -58,7 +58,8 @@ def find_regions(module: nn.Module) -> dict[str, nn.Module]:
 def compile_regions(module: nn.Module, backend: str | Callable = "inductor") -> list[str]:
     """Compile a module's regions in place: names, states and copies stay as they are.
 
-    Nothing is compiled before the first call; layers that are alike share the compiled code.
+    Nothing is compiled before the first call; layers that are alike share the compiled code. A model
+    that trims padding is left as it is: each of its batches has another length.
 
     Arguments
     ---------
@@ -72,6 +73,9 @@ def compile_regions(module: nn.Module, backend: str | Callable = "inductor") -> 
     list of str
         The names of the regions.
     """
+    if getattr(module, "trims_padding", False):
+        logger.info("nothing is compiled: each batch has the length of its longest segment")
+        return []
     regions = find_regions(module)
     # Regions of one class share a cache; layers that differ in a number are compiled separately.
     limit = torch._dynamo.config.recompile_limit

@@ -11,7 +11,7 @@ from camser.experiment import layer_probe
 from tests.encoders.test_whisper import whisper_model
 from tests.helpers.recipe_runs import ROOT
 
-DEMO = str(ROOT / "recipes/IEMOCAP/hparams/demo.yaml")
+DEMO = str(ROOT / "recipes/IEMOCAP/hparams/small.yaml")
 PAGES = sorted(ROOT.glob("recipes/*/results/*/layers.json"))
 
 
