@@ -58,8 +58,8 @@ def find_regions(module: nn.Module) -> dict[str, nn.Module]:
 def compile_regions(module: nn.Module, backend: str | Callable = "inductor") -> list[str]:
     """Compile a module's regions in place: names, states and copies stay as they are.
 
-    Nothing is compiled before the first call; layers that are alike share the compiled code. A model
-    that trims padding is left as it is: each of its batches has another length.
+    Nothing is compiled before the first call; layers that are alike share the compiled code. A
+    model that trims padding is left as it is: each of its batches has another length.
 
     Arguments
     ---------

@@ -29,5 +29,7 @@ def test_the_wheel_alone_lists_the_built_in_plugins(wheel, tmp_path):
     for name in ("py.typed", "export/model_card.md.jinja"):
         assert list(environment.glob(f"lib/python*/site-packages/camser/{name}")), name
     (report,) = environment.glob("lib/python*/site-packages/camser/evaluation/report/templates")
-    assert len([*report.glob("*.jinja")]) == 3  # of `camser report`
+    assert len([*report.glob("*.jinja")]) == 4  # of `camser report`, and the look of any page
+    data = report.parents[2] / "data_check/templates"
+    assert [path.name for path in data.iterdir()] == ["data.html.jinja"]  # of `camser data`
     assert "class ProsodyEncoder" in (tmp_path / "camser-prosody/camser_prosody.py").read_text()

@@ -14,8 +14,9 @@ import speechbrain as sb
 from speechbrain.utils.distributed import infer_device
 
 from camser.back_ends.base import BackEnd
-from camser.build import build_back_end, load_plugin_class, validate_model_config
+from camser.build import build_back_end, validate_model_config
 from camser.cli.plugins.recipe import find_recipe
+from camser.components import load_plugin_class
 from camser.config.settings import Settings, read_arguments
 from camser.data.folds import Fold, choose_fold, folds_of
 from camser.data.manifest import Utterance, fingerprint
