@@ -11,7 +11,8 @@ from camser import registry
 from camser.audio import SAMPLE_RATE
 from camser.back_ends.base import BackEnd
 from camser.components import Component, find_component
-from camser.model import EmotionHead, UtteranceEncoder
+from camser.heads import EmotionHead, Head, ScoreHead
+from camser.model import UtteranceEncoder
 from camser.runtime.safe_io import mismatch
 
 # The arguments of ``validate_model_config``, in order.
@@ -26,6 +27,7 @@ def build_model(
     fusions: Mapping[str, Mapping[str, Any]],
     segment_seconds: float | None,
     max_segment_seconds: float = MAX_SEGMENT_SECONDS,
+    num_classes: int | None = None,
     **model_params: Any,
 ) -> UtteranceEncoder:
     """Build the model that a recipe describes.
@@ -47,6 +49,8 @@ def build_model(
     max_segment_seconds : float
         The length of the longest segment where they have their utterances' lengths. Without
         ``mask_padding``, all segments are padded to it.
+    num_classes : int, optional
+        Number of emotions. Only a fusion that gives their scores needs it.
     **model_params
         The other arguments of ``UtteranceEncoder``. Arguments that were stored before format 3 lack
         ``preemphasis_over``; their model computes its features as it did then.
@@ -86,7 +90,7 @@ def build_model(
         specs[name] = built[name].frame_spec(segment_samples)._replace(**component.pooled)
         rebuilt[name] = component.table(built[name].init_config())
     component = resolved[fusion]
-    built_fusion = component.build(fusion, specs)
+    built_fusion = component.build(fusion, specs, **_classes(component, num_classes))
     whole = segment_seconds is None
     arguments = built, built_fusion, segment_samples
     model = UtteranceEncoder(*arguments, whole_utterances=whole, **model_params)
@@ -101,6 +105,7 @@ def build_model(
         "segment_seconds": segment_seconds,
         "max_segment_seconds": max_segment_seconds,
         **model_params,
+        **_classes(component, num_classes),
     }
     return model
 
@@ -132,9 +137,37 @@ def validate_model_config(
     return {**resolved, fusion: find_component("fusion", fusion, fusions, {})}
 
 
-def build_head(embedding_model: UtteranceEncoder, num_classes: int) -> EmotionHead:
-    """A head for embeddings of the model's size."""
-    return EmotionHead(embedding_model.embedding_size, num_classes)
+def _classes(fusion: Component, num_classes: int | None) -> dict[str, int]:
+    """The argument ``num_classes`` of a fusion that gives scores; none for another one."""
+    if not fusion.plugin.gives_scores:
+        return {}
+    if num_classes is None:
+        raise ValueError(
+            f"the fusion {fusion.origin['plugin']!r} gives class scores, but num_classes is not "
+            f"set; give it, as recipes do: num_classes: !apply:len [!ref <labels>]"
+        )
+    return {"num_classes": num_classes}
+
+
+def build_head(embedding_model: UtteranceEncoder, num_classes: int) -> Head:
+    """A head for embeddings of the model's size, or for the class scores that it gives.
+
+    Raises
+    ------
+    ValueError
+        If it is no ``UtteranceEncoder``, or gives the scores of another number of classes.
+    """
+    if not isinstance(embedding_model, UtteranceEncoder):
+        raise ValueError(
+            f"embedding_model is of the class {type(embedding_model).__name__}; only a model from "
+            f"camser.build.build_model has a head that fits, so give a classifier too"
+        )
+    size = embedding_model.embedding_size
+    if not embedding_model.gives_scores:
+        return EmotionHead(size, num_classes)
+    if size != num_classes:
+        raise ValueError(f"the model gives {size} class scores, but there are {num_classes} labels")
+    return ScoreHead(num_classes)
 
 
 def build_back_end(name: str | None, back_ends: Mapping[str, Mapping[str, Any]]) -> BackEnd | None:

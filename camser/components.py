@@ -21,15 +21,15 @@ FUSION_KEYS = ("pooling", "standardize", "projection_size")
 class Component(NamedTuple):
     """The plugin and the parameters that a name of a recipe stands for."""
 
-    plugin: type
+    plugin: Any  # a class
     origin: dict[str, str]
     params: dict[str, Any]
     pooled: dict[str, Any]
 
-    def build(self, name: str, *args: Any) -> Any:
+    def build(self, name: str, *args: Any, **more: Any) -> Any:
         """An instance of the plugin."""
         try:
-            return self.plugin(*args, **self.params)
+            return self.plugin(*args, **more, **self.params)
         except ValueError as error:
             raise ValueError(f"{self.origin['kind']} {name!r}: {error}") from error
 
@@ -76,7 +76,10 @@ def find_component(kind: str, name: str, tables: Mapping[str, Any], *args: Any) 
     if not isinstance(pooled.get("standardize", False), bool):
         raise ValueError(f"standardize is {pooled['standardize']!r}; allowed: true, false")
     plugin = load_plugin_class(kind, plugin_name)
-    registry.check_parameters(plugin, plugin_name, *args, **params)
+    passed = {"num_classes": 0} if getattr(plugin, "gives_scores", False) else {}
+    if twice := passed.keys() & params:
+        raise ValueError(f"{kind}s: {name!r} has {twice.pop()}, which the labels set; leave it out")
+    registry.check_parameters(plugin, plugin_name, *args, **passed, **params)
     return Component(plugin, registry.origin_of(kind, plugin_name), params, pooled)
 
 

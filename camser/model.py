@@ -1,4 +1,4 @@
-"""The model maps recordings to embeddings; its head maps these to log-probabilities."""
+"""The model maps recordings to embeddings; a head maps these to log-probabilities."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ from camser.encoders.base import Encoder
 from camser.encoders.masks import at_most, given
 from camser.encoders.multimodal import MultimodalEncoder
 from camser.fusion.base import Fusion
+from camser.heads import EmotionHead  # noqa: F401 (stored models name the head here)
 from camser.segments import mean_over_segments, split_into_segments
 
 
@@ -36,7 +37,8 @@ class UtteranceEncoder(MultimodalEncoder):
     segment_samples : int
         Length of a segment.
     hidden_sizes : sequence of int
-        Hidden layers between fusion and embedding; the last is the embedding's size.
+        Hidden layers between fusion and embedding; the last is the embedding's size. None if the
+        fusion gives class scores, which are then the embedding.
     dropout : float
         Dropout before each hidden layer.
     preemphasis_over : str
@@ -52,8 +54,9 @@ class UtteranceEncoder(MultimodalEncoder):
     Raises
     ------
     ValueError
-        If the size of a hidden layer is not a whole number from 1 on, ``preemphasis_over`` is not
-        allowed, or an encoder or the fusion cannot mask padding.
+        If the size of a hidden layer is not a whole number from 1 on, a fusion that gives scores
+        has hidden layers behind it, ``preemphasis_over`` is not allowed, or an encoder or the
+        fusion cannot mask padding.
 
     Attributes
     ----------
@@ -84,6 +87,11 @@ class UtteranceEncoder(MultimodalEncoder):
         self.fusion = fusion
         if invalid := [size for size in hidden_sizes if type(size) is not int or size < 1]:
             raise ValueError(f"hidden_sizes has {invalid[0]!r}; allowed: whole numbers from 1 on")
+        if fusion.gives_scores and hidden_sizes:
+            raise ValueError(
+                f"hidden_sizes is {list(hidden_sizes)}, but the fusion gives class scores; give "
+                f"embedding_model: {{hidden_sizes: []}}"
+            )
         layers, size = [], fusion.out_features
         for hidden_size in hidden_sizes:
             layers += [nn.Dropout(dropout), nn.Linear(size, hidden_size), nn.ReLU()]
@@ -98,8 +106,9 @@ class UtteranceEncoder(MultimodalEncoder):
         cached: Mapping[str, Tensor] | None = None,
         before: Tensor | None = None,
         num_samples: Tensor | None = None,
-    ) -> Tensor:
-        """Embed utterances; without ``lens``, ``forward_segments(wavs, cached, num_samples)``,
+        labels: Tensor | None = None,
+    ) -> Any:
+        """Embed utterances; without ``lens``, ``forward_segments`` with the other arguments,
         because wrappers such as DistributedDataParallel and torch.compile call only ``forward``.
 
         Arguments
@@ -108,7 +117,7 @@ class UtteranceEncoder(MultimodalEncoder):
             [utterances, samples]
         lens : Tensor
             [utterances], relative to ``samples``.
-        cached, num_samples : optional
+        cached, num_samples, labels : optional
             As for ``forward_segments``; only without ``lens``.
         before : Tensor, optional
             [utterances], the sample before each utterance; by default 0.
@@ -119,7 +128,7 @@ class UtteranceEncoder(MultimodalEncoder):
             [utterances, embedding_size]
         """
         if wavs is None or lens is None:
-            return self.forward_segments(wavs, cached, num_samples)
+            return self.forward_segments(wavs, cached, num_samples, labels)
         size = self.segment_samples
         size = at_most(wavs.shape[1], size) if self.trims_padding else size
         segments, grid = split_into_segments(wavs, lens, size, before)
@@ -131,7 +140,8 @@ class UtteranceEncoder(MultimodalEncoder):
         segments: Tensor | None,
         cached: Mapping[str, Tensor] | None = None,
         num_samples: Tensor | None = None,
-    ) -> Tensor:
+        labels: Tensor | None = None,
+    ) -> Any:
         """Embed segments.
 
         Arguments
@@ -145,14 +155,21 @@ class UtteranceEncoder(MultimodalEncoder):
         num_samples : Tensor, optional
             [segments], how many of the samples are real; those behind are padding. Needed, and
             used, only if padding is masked.
+        labels : Tensor, optional
+            [segments], class indices, for a fusion that has a loss of its own.
 
         Returns
         -------
-        Tensor
-            [segments, embedding_size]
+        Tensor, or pair of Tensor
+            [segments, embedding_size]. With ``labels`` also the losses, [segments]; of a fusion
+            that gives scores these alone, and None.
         """
         frames = self.encode(segments, cached, num_samples)
-        return self.hidden(self.fusion(frames, *given(self.masks(frames, num_samples))))
+        masks = given(self.masks(frames, num_samples))
+        if labels is None:
+            return self.hidden(self.fusion(frames, *masks))
+        losses = self.fusion.loss(frames, labels, *masks)
+        return (None if self.gives_scores else self.hidden(self.fusion(frames, *masks))), losses
 
     @torch.no_grad()
     def intermediates(
@@ -177,40 +194,16 @@ class UtteranceEncoder(MultimodalEncoder):
         finally:
             self.train(was_training)
 
+    @property
+    def gives_scores(self) -> bool:
+        """Whether the embeddings are class scores."""
+        return self.fusion.gives_scores
+
     def named_components(self) -> Iterator[tuple[str, nn.Module]]:
         """The components that have a learning rate: each modality's encoder, "fusion", "hidden"."""
         yield from self.encoders.items()
         yield "fusion", self.fusion
         yield "hidden", self.hidden
-
-
-class EmotionHead(nn.Module):
-    """Embeddings to log-probabilities.
-
-    The layer is linear. So a mean of embeddings leads to the same decision as the mean of the
-    segments' log-probabilities.
-
-    Arguments
-    ---------
-    embedding_size : int
-        Size of an embedding.
-    num_classes : int
-        Number of emotions.
-
-    Example
-    -------
-    >>> EmotionHead(8, 4)(torch.rand(2, 8)).exp().sum(dim=1).round().tolist()
-    [1.0, 1.0]
-    """
-
-    def __init__(self, embedding_size: int, num_classes: int) -> None:
-        super().__init__()
-        self.linear = nn.Linear(embedding_size, num_classes)
-
-    def forward(self, embeddings: Tensor) -> Tensor:
-        """[utterances, embedding_size] -> [utterances, classes]"""
-        # Scores are compared to 1e-5 and averaged over epochs, so they stay in float32.
-        return self.linear(embeddings).float().log_softmax(dim=-1)
 
 
 def count_parameters(model: UtteranceEncoder, head: nn.Module) -> dict[str, tuple[int, int]]:
@@ -220,7 +213,7 @@ def count_parameters(model: UtteranceEncoder, head: nn.Module) -> dict[str, tupl
     ---------
     model : UtteranceEncoder
         The embedding model.
-    head : EmotionHead
+    head : EmotionHead or ScoreHead
         The classifier.
     """
     components = {**dict(model.named_components()), "head": head}

@@ -13,7 +13,7 @@ from __future__ import annotations
 import math
 import os
 import re
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from io import StringIO
 from pathlib import Path
@@ -49,14 +49,11 @@ RESULT_RUN_OPTIONS = (
     "optimizer_step_limit", "remove_vector_weight_decay",
 )  # fmt: skip
 
-# What a recipe with a back end builds in place of its fusion, hidden layers and head.
+# What a recipe with a back end builds in place of its fusion and hidden layers.
 BACK_END_MODEL = """
 fusion: pooled
 fusions: {pooled: {plugin: "camser:concat", projection_size: null}}
 embedding_model: {hidden_sizes: []}
-classifier: !apply:camser.build.build_head
-    embedding_model: !ref <embedding_model>
-    num_classes: !apply:len [!ref <labels>]
 """
 
 

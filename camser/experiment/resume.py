@@ -32,6 +32,8 @@ RUN_DEFAULTS = {name: RunOptions()[name] for name in RESULT_RUN_OPTIONS} | {
     "max_segment_seconds": MAX_SEGMENT_SECONDS,
 }
 
+FORMER_TAGS = {"!new:camser.model.EmotionHead": "!apply:camser.build.build_head"}  # the same head
+
 
 def result_settings(values: dict[str, Any]) -> dict[str, Any]:
     """The settings that identify a run: without paths, and without tables of unused names."""
@@ -44,7 +46,9 @@ def result_settings(values: dict[str, Any]) -> dict[str, Any]:
     for name in ("embedding_model", "classifier", "epoch_counter"):
         ((tag, arguments),) = values[name].items()
         # An argument that only repeats the setting of the same name is left out.
-        decisive[name] = {tag: {k: v for k, v in arguments.items() if values.get(k) != v}}
+        repeated = {"num_classes"} | {k for k, v in arguments.items() if values.get(k) == v}
+        kept = {k: v for k, v in arguments.items() if k not in repeated}
+        decisive[name] = {FORMER_TAGS.get(tag, tag): kept}
     return decisive
 
 

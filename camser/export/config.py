@@ -69,8 +69,8 @@ mean_var_norm: !new:speechbrain.nnet.containers.LengthsCapableSequential
     - !new:torch.nn.Identity
 embedding_model: !apply:camser.build.build_model
 {architecture}
-classifier: !new:camser.model.EmotionHead
-    embedding_size: {embedding_size}
+classifier: !apply:camser.build.build_head
+    embedding_model: !ref <embedding_model>
     num_classes: {num_classes}
 modules:
     compute_features: !ref <compute_features>
@@ -86,15 +86,13 @@ pretrainer: !new:camser.inference.pretrained.StrictPretrainer
 """
 
 
-def speechbrain_yaml(config: dict[str, Any], embedding_size: int) -> str:
+def speechbrain_yaml(config: dict[str, Any]) -> str:
     """The ``hyperparams.yaml`` of an exported model.
 
     Arguments
     ---------
     config : dict
         From ``export_config``.
-    embedding_size : int
-        Embedding size of the model.
     """
     architecture = yaml.safe_dump(config["architecture"], sort_keys=False, allow_unicode=True)
     return SPEECHBRAIN_YAML.format(
@@ -103,6 +101,5 @@ def speechbrain_yaml(config: dict[str, Any], embedding_size: int) -> str:
         temperature=config["temperature"],
         segment_seconds=longest_segment(config["architecture"]),
         architecture=indent(architecture.rstrip(), "    "),
-        embedding_size=embedding_size,
         num_classes=len(config["labels"]),
     )

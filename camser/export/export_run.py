@@ -75,13 +75,12 @@ def export_run(
     if data_folder is None:
         recipe = str(run.folder / results.RECIPE)
         data_folder = read_arguments([recipe]).values["data_folder"]
-    config, model = {**export_config(run), **(extra or {})}, run.modules["embedding_model"]
+    config = {**export_config(run), **(extra or {})}
     if not config["calibration"]["calibrated"]:
         logger.warning("%s: not calibrated: there are too few validation rows or errors", folder)
     with atomic_folder(folder, replace) as new:
         write(new, config, run.modules)
-        yaml = speechbrain_yaml(config, model.embedding_size)
-        (new / RECIPE).write_text(yaml, encoding="utf-8")
+        (new / RECIPE).write_text(speechbrain_yaml(config), encoding="utf-8")
         if onnx or int8:
             config["onnx"] = _write_graphs(new, run, int8)
             write_config(new, config)

@@ -8,10 +8,10 @@ from typing import Any, NamedTuple
 import torch
 from torch import nn
 
-from camser.build import build_model
+from camser.build import build_head, build_model
 from camser.evaluation import results
 from camser.inference.skip_init import SkipWeightInit
-from camser.model import EmotionHead, UtteranceEncoder
+from camser.model import UtteranceEncoder
 from camser.runtime.messages import one_line
 from camser.runtime.plugin_versions import check_installed, warn_version_differences
 from camser.runtime.resource_errors import is_out_of_memory
@@ -68,9 +68,9 @@ def read_run(folder: str | Path) -> TrainedRun:
     check_installed(run_results["plugins"], str(path))
     model = _build(folder / results.ARCHITECTURE)
     warn_version_differences(run_results["plugins"], model.plugins)
-    modules = {
+    modules: dict[str, nn.Module] = {
         "embedding_model": model,
-        "classifier": EmotionHead(model.embedding_size, len(run_results["labels"])),
+        "classifier": build_head(model, len(run_results["labels"])),
     }
     is_averaged = run_results.get("averaged_epochs") is not None
     _load(folder / "save", run_results["best_epoch"], modules, is_averaged)

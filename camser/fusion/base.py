@@ -20,10 +20,17 @@ class Fusion(nn.Module):
     """Frames of several modalities to one vector. The encoders set the sizes at construction.
 
     A subclass sets ``out_features`` and defines ``projections``; by default the fused vector is
-    their concatenation in the order of the modalities.
+    their concatenation in the order of the modalities. Or it defines ``forward``.
 
-    If ``forward``, ``projections`` and ``attention_weights`` also take ``masks``, the fusion can be
-    used where padding is masked. A model with ``mask_padding`` then passes the masks of the frames,
+    If ``gives_scores`` is true, its constructor also takes ``num_classes``, and ``forward`` gives
+    the scores of the classes, [segments, classes], up to a constant their log-probabilities. The
+    model then has no hidden layers, and its head only normalizes the scores.
+
+    A subclass may define ``loss``. In training, the loss of a fusion that gives scores replaces the
+    cross-entropy, and that of another one is added to it.
+
+    If these methods and ``attention_weights`` also take ``masks``, the fusion can be used where
+    padding is masked. A model with ``mask_padding`` then passes the masks of the frames,
     [segments, frames] by modality, true for real ones. The other frames must not change anything,
     and their weights are 0. There may be fewer frames than the specifications have.
 
@@ -35,7 +42,9 @@ class Fusion(nn.Module):
     Attributes
     ----------
     out_features : int
-        Size of the fused vector.
+        Size of the fused vector; of scores, the number of classes.
+    gives_scores : bool
+        Whether ``forward`` gives the scores of the classes.
     compiled_submodules : tuple of str
         The submodules to compile with torch.compile. Each is one graph without breaks, with one
         size in training and one in evaluation. Paths such as "layers.*"; "" is the module itself.
@@ -44,6 +53,7 @@ class Fusion(nn.Module):
     """
 
     out_features: int
+    gives_scores: bool = False
     compiled_submodules: tuple[str, ...] = ()
     expected_failures: Mapping[str, str] = MappingProxyType({})
 
@@ -54,8 +64,8 @@ class Fusion(nn.Module):
         self.specs = dict(specs)
 
     def projections(self, frames: Frames, masks: Masks = None) -> dict[str, Tensor]:
-        """The vector of each modality, each [segments, features]."""
-        raise NotImplementedError
+        """The vector of each modality, each [segments, features]; none by default."""
+        return {}
 
     def attention_weights(self, frames: Frames, masks: Masks = None) -> dict[str, Tensor]:
         """Attention weights [segments, frames] by attended modality; none by default."""
@@ -65,11 +75,37 @@ class Fusion(nn.Module):
         """Frames [segments, frames, channels] by modality -> [segments, out_features]"""
         return torch.cat(list(self.projections(frames, *given(masks)).values()), dim=1)
 
+    def loss(self, frames: Frames, labels: Tensor, masks: Masks = None) -> Tensor:
+        """A loss of its own, of each segment.
+
+        Arguments
+        ---------
+        frames : mapping of str to Tensor
+            [segments, frames, channels], by modality.
+        labels : Tensor
+            [segments], class indices.
+        masks : mapping of str to Tensor, optional
+            As for ``forward``.
+
+        Returns
+        -------
+        Tensor
+            [segments], in float32.
+        """
+        raise NotImplementedError
+
+    @property
+    def has_loss(self) -> bool:
+        """Whether it brings a loss of its own."""
+        return type(self).loss is not Fusion.loss
+
     def check_masks_padding(self) -> None:
         """Raise a ValueError unless padding can be masked in this fusion."""
-        if not take("masks", [self.forward, self.projections, self.attention_weights]):
+        methods: list[Any] = [self.forward, self.projections, self.attention_weights, self.loss]
+        if not take("masks", methods):
+            names = " and ".join(["projections", *(["loss"] if self.has_loss else [])])
             raise ValueError(
-                f"fusion {type(self).__name__} cannot mask padding: its forward, projections and "
+                f"fusion {type(self).__name__} cannot mask padding: its forward, {names} and "
                 f"attention_weights must take masks; give mask_padding: false, or another fusion"
             )
         for name, module in self.named_modules():

@@ -126,5 +126,5 @@ def _load_graph(
     head = load_head(folder / WEIGHTS, config)
     built = config["architecture"]
     is_trimmed = built["segment_seconds"] is None and built.get("mask_padding", False)
-    encoder = OnnxEncoder(folder / graph, threads, head.linear.in_features, is_trimmed)
+    encoder = OnnxEncoder(folder / graph, threads, head.embedding_size, is_trimmed)
     return {"embedding_model": encoder, "classifier": head}

@@ -18,11 +18,10 @@ from torch import nn
 
 from camser import registry
 from camser.audio import SAMPLE_RATE
-from camser.build import MAX_SEGMENT_SECONDS, build_model
+from camser.build import MAX_SEGMENT_SECONDS, build_head, build_model
 from camser.inference.export_files import CONFIG, REEXPORT_HINT, WEIGHTS, ExportError
 from camser.inference.skip_init import ParameterLimit, SkipWeightInit
 from camser.inference.weights import load_weights, named_weights, weights_digest
-from camser.model import EmotionHead
 from camser.runtime.digests import DIGEST_KEY, FileRecord, add_digest, digest_matches, file_record
 from camser.runtime.messages import one_line
 from camser.runtime.plugin_versions import check_installed
@@ -53,6 +52,7 @@ class Architecture(Struct):
     segment_seconds: Seconds | None
     max_segment_seconds: Seconds = MAX_SEGMENT_SECONDS
     mask_padding: bool = False
+    num_classes: int | None = None
 
 
 class Config(Struct):
@@ -120,6 +120,9 @@ def _wrong_value(config: Mapping[str, Any]) -> str | None:
     labels = config["labels"]
     if len({*labels}) < len(labels) or not all(map(str.isprintable, labels)):
         return f"labels is {labels!r:.80}; it must name each class once, in printable characters"
+    classes = config["architecture"].get("num_classes")
+    if classes not in (None, len(labels)):
+        return f"it has {len(labels)} labels, but scores of {classes} classes"
     for name, table in config["architecture"]["encoders"].items():
         fetched = {key: table[key] for key in ("source", "weights") if table.get(key) is not None}
         if fetched:
@@ -159,12 +162,12 @@ def read_modules(folder: str | Path, config: Mapping[str, Any]) -> dict[str, nn.
         # The model must not be larger than the weights file.
         with SkipWeightInit(), ParameterLimit(config["weights"]["bytes"]):
             model = build_model(**config["architecture"])
-            head = EmotionHead(model.embedding_size, len(config["labels"]))
+            head = build_head(model, len(config["labels"]))
     except Exception as error:  # plugins and their packages raise any error
         raise ExportError(
             f"{folder / CONFIG}: the model cannot be built: {one_line(error)}; {REEXPORT_HINT}"
         ) from error
-    modules = {"embedding_model": model, "classifier": head}
+    modules: dict[str, nn.Module] = {"embedding_model": model, "classifier": head}
     load_weights(modules, folder / WEIGHTS, config)
     return modules
 

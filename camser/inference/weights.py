@@ -11,8 +11,8 @@ import torch
 from safetensors import SafetensorError, safe_open
 from torch import Tensor, nn
 
+from camser.heads import EmotionHead, Head, ScoreHead
 from camser.inference.export_files import CONFIG, REEXPORT_HINT, ExportError, check_file
-from camser.model import EmotionHead
 from camser.runtime.plugin_versions import warn_version_differences
 
 
@@ -64,7 +64,7 @@ def load_weights(modules: Mapping[str, Any], path: Path, config: Mapping[str, An
     warn_version_differences(config["plugins"], modules["embedding_model"].plugins)
 
 
-def load_head(path: Path, config: Mapping[str, Any]) -> EmotionHead:
+def load_head(path: Path, config: Mapping[str, Any]) -> Head:
     """Load only the trained classifier; the other weights in the file are not read.
 
     Raises
@@ -75,10 +75,7 @@ def load_head(path: Path, config: Mapping[str, Any]) -> EmotionHead:
     check_file(path, config["weights"], check_digest=False)
     prefix = "classifier."
     state = _read_tensors(path, prefix)
-    weight = state.get("classifier.linear.weight")
-    # A weight without rows may claim any number of columns, even in an empty file.
-    size = weight.shape[1] if weight is not None and weight.ndim == 2 and weight.numel() else 1
-    head = EmotionHead(size, len(config["labels"]))
+    head = _new_head(state.get("classifier.linear.weight"), config)
     _check_state(state, named_weights({"classifier": head}), path)
     expected = config["weights"].get("head")  # the oldest models have none
     if expected is not None and expected != weights_digest(state):
@@ -87,6 +84,15 @@ def load_head(path: Path, config: Mapping[str, Any]) -> EmotionHead:
         )
     head.load_state_dict({name.removeprefix(prefix): value for name, value in state.items()})
     return head
+
+
+def _new_head(weight: Tensor | None, config: Mapping[str, Any]) -> Head:
+    num_classes = len(config["labels"])
+    if config["architecture"].get("num_classes") is not None:
+        return ScoreHead(num_classes)
+    # A weight without rows may claim any number of columns, even in an empty file.
+    size = weight.shape[1] if weight is not None and weight.ndim == 2 and weight.numel() else 1
+    return EmotionHead(size, num_classes)
 
 
 def _read_tensors(path: Path, prefix: str) -> dict[str, Tensor]:

@@ -16,6 +16,7 @@ from camser.testing import (
     checks_ddp,
     checks_device,
     checks_encoder,
+    checks_loss,
     checks_model,
     checks_padding,
 )
@@ -45,7 +46,11 @@ ENCODER_CHECKS: dict[str, Function] = {
     "cache": checks_encoder.cache,
     **_SHARED,
 }
-FUSION_CHECKS: dict[str, Function] = {"sizes": checks_contract.fusion_sizes, **_SHARED}
+FUSION_CHECKS: dict[str, Function] = {
+    "sizes": checks_contract.fusion_sizes,
+    "loss": checks_loss.loss,
+    **_SHARED,
+}
 BACK_END_CHECKS: dict[str, Function] = {
     "sizes": checks_back_end.sizes,
     "finite": checks_back_end.finite,

@@ -13,7 +13,14 @@ from torch import Tensor, nn
 
 from camser.fusion.over_frames import POOLINGS
 from camser.testing.assertions import expect, expect_finite, expect_same, first_few
-from camser.testing.plugin_under_test import LENGTHS, ROWS, PluginUnderTest, accepts, map_tensors
+from camser.testing.plugin_under_test import (
+    LENGTHS,
+    NUM_CLASSES,
+    ROWS,
+    PluginUnderTest,
+    accepts,
+    map_tensors,
+)
 
 PASSES = 4  # training passes, so that layers that are skipped at random are used at least once
 
@@ -48,6 +55,10 @@ def fusion_sizes(subject: PluginUnderTest) -> None:
     fusion, frames = subject.build().eval(), subject.inputs()
     got, declared = list(subject.run(fusion, frames).shape), [ROWS, fusion.out_features]
     expect(got == declared, f"declared {declared} (segments, out_features), got {got}")
+    expect(
+        not fusion.gives_scores or got[1] == NUM_CLASSES,
+        f"it gives the scores of {got[1]} classes, but num_classes is {NUM_CLASSES}",
+    )
     projections, weights = fusion.projections(frames), fusion.attention_weights(frames)
     for what, tensors in (("projections", projections), ("attention_weights", weights)):
         unknown = [name for name in tensors if name not in subject.specs]
@@ -106,7 +117,7 @@ def gradients(subject: PluginUnderTest) -> None:
         inputs = subject.inputs()
         if not subject.is_encoder:
             inputs = map_tensors(inputs, Tensor.requires_grad_)
-        _backward(subject.run(module, inputs))
+        _backward(subject.run_training(module, inputs))
     missing = [n for n, p in module.named_parameters() if p.requires_grad and p.grad is None]
     expect(not missing, f"no gradient reaches {first_few(missing)}; freeze those not trained")
     if not subject.is_encoder:
@@ -114,7 +125,7 @@ def gradients(subject: PluginUnderTest) -> None:
         expect(not unused, f"no gradient reaches the frames of {first_few(unused)}")
     for name, inputs in {"noise": subject.inputs(), **subject.extremes()}.items():
         module.zero_grad()
-        output = subject.run(module, inputs)
+        output = subject.run_training(module, inputs)
         if not output.isfinite().all():
             continue  # the check "finite" reports this
         _backward(output)

@@ -12,13 +12,14 @@ from datetime import timedelta
 from types import ModuleType
 
 import torch
-from torch import distributed
+from torch import Tensor, distributed
 from torch.multiprocessing.spawn import ProcessContext, ProcessException, start_processes
 from torch.nn.parallel import DistributedDataParallel
 
+from camser.segments import split_into_segments
 from camser.testing.assertions import ConformanceError, expect, first_line
 from camser.testing.checks_model import utterances
-from camser.testing.plugin_under_test import PluginUnderTest
+from camser.testing.plugin_under_test import NUM_CLASSES, PluginUnderTest
 
 PROCESSES, STEPS, SECONDS = 2, 3, 120
 
@@ -78,10 +79,19 @@ def _train(rank: int, subject: PluginUnderTest, store: str) -> None:
     torch.manual_seed(rank)
     for _ in range(STEPS):
         optimizer.zero_grad()
-        model(wavs * (rank + 1), lens).square().mean().backward()
+        _loss(model, wavs * (rank + 1), lens).backward()
         optimizer.step()
     for name, parameter in model.module.named_parameters():
         values = [torch.zeros_like(parameter) for _ in range(PROCESSES)]
         distributed.all_gather(values, parameter.detach())
         same = torch.allclose(values[0], values[1], rtol=0, atol=0, equal_nan=True)
         expect(same, f"after {STEPS} steps the processes differ in {name}")
+
+
+def _loss(model: DistributedDataParallel, wavs: Tensor, lens: Tensor) -> Tensor:
+    """A loss of the embeddings, and the fusion's own if it has one."""
+    if not model.module.fusion.has_loss:
+        return model(wavs, lens).square().mean()
+    segments, _ = split_into_segments(wavs, lens, model.module.segment_samples)
+    embeddings, losses = model(segments, labels=torch.arange(len(segments)) % NUM_CLASSES)
+    return losses.mean() + (0 if embeddings is None else embeddings.square().mean())

@@ -10,9 +10,9 @@ import torch
 from torch import Tensor
 
 from camser.audio import SAMPLE_RATE
-from camser.build import build_model
+from camser.build import build_head, build_model
 from camser.inference import export_folder
-from camser.model import EmotionHead, UtteranceEncoder
+from camser.model import UtteranceEncoder
 from camser.testing.assertions import expect, expect_same
 from camser.testing.plugin_under_test import PluginUnderTest, map_tensors
 
@@ -53,7 +53,7 @@ def export(subject: PluginUnderTest) -> None:
     with subject.registered():
         torch.manual_seed(0)
         model = build_model(**architecture).eval()
-        head = EmotionHead(model.embedding_size, len(LABELS)).eval()
+        head = build_head(model, len(LABELS)).eval()
         with tempfile.TemporaryDirectory() as folder:
             config = {  # the least that can be loaded
                 "model_type": "camser",

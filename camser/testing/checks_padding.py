@@ -9,6 +9,7 @@ from torch import Tensor, nn
 
 from camser.encoders.base import Encoder
 from camser.encoders.masks import length_mask, zero_padding
+from camser.fusion.base import Fusion
 from camser.testing.assertions import expect, expect_same
 from camser.testing.checks_device import check_on_device
 from camser.testing.plugin_under_test import ROWS, PluginUnderTest, accepts
@@ -75,15 +76,17 @@ def _fusion(subject: PluginUnderTest) -> None:
     }
     masks = {name: length_mask(counts[name], spec.num_frames) for name, spec in specs.items()}
     frames = subject.inputs()
-    wanted = _outputs(subject, fusion, frames, masks)
+    labels = subject.labels
+    wanted = _outputs(subject, fusion, frames, labels, masks)
     check_on_device(subject, "meta", wanted["the fused vectors"], masks)
     other = {n: torch.where(masks[n].unsqueeze(2), f, -9 * f) for n, f in frames.items()}
-    for name, value in _outputs(subject, fusion, other, masks).items():
+    for name, value in _outputs(subject, fusion, other, labels, masks).items():
         expect_same(value, wanted[name], f"with other frames as padding, {name} differ")
     for row in range(ROWS):
         own = {n: frames[n][row : row + 1, : counts[n][row]] for n in specs}
         real = {n: masks[n][row : row + 1, : counts[n][row]] for n in specs}
-        for name, value in _outputs(subject, fusion, own, real).items():
+        label = labels[row : row + 1]
+        for name, value in _outputs(subject, fusion, own, label, real).items():
             what = f"with as many frames as are real in segment {row}, {name} differ"
             expect_same(value, wanted[name][row : row + 1, : value.shape[1]], what)
             behind = wanted[name][row, value.shape[1] :]
@@ -91,15 +94,21 @@ def _fusion(subject: PluginUnderTest) -> None:
 
 
 def _outputs(
-    subject: PluginUnderTest, fusion: nn.Module, frames: dict[str, Tensor], masks: dict[str, Tensor]
+    subject: PluginUnderTest,
+    fusion: Fusion,
+    frames: dict[str, Tensor],
+    labels: Tensor,
+    masks: dict[str, Tensor],
 ) -> dict[str, Tensor]:
-    """The fused vectors, the projections and the attention weights, by their names in messages."""
+    """What a fusion gives, each [segments, …], by its name in messages."""
 
-    def run(method: str) -> Any:
-        return subject.run(lambda inputs: getattr(fusion, method)(inputs, masks), frames)
+    def run(method: str, *more: Tensor) -> Any:
+        return subject.run(lambda inputs: getattr(fusion, method)(inputs, *more, masks), frames)
 
+    losses = {"its own losses": run("loss", labels).unsqueeze(1)} if fusion.has_loss else {}
     return {
         "the fused vectors": run("forward"),
+        **losses,
         **{f"the projections of {name!r}": v for name, v in run("projections").items()},
         **{f"the weights of {name!r}": v for name, v in run("attention_weights").items()},
     }

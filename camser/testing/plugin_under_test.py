@@ -24,6 +24,7 @@ Inputs = Any  # a Tensor for an encoder, a dict of them by modality for a fusion
 
 HERE = "camser-testing"  # the distribution name of both plugins in the registry
 ROWS = 3  # segments of a batch
+NUM_CLASSES = 4
 LENGTHS = (3 * SAMPLE_RATE, SAMPLE_RATE, 4321)  # samples: 3 s, 1 s, and an odd number
 SPECS = {
     "mfcc": FrameSpec(12, 6, "flatten"),
@@ -89,8 +90,15 @@ class PluginUnderTest:
     def build(self, seed: int = 0, params: Mapping[str, Any] | None = None) -> Any:
         """A new instance; ``params``, if any, replace the subject's own parameters."""
         torch.manual_seed(seed)
+        cls: Any = self.cls
         args = () if self.is_encoder else (self.specs,)
-        return self.cls(*args, **(self.params if params is None else params))
+        classes = {"num_classes": NUM_CLASSES} if self.gives_scores else {}
+        return cls(*args, **classes, **(self.params if params is None else params))
+
+    @property
+    def gives_scores(self) -> bool:
+        """Whether it is a fusion that gives class scores."""
+        return getattr(self.cls, "gives_scores", False)
 
     def run(self, module: Callable[..., Tensor], inputs: Inputs, seed: int = 0) -> Tensor:
         """The module's output for a copy of the inputs, with the same random seed at each call.
@@ -99,6 +107,20 @@ class PluginUnderTest:
         """
         torch.manual_seed(seed)
         return module(map_tensors(inputs, Tensor.clone))
+
+    def run_training(self, module: Any, inputs: Inputs) -> Tensor:
+        """What training differentiates: the output, a fusion's own losses, or both."""
+        if self.is_encoder or not module.has_loss:
+            return self.run(module, inputs)
+        losses = self.run(lambda frames: module.loss(frames, self.labels), inputs)
+        if self.gives_scores:
+            return losses
+        return torch.cat([self.run(module, inputs).flatten(), losses.flatten()])
+
+    @property
+    def labels(self) -> Tensor:
+        """[segments], class indices for a fusion's own loss."""
+        return torch.arange(ROWS) % NUM_CLASSES
 
     @cached_property
     def length(self) -> int:
@@ -167,6 +189,7 @@ class PluginUnderTest:
             "fusion": "fusion",
             "fusions": {"fusion": fusion},
             "segment_seconds": self.length / SAMPLE_RATE if self.is_encoder else 1.0,
-            "hidden_sizes": [8],
+            "hidden_sizes": [] if self.gives_scores else [8],
+            "num_classes": NUM_CLASSES,
             "preemphasis_over": "utterance",
         }

@@ -16,10 +16,9 @@ from camser.data.dataset import Batch
 from camser.data.folds import score_note
 from camser.evaluation import metrics, results
 from camser.model import Intermediates
-from camser.runtime.plugin_versions import version_differences
 from camser.runtime.resource_errors import RESUME_HINT, raise_with_memory_advice
 from camser.segments import MeanOverSegments
-from camser.training import determinism, device
+from camser.training import device, environment, objectives
 from camser.training.checkpoints import AtomicCheckpointer, CheckpointError
 from camser.training.class_weights import check_class_weights, class_weights
 from camser.training.compilation import compile_regions, eager_unless_full_batch
@@ -62,6 +61,7 @@ class EmotionBrain(ResumableBrain):
         super().__init__(modules=modules, **{**kwargs, "hparams": {**kwargs["hparams"], **auto}})
         self.note = score_note(self.hparams.selection)
         check_class_weights(self.hparams.class_weights)
+        objectives.check_label_smoothing(modules["embedding_model"], self.hparams.label_smoothing)
         self.fitted: dict[str, Any] | None = None  # by a back end
         rates = self.hparams.learning_rate, self.hparams.learning_rates
         self.rates = learning_rates(self._components(), *rates)
@@ -82,18 +82,19 @@ class EmotionBrain(ResumableBrain):
 
     # The forward pass ----------------------------------------------------------------------
 
-    def compute_forward(self, batch: Batch, stage: Stage) -> Tensor:
-        """Log-probabilities of segments, [segments, classes]"""
-        return self.modules.classifier(self._embed(batch))
+    def compute_forward(self, batch: Batch, stage: Stage) -> Any:
+        """Log-probabilities of segments, [segments, classes]; see ``objectives`` for own losses."""
+        if not self._unwrapped("embedding_model").fusion.has_loss:
+            return self.modules.classifier(self._embed(batch))
+        embeddings, losses = self._embed(batch, with_labels=True)
+        return None if embeddings is None else self.modules.classifier(embeddings), losses
 
-    def compute_objectives(self, predictions: Tensor, batch: Batch, stage: Stage) -> Tensor:
-        """Cross-entropy in training, with class weights and label smoothing if the recipe has them.
-
-        Scores are computed without both, so validation losses of any two recipes are comparable.
+    def compute_objectives(self, predictions: Any, batch: Batch, stage: Stage) -> Tensor:
+        """The loss in training. That of scores has no class weights and no label smoothing, so
+        validation losses of any two recipes are comparable.
         """
-        # It applies a log-softmax, which leaves log-probabilities as they are.
-        options = {"weight": self.class_weights, "label_smoothing": self.hparams.label_smoothing}
-        return nn.functional.cross_entropy(predictions, batch.label, **options)
+        options = self.class_weights, self.hparams.label_smoothing
+        return objectives.mean_loss(predictions, batch.label, *options)
 
     def evaluate_batch(self, batch: Batch, stage: Stage) -> Tensor:
         """Embed segments. The utterances are scored at the end of the stage, with their loss."""
@@ -112,9 +113,11 @@ class EmotionBrain(ResumableBrain):
             model = self._unwrapped("embedding_model")
             return model.intermediates(batch.segments, batch.cached, batch.num_samples)
 
-    def _embed(self, batch: Batch) -> Tensor:
+    def _embed(self, batch: Batch, with_labels: bool = False) -> Any:
         batch.to(self.device)
         more = {"cached": batch.cached, "num_samples": batch.num_samples}
+        if with_labels:
+            more["labels"] = batch.label
         return self.modules.embedding_model(batch.segments, **more)
 
     def init_optimizers(self) -> None:
@@ -150,15 +153,8 @@ class EmotionBrain(ResumableBrain):
         self._record_environment()
 
     def _record_environment(self) -> None:
-        """Record the environment from now on, and all its changes since the run began."""
-        now = determinism.training_environment(self.device, self.precision, self.hparams.compiled)
-        plugins, newest = self.checkpointer.plugins, self.checkpointer.find_checkpoint()
-        before = newest.meta if newest else {"trained_with": now, "changed": [], "plugins": plugins}
-        changed = determinism.describe_changes(before["trained_with"], now)
-        if if_main_process():
-            for change in [*changed, *version_differences(before["plugins"], plugins)]:
-                logger.warning("changed since the last checkpoint; numbers may differ: %s", change)
-        self.checkpointer.trained = {"trained_with": now, "changed": [*before["changed"], *changed]}
+        settings = self.device, self.precision, self.hparams.compiled
+        environment.record(self.checkpointer, environment.training_environment(*settings))
 
     def _compile(self) -> None:
         super()._compile()

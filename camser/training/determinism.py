@@ -1,9 +1,9 @@
-"""Settings that decide whether the same seed gives the same weights, and their record."""
+"""Settings that decide whether the same seed gives the same weights."""
 
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
@@ -53,35 +53,3 @@ def determinism_settings() -> dict[str, Any]:
         "threads": torch.get_num_threads(),
         WORKSPACE: os.environ.get(WORKSPACE),
     }
-
-
-def training_environment(
-    device: str | torch.device, precision: str, compiled: bool
-) -> dict[str, Any]:
-    """A process's training settings, as stored in checkpoints and results.
-
-    Arguments
-    ---------
-    device : str or torch.device
-        The device of the process.
-    precision, compiled
-        As ``device.resolve_auto`` returns them.
-    """
-    resolved = {"precision": precision, "compiled": compiled}
-    return {"device": str(device), "determinism": determinism_settings(), "resolved": resolved}
-
-
-def describe_changes(before: Mapping[str, Any], now: Mapping[str, Any]) -> list[str]:
-    """The differences of two ``training_environment`` that can change numbers, one per line.
-
-    Example
-    -------
-    >>> one = {"device": "cuda:0", "determinism": {"threads": 1}, "resolved": {"precision": "bf16"}}
-    >>> describe_changes(one, {**one, "device": "cuda:1", "resolved": {"precision": "fp32"}})
-    ["precision: 'bf16', then 'fp32'"]
-    """
-    old, new = (
-        {"device": torch.device(one["device"]).type, **one["determinism"], **one["resolved"]}
-        for one in (before, now)
-    )
-    return [f"{n}: {old.get(n)!r}, then {new[n]!r}" for n in new if old.get(n) != new[n]]

@@ -49,7 +49,7 @@ def made(tmp_path_factory):
     """An export with random weights, in a folder of its own."""
     folder = write_export(tmp_path_factory.mktemp("made") / "export", fusion="concat")
     config = read_config(folder)
-    (folder / "hyperparams.yaml").write_text(speechbrain_yaml(config, embedding_size=128))
+    (folder / "hyperparams.yaml").write_text(speechbrain_yaml(config))
     (folder / "README.md").write_text("---\nlibrary_name: speechbrain\n---\nA model.\n")
     return folder
 

@@ -105,12 +105,24 @@ def test_the_masked_encoder_and_fusion_mask_padding():
     assert not names["Filterbank"]().masks_padding
 
 
+def test_the_fusion_with_a_loss_of_its_own_conforms():
+    names: dict = {}
+    exec("\n".join(block("python", text) for text in ("class Average(", "class Margin(")), names)
+    checks = {check.name: check for check in checks_of(names["Margin"], margin=0.5)}
+    for name in ("sizes", "loss", "gradients", "precision"):
+        checks[name]()
+
+
 def test_every_check_is_listed_and_no_other():
     table = GUIDE[GUIDE.index("| check | passes if |") :].split("\n\n")[0]
     listed = dict(re.findall(r"^\| `(\w+)` \| (.*) \|$", table, re.M))
-    assert list(listed) == list(ENCODER_CHECKS)
-    alone = [name for name, text in listed.items() if text.startswith("(encoders) ")]
-    assert alone == [name for name in ENCODER_CHECKS if name not in FUSION_CHECKS]
+    kinds = {"(encoders) ": (ENCODER_CHECKS, FUSION_CHECKS)}
+    kinds["(fusions) "] = FUSION_CHECKS, ENCODER_CHECKS
+    assert set(listed) == {*ENCODER_CHECKS, *FUSION_CHECKS}
+    assert [name for name in listed if name in ENCODER_CHECKS] == list(ENCODER_CHECKS)
+    for prefix, (checks, others) in kinds.items():
+        alone = [name for name, text in listed.items() if text.startswith(prefix)]
+        assert alone == [name for name in checks if name not in others]
     table = GUIDE[GUIDE.index("| check of a back end | passes if |") :].split("\n\n")[0]
     assert re.findall(r"^\| `(\w+)` \|", table, re.M) == list(BACK_END_CHECKS)
 

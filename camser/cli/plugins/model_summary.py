@@ -15,11 +15,12 @@ from torch import Tensor
 from camser import registry
 from camser.audio import SAMPLE_RATE
 from camser.fusion.base import Fusion
-from camser.model import EmotionHead, UtteranceEncoder, count_parameters
+from camser.heads import Head
+from camser.model import UtteranceEncoder, count_parameters
 
 
 def summarize_model(
-    model: UtteranceEncoder, head: EmotionHead, labels: Sequence[str] = ()
+    model: UtteranceEncoder, head: Head, labels: Sequence[str] = ()
 ) -> dict[str, Any]:
     """The components of a model in the order in which data flows.
 
@@ -27,7 +28,7 @@ def summarize_model(
     ---------
     model : UtteranceEncoder
         Built by ``build_model``.
-    head : EmotionHead
+    head : EmotionHead or ScoreHead
         Its head.
     labels : sequence of str
         The emotions, in the head's order.
@@ -130,7 +131,7 @@ def summarize_fusion(fusion: Fusion) -> dict[str, dict[str, Any]]:
         name: {
             "features": projections[name].shape[1] if name in projections else None,
             "weighed_by": _dependencies(name, weights[name], frames) if name in weights else None,
-            "is_fused": name in concatenated,
+            "is_fused": name in concatenated or not projections,
         }
         for name in fusion.specs
     }
@@ -159,7 +160,7 @@ def _concatenated(projections: Mapping[str, Tensor], fused: Tensor) -> list[str]
 
 
 @torch.no_grad()
-def _classes(model: UtteranceEncoder, head: EmotionHead) -> int:
+def _classes(model: UtteranceEncoder, head: Head) -> int:
     try:
         return head(torch.zeros(1, model.embedding_size)).shape[1]
     except RuntimeError as error:

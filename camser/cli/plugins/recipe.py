@@ -15,7 +15,8 @@ from camser.config.includes import yaml_path
 from camser.config.recipes import RECIPES, yaml_names
 from camser.config.settings import Settings, SettingsError, explain_build_errors, read_arguments
 from camser.config.values import parse_value
-from camser.model import EmotionHead, UtteranceEncoder
+from camser.heads import Head
+from camser.model import UtteranceEncoder
 
 
 def read_params(text: str | None) -> dict[str, Any]:
@@ -77,7 +78,7 @@ def read(argv: Sequence[str]) -> Settings:
     return settings
 
 
-def build(settings: Settings) -> tuple[UtteranceEncoder, EmotionHead]:
+def build(settings: Settings) -> tuple[UtteranceEncoder, Head]:
     """The recipe's model and its head, weights read as at the start of training.
 
     Raises

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 import os
 import warnings
@@ -15,9 +16,10 @@ from torch import Tensor, nn
 
 from camser.audio import SAMPLE_RATE
 from camser.export.onnx import check
+from camser.heads import Head
 from camser.inference.export_files import data_of
 from camser.inference.onnx_encoder import BEFORE
-from camser.model import EmotionHead, UtteranceEncoder
+from camser.model import UtteranceEncoder
 from camser.runtime.files import atomic_write
 from camser.runtime.messages import exception_chain
 
@@ -35,7 +37,7 @@ SMALL = 1024  # bytes; sizes and axes must be in the first file, for the inferen
 
 def write_onnx(
     embedding_model: UtteranceEncoder,
-    classifier: EmotionHead,
+    classifier: Head,
     path: str | os.PathLike,
     labels: Sequence[str],
 ) -> Path:
@@ -52,7 +54,7 @@ def write_onnx(
     ---------
     embedding_model : UtteranceEncoder
         The model; its mode is restored.
-    classifier : EmotionHead
+    classifier : EmotionHead or ScoreHead
         Its head.
     path : str or Path
         The file to write; it is complete or does not appear. Weights of 2 GB and more are in a
@@ -72,7 +74,7 @@ def write_onnx(
         be expressed in ONNX, or onnxruntime (if installed) gives other results.
     """
     path, labels = Path(path), list(labels)
-    classes = classifier.linear.out_features
+    classes = classifier.num_classes
     if len(labels) != classes or len(set(labels)) != classes:
         raise ValueError(f"labels is {labels}; the model has {classes} classes: name each once")
     torch_model = ModelWithHead(embedding_model, classifier)
@@ -96,9 +98,14 @@ def write_onnx(
 class ModelWithHead(nn.Module):
     """Model and head as one module."""
 
-    def __init__(self, embedding_model: UtteranceEncoder, classifier: EmotionHead) -> None:
+    def __init__(self, embedding_model: UtteranceEncoder, classifier: Head) -> None:
         super().__init__()
         self.embedding_model, self.classifier = embedding_model, classifier
+
+    @property
+    def device(self) -> torch.device:
+        """Where its weights are."""
+        return next(itertools.chain(self.parameters(), self.buffers())).device
 
     def forward(self, wavs: Tensor, lens: Tensor, before: Tensor) -> tuple[Tensor, Tensor]:
         before = before + 0 * wavs[:, 0]  # in ONNX, a single value then serves all utterances
@@ -135,7 +142,7 @@ def _export(
 ) -> ModelProto:
     # Sizes of 1 would become constants, so use two utterances, of three and of two segments.
     samples = 2 * model.embedding_model.segment_samples + 77
-    device = model.classifier.linear.weight.device
+    device = model.device
     wavs, lens = torch.zeros(2, samples, device=device), torch.tensor([1.0, 0.5], device=device)
     inputs = wavs, lens, torch.zeros(2, device=device)
     dynamic = torch.export.Dim.DYNAMIC

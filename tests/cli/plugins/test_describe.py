@@ -145,8 +145,8 @@ def test_the_picture_is_aligned_and_shows_who_guides_whom_and_what_goes_on(capsy
 
 def test_one_modality_and_no_hidden_layers_are_drawn_too(capsys):
     alone = ["--modalities", "[mfcc]", "--fusion", "concat"]
-    direct = ["--embedding_model={hidden_sizes: []}", "--classifier={embedding_size: 16}"]
-    lines = described(capsys, TINY, *alone, *direct).splitlines()
+    direct = "--embedding_model={hidden_sizes: []}"
+    lines = described(capsys, TINY, *alone, direct).splitlines()
     assert [line.split()[0] for line in lines if line] == [
         *["parameters", "waveform", "└─", "┌" + lines[3].split()[0][1:], "concat", "└─"],
         *["┌" + lines[6].split()[0][1:], "fused", "│", "embedding", "│", "head", "total"],

@@ -1,0 +1,74 @@
+"""From embeddings, or from class scores, to log-probabilities."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import torch
+from speechbrain.utils.checkpoints import mark_as_loader, mark_as_saver, register_checkpoint_hooks
+from torch import Tensor, nn
+
+
+class EmotionHead(nn.Module):
+    """Embeddings to log-probabilities.
+
+    The layer is linear. So a mean of embeddings leads to the same decision as the mean of the
+    segments' log-probabilities.
+
+    Arguments
+    ---------
+    embedding_size : int
+        Size of an embedding.
+    num_classes : int
+        Number of emotions.
+
+    Example
+    -------
+    >>> EmotionHead(8, 4)(torch.rand(2, 8)).exp().sum(dim=1).round().tolist()
+    [1.0, 1.0]
+    """
+
+    def __init__(self, embedding_size: int, num_classes: int) -> None:
+        super().__init__()
+        self.embedding_size, self.num_classes = embedding_size, num_classes
+        self.linear = nn.Linear(embedding_size, num_classes)
+
+    def forward(self, embeddings: Tensor) -> Tensor:
+        """[utterances, embedding_size] -> [utterances, classes]"""
+        # Scores are compared to 1e-5 and averaged over epochs, so they stay in float32.
+        return self.linear(embeddings).float().log_softmax(dim=-1)
+
+
+@register_checkpoint_hooks
+class ScoreHead(nn.Module):
+    """Class scores to log-probabilities: the head of models that give scores themselves.
+
+    Arguments
+    ---------
+    num_classes : int
+        Number of emotions, and the size of an embedding, which is their scores.
+
+    Example
+    -------
+    >>> ScoreHead(2)(torch.tensor([[5.0, 5.0]])).exp().tolist()
+    [[0.5, 0.5]]
+    """
+
+    def __init__(self, num_classes: int) -> None:
+        super().__init__()
+        self.embedding_size = self.num_classes = num_classes
+
+    def forward(self, scores: Tensor) -> Tensor:
+        """[utterances, classes] -> the same shape"""
+        return scores.float().log_softmax(dim=-1)
+
+    @mark_as_saver
+    def _save(self, path: str | Path) -> None:
+        torch.save(self.state_dict(), path)  # SpeechBrain warns where it is empty
+
+    @mark_as_loader
+    def _recover(self, path: str | Path, end_of_epoch: bool) -> None:
+        """Nothing is stored."""
+
+
+Head = EmotionHead | ScoreHead
