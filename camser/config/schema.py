@@ -19,9 +19,12 @@ Share = Annotated[float, Meta(ge=0, le=1)]
 
 
 class Schedule(Struct, forbid_unknown_fields=True):
-    """The course of the learning rates, see ``training.optimizers.scheduled_factor``."""
+    """The course of the learning rates, see ``training.schedules.rate_factor``."""
 
-    warmup: Share
+    warmup: Share | None = None
+    milestones: Annotated[list[Size], Meta(min_length=1)] | None = None
+    newbob: Rate | None = None
+    factor: Share | None = None
 
 
 class Required(TypedDict):

@@ -79,7 +79,8 @@ def check_same_run(folder: Path, values: dict[str, Any]) -> None:
     values = RUN_DEFAULTS | result_settings(values)
     names = {*saved, *values}
     is_chosen = any(not isinstance(s.get("number_of_epochs"), int) for s in (saved, values))
-    if not values["schedule"] and not is_chosen:  # the rates of a schedule depend on all epochs
+    falls_to_end = (values["schedule"] or {}).get("warmup") is not None  # so it needs the number
+    if not falls_to_end and not is_chosen:
         names.discard("number_of_epochs")  # a run may be resumed for more
     for settings in (saved, values):
         ((_, counter),) = settings["epoch_counter"].items()

@@ -14,7 +14,7 @@ from torch import Tensor, nn
 
 from camser.data.dataset import Batch
 from camser.data.folds import score_note
-from camser.evaluation import metrics, results
+from camser.evaluation import results
 from camser.model import Intermediates
 from camser.runtime.resource_errors import RESUME_HINT, raise_with_memory_advice
 from camser.segments import MeanOverSegments
@@ -22,8 +22,9 @@ from camser.training import device, environment, objectives
 from camser.training.checkpoints import AtomicCheckpointer, CheckpointError
 from camser.training.class_weights import check_class_weights, class_weights
 from camser.training.compilation import compile_regions, eager_unless_full_batch
-from camser.training.optimizers import build_optimizers, learning_rates, schedule_rates
+from camser.training.optimizers import build_optimizers, learning_rates, set_rates
 from camser.training.random_state import RandomState
+from camser.training.schedules import check_schedule, rate_factor
 from camser.training.scoring import score_utterances
 from camser.training.trainer import ResumableBrain
 from camser.training.weight_average import WeightAverage
@@ -61,6 +62,7 @@ class EmotionBrain(ResumableBrain):
         super().__init__(modules=modules, **{**kwargs, "hparams": {**kwargs["hparams"], **auto}})
         self.note = score_note(self.hparams.selection)
         check_class_weights(self.hparams.class_weights)
+        check_schedule(self.hparams.schedule, self.hparams.selection != "none")
         objectives.check_label_smoothing(modules["embedding_model"], self.hparams.label_smoothing)
         self.fitted: dict[str, Any] | None = None  # by a back end
         rates = self.hparams.learning_rate, self.hparams.learning_rates
@@ -132,7 +134,8 @@ class EmotionBrain(ResumableBrain):
         if self.hparams.schedule:
             steps = math.ceil(self.num_train_batches / self.grad_accumulation_factor)
             progress = (self.optimizer_step + 0.5) / (steps * self.hparams.epoch_counter.limit)
-            schedule_rates(self.optimizers_dict, self.rates, progress, **self.hparams.schedule)
+            state = progress, self.hparams.epoch_counter.current, self.history
+            set_rates(self.optimizers_dict, self.rates, rate_factor(self.hparams.schedule, *state))
         return super().optimizers_step()
 
     def _components(self) -> dict[str, nn.Module]:
@@ -183,9 +186,7 @@ class EmotionBrain(ResumableBrain):
         dataset, classifier = self.datasets[stage], self._unwrapped("classifier")
         with self.evaluation_ctx:
             self.scored = score_utterances(self.means, classifier, dataset.labels)
-        predictions = self.scored.log_probabilities.argmax(dim=1)
-        labels = self.scored.labels.tolist()
-        self.scores = metrics.scores(labels, predictions.tolist(), self.hparams.labels)
+        self.scores = self.scored.metrics(self.hparams.labels)
         if stage == Stage.VALID:
             assert epoch is not None, "SpeechBrain numbers them"
             if self.average:

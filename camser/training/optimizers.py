@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Mapping
 
 from speechbrain.utils.optimizers import rm_vector_weight_decay
@@ -73,28 +72,8 @@ def build_optimizers(
     return optimizers
 
 
-def scheduled_factor(progress: float, warmup: float) -> float:
-    """The factor of all learning rates: a linear rise to 1, then half a cosine down to 0.
-
-    Arguments
-    ---------
-    progress : float
-        The share of all steps that is done, 0 to less than 1.
-    warmup : float
-        The share of all steps in which the rates rise, 0 to 1.
-
-    Example
-    -------
-    >>> [round(scheduled_factor(step / 8, warmup=0.25), 2) for step in range(8)]
-    [0.0, 0.5, 1.0, 0.93, 0.75, 0.5, 0.25, 0.07]
-    """
-    if progress < warmup:
-        return progress / warmup
-    return 0.5 + 0.5 * math.cos(math.pi * (progress - warmup) / (1 - warmup))
-
-
-def schedule_rates(
-    optimizers: Mapping[str, Optimizer], rates: Mapping[str, float], progress: float, warmup: float
+def set_rates(
+    optimizers: Mapping[str, Optimizer], rates: Mapping[str, float], factor: float
 ) -> None:
     """Set the learning rate of each optimizer for the next step.
 
@@ -103,11 +82,10 @@ def schedule_rates(
     optimizers : mapping of str to Optimizer
         The optimizers by component.
     rates : mapping of str to float
-        The highest learning rate of each component.
-    progress, warmup : float
-        As for ``scheduled_factor``.
+        The recipe's learning rate of each component.
+    factor : float
+        Of all of them.
     """
-    factor = scheduled_factor(progress, warmup)
     for name, optimizer in optimizers.items():
         for group in optimizer.param_groups:
             group["lr"] = factor * rates[name]

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor, nn
 
+from camser.evaluation import metrics
 from camser.segments import MeanOverSegments
 
 
@@ -27,6 +28,11 @@ class UtteranceScores(NamedTuple):
     labels: Tensor
     log_probabilities: Tensor
     loss: float
+
+    def metrics(self, names: Sequence[str]) -> dict[str, Any]:
+        """``metrics.scores`` of the most probable classes, which have these names."""
+        predictions = self.log_probabilities.argmax(dim=1)
+        return metrics.scores(self.labels.tolist(), predictions.tolist(), names)
 
 
 def score_utterances(

@@ -11,7 +11,8 @@ from speechbrain import Stage
 from camser.config.settings import SettingsError
 from camser.evaluation import results
 from camser.training.class_weights import class_weights
-from camser.training.optimizers import scheduled_factor
+from camser.training.schedules import warmup_cosine
+from tests.helpers.same_run import same, weights
 
 CHEAP = ["--modalities=[mfcc]", "--fusion=concat", "--batch_size=8"]
 
@@ -82,7 +83,7 @@ def test_rates_rise_and_fall_over_all_steps_and_stay_in_proportion(start):
     job.train()
     number = 3 * math.ceil(job.brain.num_train_batches / 2)
     assert len(seen) == number >= 12
-    factors = [scheduled_factor((step + 0.5) / number, 0.25) for step in range(number)]
+    factors = [warmup_cosine((step + 0.5) / number, 0.25) for step in range(number)]
     assert [rates["head"] for rates in seen] == pytest.approx([0.01 * f for f in factors])
     assert all(rates["mfcc"] == pytest.approx(rates["head"] / 10) for rates in seen)
     assert max(factors) > 0.95 and factors.index(max(factors)) == pytest.approx(number / 4, abs=1)
@@ -93,7 +94,7 @@ def test_rates_rise_and_fall_over_all_steps_and_stay_in_proportion(start):
 
 @pytest.mark.parametrize("warmup", [0.0, 1.0])
 def test_a_schedule_may_be_a_rise_or_a_fall_alone(warmup):
-    factors = [scheduled_factor((step + 0.5) / 10, warmup) for step in range(10)]
+    factors = [warmup_cosine((step + 0.5) / 10, warmup) for step in range(10)]
     assert factors == sorted(factors, reverse=not warmup) and 0 < min(factors) < max(factors) < 1
 
 
@@ -107,12 +108,76 @@ def test_a_schedule_makes_the_number_of_epochs_part_of_what_a_run_is(run, start)
     assert len(results.read_history(longer.output_folder)) == 2
 
 
+def recorded_rates(job):
+    """The learning rate of the head in the first step of each epoch."""
+    seen, step = {}, job.brain.optimizers_step
+
+    def record():
+        skipped = step()
+        epoch = job.brain.hparams.epoch_counter.current
+        seen.setdefault(epoch, job.brain.optimizers_dict["head"].param_groups[0]["lr"])
+        return skipped
+
+    job.brain.optimizers_step = record
+    return seen
+
+
+def test_from_each_milestone_on_rates_are_multiplied(start):
+    job = start(*CHEAP, "--learning_rate=0.01", "--number_of_epochs=4",
+                "--schedule={milestones: [2, 4], factor: 0.5}")  # fmt: skip
+    rates = recorded_rates(job)
+    job.train()
+    assert rates == pytest.approx({1: 0.01, 2: 0.005, 3: 0.005, 4: 0.0025})
+
+
+def test_newbob_lowers_the_rates_after_each_epoch_that_gains_too_little(start):
+    job = start(*CHEAP, "--learning_rate=0.01", "--number_of_epochs=5", "--patience=9",
+                "--schedule={newbob: 0.02}")  # fmt: skip
+    rates = recorded_rates(job)
+    job.train()
+    scores = [float(r["valid_WA"]) + float(r["valid_UA"]) for r in job.brain.history]
+    expected, best = [0.01, 0.01], scores[0]
+    for score in scores[1:-1]:
+        expected.append(expected[-1] * (1.0 if score - best >= 0.02 else 0.5))
+        best = max(best, score)
+    assert list(rates.values()) == pytest.approx(expected)
+    assert expected[-1] < 0.01
+
+
+@pytest.mark.parametrize("schedule", ["{milestones: [2]}", "{newbob: 0.1, factor: 0.3}"])
+def test_with_momentum_and_a_schedule_a_run_goes_on_to_the_same_weights(run, start, schedule):
+    sgd = "!name:torch.optim.SGD {momentum: 0.9, nesterov: true, weight_decay: 1.0e-4}"
+    settings = [*CHEAP, f"--opt_class={sgd}", "--learning_rate=0.05", f"--schedule={schedule}",
+                "--number_of_epochs=3", "--ckpt_interval_steps=1"]  # fmt: skip
+    whole = run(*settings, folder="undisturbed")
+    job = start(*settings)
+    fit_batch, steps = job.brain.fit_batch, []
+
+    def fit(batch):
+        steps.append(batch)
+        if len(steps) == 3 * job.brain.num_train_batches // 2:
+            raise KeyboardInterrupt
+        return fit_batch(batch)
+
+    job.brain.fit_batch = fit
+    with pytest.raises(KeyboardInterrupt):
+        job.train()
+    resumed = run(*settings)
+    assert same(weights(resumed), weights(whole))
+    rates = [float(row["lr_head"]) for row in results.read_history(resumed.output_folder)]
+    assert rates[0] == 0.05 and rates[-1] < 0.05
+
+
 @pytest.mark.parametrize(
     "option, message",
     [
         ("--class_weights=even", "class_weights is 'even'; allowed: null, balanced"),
         ("--schedule={warmpu: 0.1}", "schedule is {'warmpu': 0.1}; it has the unknown key warmpu"),
         ("--schedule={warmup: 2}", r"schedule\.warmup is 2; it must be a number at most 1"),
+        ("--schedule={milestones: [0]}", r"schedule\.milestones\[0\] is 0; it must be a whole n"),
+        ("--schedule={factor: 0.5}", "schedule is .*; give exactly one of: warmup, milestones"),
+        ("--schedule={warmup: 0.1, newbob: 0}", "give exactly one of: warmup, milestones, newbob"),
+        ("--schedule={warmup: 0.1, factor: 0.5}", "a schedule with warmup has no factor"),
         ("--schedule=cosine", "schedule is 'cosine'; it must be a table or null"),
         ("--label_smoothing=-1", "label_smoothing is -1; it must be a number at least 0"),
     ],
