@@ -10,26 +10,36 @@ from torch import Tensor, nn
 from camser.encoders.base import FrameSpec
 from camser.fusion.base import Frames, Fusion, Masks
 from camser.fusion.over_frames import mask_scores
-from camser.fusion.pooling import PooledProjection, Projection, project_each
+from camser.fusion.pooling import (
+    PooledProjection,
+    Projection,
+    RunningStandardization,
+    project_each,
+)
 
 
 class AttentivePooling(nn.Module):
-    """The weighted mean of a modality's frames, projected.
+    """The weighted mean of a modality's frames, and its projection.
 
     Arguments
     ---------
     spec : FrameSpec
         The modality's frames.
-    out_features : int
-        Size of the projection.
+    out_features : int or None
+        Size of the projection; None: there is none.
     dropout : float
         Dropout before the projection.
     statistics : bool
         Whether the weighted deviation is appended to the mean.
+
+    Attributes
+    ----------
+    out_features : int
+        Size of the vector.
     """
 
     def __init__(
-        self, spec: FrameSpec, out_features: int, dropout: float, statistics: bool = False
+        self, spec: FrameSpec, out_features: int | None, dropout: float, statistics: bool = False
     ) -> None:
         super().__init__()
         self.statistics = statistics
@@ -38,7 +48,12 @@ class AttentivePooling(nn.Module):
         # All frames start with the same weight, even if the encoder's features are large.
         nn.init.zeros_(self.score.weight)
         size = (2 if statistics else 1) * spec.channels
-        self.project = Projection(size, out_features, dropout, spec.standardize)
+        self.out_features = size if out_features is None else out_features
+        if out_features is None:
+            scaling = [RunningStandardization(size)] if spec.standardize else []
+            self.project: nn.Sequential = nn.Sequential(*scaling)
+        else:
+            self.project = Projection(size, out_features, dropout, spec.standardize)
 
     def weigh(self, frames: Tensor, mask: Tensor | None = None) -> Tensor:
         """[segments, frames, channels] -> [segments, frames]; each row sums to 1"""
@@ -78,8 +93,9 @@ class Attentive(Fusion):
     statistics : bool
         Whether the weighted deviation of the frames is appended to their mean, as in attentive
         statistics pooling (Okabe et al., Interspeech 2018).
-    projection_size : int
-        Features of a modality's projection, where its ``FrameSpec`` has no other.
+    projection_size : int or None
+        Features of a modality's projection, where its ``FrameSpec`` has no other. None: there are
+        no projections. With ``hidden_sizes: []``, the head is then linear in the weighted means.
     dropout : float
         Dropout before each projection.
     pooling : mapping of str to str, optional
@@ -105,7 +121,7 @@ class Attentive(Fusion):
         self,
         specs: Mapping[str, FrameSpec],
         statistics: bool = False,
-        projection_size: int = 128,
+        projection_size: int | None = 128,
         dropout: float = 0.1,
         pooling: Mapping[str, str] | None = None,
     ) -> None:
@@ -118,15 +134,14 @@ class Attentive(Fusion):
                 f"an attention weight; leave one out, or use concat"
             )
         sizes = self.projection_sizes(projection_size)
-        self.pooled = nn.ModuleDict(
-            {
-                name: PooledProjection(spec, sizes[name], dropout)
-                if name in pooling
-                else AttentivePooling(spec, sizes[name], dropout, statistics)
-                for name, spec in specs.items()
-            }
-        )
-        self.out_features = sum(sizes.values())
+        pooled = {
+            name: PooledProjection(spec, sizes[name], dropout)
+            if name in pooling
+            else AttentivePooling(spec, sizes[name], dropout, statistics)
+            for name, spec in specs.items()
+        }
+        self.pooled = nn.ModuleDict(pooled)
+        self.out_features = sum(module.out_features for module in pooled.values())
 
     def projections(self, frames: Frames, masks: Masks = None) -> dict[str, Tensor]:
         """See ``Fusion.projections``."""

@@ -199,6 +199,14 @@ def test_attentive_equals_a_loop_over_its_equations(frames, statistics):
         assert np.allclose(fused[s], np.concatenate(expected), atol=1e-4)
 
 
+def test_without_projections_attentive_gives_the_weighted_means(frames):
+    fusion = scattered(Attentive(SPECS, projection_size=None)).eval()
+    weights = fusion.attention_weights(frames)
+    means = [torch.einsum("st,stc->sc", weights[name], frames[name]) for name in SPECS]
+    assert fusion.out_features == 17
+    torch.testing.assert_close(fusion(frames), torch.cat(means, dim=1))
+
+
 def test_attention_begins_as_the_plain_mean(frames):
     attentive = Attentive(SPECS, projection_size=9).eval()
     for name, weights in attentive.attention_weights(frames).items():
