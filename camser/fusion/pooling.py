@@ -215,18 +215,26 @@ class RunningStandardization(nn.Module):
         self.register_buffer("variance", torch.ones(num_features))
         self.register_buffer("num_batches", torch.zeros(()))
 
-    def forward(self, x: Tensor) -> Tensor:
-        """[items, features] -> the same shape"""
+    def forward(self, x: Tensor, is_real: Tensor | None = None) -> Tensor:
+        """[items, features] -> the same shape
+
+        With ``is_real`` [items], the estimates are those of the items where it is true.
+        """
         if self.training:
-            self._update(x.detach().float())
+            self._update(x.detach().float(), is_real)
         return (x - self.mean) / (self.variance + 1e-5).sqrt()
 
     @torch.no_grad()
-    def _update(self, x: Tensor) -> None:
+    def _update(self, x: Tensor, is_real: Tensor | None) -> None:
+        def average(values: Tensor) -> Tensor:
+            if is_real is None:
+                return values.mean(dim=0)
+            return values.masked_fill(~is_real.unsqueeze(1), 0.0).sum(dim=0) / is_real.sum()
+
         num_batches = self.num_batches + 1
         share = 1 / num_batches.clamp(max=self.memory)
-        mean = self.mean.lerp(x.mean(dim=0), share)
-        variance = self.variance.lerp((x - mean).square().mean(dim=0), share)
+        mean = self.mean.lerp(average(x), share)
+        variance = self.variance.lerp(average((x - mean).square()), share)
         # A NaN would stay forever. A check on the host would wait for the device.
         is_finite = (mean.isfinite() & variance.isfinite()).all()
         self.num_batches.copy_(torch.where(is_finite, num_batches, self.num_batches))

@@ -49,6 +49,16 @@ def test_pooling_is_the_encoders_own_unless_the_fusion_says_otherwise():
     assert other.pooled["mfcc"].project[1].in_features == 4
 
 
+def test_standardization_estimates_from_the_real_items_alone():
+    everything, real = RunningStandardization(3), RunningStandardization(3)
+    for batch in torch.randn(4, 8, 3):
+        is_real = torch.arange(8) < 5
+        everything(batch[:5])
+        real(batch.masked_fill(~is_real.unsqueeze(1), 1e6), is_real)
+    for name, value in everything.state_dict().items():
+        torch.testing.assert_close(real.state_dict()[name], value)
+
+
 @pytest.mark.parametrize("bad", [math.nan, math.inf, 1e30])
 def test_a_batch_that_is_not_finite_leaves_standardization_as_it_was(bad):
     layer, batches = RunningStandardization(3), torch.randn(4, 8, 3)
