@@ -48,6 +48,9 @@ class Fusion(nn.Module):
     compiled_submodules : tuple of str
         The submodules to compile with torch.compile. Each is one graph without breaks, with one
         size in training and one in evaluation. Paths such as "layers.*"; "" is the module itself.
+    example_specs : mapping of str to FrameSpec
+        Frames that ``camser.testing`` and ``camser plugins`` build it for, if it cannot take those
+        of any modalities; by default empty.
     expected_failures : mapping of str to str
         The checks of ``camser.testing`` that this class cannot pass, each with its reason.
     """
@@ -55,6 +58,7 @@ class Fusion(nn.Module):
     out_features: int
     gives_scores: bool = False
     compiled_submodules: tuple[str, ...] = ()
+    example_specs: Mapping[str, FrameSpec] = MappingProxyType({})
     expected_failures: Mapping[str, str] = MappingProxyType({})
 
     def __init__(self, specs: Mapping[str, FrameSpec]) -> None:

@@ -118,8 +118,9 @@ def checks_of(
     cls : type
         An encoder, a fusion or a back end.
     specs : mapping of str to FrameSpec, optional
-        For a fusion: the frames of its input; by default three modalities, ``mfcc`` and
-        ``spectrogram`` (pooling "flatten") and ``wav2vec2`` (pooling "mean").
+        For a fusion: the frames of its input; by default its ``example_specs`` or, without any,
+        three modalities: ``mfcc`` and ``spectrogram`` (pooling "flatten") and ``wav2vec2`` (pooling
+        "mean").
     **params
         The parameters of the constructor; small sizes make the checks quick.
 

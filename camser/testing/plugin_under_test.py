@@ -57,7 +57,7 @@ class PluginUnderTest:
     cls : type
         An encoder or a fusion.
     specs : mapping of str to FrameSpec, optional
-        For a fusion: the frames of its input; by default those of ``SPECS``.
+        For a fusion: the frames of its input; by default its ``example_specs``, or ``SPECS``.
     **params
         The parameters of its constructor.
 
@@ -81,7 +81,8 @@ class PluginUnderTest:
             raise TypeError(
                 f"{cls!r} gets specs, which only fusions take; pass its parameters by name"
             )
-        self.specs = dict(SPECS if specs is None else specs)
+        example = cls.example_specs if issubclass(cls, Fusion) else {}
+        self.specs = dict((example or SPECS) if specs is None else specs)
 
     def __str__(self) -> str:
         params = ", ".join(f"{name}={value!r}" for name, value in self.params.items())

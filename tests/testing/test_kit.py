@@ -19,6 +19,7 @@ from camser.testing import (
     checks_ddp,
     checks_of,
     parametrize_with_checks,
+    plugin_under_test,
     run_checks,
 )
 from tests.helpers import broken_plugins
@@ -224,6 +225,23 @@ def test_in_pytest_a_note_is_a_warning():
 def test_a_fusion_may_be_checked_with_frames_of_ones_choice():
     specs = {"voice": FrameSpec(4, 3, "mean"), "face": FrameSpec(2, 5, "flatten")}
     assert not [o for o in run_checks(broken_plugins.Means, specs) if o.failed]
+
+
+class Pair(broken_plugins.Means):
+    """Means of exactly two modalities."""
+
+    example_specs: ClassVar = {"voice": FrameSpec(4, 3, "mean"), "face": FrameSpec(2, 5, "mean")}
+
+    def __init__(self, specs):
+        if len(specs) != 2:
+            raise ValueError(f"{len(specs)} modalities; it takes two")
+        super().__init__(specs)
+
+
+def test_a_fusion_says_which_frames_it_is_checked_with():
+    assert not [o for o in run_checks(Pair) if o.failed]
+    with pytest.raises(ValueError, match="3 modalities; it takes two"):
+        next(run_checks(Pair, plugin_under_test.SPECS))
 
 
 def test_other_processes_get_an_empty_main_module_and_nothing_else_changes(monkeypatch):

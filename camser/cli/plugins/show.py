@@ -93,8 +93,10 @@ def _sizes(kind: str, name: str, params: Mapping[str, Any]) -> tuple[str, list[l
             plugin = registry.build(kind, name, **params)
             rows = [_encoder_row(plugin, seconds) for seconds in SECONDS]
         else:
-            built += " for the paper's modalities"
-            plugin = registry.build(kind, name, PAPER_SPECS, **params)
+            fusion: Any = load_plugin_class(kind, name)
+            built += f" for {'its example' if fusion.example_specs else 'the paper'}'s modalities"
+            specs = fusion.example_specs or PAPER_SPECS
+            plugin = registry.build(kind, name, specs, **params)
             rows = _fusion_rows(plugin)
     except Exception as error:  # any error of the plugin
         message = (one_line if isinstance(error, ValueError) else name_and_message)(error)
