@@ -1,0 +1,1 @@
+"""Segments to frames, one file a system."""

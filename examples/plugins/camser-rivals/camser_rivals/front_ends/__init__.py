@@ -1,0 +1,1 @@
+"""Segments to frames of features; nothing is trained."""

@@ -1,0 +1,1 @@
+"""What several systems share, or what one of them is known for."""
