@@ -76,7 +76,7 @@ class MFCCStatistics(Encoder):
         """
         frames = self.mfcc(segments, num_samples)
         if num_samples is None:
-            counts = torch.full(segments.shape[:1], frames.shape[1], device=segments.device)
+            counts = frames.new_full(segments.shape[:1], frames.shape[1], dtype=torch.long)
         else:
             counts = (num_samples // self.mfcc.hop_samples).clamp(1, frames.shape[1])
         parts = [

@@ -18,7 +18,6 @@ from camser_rivals.fusions.seqcap import SeqCap
 from camser.fusion.attentive import Attentive
 from camser.fusion.concat import Concat
 
-FOUR = {"num_classes": 4}
 # By system: its encoders, with what makes each tiny, and its fusion, with its parameters and what
 # makes it tiny.
 SYSTEMS = {
@@ -43,19 +42,19 @@ SYSTEMS = {
     ),
     "seqcap": (
         {"speech": (SeqCapTrunk, {"num_maps": 4})},
-        (SeqCap, FOUR, {"capsule_size": 4, "hidden_size": 4}),
+        (SeqCap, {}, {"capsule_size": 4, "hidden_size": 4}),
     ),
     "ctc_ca": (
         {"speech": (LogMelBLSTM, {"hidden_size": 4})},
-        (NullPooling, {**FOUR, "context": 4}, {"context": 2}),
+        (NullPooling, {"context": 4}, {"context": 2}),
     ),
     "rnn_elm": (
         {"speech": (DescriptorBLSTM, {"hidden_size": 4})},
-        (NullPooling, {**FOUR, "runs": "any"}, {}),
+        (NullPooling, {"runs": "any"}, {}),
     ),
     "stc": (
         {"speech": (STCCNN, {"num_maps": [8, 8], "hidden_size": 8})},
-        (PerFrame, FOUR, {}),
+        (PerFrame, {}, {}),
     ),
     "is09": (
         {"speech": (IS09Transformer, {"size": 8, "ffn_size": 8})},

@@ -8,7 +8,7 @@ from camser_rivals.fusions.null_pooling import NullPooling
 from camser_rivals.fusions.per_frame import PerFrame
 from camser_rivals.fusions.self_attentive import SelfAttentive
 from camser_rivals.fusions.seqcap import SeqCap
-from rival_systems import FOUR, SYSTEMS
+from rival_systems import SYSTEMS
 
 from camser.testing import checks_of
 
@@ -18,11 +18,11 @@ ENCODERS = {
 FUSIONS = [
     (ACRNNAttention, {"projection_size": 4}),
     (GMUAttention, {"size": 8}),
-    (NullPooling, {**FOUR, "context": 2}),
-    (NullPooling, {**FOUR, "runs": "any"}),
-    (PerFrame, FOUR),
+    (NullPooling, {"context": 2}),
+    (NullPooling, {"runs": "any"}),
+    (PerFrame, {}),
     (SelfAttentive, {"projection_size": 4}),
-    (SeqCap, {**FOUR, "capsule_size": 4, "hidden_size": 4}),
+    (SeqCap, {"capsule_size": 4, "hidden_size": 4}),
 ]
 
 
