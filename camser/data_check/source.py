@@ -22,7 +22,7 @@ YAML = (".yaml", ".yml")
 
 
 class SourceError(ValueError):
-    """A recipe cannot be looked at."""
+    """A recipe cannot be looked at, or holds nothing of the classes."""
 
 
 @dataclass(frozen=True)
@@ -77,8 +77,8 @@ def read_labels(
 
     Raises
     ------
-    TableError
-        If nothing is left.
+    TableError, SourceError
+        If nothing is left, or nothing of the labels.
     """
     arguments = {**arguments, "allow_missing": False}
     try:
@@ -120,7 +120,7 @@ def read_recipe(
     Raises
     ------
     SourceError
-        If the recipe has no reader of one corpus.
+        If the recipe has no reader of one corpus, or the corpus nothing of the labels.
     SettingsError, CorpusError
         If its YAML is not valid, or the folder is not the corpus's.
     """
@@ -178,6 +178,8 @@ def _select(
     merged = [replace(u, emotion=merge.get(u.emotion, u.emotion)) for u in utterances]
     selected = [u for u in merged if labels is None or u.emotion in labels]
     others = Counter(u.emotion for u in merged if labels is not None and u.emotion not in labels)
+    if not selected:
+        raise SourceError(f"no recording is {labels}; there are: {', '.join(others) or 'none'}")
     return selected, dict(others.most_common())
 
 

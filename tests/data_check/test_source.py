@@ -69,6 +69,11 @@ def test_a_recipe_that_joins_corpora_is_refused():
         read_recipe(str(RECIPES / "augmentation.yaml"), "data")
 
 
+def test_labels_that_no_recording_has_are_refused(emodb):
+    with pytest.raises(SourceError, match=r"no recording is \['calm'\]; there are: .*angry"):
+        read_recipe("EmoDB", str(emodb), ["calm"])
+
+
 def test_rows_with_problems_are_left_out_and_counted(copy):
     folder, rows = copy
     rows.append({**rows[0], "file": "gone.wav"})
