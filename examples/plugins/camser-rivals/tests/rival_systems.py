@@ -71,4 +71,5 @@ def build(name, num_samples=48000, tiny=False):
         for modality, (cls, sizes) in encoders.items()
     }
     specs = {modality: encoder.frame_spec(num_samples) for modality, encoder in built.items()}
-    return built, fusion(specs, **{**params, **(small if tiny else {})})
+    classes = {"num_classes": 4} if fusion.gives_scores else {}
+    return built, fusion(specs, **{**params, **classes, **(small if tiny else {})})
