@@ -160,7 +160,7 @@ def test_null_replaces_a_number_and_clears_included_variants(tmp_path):
         (["--null=2"], "no setting 'null'"),
         (["--batch-size=2"], "no setting 'batch-size'.*'batch_size'"),
         (["--valid_fraction=5"], "valid_fraction is 5; it must be a number at most 1"),
-        ([f"--learning_rate={'9' * 400}"], "learning_rate is 9999.*; it (is too large|must be a number at .*)$"),
+        ([f"--learning_rate={'9' * 400}"], "learning_rate is 9999.*; it (is too large$|must be)"),
         (["--learning_rate=.inf"], "a setting is inf; numbers must be finite"),
         (["--cache_features=null"], "cache_features is None; it must be true or false"),
         (["--opt_class=null"], "opt_class is None; it must be a table"),

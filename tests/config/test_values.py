@@ -31,7 +31,10 @@ def test_quoted_text_arrives_too(text):
     assert value == text or text.startswith("~")
 
 
-def test_a_folder_with_a_comment_sign_is_the_same_folder_for_all_that_a_run_builds():
+def test_a_folder_with_a_comment_sign_is_the_same_folder_for_all_that_a_run_builds(
+    tmp_path, monkeypatch
+):
+    monkeypatch.chdir(tmp_path)  # the checkpointer makes its folder
     for name in ("run #2", "run: 2", "yes", "1:30", "2024-05-01", " a", "- a"):
         settings = read_arguments([TINY, "--data_folder=x", f"--output_folder={name}"])
         built = load_hyperpyyaml(settings.text)
