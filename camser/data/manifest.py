@@ -153,8 +153,8 @@ def resolve_inside(folder: str | Path, path: str | Path) -> Path:
         raise ManifestError(f"{joined}: cannot be resolved ({error})") from error
     if not resolved.is_relative_to(root):
         raise ManifestError(
-            f"{joined} leads to {resolved}, out of the data folder {root}; files outside it are "
-            f"not read: copy or hard-link the files, or set data_folder to their folder"
+            f"{joined} -> {resolved}: leads out of the data folder {root}; files outside it are "
+            f"not read: copy or hard-link them, mount their folder there, or set data_folder to it"
         )
     return joined
 

@@ -12,7 +12,6 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
-from tqdm import tqdm
 
 from camser import audio
 from camser.audio.quality import Finding, QualityCheck
@@ -21,6 +20,7 @@ from camser.data.manifest import Utterance, audio_path, fingerprint
 from camser.data.utterance_reader import UtteranceReader
 from camser.runtime.digests import digest
 from camser.runtime.files import temporary_path
+from camser.runtime.progress import with_progress
 
 logger = logging.getLogger(__name__)
 FORMAT = "camser packed audio, 3"
@@ -110,16 +110,18 @@ def pack(
     target: Path,
     progress: bool = False,
 ) -> dict[str, int]:
-    """Write the samples of utterances, and return their numbers by id; a bar shows on a terminal.
+    """Write the samples of utterances, and return their numbers by id.
 
-    ``read`` returns the samples of an utterance, or None if it is to be left out.
+    ``read`` returns the samples of an utterance, or None if it is to be left out. With
+    ``progress``, stderr shows how many are read.
     """
     logger.info("packing the audio of %d utterances into %s", len(utterances), target.parent)
     lengths, is_exact = {}, True
 
     def samples() -> Iterator[np.ndarray]:
         nonlocal is_exact
-        for u in tqdm(utterances, desc="packed audio", disable=None if progress else True):
+        shown = with_progress(utterances, "checking the recordings", "file")
+        for u in shown if progress else utterances:
             if (recording := read(u)) is None:
                 continue
             lengths[u.id] = len(recording)

@@ -2,33 +2,25 @@
 
 from __future__ import annotations
 
-import json
 import logging
+import os
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
-from types import MappingProxyType
 from typing import Any, NamedTuple
 
-from camser import audio
+from camser.data.check_audio import check_audio
+from camser.data.corpus_folder import folder_hint
 from camser.data.left_out import describe_left_out
-from camser.data.manifest import (
-    MANIFEST,
-    DataFolder,
-    ManifestError,
-    Utterance,
-    audio_path,
-    write_manifest,
-)
-from camser.data.pack import Contents, pack_corpus
-from camser.data.summary import Counts, compare_counts, describe_findings, describe_problems
-from camser.data.utterance_reader import UtteranceReader
-from camser.runtime.digests import add_digest, read_json_with_digest
+from camser.data.manifest import MANIFEST, DataFolder, ManifestError, Utterance, write_manifest
+from camser.data.problems import Problems
+from camser.data.summary import Counts, compare_counts, describe_findings
 from camser.runtime.files import atomic_write
 
 logger = logging.getLogger(__name__)
 PREPARE_KEYS = ("data_folder", "prepared_folder", "labels", "merge_labels", "allow_missing")
+PROBLEMS = "problems.txt"  # in the prepared folder: those that a message leaves out
 CorpusScanner = Callable[[Path], "CorpusScan"]  # a recipe's reader of a corpus folder
 
 
@@ -36,7 +28,8 @@ class CorpusError(ValueError):
     """Files of a corpus are missing or invalid; the message lists all problems."""
 
 
-class CorpusScan(NamedTuple):
+@dataclass
+class CorpusScan:
     """The content of a corpus folder, as a recipe's scanner returns it.
 
     Arguments
@@ -45,17 +38,20 @@ class CorpusScan(NamedTuple):
         All annotated utterances of any emotion, under emotion names that corpora share (angry,
         happy, excited, sad, neutral, …). ``seconds`` and ``digest`` are filled in later.
     problems : list of str
-        The problems, one line each; each names the file.
+        What is missing or wrong: "place: reason", a line each.
     expected : mapping
         The known numbers of utterances by group (a session, or the corpus) and label.
     expected_merge : mapping
         The value of ``merge_labels`` for which these numbers hold.
+    warnings : list of str
+        What is odd and no reason to refuse the corpus, such as recordings that are not used.
     """
 
     utterances: list[Utterance]
     problems: list[str]
-    expected: Counts = MappingProxyType({})
-    expected_merge: Mapping[str, str] = MappingProxyType({})
+    expected: Counts = field(default_factory=dict)
+    expected_merge: Mapping[str, str] = field(default_factory=dict)
+    warnings: list[str] = field(default_factory=list)
 
 
 class Prepared(NamedTuple):
@@ -117,31 +113,57 @@ def prepare(
     if isinstance(scan, Mapping):
         options = labels, merge_labels, allow_missing
         return _prepare_several(scan, data_folder, prepared_folder, *options)
-    if not isinstance(data_folder, (str, Path)) or not Path(data_folder).is_dir():
-        raise CorpusError(f"{data_folder} is not a folder; data_folder must hold the corpus")
-    data_folder = Path(data_folder)
+    data_folder = _readable_folder(data_folder)
     corpus = scan(data_folder)
     merged = [replace(u, emotion=merge_labels.get(u.emotion, u.emotion)) for u in corpus.utterances]
     selected = [u for u in merged if u.emotion in labels]
     others = Counter(u.emotion for u in merged if u.emotion not in labels)
-    utterances, invalid, contents = _read_audio(selected, data_folder, Path(prepared_folder))
-    problems = [*corpus.problems, *invalid]
+    utterances, invalid, contents = check_audio(selected, data_folder, Path(prepared_folder))
+    problems = Problems([*corpus.problems, *invalid])
     left_out = describe_left_out(others, labels)[0]
     table, differs = compare_counts(utterances, expected_counts(corpus, merge_labels), labels)
+    warnings = "\n".join(Problems(corpus.warnings).lines())
     findings = describe_findings(utterances, contents)
     if problems or differs:
-        message = describe_problems(data_folder, problems, table, left_out, findings)
+        summary = f"{data_folder}: {problems or 'not the expected numbers'}"
+        counts = f"utterances found/expected:\n{table}"
+        message = _paragraphs(summary, warnings, counts, left_out, findings)
+        if len(problems.lines()) < len(problems):
+            path = Path(prepared_folder) / PROBLEMS
+            with atomic_write(path) as file:
+                file.writelines(f"{problem}\n" for problem in (*corpus.problems, *invalid))
+            message += f"\nall problems: {path}"
         if not allow_missing:
             raise CorpusError(f"{message}\nto use only the valid files, set allow_missing: true")
         logger.warning(message)
-    elif findings:
-        logger.warning("%s: %s", data_folder, findings)
+    elif findings or warnings:
+        logger.warning("%s: %s", data_folder, _paragraphs(findings, warnings))
     empty = [label for label in labels if label not in {u.emotion for u in utterances}]
     if empty:
         message = f"{data_folder}: no utterance of {', '.join(empty)}; labels is {labels}"
         raise CorpusError(f"{message}\n{left_out}".strip())
     write_manifest(Path(prepared_folder) / MANIFEST, utterances)
     return Prepared(utterances, dict(others.most_common()))
+
+
+def _readable_folder(path: object) -> Path:
+    """A folder of the command line; "~" is the home folder."""
+    if not isinstance(path, (str, Path)):
+        raise CorpusError(f"data_folder is {path!r}; it must be the folder that holds the corpus")
+    folder = Path(path).expanduser().absolute()
+    try:
+        os.scandir(folder).close()
+    except (FileNotFoundError, NotADirectoryError) as error:
+        reason = "is missing" if isinstance(error, FileNotFoundError) else "is not a folder"
+        hint = folder_hint(folder, lambda near: near.path.name.casefold() == folder.name.casefold())
+        raise CorpusError(f"{folder} {reason}; data_folder must hold the corpus{hint}") from error
+    except OSError as error:
+        raise CorpusError(f"{folder}: cannot be read: {error.strerror}") from error
+    return folder
+
+
+def _paragraphs(*texts: str) -> str:
+    return "\n".join(filter(None, texts))
 
 
 def _prepare_several(
@@ -190,45 +212,3 @@ def expected_counts(corpus: CorpusScan, merge_labels: Mapping[str, str]) -> Coun
     known = {*corpus.expected_merge, *(u.emotion for u in corpus.utterances)}
     applied = {old: new for old, new in merge_labels.items() if old in known}
     return corpus.expected if applied == dict(corpus.expected_merge) else {}
-
-
-def _read_audio(
-    utterances: Sequence[Utterance], data_folder: Path, prepared_folder: Path
-) -> tuple[list[Utterance], list[str], dict[str, Contents]]:
-    """The valid utterances with lengths and checksums, the problems of the others, and contents.
-
-    If a file is new or has changed, all files are decoded into a new pack.
-    """
-    cache = prepared_folder / "audio.json"
-    cached = (read_json_with_digest(cache) or {"files": {}})["files"]
-    states: dict[str, list] = {}  # file and span, size and modification time, by utterance
-    reader = UtteranceReader(data_folder)
-    unchanged: list[Utterance] = []
-    contents: dict[str, Contents] = {}
-    problems: list[str] = []
-    for u in utterances:
-        try:
-            path = audio_path(data_folder, u)
-            if not path.is_file():
-                raise audio.AudioError(f"{path}: there is no such file")
-            span = f", {u.start} s to {u.end} s" if u.is_cut else ""
-            state = [f"{path}{span}", path.stat().st_size, path.stat().st_mtime_ns]
-            *same, seconds, checksum, known = cached.get(state[0], [None] * 3)
-            if same == state[1:] and seconds is None:  # it could not be decoded last time
-                reader.read(u)
-            states[u.id] = state
-            if same == state[1:] and seconds:
-                unchanged.append(replace(u, seconds=seconds, digest=checksum))
-                contents[u.id] = Contents(*known)
-        except (audio.AudioError, ManifestError) as error:
-            problems.append(str(error))
-    problems = list(dict.fromkeys(problems))  # a file may hold many utterances
-    if len(unchanged) == len(states):
-        return unchanged, problems, contents
-    present = [u for u in utterances if u.id in states]
-    valid, unreadable, contents = pack_corpus(present, data_folder, prepared_folder)
-    measured = {u.id: [u.seconds, u.digest, contents[u.id]] for u in valid}
-    new = {s[0]: [*s[1:], *measured.get(name, [None] * 3)] for name, s in states.items()}
-    with atomic_write(cache) as file:
-        json.dump(add_digest({"files": {**cached, **new}}), file)
-    return valid, problems + unreadable, contents

@@ -1,16 +1,14 @@
-"""What preparation reports: a table of counts, the problems, and recordings that look wrong."""
+"""What preparation reports: a table of counts, and recordings that look wrong."""
 
 from __future__ import annotations
 
 from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence
-from pathlib import Path
 
 from camser.data.manifest import Utterance
 from camser.data.pack import Contents
 
 Counts = Mapping[str, Mapping[str, int]]  # by group (a session, or the corpus) and label
-MAX_PROBLEMS = 50  # lines shown
 MAX_OF_KIND = 10  # recordings shown for each kind of finding
 
 
@@ -31,16 +29,6 @@ def compare_counts(
         rows.append(cells)
     width = max(len(cell) for row in rows for cell in row) + 2
     return "\n".join("".join(f"{cell:>{width}}" for cell in row) for row in rows), differs
-
-
-def describe_problems(data_folder: Path, problems: Sequence[str], *notes: str) -> str:
-    """The problems of a corpus, and below them the notes that are not empty."""
-    shown = "".join(f"\n  {problem}" for problem in problems[:MAX_PROBLEMS])
-    rest = len(problems) - MAX_PROBLEMS
-    more = f"\n  … and {rest} more" if rest > 0 else ""
-    summary = f"{len(problems)} problems:{shown}{more}" if problems else "not the expected numbers"
-    lines = f"{data_folder}: {summary}", "utterances found/expected:", *filter(None, notes)
-    return "\n".join(lines)
 
 
 def describe_findings(utterances: Sequence[Utterance], contents: Mapping[str, Contents]) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import codecs
 import csv
 import io
 import json
@@ -21,10 +22,19 @@ import numpy as np
 MAX_TEXT = 2**28  # bytes; enough for a manifest of a million utterances
 MAX_JSON = 2**24  # bytes; its objects take some thirty times as much memory
 MAX_INT = 2**63  # limit of an index, a size or a count
+BYTE_ORDER_MARKS = {
+    codecs.BOM_UTF8: "utf-8-sig", codecs.BOM_UTF16_LE: "utf-16", codecs.BOM_UTF16_BE: "utf-16"
+}  # fmt: skip
+
+
+def encoding_of(start: bytes) -> str:
+    """The encoding that a text's first bytes name by a byte-order mark; without one, UTF-8."""
+    marks = BYTE_ORDER_MARKS.items()
+    return next((name for mark, name in marks if start.startswith(mark)), "utf-8")
 
 
 def read_text(path: str | os.PathLike, most: int = MAX_TEXT, errors: str = "strict") -> str:
-    """A file's text, in UTF-8, its line ends as they are.
+    """A file's text, in UTF-8 or what its byte-order mark says, its line ends as they are.
 
     Arguments
     ---------
@@ -33,7 +43,7 @@ def read_text(path: str | os.PathLike, most: int = MAX_TEXT, errors: str = "stri
     most : int
         The largest size, in bytes.
     errors : str
-        How ``bytes.decode`` handles invalid UTF-8.
+        How ``bytes.decode`` handles invalid bytes.
 
     Raises
     ------
@@ -49,7 +59,8 @@ def read_text(path: str | os.PathLike, most: int = MAX_TEXT, errors: str = "stri
     if status.st_size > most:
         raise ValueError(f"it has {status.st_size} bytes; at most {most} are allowed")
     with open(path, "rb") as file:
-        return file.read(most).decode("utf-8", errors)
+        content = file.read(most)
+    return content.decode(encoding_of(content), errors)
 
 
 def read_json(path: str | os.PathLike, most: int = MAX_JSON) -> Any:

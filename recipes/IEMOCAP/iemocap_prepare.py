@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
+from camser.data.corpus_folder import CorpusFolder, folder_hint
 from camser.data.manifest import ManifestError, Utterance, resolve_inside
 from camser.data.prepare import CorpusError, CorpusScan
 from camser.runtime.safe_io import mismatch, read_json, read_text
@@ -35,14 +36,16 @@ COUNTS = {  # of the full release, excited counted as happy: 5531 utterances
     "Session4": dict(zip(CLASSES, (327, 303, 143, 258), strict=True)),
     "Session5": dict(zip(CLASSES, (170, 442, 245, 384), strict=True)),
 }
+DIALOGUE = re.compile(r"Ses0[1-5][FM]_(?:impro\d\d|script\d\d_\d[ab]?)", re.ASCII | re.IGNORECASE)
 TURN = re.compile(r"\[(\d+\.\d+) - (\d+\.\d+)\]\t(\S+)\t(\S+)\t\[[^\]]*\]\s*$")
 LAST = re.compile(r"[FM]\w*")  # of a turn's name: who speaks, and the number
+UNRATED = re.compile(r"_[fm]xx\d+$")
 MOST = 2**22  # bytes of a dialogue's annotation; the longest have about fifty thousand
 TRANSCRIPT = re.compile(r"(\S+) \[[\d.]+-[\d.]+\]: ?(.*)$")
 
 
 def scan(data_folder: Path) -> CorpusScan:
-    """Find every annotated turn.
+    """Find every annotated turn; the case of names does not matter.
 
     Arguments
     ---------
@@ -60,97 +63,135 @@ def scan(data_folder: Path) -> CorpusScan:
     CorpusError
         If this is not the right folder.
     """
-    _check_level(data_folder)
-    utterances, problems = [], []
+    folder = CorpusFolder(data_folder)
+    if not any(map(folder.find, SESSIONS)):
+        hint = folder_hint(data_folder, lambda near: near.find("Session1"))
+        raise CorpusError(
+            f"{data_folder} holds none of {', '.join(SESSIONS)}; data_folder must be the folder "
+            f"that holds Session1 … Session5{hint}"
+        )
+    found = CorpusScan([], [], _expected(data_folder), {"excited": "happy"}, [])
     for session in SESSIONS:
-        annotation = data_folder / session / "dialog" / "EmoEvaluation"
-        if not annotation.is_dir():
-            problems.append(f"{annotation} is missing")
-            continue
-        dialogues = {p.stem for p in annotation.glob("*.txt") if not p.name.startswith(".")}
-        recorded = {p.name for p in _folders(data_folder / session / "sentences" / "wav")}
-        problems += [f"{annotation / d}.txt is missing" for d in sorted(recorded - dialogues)]
-        for dialogue in sorted(dialogues):
-            found, wrong = _read_dialogue(data_folder, session, dialogue)
-            utterances += found
-            problems += wrong
-    return CorpusScan(utterances, problems, _expected(data_folder), {"excited": "happy"})
+        _read_session(folder, session, found)
+    found.problems.extend(folder.problems)
+    return found
 
 
-def _check_level(folder: Path) -> None:
-    if any((folder / session).is_dir() for session in SESSIONS):
-        return
-    inside = [p.parent for p in sorted(folder.glob("*/Session1"))]
-    above = [p for p in folder.parents if (p / "Session1").is_dir()]
-    hint = f"; try {(inside or above)[0]}" if inside or above else ""
-    raise CorpusError(
-        f"{folder} holds none of {', '.join(SESSIONS)}; data_folder must be the folder that holds "
-        f"Session1 … Session5{hint}"
+def _read_session(folder: CorpusFolder, session: str, found: CorpusScan) -> None:
+    annotation, wavs, texts = (
+        folder.find(f"{session}/{path}") or f"{session}/{path}"
+        for path in ("dialog/EmoEvaluation", "sentences/wav", "dialog/transcriptions")
     )
-
-
-def _folders(folder: Path) -> list[Path]:
-    if not folder.is_dir():
-        return []
-    return [p for p in folder.iterdir() if p.is_dir() and not p.name.startswith(".")]
+    files = [name for name in folder.entries(annotation) if name.lower().endswith(".txt")]
+    dialogues = [name[:-4] for name in files if DIALOGUE.fullmatch(name[:-4])]
+    if not dialogues and not folder.is_unreadable(annotation):
+        reason = "holds no annotation of a dialogue" if folder.find(annotation) else "is missing"
+        found.problems.append(f"{folder.path / annotation}: {reason}")
+    annotated = {dialogue.casefold() for dialogue in dialogues}
+    for name in folder.entries(wavs) if dialogues else ():
+        is_new = DIALOGUE.fullmatch(name) and name.casefold() not in annotated
+        if is_new and _recorded(folder, f"{wavs}/{name}"):
+            found.problems.append(f"{folder.path / annotation / name}.txt: is missing")
+    for dialogue in dialogues:
+        paths = (f"{place}/{dialogue}" for place in (annotation, wavs, texts))
+        _read_dialogue(folder, session, *paths, found)
 
 
 def _read_dialogue(
-    data_folder: Path, session: str, dialogue: str
-) -> tuple[list[Utterance], list[str]]:
-    folder = Path(session, "dialog")
-    path = data_folder / folder / "EmoEvaluation" / f"{dialogue}.txt"
+    folder: CorpusFolder, session: str, annotation: str, wavs: str, texts: str, found: CorpusScan
+) -> None:
     try:
-        lines = _lines(data_folder, folder / "EmoEvaluation" / path.name)
-        texts = _read_texts(data_folder, folder / "transcriptions" / path.name)
-    except (ManifestError, OSError, ValueError) as error:
-        return [], [f"{path} or its transcription cannot be read: {error}"]
-    utterances, problems = [], []
+        lines = _lines(folder.path, f"{annotation}.txt")
+    except ValueError as error:
+        found.problems.append(str(error))
+        return
+    emotions = _read_turns(folder.path / f"{annotation}.txt", lines, found)
+    spoken = _read_texts(folder, f"{texts}.txt", found)
+    wavs = folder.find(wavs) or wavs
+    recorded = _recorded(folder, wavs)
+    for turn, emotion in emotions.items():
+        path = f"{wavs}/{recorded.pop(turn.casefold(), f'{turn}.wav')}"
+        found.utterances.append(_utterance(session, turn, path, emotion, spoken.get(turn, "")))
+    for turn, name in recorded.items():
+        if not UNRATED.search(turn):
+            found.warnings.append(f"{folder.path / wavs / name}: has no line in its annotation")
+
+
+def _read_turns(path: Path, lines: list[str], found: CorpusScan) -> dict[str, str]:
+    """The emotion of each turn."""
+    emotions: dict[str, str] = {}
     for number, line in enumerate(lines, start=1):
         if not line.startswith("["):
             continue
-        match = TURN.match(line)
+        match, where = TURN.match(line), f"{path}, line {number}"
         if not match or match[4] not in EMOTIONS:
-            problems.append(f"{path}, line {number}: not a turn with a known emotion: {line!r:.80}")
+            found.problems.append(f"{where}, {line!r:.80}: is not a turn with a known emotion")
             continue
-        turn, (spoken, _, last) = match[3], match[3].rpartition("_")
-        if spoken != dialogue or not LAST.fullmatch(last):
-            problems.append(f"{path}, line {number}: {turn!r} is no turn of a speaker here")
-            continue
-        utterances.append(_utterance(session, dialogue, turn, last[0], match[4], texts))
-    if not utterances and not problems:
-        problems.append(f"{path} holds no turn")
-    return utterances, problems
+        turn, (dialogue, _, last) = match[3], match[3].rpartition("_")
+        if dialogue.casefold() != path.stem.casefold() or not LAST.fullmatch(last):
+            found.problems.append(f"{where}, {turn!r}: is no turn of a speaker of this dialogue")
+        elif turn not in emotions:
+            emotions[turn] = EMOTIONS[match[4]]
+        elif emotions[turn] == EMOTIONS[match[4]]:
+            found.warnings.append(f"{where}, {turn!r}: repeats a line")
+        else:
+            found.problems.append(f"{where}, {turn!r}: has another emotion than in a line before")
+    if not any(line.startswith("[") for line in lines):
+        found.problems.append(f"{path}: holds no turn")
+    return emotions
 
 
-def _utterance(
-    session: str, dialogue: str, turn: str, gender: str, emotion: str, texts: dict[str, str]
-) -> Utterance:
+def _recorded(folder: CorpusFolder, wavs: str) -> dict[str, str]:
+    """The names of a dialogue's recordings, by the turn in lower case."""
+    names = (name for name in folder.entries(wavs) if name.lower().endswith(".wav"))
+    return {name[:-4].casefold(): name for name in names}
+
+
+def _utterance(session: str, turn: str, path: str, emotion: str, text: str) -> Utterance:
+    dialogue, _, last = turn.rpartition("_")
     return Utterance(
         id=f"iemocap/{turn}",
         corpus="iemocap",
-        path=f"{session}/sentences/wav/{dialogue}/{turn}.wav",
+        path=path,
         seconds=0.0,
         # Who wore the markers names the dialogue; who speaks is in the turn's last token.
-        speaker=f"iemocap/Ses0{session[-1]}{gender}",
-        gender={"F": "female", "M": "male"}[gender],
+        speaker=f"iemocap/Ses0{session[-1]}{last[0]}",
+        gender={"F": "female", "M": "male"}[last[0]],
         session=session,
         dialogue=dialogue,
         style="scripted" if "script" in dialogue else "improvised",
-        emotion=EMOTIONS[emotion],
-        text=texts.get(turn, ""),
+        emotion=emotion,
+        text=text,
     )
 
 
-def _read_texts(data_folder: Path, path: Path) -> dict[str, str]:
-    if not (data_folder / path).exists():
+def _read_texts(folder: CorpusFolder, path: str, found: CorpusScan) -> dict[str, str]:
+    """The words of each turn; without them the turns have no text, which is told."""
+    spelled = folder.find(path)
+    if not spelled:
+        found.warnings.append(f"{folder.path / path}: is missing; its turns have no text")
         return {}
-    matches = (TRANSCRIPT.match(line) for line in _lines(data_folder, path))
+    try:
+        lines = _lines(folder.path, spelled)
+    except ValueError as error:
+        found.warnings.append(f"{error}; its turns have no text")
+        return {}
+    matches = map(TRANSCRIPT.match, lines)
     return {m[1]: m[2].strip() for m in matches if m}
 
 
-def _lines(data_folder: Path, path: Path) -> list[str]:
-    return read_text(resolve_inside(data_folder, path), MOST, errors="replace").splitlines()
+def _lines(folder: Path, path: str) -> list[str]:
+    try:
+        text = read_text(resolve_inside(folder, path), MOST, errors="replace")
+    except ManifestError:
+        raise
+    except OSError as error:
+        raise ValueError(f"{folder / path}: cannot be read: {error.strerror}") from error
+    except ValueError as error:
+        raise ValueError(f"{folder / path}: cannot be read: {error}") from error
+    if "\0" in text:
+        raise ValueError(f"{folder / path}: is not text, or UTF-16; save it as UTF-8")
+    return text.splitlines()
 
 
 def _expected(data_folder: Path) -> dict[str, dict[str, int]]:

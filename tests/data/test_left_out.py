@@ -37,7 +37,7 @@ def test_labels_of_no_class_are_counted(iemocap, corpus, tmp_path):
     def scan(folder):
         found = iemocap.scan(folder)
         first = replace(found.utterances[0], emotion="Angry")
-        return found._replace(utterances=[first, *found.utterances[1:]])
+        return replace(found, utterances=[first, *found.utterances[1:]])
 
     scanned = Counter(u.emotion for u in scan(corpus).utterances)
     with pytest.raises(CorpusError, match=r"left out: .*Angry 1.*'Angry' is nearly 'angry'"):

@@ -57,13 +57,14 @@ def test_a_folder_one_level_off_is_told_the_right_one(corpus, go, tmp_path, leve
 
 
 def test_a_folder_that_is_none(go, tmp_path):
-    with pytest.raises(CorpusError, match="absent is not a folder"):
+    with pytest.raises(CorpusError, match=r"absent is missing; data_folder must hold the corpus$"):
         go(tmp_path / "absent")
 
 
 @pytest.mark.parametrize("given", [None, 7, {"emodb": "/data/emodb"}])
 def test_a_data_folder_that_is_no_path_is_refused(go, given):
-    with pytest.raises(CorpusError, match="is not a folder; data_folder must hold the corpus"):
+    message = r"data_folder is .*; it must be the folder that holds the corpus"
+    with pytest.raises(CorpusError, match=message):
         go(given)
 
 
@@ -77,8 +78,8 @@ def test_everything_missing_is_listed_at_once_with_a_table(copy, corpus, go):
     with pytest.raises(CorpusError) as caught:
         go(copy)
     message = str(caught.value)
-    assert f"{copy / 'Session4/dialog/EmoEvaluation'} is missing" in message
-    assert f"{annotation} is missing" in message
+    assert f"{copy / 'Session4/dialog/EmoEvaluation'}: is missing" in message
+    assert f"{annotation}: is missing" in message
     assert f"{copy / gone.path}: there is no such file" in message
     assert "utterances found/expected" in message and "0/" in message
     assert "to use only the valid files, set allow_missing: true" in message
@@ -122,8 +123,10 @@ def test_malformed_annotation_lines_are_named_with_their_number(copy, go):
     with pytest.raises(CorpusError) as caught:
         go(copy)
     lines = len(text.splitlines())
-    assert f"{path}, line {lines + 1}: not a turn with a known emotion" in str(caught.value)
-    assert f"{path}, line {lines + 2}: not a turn" in str(caught.value)
+    assert f"{path}, line {lines + 1}, '[1.0 - 2.0]" in str(caught.value)
+    assert f"{path}, line {lines + 2}, '[broken': is not a turn with a known em" in str(
+        caught.value
+    )
     path.write_bytes(b"\xff\xfe\x00")
     with pytest.raises(CorpusError, match="holds no turn"):
         go(copy)

@@ -92,7 +92,7 @@ def test_a_killed_preparation_starts_again(copy, go, decoded, tmp_path, monkeypa
     def kill(*args, **kwargs):
         raise Killed
 
-    for name in ("pack.write_index", "pack.os.replace", "prepare.json.dump"):
+    for name in ("pack.write_index", "pack.os.replace", "check_audio.json.dump"):
         with monkeypatch.context() as patched, pytest.raises(Killed):
             patched.setattr(f"camser.data.{name}", kill)
             go(copy)

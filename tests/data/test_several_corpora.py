@@ -160,7 +160,7 @@ def test_what_is_wrong_with_all_corpora_is_said_at_once(join, folders, tmp_path)
     with pytest.raises(CorpusError) as caught:
         join({**folders, "iemocap": tmp_path / "absent"}, allow_missing=False)
     message = str(caught.value)
-    assert f"iemocap: {tmp_path / 'absent'} is not a folder" in message
+    assert f"iemocap: {tmp_path / 'absent'} is missing" in message
     assert f"emodb: {folders['emodb']}: not the expected numbers" in message and "4/127" in message
     assert (
         f"ravdess: {folders['ravdess']}: not the expected numbers" in message and "5/192" in message
@@ -170,7 +170,7 @@ def test_what_is_wrong_with_all_corpora_is_said_at_once(join, folders, tmp_path)
 
 @pytest.mark.parametrize("folder", [7, True, ["/data/emodb"]])
 def test_a_folder_that_is_no_path_is_refused_with_its_corpus(join, folders, folder):
-    with pytest.raises(CorpusError, match=r"^emodb: .* is not a folder"):
+    with pytest.raises(CorpusError, match=r"^emodb: data_folder is .*; it must be the folder"):
         join({**folders, "emodb": folder})
 
 

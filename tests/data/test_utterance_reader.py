@@ -87,7 +87,7 @@ def test_a_broken_file_is_one_problem_for_all_its_utterances(long, tmp_path):
     (long / "long.wav").write_bytes(b"RIFF garbage")
     soundfile.write(long / "good.wav", np.zeros(16000), 16000)
     good = replace(rows([(0.5, None)], "good.wav")[0], emotion="happy")
-    with pytest.raises(ValueError, match="1 problems") as caught:
+    with pytest.raises(ValueError, match="1 problem:") as caught:
         prepare(lambda _: CorpusScan([*rows(), good], []), long, tmp_path / "p", ["sad"], {})
     assert str(caught.value).count("long.wav") == 1
 

@@ -92,5 +92,5 @@ def test_a_mistake_is_one_clear_message_and_leaves_nothing_behind(tmp_path):
     )
     assert ended.returncode == 1
     assert ended.stderr.strip().splitlines()[-1].startswith("error: ")
-    assert "absent is not a folder" in ended.stderr and "Traceback" not in ended.stderr
+    assert "absent is missing" in ended.stderr and "Traceback" not in ended.stderr
     assert not (tmp_path / "run").exists()

@@ -121,7 +121,9 @@ def test_a_page_gets_the_tables_of_its_files(tmp_path):
     assert tables.filled(found, tmp_path) == found
 
 
-@pytest.mark.parametrize("name", ["speed", "calibration", "published_system", "recordings"])
+@pytest.mark.parametrize(
+    "name", ["speed", "calibration", "published_system", "recordings", "corpus_copies"]
+)
 def test_a_page_says_what_was_measured(name):
     page = (ROOT / f"docs/{name}.md").read_text(encoding="utf-8")
     assert tables.filled(page) == page, f"run: python bench/harness/tables.py docs/{name}.md"

@@ -31,9 +31,13 @@ def test_emodb_is_read_from_its_file_names(emodb, tmp_path):
         ("emodb/16", "female", "neutral", "b10"),
     ]
     soundfile.write(tmp_path / "wav/99a01Wa.wav", NOISE, 16000)
-    assert "99a01Wa.wav: not an EmoDB name" in emodb.scan(tmp_path).problems[0]
-    with pytest.raises(CorpusError, match=f"must be the folder that holds wav; try {tmp_path}"):
-        emodb.scan(tmp_path / "wav")
+    assert "99a01Wa.wav: is not named as a recording of emodb" in emodb.scan(tmp_path).warnings[0]
+    assert [u.path for u in emodb.scan(tmp_path / "wav").utterances] == sorted(
+        f"{name}.wav" for name in names
+    )
+    (tmp_path / "empty").mkdir()
+    with pytest.raises(CorpusError, match=r"must be the folder that holds wav$"):
+        emodb.scan(tmp_path / "empty")
     with pytest.raises(CorpusError, match="1/127"):
         prepare(emodb.scan, tmp_path, tmp_path / "out", LABELS, {})
 

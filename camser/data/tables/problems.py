@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections import Counter, defaultdict
 
-MAX_SHOWN = 30  # problems in a message
+from camser.data import problems
+
 MAX_OF_KIND = 20  # problems that are kept of each kind
 
 
@@ -21,19 +22,16 @@ class Problems:
     """
 
     def __init__(self) -> None:
-        self.counts, self._shown = Counter[str](), list[str]()
+        self.counts, self._all = Counter[str](), problems.Problems()
         self.first: dict[str, list[str]] = defaultdict(list)
 
     def add(self, problem: str, kind: str = "row") -> None:
         """Count a problem."""
         self.counts[kind] += 1
-        if len(self._shown) < MAX_SHOWN:
-            self._shown.append(problem)
+        self._all.add(problem)
         if len(self.first[kind]) < MAX_OF_KIND:
             self.first[kind].append(problem)
 
     def message(self, source: str) -> str:
-        """The number of all, and the first, a line each."""
-        total, shown = self.counts.total(), self._shown
-        more = f"\n  … and {total - len(shown)} more" if total > len(shown) else ""
-        return f"{source}: {total} problems:" + "".join(f"\n  {p}" for p in shown) + more
+        """The number of all, and below it the lines, see ``data.problems``."""
+        return f"{source}: {self._all}"

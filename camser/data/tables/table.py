@@ -12,6 +12,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
+from camser.data.corpus_folder import CorpusFolder, why_missing
 from camser.data.manifest import GENDERS, Utterance
 from camser.data.prepare import CorpusScan
 from camser.data.protocols import SPLITS
@@ -90,19 +91,22 @@ def build_table(
     def is_selected(emotion: str) -> bool:
         return labels is None or merged.get(emotion, emotion) in labels
 
-    located = []
-    for where, utterance in _read(content, corpus, found, is_selected, problems):
+    located, emotions = [], Counter[str]()  # of the valid rows, and of all
+    for where, utterance in _read(content, corpus, found, is_selected, problems, emotions):
         located.append((utterance, where))
     located.sort(key=lambda pair: (pair[0].path, pair[0].start, pair[0].end or math.inf))
     utterances = [u for u, _ in located]
     for (one, first), (other, second) in itertools.pairwise(located):
         if one.id == other.id:
             differs = one.emotion != other.emotion
-            emotions = f": {one.emotion!r}, {other.emotion!r}" if differs else ""
+            labeled = f": {one.emotion!r}, {other.emotion!r}" if differs else ""
             kind = content.kind
-            problem = f"{kind} {second}: the same recording as {kind} {first}{emotions}"
+            problem = f"{kind} {second}: the same recording as {kind} {first}{labeled}"
             problems.add(problem, "conflict" if differs else "repeated")
-    _check_classes(utterances, merged, labels, problems)
+    _check_classes(
+        Counter(u.emotion for u in utterances) if allow_missing else emotions,
+        merged, labels, problems,
+    )  # fmt: skip
     if not located and not problems.counts:
         problems.add("it has no rows")
     if problems.counts and not utterances:
@@ -128,9 +132,14 @@ def _read(
     found: Mapping[str, str],
     is_selected: Callable[[str], bool],
     problems: Problems,
+    emotions: Counter[str],
 ) -> Iterator[tuple[int | str, Utterance]]:
-    """The valid rows, with paths relative to the table's folder where they are inside."""
+    """The valid rows, with paths relative to the table's folder where they are inside.
+
+    The emotions of all rows are counted.
+    """
     root = real_folder(content.folder)
+    folder = CorpusFolder(Path(root))
     for where, values in content.rows:
         if isinstance(values, str):
             problems.add(f"{content.kind} {where}: {values}")
@@ -138,22 +147,26 @@ def _read(
         row = {name: _text(values.get(own)) for name, own in found.items()}
         faults: list[str] = []
         path, exists = locate(root, row["file"])
-        missing = f"{os.path.join(root, path)}: there is no such file"
+        missing = None
         if not row["file"]:
             faults.append("the file is empty")
         elif not exists and is_selected(row["emotion"]):
-            faults.append(missing)
+            path = folder.find(path) or path  # spelled in another case
+            missing = why_missing(os.path.join(root, path))
         if not row["emotion"]:
             faults.append("the emotion is empty")
+        emotions[row["emotion"]] += 1
         known = {k: "" if v.casefold() in UNKNOWN else v for k, v in row.items()}
         start, end = _span(known.get("start", ""), known.get("end", ""), faults)
         gender = known.get("gender", "").casefold()
         if gender and gender not in GENDER:
             faults.append(f"gender is {gender!r}; allowed: {', '.join(GENDER)}, or nothing")
+        if missing:
+            place = f"{content.kind} {where}, {os.path.join(root, path)}"
+            problems.add(f"{place}: {missing}", "missing file")
         for fault in faults:
-            kind = "missing file" if fault == missing else "row"
-            problems.add(f"{content.kind} {where}: {fault}", kind)
-        if faults:
+            problems.add(f"{content.kind} {where}: {fault}")
+        if missing or faults:
             continue
         split = known.get("split", "")
         yield (
@@ -202,12 +215,15 @@ def _id(corpus: str, path: str, start: float, end: float | None) -> str:
 
 
 def _check_classes(
-    utterances: Sequence[Utterance],
+    emotions: Counter[str],
     merged: Mapping[str, str],
     labels: Sequence[str] | None,
     problems: Problems,
 ) -> None:
-    counts = Counter(merged.get(u.emotion, u.emotion) for u in utterances)
+    counts = Counter[str]()
+    for emotion, number in emotions.items():
+        counts[merged.get(emotion, emotion)] += number
+    counts.pop("", None)
     for label in sorted(counts if labels is None else labels):
         if counts[label] < 2:
             number = "one utterance" if counts[label] else "no utterance"

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import codecs
 import csv
 import json
 from collections.abc import Iterator
@@ -11,9 +10,9 @@ from typing import IO
 
 from camser.data.tables.columns import TableError
 from camser.data.tables.rows import Row, Rows
+from camser.runtime.safe_io import encoding_of
 
 DELIMITERS = ",;\t|"
-MARKS = {codecs.BOM_UTF8: "utf-8-sig", codecs.BOM_UTF16_LE: "utf-16", codecs.BOM_UTF16_BE: "utf-16"}
 
 
 def open_text(path: Path) -> IO[str]:
@@ -23,8 +22,7 @@ def open_text(path: Path) -> IO[str]:
             start = file.read(3)
     except OSError as error:
         raise TableError(f"{path} cannot be read: {error.strerror or error}") from error
-    encoding = next((name for mark, name in MARKS.items() if start.startswith(mark)), "utf-8")
-    return open(path, encoding=encoding, newline="")
+    return open(path, encoding=encoding_of(start), newline="")
 
 
 def read_csv(path: Path) -> Rows:

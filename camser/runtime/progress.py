@@ -1,0 +1,35 @@
+"""Show how far a long step is: a bar on a terminal, elsewhere a line now and then."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterable, Sequence
+from typing import Any, TypeVar
+
+from tqdm import tqdm
+
+Item = TypeVar("Item")
+SECONDS_BETWEEN_LINES = 10
+
+
+def with_progress(items: Sequence[Item], name: str, unit: str) -> Iterable[Item]:
+    """The items; while they are taken, stderr shows how many.
+
+    Arguments
+    ---------
+    items : sequence
+        What is worked on.
+    name, unit : str
+        What is done, and what is counted.
+
+    Example
+    -------
+    >>> list(with_progress(["a.wav", "b.wav"], "checking", "file"))
+    ['a.wav', 'b.wav']
+    """
+    lines: dict[str, Any] = {}
+    if not sys.stderr.isatty():
+        bar_format = "{desc}: {n_fmt} of {total_fmt}, {remaining} left\n"
+        seconds = SECONDS_BETWEEN_LINES
+        lines = {"bar_format": bar_format, "mininterval": seconds, "delay": seconds, "leave": False}
+    return tqdm(items, desc=name, unit=unit, **lines)
