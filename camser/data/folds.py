@@ -1,6 +1,8 @@
 """The folds of a protocol: train, valid and test splits that are checked, and notes on scores.
 
-No speaker of the test split is ever in the train split; where a speaker is unknown, no file is.
+No speaker of the test split is in the train split; where a speaker is unknown, no file is. The one
+exception is the protocol ``given_shared``, for published folds that divide speakers.
+
 The three splits are disjoint, with one exception: ``selection="test_fold"``, as in the published
 code. There, the valid split is the test split, so the best epoch is selected on the test split and
 the score is optimistic. ``selection="none"`` has no valid split.
@@ -14,19 +16,23 @@ from dataclasses import dataclass
 from typing import Any
 
 from camser.data.manifest import Utterance
-from camser.data.protocols import PROTOCOLS, SPLITS, FoldError, ProtocolOptions, unit_of
+from camser.data.protocols import PROTOCOLS, SHARED, SPLITS, FoldError, ProtocolOptions, unit_of
 
 SELECTIONS = ("held_out", "test_fold", "none")
 FOLD_KEYS = ("protocol", "selection", "num_folds", "valid_fraction", "target_corpus", "seed")
 OPTIMISTIC = "selected on the test fold (optimistic)"
 UNKNOWN_SPEAKERS = "speakers unknown: may be optimistic"
+SHARED_SPEAKERS = "speakers in train and test (optimistic)"
 REASONS = {
     OPTIMISTIC: "the same utterances chose the epoch and gave the scores, which are too high",
     UNKNOWN_SPEAKERS: "the tested files may be of the speakers of the training",
+    SHARED_SPEAKERS: "the tested speakers were heard in training, so scores are too high",
 }
 
 
-def score_note(selection: str, speakers_known: bool = True, before: str = "") -> str:
+def score_note(
+    selection: str, speakers_known: bool = True, before: str = "", shared_speakers: int = 0
+) -> str:
     """The note that must follow reported scores, after ``before``; empty if they need none.
 
     Example
@@ -37,6 +43,7 @@ def score_note(selection: str, speakers_known: bool = True, before: str = "") ->
     'speakers unknown: may be optimistic'
     """
     notes = [OPTIMISTIC] * (selection == "test_fold") + [UNKNOWN_SPEAKERS] * (not speakers_known)
+    notes += [SHARED_SPEAKERS] * bool(shared_speakers)
     return before + "; ".join(notes) if notes else ""
 
 
@@ -65,6 +72,15 @@ class Fold:
         """Whether every utterance's speaker is known."""
         return all(u.speaker for split in (self.train, self.valid, self.test) for u in split)
 
+    @property
+    def shared_speakers(self) -> int:
+        """How many of the tested speakers are in the train split too."""
+        return len({u.speaker for u in self.test} & {u.speaker for u in self.train} - {""})
+
+    def note(self, selection: str, before: str = "") -> str:
+        """The ``score_note`` of this fold."""
+        return score_note(selection, self.speakers_known, before, self.shared_speakers)
+
 
 def make_folds(
     utterances: Sequence[Utterance],
@@ -83,7 +99,8 @@ def make_folds(
         The manifest.
     protocol : str
         "leave_one_speaker_out", "leave_one_session_out", "speaker_k_fold", "cross_corpus", "given"
-        (the manifest's ``split``) or "all" (no test split).
+        (the manifest's ``split``), "given_shared" (the same, though splits share speakers) or "all"
+        (no test split).
     selection : str
         "held_out"; "test_fold" as in the published code; or "none": no valid split.
     num_folds : int, optional
@@ -149,7 +166,7 @@ def _problems(fold: Fold, protocol: str, selection: str) -> Iterator[str]:
     for split in SPLITS:
         if not getattr(fold, split) and not may_be_empty.get(split):
             yield f"its {split} split is empty"
-    pairs = [("train", "test")]
+    pairs = [] if protocol == SHARED else [("train", "test")]
     if protocol == "given" and selection != "test_fold":
         pairs += [("train", "valid"), ("valid", "test")]
     for one, other in pairs:
@@ -169,5 +186,6 @@ def describe_fold(fold: Fold, selection: str) -> str:
     sizes = ", ".join(f"{s} {len(getattr(fold, s))}" for s in SPLITS)
     counts = sorted(Counter(u.emotion for u in fold.test).items())
     classes = f"; test holds {', '.join(f'{k} {v}' for k, v in counts)}" if counts else ""
-    note = score_note(selection, fold.speakers_known, "; ")
-    return f"fold {fold.index} ({fold.name}): {sizes}{classes}{note}"
+    shared = f"; {fold.shared_speakers} speakers in train and test" * bool(fold.shared_speakers)
+    note = fold.note(selection, "; ")
+    return f"fold {fold.index} ({fold.name}): {sizes}{classes}{shared}{note}"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import logging
 import os
 from collections import Counter
@@ -21,7 +22,8 @@ from camser.runtime.files import atomic_write
 logger = logging.getLogger(__name__)
 PREPARE_KEYS = ("data_folder", "prepared_folder", "labels", "merge_labels", "allow_missing")
 PROBLEMS = "problems.txt"  # in the prepared folder: those that a message leaves out
-CorpusScanner = Callable[[Path], "CorpusScan"]  # a recipe's reader of a corpus folder
+# A recipe's reader of a corpus folder. It may take settings of the recipe, by their names.
+CorpusScanner = Callable[..., "CorpusScan"]
 
 
 class CorpusError(ValueError):
@@ -69,6 +71,18 @@ class Prepared(NamedTuple):
     left_out: dict[str, int]
 
 
+def prepare_keys(scan: CorpusScanner | Mapping[str, CorpusScanner]) -> list[str]:
+    """The settings that ``prepare`` takes: ``PREPARE_KEYS``, and those of the scanner.
+
+    Example
+    -------
+    >>> prepare_keys(lambda data_folder, emobox: CorpusScan([], []))[-2:]
+    ['allow_missing', 'emobox']
+    """
+    further = [] if isinstance(scan, Mapping) else list(inspect.signature(scan).parameters)[1:]
+    return [*PREPARE_KEYS, *further]
+
+
 def prepare(
     scan: CorpusScanner | Mapping[str, CorpusScanner],
     data_folder: DataFolder,
@@ -76,6 +90,7 @@ def prepare(
     labels: Sequence[str],
     merge_labels: Mapping[str, str],
     allow_missing: bool = False,
+    **settings: Any,
 ) -> Prepared:
     """Scan a corpus, or several, check every recording, and write ``manifest.csv``.
 
@@ -99,6 +114,8 @@ def prepare(
         Emotions to relabel as another, e.g. excited as happy.
     allow_missing : bool
         Continue with the files that are present instead of raising.
+    **settings
+        Those that the scanner takes besides the folder, see ``prepare_keys``.
 
     Returns
     -------
@@ -114,7 +131,7 @@ def prepare(
         options = labels, merge_labels, allow_missing
         return _prepare_several(scan, data_folder, prepared_folder, *options)
     data_folder = _readable_folder(data_folder)
-    corpus = scan(data_folder)
+    corpus = scan(data_folder, **settings)
     merged = [replace(u, emotion=merge_labels.get(u.emotion, u.emotion)) for u in corpus.utterances]
     selected = [u for u in merged if u.emotion in labels]
     others = Counter(u.emotion for u in merged if u.emotion not in labels)

@@ -1,6 +1,7 @@
 """Evaluation protocols: which utterances are tested, and which validate.
 
-Speakers are never divided between splits. Where a speaker is unknown, the file is not divided.
+Speakers are never divided between splits, except under ``given_shared``. Where a speaker is
+unknown, the file is not divided.
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ from camser.data.manifest import Utterance
 
 SPLITS = ("train", "valid", "test")
 MAX_NAMED = 5  # speakers in a fold's name
+SHARED = "given_shared"  # as given; speakers may be in train and test, and scores say so
 
 
 class FoldError(ValueError):
@@ -209,5 +211,6 @@ PROTOCOLS: dict[str, Callable[[Rows, ProtocolOptions], Parts]] = {
     "speaker_k_fold": _speaker_k_fold,
     "cross_corpus": _cross_corpus,
     "given": _given,
+    SHARED: _given,
     "all": _all,
 }

@@ -96,6 +96,7 @@ class UntestedResults(Struct, kw_only=True):
     test_seconds: float | None = None
     left_out: dict[str, int] = {}
     speakers_known: bool = True
+    shared_speakers: Count = 0
     averaged_epochs: tuple[Count, Count] | None = None
     inner_folds: InnerFolds | None = None
     back_end: FittedBackEnd | None = None

@@ -42,6 +42,7 @@ def write_results(
             **{name: values[name] for name in copied_keys},
             "fold_name": fold.name,
             "speakers_known": fold.speakers_known,
+            **({"shared_speakers": fold.shared_speakers} if fold.shared_speakers else {}),
             **({"note": brain.note} if brain.note else {}),
             "settings": result_settings(values),
             "parts": {split: len(getattr(fold, split)) for split in folds.SPLITS},

@@ -19,7 +19,7 @@ from camser.data import folds
 from camser.data.dataset import SegmentDataset
 from camser.data.left_out import log_left_out
 from camser.data.manifest import Utterance, fingerprint
-from camser.data.prepare import PREPARE_KEYS, CorpusScanner, prepare
+from camser.data.prepare import CorpusScanner, prepare, prepare_keys
 from camser.data.protocols import unit_of
 from camser.evaluation import results
 from camser.experiment import inner_folds, outputs, resume
@@ -121,7 +121,7 @@ class Run:
     def _prepare(self, scan: CorpusScanner | Mapping[str, CorpusScanner]) -> None:
         """Read the corpus and make the fold."""
         values = self.settings.values
-        prepare_settings = {name: values[name] for name in PREPARE_KEYS}
+        prepare_settings = {name: values[name] for name in prepare_keys(scan)}
         self.utterances, self.left_out = run_on_main(prepare, scan=scan, **prepare_settings)
         resume.check_same_corpus(self.output_folder, self.utterances)
         all_folds = folds.folds_of(self.utterances, values)
@@ -147,7 +147,7 @@ class Run:
         )  # fmt: skip
         sizes = {name: hparams[name] for name in ("batch_size", "eval_batch_size")}
         self.data.check_batch_sizes(model, sizes)
-        self.brain.note = folds.score_note(hparams["selection"], self.fold.speakers_known)
+        self.brain.note = self.fold.note(hparams["selection"])
 
     def _build_objects(self, **overrides: Any) -> dict[str, Any]:
         if inner_folds.are_set(self.settings.values):

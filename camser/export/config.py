@@ -18,7 +18,9 @@ TRAINED = (
     "corpus", "variant", "protocol", "fold", "fold_name", "selection", "seed", "parts",
     "best_epoch", "epochs", "device", "versions", "manifest",
 )  # fmt: skip
-OPTIONAL = ("speakers_known", "note", "averaged_epochs", "inner_folds", "back_end")
+OPTIONAL = (
+    "speakers_known", "shared_speakers", "note", "averaged_epochs", "inner_folds", "back_end",
+)  # fmt: skip
 SCORES = (
     "WA", "UA", "macro_F1", "recall", "precision", "confusion", "absent", "num_utterances",
 )  # fmt: skip

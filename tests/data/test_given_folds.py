@@ -7,6 +7,7 @@ from dataclasses import replace
 import pytest
 
 from camser.data.folds import (
+    SHARED_SPEAKERS,
     UNKNOWN_SPEAKERS,
     FoldError,
     choose_fold,
@@ -165,6 +166,22 @@ def test_given_splits_that_share_speakers_are_named_with_all_else_at_once():
         "fold 0 (given): speakers in valid and test: ['emodb/01']",
         "fold 0 (given): its train split has no calm (8 in the corpus)",
     ]
+
+
+def test_published_folds_may_share_speakers_and_say_so():
+    rows = [replace(u, split=f"fold{1 + number % 5}") for number, u in enumerate(emodb())]
+    with pytest.raises(FoldError, match="speakers in train and test"):
+        make_folds(rows, "given")
+    for selection in ("none", "held_out"):
+        folds = make_folds(rows, "given_shared", selection)
+        assert [fold.shared_speakers for fold in folds] == [10] * 5
+        assert {fold.note(selection) for fold in folds} == {SHARED_SPEAKERS}
+        line = describe_fold(folds[0], selection)
+        assert line.endswith(f"; 10 speakers in train and test; {SHARED_SPEAKERS}")
+    apart = [replace(u, split=f"fold{u.speaker[-1]}") for u in emodb()]
+    assert not any(f.shared_speakers or f.note("none") for f in make_folds(apart, "given_shared"))
+    unknown_ones = make_folds(unknown(rows), "given_shared")
+    assert {(f.shared_speakers, f.note("none")) for f in unknown_ones} == {(0, UNKNOWN_SPEAKERS)}
 
 
 def test_a_class_that_only_one_fold_has_is_named_for_each_fold():

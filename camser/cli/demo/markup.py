@@ -76,6 +76,7 @@ def _trained(
     if not parts["test"]:
         return f"{text}. It was not tested."
     unseen = "speakers" if trained.get("speakers_known", True) else "files"
+    unseen = "recordings" if trained.get("shared_speakers") else unseen
     text += (
         f" and tested on {parts['test']:d} of {unseen} not seen in training "
         f"({escape(trained['fold_name'])}, {escape(trained['protocol'])}): "

@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from camser.data.folds import OPTIMISTIC, UNKNOWN_SPEAKERS
+from camser.data.folds import OPTIMISTIC, SHARED_SPEAKERS, UNKNOWN_SPEAKERS
 from camser.evaluation import bootstrap
 from camser.evaluation.metrics import scores
 from camser.evaluation.results import read_scores
@@ -123,8 +123,10 @@ class ProtocolResults:
 
     @property
     def title(self) -> str:
-        """The corpus, the protocol, how the epoch was selected, and whether speakers are known."""
+        """The corpus, the protocol, how the epoch was selected, and what is known of speakers."""
         note = "" if self.speakers_known else f", {UNKNOWN_SPEAKERS}"
+        if any(run.results.get("shared_speakers") for run in self.all_runs):
+            note += f", {SHARED_SPEAKERS}"
         return f"{self.corpus}, {self.protocol.replace('_', ' ')}, {self.selection_rule}{note}"
 
     @property

@@ -118,7 +118,8 @@ def _summary(jobs: Sequence[Job]) -> str:
     for job in jobs:
         results = _finished_results(job)
         if results and results["parts"]["test"]:
-            note = score_note(results["selection"], results.get("speakers_known", True), "  ")
+            known, shared = results.get("speakers_known", True), results.get("shared_speakers", 0)
+            note = score_note(results["selection"], known, "  ", shared)
             rows[results["variant"], note].append(results)
     lines = [f"{'variant (mean ± over runs)':<32}{'runs':>5}{'WA, %':>16}{'UA, %':>16}"]
     for (variant, note), runs in rows.items():

@@ -122,7 +122,7 @@ def plan_jobs(
 
 def _prepare_once(scan: Any, values: dict[str, Any], corpora: dict) -> list[Utterance]:
     """The utterances. Variants with the same corpus prepare it once; none after an error."""
-    prepare_settings = {name: values[name] for name in prepare.PREPARE_KEYS}
+    prepare_settings = {name: values[name] for name in prepare.prepare_keys(scan)}
     key = json.dumps(prepare_settings)
     if key not in corpora:
         corpora[key] = []
@@ -141,6 +141,7 @@ def _jobs_of_variant(
     values = settings.values
     all_folds = folds_of(utterances, values)
     num_folds, known = len(all_folds), all(fold.speakers_known for fold in all_folds)
+    shared = max(fold.shared_speakers for fold in all_folds)
     folds = range(num_folds) if options.folds is None else options.folds
     if unknown := sorted(set(folds) - set(range(num_folds))):
         raise SettingsError(f"--folds: {unknown}; {values['protocol']} has 0 … {num_folds - 1}")
@@ -149,7 +150,7 @@ def _jobs_of_variant(
         values = settings.with_values(seed=seed, fold=fold)
         job = Job(
             f"{values['variant']}, fold {fold}, seed {seed}"
-            + score_note(values["selection"], known, ", "),
+            + score_note(values["selection"], known, ", ", shared),
             (*command, f"--seed={seed}", f"--fold={fold}"),
             Path(values["output_folder"]),
             json.loads(json.dumps({**result_settings(values), "manifest": manifest})),
