@@ -1,4 +1,4 @@
-"""``camser recipes``: the recipes that ship, and a copy of one to run and to change."""
+"""``camser recipes``: recipes and corpora that ship, and a copy of one to run and to change."""
 
 from __future__ import annotations
 
@@ -7,12 +7,20 @@ import ast
 import shutil
 from pathlib import Path
 
+import yaml
+
 from camser.cli.plugins.text_table import format_columns
 from camser.config.recipes import RECIPES
+from camser.data.named_corpus import NamedCorpus, read_corpus
 from camser.registry import did_you_mean
 from camser.runtime.files import atomic_folder
 
-COPIED = ("*.py", "hparams/*.yaml")
+CORPORA = RECIPES / "Corpora"
+CORPUS_HEADER = (
+    "corpus", "title", "language", "license", "utterances", "speakers", "protocol", "from",
+    "data_folder holds",
+)  # fmt: skip
+COPIED = ("*.py", "*.yaml", "hparams/*.yaml", "corpora/*.yaml")
 
 
 def recipe_names() -> list[str]:
@@ -24,6 +32,30 @@ def title(name: str) -> str:
     """The first sentence of what a recipe says of itself."""
     module = ast.parse((RECIPES / name / "train.py").read_text(encoding="utf-8"))
     return (ast.get_docstring(module) or "").partition("\n")[0]
+
+
+def corpus_table() -> list[list[str]]:
+    """What is declared of each corpus by name: a header, and a row for each."""
+    declared = [read_corpus(path) for path in sorted(CORPORA.glob("corpora/*.yaml"))]
+    return [[*CORPUS_HEADER], *map(_corpus_row, declared)]
+
+
+def _corpus_row(corpus: NamedCorpus) -> list[str]:
+    path = CORPORA / f"hparams/{corpus.corpus}.yaml"
+    recipe = yaml.safe_load(path.read_text(encoding="utf-8"))
+    folds = f", {recipe['num_folds']} groups" if "num_folds" in recipe else ""
+    classes = f"{len(recipe['labels'])} classes"
+    return [
+        corpus.corpus,
+        corpus.title,
+        ", ".join(corpus.languages),
+        corpus.license,
+        f"{corpus.utterances}, {classes}",
+        str(corpus.speakers),
+        recipe["protocol"].replace("_", " ") + folds,
+        corpus.url,
+        corpus.unpack,
+    ]
 
 
 def copy_recipe(name: str, folder: str | Path | None = None) -> list[Path]:
@@ -63,7 +95,14 @@ def copy_recipe(name: str, folder: str | Path | None = None) -> list[Path]:
 
 
 def _list(arguments: argparse.Namespace) -> None:
+    if arguments.markdown:
+        header, *rows = corpus_table()
+        lines = [header, ["---"] * len(header), *rows]
+        print("\n".join(f"| {' | '.join(line)} |" for line in lines))
+        return
     print("\n".join(format_columns([[name, title(name)] for name in recipe_names()])))
+    print("\nCorpora by name, of the recipe Corpora:\n")
+    print("\n".join(format_columns(corpus_table())))
 
 
 def _copy(arguments: argparse.Namespace) -> None:
@@ -76,7 +115,11 @@ def add_parser(commands: argparse._SubParsersAction) -> None:
     """Add ``camser recipes`` to the command's parser."""
     recipes = commands.add_parser("recipes", help="list the recipes for corpora, or copy one")
     actions = recipes.add_subparsers(required=True, metavar="ACTION")
-    actions.add_parser("list", help="list the recipes that ship").set_defaults(run=_list)
+    listing = actions.add_parser("list", help="list the recipes that ship, and the corpora")
+    listing.add_argument(
+        "--markdown", action="store_true", help="the corpora, as recipes/README.md"
+    )
+    listing.set_defaults(run=_list)
     copy = actions.add_parser(
         "copy", help="copy train.py, crossval.py, YAMLs and the corpus reader"
     )

@@ -83,6 +83,7 @@ class Recipe(Required, total=False):
     """These, and others with a known type."""
 
     dropout: Share
+    emobox: str
     number_of_epochs: Size | Literal["inner_folds"]
     grad_accumulation_factor: Size
     mask_padding: bool
@@ -90,5 +91,6 @@ class Recipe(Required, total=False):
     optimizer_step_limit: Size | None
 
 
-# The keys that the code uses. A key that is neither here nor referred to is an error.
-KEYS = frozenset(Required.__annotations__)
+# The keys that the code uses, or a recipe's reading of its corpus. A key that is neither here nor
+# referred to is an error.
+KEYS = frozenset(Required.__annotations__) | {"emobox"}

@@ -15,8 +15,13 @@ MAX_OF_KIND = 10  # recordings shown for each kind of finding
 def compare_counts(
     utterances: Sequence[Utterance], expected: Counts, labels: Sequence[str]
 ) -> tuple[str, bool]:
-    """A table of found / expected by group and label, and whether they differ."""
-    counts = Counter((u.session or u.corpus, u.emotion) for u in utterances)
+    """A table of found / expected by group and label, and whether they differ.
+
+    A group is a session or, where numbers of the corpus are expected, the corpus.
+    """
+    counts = Counter(
+        (u.corpus if u.corpus in expected else u.session or u.corpus, u.emotion) for u in utterances
+    )
     groups = sorted(set(expected) | {group for group, _ in counts})
     rows, differs = [["", *labels]], False
     for group in groups:

@@ -22,7 +22,7 @@ from camser.runtime.files import atomic_write, remove_stale_temporaries
 
 # Paths, reading, saving and speed: these settings may differ when a run is resumed.
 NON_RESULT_SETTINGS = (
-    "data_folder", "output_folder", "prepared_folder", "num_workers", "tensorboard",
+    "data_folder", "emobox", "output_folder", "prepared_folder", "num_workers", "tensorboard",
     "ckpt_interval_minutes", "ckpt_interval_steps", "checkpointer", "train_logger",
     "save_embeddings", "num_attention_examples", "export_folder", "compiled",
     "skip_nonfinite_grads", "deterministic", "eval_batch_size",

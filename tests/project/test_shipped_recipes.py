@@ -14,10 +14,10 @@ from camser.evaluation.results import read_results
 from tests.helpers.recipe_runs import ROOT, TINY
 from tests.helpers.source_copy import build, copy_source
 
-NAMES = ["CrossCorpus", "EmoDB", "IEMOCAP", "RAVDESS", "Table"]
+NAMES = ["Corpora", "CrossCorpus", "EmoBox", "EmoDB", "IEMOCAP", "RAVDESS", "Table"]
 SHIPPED = {
     f"camser/{path.relative_to(ROOT).as_posix()}"
-    for pattern in ("*.yaml", "*/*.py", "*/hparams/*.yaml", "*/corpora/*.yaml")
+    for pattern in ("*.yaml", "*/*.py", "*/*.yaml", "*/hparams/*.yaml", "*/corpora/*.yaml")
     for path in (ROOT / "recipes").glob(pattern)
 }
 RUN_ALL = """if True:
@@ -80,8 +80,9 @@ def test_a_copy_of_each_recipe_needs_nothing_but_the_wheel(unpacked, tmp_path):
     assert where == str(unpacked / "camser/__init__.py")
     said = "error: num_workers is -1; it must be a whole number at least 0"
     empty = "error: data_folder is not set; give --data_folder=…"
+    first = {"CrossCorpus": said, "EmoBox": empty.replace("data_folder", "corpus")}
     assert told == [
-        f"{name} {script} {said if name == 'CrossCorpus' else empty}"
+        f"{name} {script} {first.get(name, empty)}"
         for name in NAMES
         for script in ("train", "crossval")
     ]
@@ -104,7 +105,8 @@ def test_a_copied_recipe_trains_by_the_wheel_alone(unpacked, corpus, tmp_path):
 
 def test_they_are_listed_with_what_they_say_of_themselves(capsys):
     main(["recipes", "list"])
-    listed = dict(line.split(None, 1) for line in capsys.readouterr().out.splitlines())
+    lines = capsys.readouterr().out.partition("\n\n")[0].splitlines()
+    listed = dict(line.split(None, 1) for line in lines)
     assert list(listed) == NAMES
     assert listed["EmoDB"].startswith("Speech emotion recognition on EmoDB: ")
 
@@ -134,5 +136,18 @@ def test_a_copy_holds_scripts_and_settings_and_replaces_nothing(tmp_path, monkey
 def test_every_yaml_has_a_name():
     assert "camser:IEMOCAP/hparams/demo.yaml" in yaml_names()
     assert {f"camser/recipes/{n.removeprefix('camser:')}" for n in yaml_names()} == {
-        name for name in SHIPPED if name.endswith(".yaml") and "/corpora/" not in name
+        name
+        for name in SHIPPED
+        if name.endswith(".yaml") and ("/hparams/" in name or name.count("/") == 2)
     }
+
+
+def test_the_table_of_corpora_is_that_of_the_readme(capsys):
+    main(["recipes", "list", "--markdown"])
+    table = f"<!-- corpora -->\n{capsys.readouterr().out}<!-- end -->"
+    assert table in (RECIPES / "README.md").read_text(encoding="utf-8"), "see recipes list"
+    main(["recipes", "list"])
+    listed = capsys.readouterr().out
+    header, *rows = recipes.corpus_table()
+    assert len(rows) == 14 and {len(row) for row in rows} == {len(header)}
+    assert all(cell in listed for row in rows for cell in row)
