@@ -12,7 +12,7 @@ from tests.data_check.conftest import write_table
 # What is said of recordings by a speech detector, and of labels by a classifier, is not certain.
 UNCERTAIN = {"recordings without speech", "unlikely labels"}
 PLANTED = {
-    "missing files": ("serious", "line 130: .*audio/lost.wav: there is no such file"),
+    "missing files": ("serious", "line 130, .*audio/lost.wav: there is no such file"),
     "conflicting labels": ("serious", "line 131: the same .* as line 2: 'angry', 'sad'"),
     "nearly the same label": ("serious", r"'angyr' \(1\) and 'angry' \(\d+\)"),
     "few recordings of a class": ("serious", r"bored \(3\)"),
