@@ -121,7 +121,7 @@ def read_arguments(argv: Sequence[str], recipe_folder: str | Path = ".") -> Sett
     apply_overrides(tree, requested, KNOWN | referred)
     if tree.get("back_end"):
         apply_overrides(tree, load_yaml(BACK_END_MODEL, "back_end"), KNOWN | referred)
-    _drop_unused(tree, referred - KNOWN - requested.keys())
+    _drop_unused(tree, referred - KNOWN)
     tree.update({k: run_opts[k] for k in RESULT_RUN_OPTIONS if k in run_opts.overridden_args})
     for key in tree:
         if not key.startswith("__") and key not in KEYS | RUN_OPTIONS | _referred(tree):
