@@ -6,14 +6,15 @@ import argparse
 import ast
 import shutil
 from pathlib import Path
-
-import yaml
+from typing import TYPE_CHECKING
 
 from camser.cli.plugins.text_table import format_columns
 from camser.config.recipes import RECIPES
-from camser.data.named_corpus import NamedCorpus, read_corpus
 from camser.registry import did_you_mean
 from camser.runtime.files import atomic_folder
+
+if TYPE_CHECKING:
+    from camser.data.named_corpus import NamedCorpus
 
 CORPORA = RECIPES / "Corpora"
 CORPUS_HEADER = (
@@ -36,11 +37,15 @@ def title(name: str) -> str:
 
 def corpus_table() -> list[list[str]]:
     """What is declared of each corpus by name: a header, and a row for each."""
+    from camser.data.named_corpus import read_corpus
+
     declared = [read_corpus(path) for path in sorted(CORPORA.glob("corpora/*.yaml"))]
     return [[*CORPUS_HEADER], *map(_corpus_row, declared)]
 
 
 def _corpus_row(corpus: NamedCorpus) -> list[str]:
+    import yaml
+
     path = CORPORA / f"hparams/{corpus.corpus}.yaml"
     recipe = yaml.safe_load(path.read_text(encoding="utf-8"))
     folds = f", {recipe['num_folds']} groups" if "num_folds" in recipe else ""

@@ -180,8 +180,8 @@ def test_nothing_is_written(tmp_path, monkeypatch):
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (["hparams/camser.yaml"], "several recipes have it; give one of: camser:CrossCorpus/h"),
-        (["hparams/no.yaml"], "no such file, from here or in a recipe; give one of: camser:Cro"),
+        (["hparams/camser.yaml"], "several recipes have it; give one of: camser:Corpora/h"),
+        (["hparams/no.yaml"], "no such file, from here or in a recipe; give one of: camser:Cor"),
         ([TINY, "--fusoin=concat"], r"no setting 'fusoin'. Did you mean 'fusion'\?"),
         ([TINY, "--fusion=concta"], r"'concta' is not among the fusions: .*'concat'\?"),
         ([TINY, "--embedding_model={dropuot: 1}"], "cannot be built: .*'dropuot'"),
