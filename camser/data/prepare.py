@@ -71,16 +71,20 @@ class Prepared(NamedTuple):
     left_out: dict[str, int]
 
 
-def prepare_keys(scan: CorpusScanner | Mapping[str, CorpusScanner]) -> list[str]:
-    """The settings that ``prepare`` takes: ``PREPARE_KEYS``, and those of the scanner.
+def scanner_keys(scan: CorpusScanner) -> list[str]:
+    """The settings that a scanner takes besides the folder.
 
     Example
     -------
-    >>> prepare_keys(lambda data_folder, emobox: CorpusScan([], []))[-2:]
-    ['allow_missing', 'emobox']
+    >>> scanner_keys(lambda data_folder, emobox: CorpusScan([], []))
+    ['emobox']
     """
-    further = [] if isinstance(scan, Mapping) else list(inspect.signature(scan).parameters)[1:]
-    return [*PREPARE_KEYS, *further]
+    return list(inspect.signature(scan).parameters)[1:]
+
+
+def prepare_keys(scan: CorpusScanner | Mapping[str, CorpusScanner]) -> list[str]:
+    """The settings that ``prepare`` takes: ``PREPARE_KEYS``, and those of the scanner."""
+    return [*PREPARE_KEYS, *([] if isinstance(scan, Mapping) else scanner_keys(scan))]
 
 
 def prepare(
@@ -115,7 +119,7 @@ def prepare(
     allow_missing : bool
         Continue with the files that are present instead of raising.
     **settings
-        Those that the scanner takes besides the folder, see ``prepare_keys``.
+        Those that the scanner takes besides the folder, see ``scanner_keys``.
 
     Returns
     -------

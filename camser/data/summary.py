@@ -12,16 +12,21 @@ Counts = Mapping[str, Mapping[str, int]]  # by group (a session, or the corpus) 
 MAX_OF_KIND = 10  # recordings shown for each kind of finding
 
 
+def count_by_group(utterances: Sequence[Utterance], expected: Counts) -> Counter[tuple[str, str]]:
+    """The number of each group and emotion.
+
+    A group is a session or, where the corpus is among the expected groups, the corpus.
+    """
+    return Counter(
+        (u.corpus if u.corpus in expected else u.session or u.corpus, u.emotion) for u in utterances
+    )
+
+
 def compare_counts(
     utterances: Sequence[Utterance], expected: Counts, labels: Sequence[str]
 ) -> tuple[str, bool]:
-    """A table of found / expected by group and label, and whether they differ.
-
-    A group is a session or, where numbers of the corpus are expected, the corpus.
-    """
-    counts = Counter(
-        (u.corpus if u.corpus in expected else u.session or u.corpus, u.emotion) for u in utterances
-    )
+    """A table of found / expected by group and label, and whether they differ."""
+    counts = count_by_group(utterances, expected)
     groups = sorted(set(expected) | {group for group, _ in counts})
     rows, differs = [["", *labels]], False
     for group in groups:

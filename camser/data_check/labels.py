@@ -19,7 +19,7 @@ class _Kind(NamedTuple):
 
 KINDS = {
     "missing file": _Kind(
-        "missing files", "serious", "row", "left out, because the file does not exist",
+        "missing files", "serious", "row", "left out, because the file cannot be read",
         "copy the files, or correct the paths, which begin in the table's folder",
     ),
     "conflict": _Kind(

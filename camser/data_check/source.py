@@ -12,7 +12,8 @@ from typing import Any
 from camser.config.recipes import RECIPES
 from camser.config.settings import read_arguments
 from camser.data.manifest import Utterance
-from camser.data.prepare import CorpusScan, CorpusScanner, expected_counts
+from camser.data.prepare import CorpusScan, CorpusScanner, expected_counts, scanner_keys
+from camser.data.summary import count_by_group
 from camser.data.tables.columns import TableError
 from camser.data.tables.read import read_table
 from camser.data.tables.saved import SavedTable
@@ -137,7 +138,7 @@ def read_recipe(
     if (folder / "table.yaml").is_file():
         return read_labels(SavedTable(folder / "table.yaml").arguments(), *options)
     scanner, corpus_folder = _load_scan(folder), Path(values["data_folder"])
-    scan = scanner(corpus_folder)
+    scan = scanner(corpus_folder, **{key: values[key] for key in scanner_keys(scanner)})
     selected, left_out = _select(scan.utterances, *options)
     kinds = {"corpus": scan.problems, "count": _unexpected(scan, selected, options[1])}
     kinds = {kind: problems for kind, problems in kinds.items() if problems}
@@ -187,11 +188,11 @@ def _unexpected(
     scan: CorpusScan, utterances: Sequence[Utterance], merge_labels: Mapping[str, str]
 ) -> list[str]:
     """The classes whose number is not the published one."""
-    found = Counter((u.session or u.corpus, u.emotion) for u in utterances)
-    classes = {u.emotion for u in utterances}
+    expected = expected_counts(scan, merge_labels)
+    found, classes = count_by_group(utterances, expected), {u.emotion for u in utterances}
     return [
         f"{group}, {label}: {found[group, label]} of {number}"
-        for group, counts in expected_counts(scan, merge_labels).items()
+        for group, counts in expected.items()
         for label, number in counts.items()
         if label in classes and found[group, label] != number
     ]

@@ -13,6 +13,8 @@ from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
+import soundfile
+
 from camser.config.command_line import split_arguments
 from camser.config.recipes import RECIPES
 from camser.data.corpus_folder import CorpusFolder
@@ -34,6 +36,7 @@ EMOTIONS = {
     "fear": "fearful",
     "surprise": "surprised",
 }
+MAX_DIFFERENCE = 0.1  # seconds
 SPEAKER = re.compile(r"<id=([^,>]+),[^>]*\bspk=([^,>]+)")
 
 
@@ -124,13 +127,16 @@ def _read_corpus(
     utterances = []
     for row in rows:
         file, key = metadata.file_of(row), row["key"]
+        path = recordings.find(file)
+        if path and (warning := _check_length(data_folder / path, row)):
+            found.warnings.append(warning)
         described = describe(file) or Utterance("", corpus, file, 0.0, style="")
         speaker = f"{corpus}/{speakers[key]}" if key in speakers else ""
         utterances.append(
             replace(
                 described,
                 id=f"{corpus}/{key}",
-                path=recordings.find(file) or file,
+                path=path or file,
                 speaker=described.speaker or speaker,
                 emotion=_emotion(metadata.emotion_of(row), label_map),
                 split=row["split"],
@@ -151,6 +157,18 @@ def _speakers(folder: Path) -> dict[str, str]:
     """The speakers by key, as EmoBox's list of segments says; empty without it."""
     path = folder / "data.seg.wrd.stm"
     return dict(SPEAKER.findall(read_text(path))) if path.is_file() else {}
+
+
+def _check_length(path: Path, row: dict) -> str | None:
+    """Whether a recording is another than EmoBox's, as a copy is that was cut or padded."""
+    try:
+        seconds = soundfile.info(path).duration
+    except soundfile.SoundFileError:  # of other formats the length is not at hand
+        return None
+    length = row.get("length") or seconds
+    if abs(seconds - length) <= MAX_DIFFERENCE:
+        return None
+    return f"{path}, {seconds:.2f} s for {length:.2f} s: is not as long as EmoBox's recording"
 
 
 def _check_folds(folder: Path, rows: list[dict]) -> list[str]:

@@ -94,3 +94,9 @@ def test_parts_of_a_long_file_are_recordings(tmp_path):
     source = read_labels({"source": str(tmp_path / "labels.csv")})
     assert all(isinstance(u, Utterance) and u.is_cut for u in source.utterances)
     assert numbers(source) == (16, 2)
+
+
+def test_a_corpus_by_name_is_read_with_the_settings_that_its_scan_takes(emodb):
+    source = read_recipe("Corpora/hparams/emodb.yaml", str(emodb), labels=["angry", "sad"])
+    assert source.name == "emodb" and len(source.utterances) == 30
+    assert source.examples["count"] == ["emodb, angry: 15 of 127", "emodb, sad: 15 of 62"]

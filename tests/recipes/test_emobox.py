@@ -149,6 +149,12 @@ def test_the_reduced_test_set_of_another_corpus_is_tested(emobox, clone, tmp_pat
         emobox.scan(clone, str(clone), "emodb", "emodb")
 
 
+def test_a_copy_that_was_cut_is_told(emobox, clone):
+    rewrite(clone / "data", lambda row: row | {"length": 9.0 if "03a01" in row["key"] else 0.15})
+    first, *others = emobox.scan(clone, str(clone), "emodb").warnings
+    assert len(others) == 3 and " s for 9.00 s: is not as long as EmoBox's recording" in first
+
+
 def test_labels_are_those_of_the_corpus_unless_they_are_given(emobox, clone):
     arguments = ["a.yaml", f"--emobox={clone}", "--corpus=emodb"]
     labels = "--labels=[angry, happy, neutral, sad]"
