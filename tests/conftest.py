@@ -237,6 +237,15 @@ def seeded():
     torch.manual_seed(0)
 
 
+@pytest.fixture(autouse=True)
+def onednn_stays_on():
+    """Every test leaves oneDNN on, without which later ones would compute otherwise."""
+    yield
+    stays = torch.backends.mkldnn.enabled
+    torch.backends.mkldnn.enabled = True
+    assert stays, "this test left oneDNN off"
+
+
 @pytest.fixture
 def listening():
     """Our handlers, for the length of a test."""

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import logging
+import threading
 import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import torch
@@ -16,6 +19,7 @@ from camser.model import UtteranceEncoder, count_parameters
 
 logger = logging.getLogger(__name__)
 TYPICAL_SAMPLES = 3 * SAMPLE_RATE  # of a segment, as in the paper
+_one_at_a_time = threading.Lock()
 
 
 def model_cost(model: UtteranceEncoder, head: nn.Module) -> dict[str, Any]:
@@ -53,23 +57,35 @@ def count_flops(model: UtteranceEncoder, head: nn.Module) -> int:
     Matrix products, convolutions, recurrent layers and attention are counted; Fourier transforms,
     normalizations, activations and pooling are not.
     """
-    was_training, onednn = (model.training, head.training), torch.backends.mkldnn.enabled
+    was_training = model.training, head.training
     model.eval(), head.eval()
     size = model.padded_samples(min(TYPICAL_SAMPLES, model.segment_samples))
     segment = torch.linspace(-1, 1, size).unsqueeze(0)
     try:
-        # oneDNN's recurrent layers and fused attention would not be counted. With warnings as
-        # errors, ``mkldnn.flags`` raises when it is entered, and leaves oneDNN off.
         with (
-            warnings.catch_warnings(),
+            _without_onednn(),  # its recurrent layers and fused attention would not be counted
             torch.random.fork_rng(devices=[]),  # transformers may draw for layers that it drops
             sdpa_kernel(SDPBackend.MATH),
             FlopCounterMode(display=False) as counter,
         ):
-            warnings.simplefilter("ignore")
-            torch.backends.mkldnn.enabled = False  # type: ignore[assignment]  # a property
             head(model(segment, torch.ones(1)))
     finally:
-        torch.backends.mkldnn.enabled = onednn
         model.train(was_training[0]), head.train(was_training[1])
     return counter.get_total_flops()
+
+
+@contextmanager
+def _without_onednn() -> Iterator[None]:
+    """oneDNN is off, and on again afterwards, whatever other threads count meanwhile.
+
+    With warnings as errors, torch's own ``mkldnn.flags`` raises when it is entered, and leaves
+    oneDNN off.
+    """
+    with _one_at_a_time, warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        onednn = torch.backends.mkldnn.enabled
+        torch.backends.mkldnn.enabled = False  # type: ignore[assignment]  # a property
+        try:
+            yield
+        finally:
+            torch.backends.mkldnn.enabled = onednn

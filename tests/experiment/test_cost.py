@@ -1,9 +1,11 @@
 """Parameters and operations of a model, counted by hand."""
 
+from concurrent.futures import ThreadPoolExecutor
+
 import torch
 
 from camser.build import build_model
-from camser.experiment.cost import model_cost
+from camser.experiment.cost import count_flops, model_cost
 from camser.model import EmotionHead
 from tests.helpers.recipe_runs import TINY_WAV2VEC2
 
@@ -48,6 +50,13 @@ def test_attention_is_counted_and_nothing_is_changed():
     projections = 2 * frames * (4 * size * size + 2 * size * inner)
     assert counts[1] - counts[0] == projections + 2 * (2 * frames * frames * size)
     assert head.training and torch.backends.mkldnn.enabled
+
+
+def test_models_that_are_counted_at_once_leave_onednn_on():
+    models = [build("wav2vec2", "wav2vec2", config=TINY_WAV2VEC2) for _ in range(6)]
+    with ThreadPoolExecutor(len(models)) as threads:
+        counts = list(threads.map(lambda m: count_flops(m, EmotionHead(PROJECTION, 4)), models))
+    assert len(set(counts)) == 1 and torch.backends.mkldnn.enabled
 
 
 def test_frozen_parameters_are_not_trained():

@@ -1,16 +1,18 @@
 """One run at a time has a folder; several may prepare the same one."""
 
 import errno
+import multiprocessing
 import os
 import signal
 import subprocess
 import sys
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import ProcessPoolExecutor
 
+import numpy as np
 import pytest
 
 from camser.runtime.lock import FolderInUseError, lock_folder
-from tests.helpers.recipe_runs import close_logs, start_run
+from tests.helpers.recipe_runs import close_logs, load_module, start_run
 
 HOLD = """
 import os, sys, time
@@ -68,18 +70,23 @@ def test_a_file_system_without_locks_is_a_warning(tmp_path, monkeypatch, caplog)
         assert "cannot be locked" in caplog.text
 
 
-def test_two_runs_prepare_the_same_folder_at_once(corpus, iemocap, tmp_path):
-    def prepare(name):
-        where = corpus, tmp_path / "prepared", tmp_path / name
-        return start_run(iemocap.scan, *where, "--modalities=[mfcc]", "--fusion=concat")
-
-    with ThreadPoolExecutor(2) as pool:
-        one, other = pool.map(prepare, ("one", "other"))
-    (tmp_path / "prepared").rename(tmp_path / "before")
-    alone = prepare("third")
-    for job in (one, other):
-        assert (job.data.audio.arrays[0].host == alone.data.audio.arrays[0].host).all()
-        assert (job.data.cached["mfcc"].host == alone.data.cached["mfcc"].host).all()
+def prepare(*where):
+    """Start a run in this process; what it prepared, by name."""
+    scan = load_module("recipes/IEMOCAP/iemocap_prepare.py").scan
+    job = start_run(scan, *where, "--modalities=[mfcc]", "--fusion=concat")
     close_logs()
-    names = {p.name for p in (tmp_path / "prepared").rglob("*")}
+    arrays = {"audio": job.data.audio.arrays[0], "mfcc": job.data.cached["mfcc"]}
+    return {name: np.array(array.host) for name, array in arrays.items()}
+
+
+def test_two_runs_prepare_the_same_folder_at_once(corpus, tmp_path):
+    prepared = tmp_path / "prepared"
+    with ProcessPoolExecutor(2, multiprocessing.get_context("spawn")) as pool:
+        runs = [pool.submit(prepare, corpus, prepared, tmp_path / name) for name in ("one", "two")]
+    names = {path.name for path in prepared.rglob("*")}
     assert not [name for name in names if name.startswith(".")]
+    alone = prepare(corpus, tmp_path / "alone", tmp_path / "three")
+    for run in runs:
+        found = run.result()
+        assert found.keys() == alone.keys()
+        assert all((found[name] == alone[name]).all() for name in alone)

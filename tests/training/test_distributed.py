@@ -36,6 +36,7 @@ def run_two(*asked, **more):
     return ended
 
 
+@pytest.mark.slow
 def test_two_processes_train_with_all_that_is_random(corpus, prepared, tmp_path):
     augment = ["--include=camser:augmentation.yaml", f"--noise_folder={corpus}"]
     ended = run_two(corpus, prepared, tmp_path, *augment)
