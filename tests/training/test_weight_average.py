@@ -35,7 +35,7 @@ def assert_close(one, other):
         torch.testing.assert_close(one[name].double(), other[name].double(), rtol=0, atol=1e-6)
 
 
-@pytest.mark.parametrize("selection", ["none", "held_out"])
+@pytest.mark.parametrize("selection", [pytest.param("none", marks=pytest.mark.slow), "held_out"])
 def test_the_mean_from_an_epoch_on_is_tested_and_exported(start, tmp_path, selection, capsys):
     job = start(*AVERAGED, f"--selection={selection}", "--encoders={mfcc: {standardize: true}}")
     collected = end_of_epochs(job)

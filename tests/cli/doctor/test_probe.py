@@ -25,12 +25,12 @@ def test_an_import_that_fails_hangs_or_ends_python_stops_no_other(tmp_path, monk
     lines = ["bad = fake_raising:Bad"]
     write_distribution(tmp_path, "fake", lines, **sources)
     monkeypatch.syspath_prepend(str(tmp_path))
-    assert probe.ask([*sources, "encoder bad"], seconds=15) == [
+    assert probe.ask([*sources, "encoder bad"], seconds=8) == [
         {},
         {"error": "cannot be imported: RuntimeError: two lines"},
         {"error": "cannot be imported: SystemExit: 3"},
         {"error": "it ends Python itself, with status 66 (a symbol is missing)"},
-        {"error": "it takes more than 15 s (no message)"},
+        {"error": "it takes more than 8 s (no message)"},
         {},
         {"error": "cannot be imported: RuntimeError: two lines"},
     ]
