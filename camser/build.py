@@ -10,10 +10,11 @@ from typing import Any
 from camser import registry
 from camser.audio import SAMPLE_RATE
 from camser.back_ends.base import BackEnd
-from camser.components import Component, find_component
-from camser.heads import EmotionHead, Head, ScoreHead
+from camser.components import Component, class_argument, find_component
+from camser.heads import Head, new_head
 from camser.model import UtteranceEncoder
 from camser.runtime.safe_io import mismatch
+from camser.segments import Hops
 
 # The arguments of ``validate_model_config``, in order.
 MODEL_KEYS = ("modalities", "encoders", "fusion", "fusions")
@@ -28,6 +29,7 @@ def build_model(
     segment_seconds: float | None,
     max_segment_seconds: float = MAX_SEGMENT_SECONDS,
     num_classes: int | None = None,
+    segment_hop_seconds: Mapping[str, float] | None = None,
     **model_params: Any,
 ) -> UtteranceEncoder:
     """Build the model that a recipe describes.
@@ -50,7 +52,10 @@ def build_model(
         The length of the longest segment where they have their utterances' lengths. Without
         ``mask_padding``, all segments are padded to it.
     num_classes : int, optional
-        Number of emotions. Only a fusion that gives their scores needs it.
+        Number of emotions. Only a model that gives their scores needs it.
+    segment_hop_seconds : mapping of str to float, optional
+        "train" and "test": the seconds between the starts of two segments, at most
+        ``segment_seconds``; by default as many, so that segments do not overlap.
     **model_params
         The other arguments of ``UtteranceEncoder``. Arguments that were stored before format 3 lack
         ``preemphasis_over``; their model computes its features as it did then.
@@ -93,9 +98,16 @@ def build_model(
     built_fusion = component.build(fusion, specs, **_classes(component, num_classes))
     whole = segment_seconds is None
     arguments = built, built_fusion, segment_samples
-    model = UtteranceEncoder(*arguments, whole_utterances=whole, **model_params)
+    model = UtteranceEncoder(
+        *arguments,
+        whole_utterances=whole,
+        hop_samples=segment_hops(segment_hop_seconds, segment_seconds, segment_samples),
+        num_classes=num_classes,
+        **model_params,
+    )
     model_params = _with_defaults(UtteranceEncoder, model_params)
-    del model_params["whole_utterances"]  # segment_seconds says it
+    for said in ("whole_utterances", "hop_samples"):  # by segment_seconds, segment_hop_seconds
+        model_params.pop(said, None)
     model.plugins = {name: component.origin for name, component in resolved.items()}
     model.architecture = {
         "modalities": list(modalities),
@@ -104,8 +116,9 @@ def build_model(
         "fusions": {fusion: component.table(_with_defaults(component.plugin, component.params))},
         "segment_seconds": segment_seconds,
         "max_segment_seconds": max_segment_seconds,
+        "segment_hop_seconds": segment_hop_seconds,
         **model_params,
-        **_classes(component, num_classes),
+        "num_classes": num_classes if model.gives_scores else None,
     }
     return model
 
@@ -137,6 +150,22 @@ def validate_model_config(
     return {**resolved, fusion: find_component("fusion", fusion, fusions, {})}
 
 
+def segment_hops(
+    seconds: Mapping[str, float] | None, segment_seconds: float | None, segment_samples: int
+) -> Hops:
+    """The samples between the starts of two segments, from a recipe's ``segment_hop_seconds``."""
+    if seconds is None:
+        return Hops(segment_samples, segment_samples)
+    hops = {name: round(value * SAMPLE_RATE) for name, value in seconds.items()}
+    is_allowed = hops.keys() == {*Hops._fields} and segment_seconds is not None
+    if not is_allowed or not all(1 <= hop <= segment_samples for hop in hops.values()):
+        raise ValueError(
+            f"segment_hop_seconds is {dict(seconds)}, segment_seconds {segment_seconds}; allowed: "
+            f"{{train: …, test: …}}, each at most a segment, where segments have one length"
+        )
+    return Hops(**hops)
+
+
 def _classes(fusion: Component, num_classes: int | None) -> dict[str, int]:
     """The argument ``num_classes`` of a fusion that gives scores; none for another one."""
     if not fusion.plugin.gives_scores:
@@ -146,7 +175,7 @@ def _classes(fusion: Component, num_classes: int | None) -> dict[str, int]:
             f"the fusion {fusion.origin['plugin']!r} gives class scores, but num_classes is not "
             f"set; give it, as recipes do: num_classes: !apply:len [!ref <labels>]"
         )
-    return {"num_classes": num_classes}
+    return class_argument(fusion.plugin, num_classes)
 
 
 def build_head(embedding_model: UtteranceEncoder, num_classes: int) -> Head:
@@ -162,12 +191,7 @@ def build_head(embedding_model: UtteranceEncoder, num_classes: int) -> Head:
             f"embedding_model is of the class {type(embedding_model).__name__}; only a model from "
             f"camser.build.build_model has a head that fits, so give a classifier too"
         )
-    size = embedding_model.embedding_size
-    if not embedding_model.gives_scores:
-        return EmotionHead(size, num_classes)
-    if size != num_classes:
-        raise ValueError(f"the model gives {size} class scores, but there are {num_classes} labels")
-    return ScoreHead(num_classes)
+    return new_head(embedding_model.embedding_size, num_classes, embedding_model.gives_scores)
 
 
 def build_back_end(name: str | None, back_ends: Mapping[str, Mapping[str, Any]]) -> BackEnd | None:

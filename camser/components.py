@@ -57,6 +57,22 @@ def load_plugin_class(kind: str, name: str) -> type:
     return plugin
 
 
+def class_argument(plugin: Any, num_classes: int) -> dict[str, int]:
+    """The argument that a fusion which gives class scores takes beside its parameters."""
+    return {"num_classes": num_classes} if getattr(plugin, "gives_scores", False) else {}
+
+
+def check_parameters(plugin: type, name: str, /, *args: Any, **params: Any) -> None:
+    """Raise a PluginError unless a plugin called ``name`` takes these arguments."""
+    given = class_argument(plugin, 0)
+    if twice := given.keys() & params:
+        raise registry.PluginError(
+            f"plugin {name!r}: {twice.pop()} is {params['num_classes']!r}; the labels set it, so "
+            f"leave it out"
+        )
+    registry.check_parameters(plugin, name, *args, **given, **params)
+
+
 def find_component(kind: str, name: str, tables: Mapping[str, Any], *args: Any) -> Component:
     """Look up a name's plugin, and check that it takes ``args`` and the table's parameters."""
     if name not in tables:
@@ -76,10 +92,7 @@ def find_component(kind: str, name: str, tables: Mapping[str, Any], *args: Any) 
     if not isinstance(pooled.get("standardize", False), bool):
         raise ValueError(f"standardize is {pooled['standardize']!r}; allowed: true, false")
     plugin = load_plugin_class(kind, plugin_name)
-    passed = {"num_classes": 0} if getattr(plugin, "gives_scores", False) else {}
-    if twice := passed.keys() & params:
-        raise ValueError(f"{kind}s: {name!r} has {twice.pop()}, which the labels set; leave it out")
-    registry.check_parameters(plugin, plugin_name, *args, **passed, **params)
+    check_parameters(plugin, plugin_name, *args, **params)
     return Component(plugin, registry.origin_of(kind, plugin_name), params, pooled)
 
 

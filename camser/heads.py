@@ -1,7 +1,8 @@
-"""From embeddings, or from class scores, to log-probabilities."""
+"""From a fused vector to an embedding, and from an embedding or scores to log-probabilities."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import torch
@@ -72,3 +73,48 @@ class ScoreHead(nn.Module):
 
 
 Head = EmotionHead | ScoreHead
+
+
+def new_head(size: int, num_classes: int | None, of_scores: bool) -> Head:
+    """A head for embeddings of this size, or for class scores.
+
+    Raises
+    ------
+    ValueError
+        If the number of classes is unknown, or that of the scores is another one.
+    """
+    if num_classes is None:
+        raise ValueError("num_classes is not set; give it: num_classes: !apply:len [!ref <labels>]")
+    if not of_scores:
+        return EmotionHead(size, num_classes)
+    if size != num_classes:
+        raise ValueError(f"the model gives {size} class scores, but there are {num_classes} labels")
+    return ScoreHead(num_classes)
+
+
+def hidden_layers(
+    size: int, hidden_sizes: Sequence[int], dropout: float
+) -> tuple[list[nn.Module], int]:
+    """Layers with dropout before and a ReLU behind each, and the size of the last.
+
+    Arguments
+    ---------
+    size : int
+        Size of their input, and of their output if there are none.
+    hidden_sizes : sequence of int
+        Size of each layer.
+    dropout : float
+        Before each layer.
+
+    Raises
+    ------
+    ValueError
+        If a size is not a whole number from 1 on.
+    """
+    if invalid := [n for n in hidden_sizes if type(n) is not int or n < 1]:
+        raise ValueError(f"hidden_sizes has {invalid[0]!r}; allowed: whole numbers from 1 on")
+    layers: list[nn.Module] = []
+    for hidden_size in hidden_sizes:
+        layers += [nn.Dropout(dropout), nn.Linear(size, hidden_size), nn.ReLU()]
+        size = hidden_size
+    return layers, size

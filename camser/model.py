@@ -12,8 +12,9 @@ from camser.encoders.base import Encoder
 from camser.encoders.masks import at_most, given
 from camser.encoders.multimodal import MultimodalEncoder
 from camser.fusion.base import Fusion
-from camser.heads import EmotionHead  # noqa: F401 (stored models name the head here)
-from camser.segments import mean_over_segments, split_into_segments
+from camser.heads import EmotionHead, hidden_layers, new_head  # noqa: F401 (stored models name it)
+from camser.over_segments import RULES, over_segments
+from camser.segments import Hops, split_into_segments
 
 
 class Intermediates(NamedTuple):
@@ -28,6 +29,9 @@ class Intermediates(NamedTuple):
 class UtteranceEncoder(MultimodalEncoder):
     """Recordings to embeddings: split into segments, filter, encode, fuse, hidden layers, mean.
 
+    If the fusion gives class scores, these are the embedding. With ``utterance_rule`` "max", it is
+    the log-probabilities of a head behind the hidden layers, and their largest over the segments.
+
     Arguments
     ---------
     encoders : mapping of str to Encoder
@@ -37,8 +41,8 @@ class UtteranceEncoder(MultimodalEncoder):
     segment_samples : int
         Length of a segment.
     hidden_sizes : sequence of int
-        Hidden layers between fusion and embedding; the last is the embedding's size. None if the
-        fusion gives class scores, which are then the embedding.
+        Hidden layers between fusion and embedding; the last is the embedding's size. There must be
+        none if the fusion gives class scores.
     dropout : float
         Dropout before each hidden layer.
     preemphasis_over : str
@@ -50,13 +54,19 @@ class UtteranceEncoder(MultimodalEncoder):
     whole_utterances : bool
         Whether a segment has the length of its utterance, up to ``segment_samples``. With
         ``mask_padding``, a batch is then only as long as its longest segment.
+    hop_samples : Hops, optional
+        The samples between the starts of two segments; by default ``segment_samples``.
+    utterance_rule : str
+        What an utterance has of its segments' embeddings: the "mean" or the "max".
+    num_classes : int, optional
+        Number of emotions; only "max" needs it.
 
     Raises
     ------
     ValueError
         If the size of a hidden layer is not a whole number from 1 on, a fusion that gives scores
-        has hidden layers behind it, ``preemphasis_over`` is not allowed, or an encoder or the
-        fusion cannot mask padding.
+        has hidden layers behind it, ``preemphasis_over``, ``hop_samples`` or ``utterance_rule`` is
+        not allowed, or an encoder or the fusion cannot mask padding.
 
     Attributes
     ----------
@@ -77,6 +87,9 @@ class UtteranceEncoder(MultimodalEncoder):
         preemphasis_over: str = "utterance",
         mask_padding: bool = False,
         whole_utterances: bool = False,
+        hop_samples: Hops | None = None,
+        utterance_rule: str = "mean",
+        num_classes: int | None = None,
     ) -> None:
         options = preemphasis_over, mask_padding, whole_utterances
         super().__init__(encoders, segment_samples, *options)
@@ -85,19 +98,20 @@ class UtteranceEncoder(MultimodalEncoder):
         self.architecture: dict[str, Any] = {}
         self.plugins: dict[str, dict[str, str]] = {}
         self.fusion = fusion
-        if invalid := [size for size in hidden_sizes if type(size) is not int or size < 1]:
-            raise ValueError(f"hidden_sizes has {invalid[0]!r}; allowed: whole numbers from 1 on")
+        self.hop_samples = hop_samples or Hops(segment_samples, segment_samples)
         if fusion.gives_scores and hidden_sizes:
             raise ValueError(
                 f"hidden_sizes is {list(hidden_sizes)}, but the fusion gives class scores; give "
                 f"embedding_model: {{hidden_sizes: []}}"
             )
-        layers, size = [], fusion.out_features
-        for hidden_size in hidden_sizes:
-            layers += [nn.Dropout(dropout), nn.Linear(size, hidden_size), nn.ReLU()]
-            size = hidden_size
-        self.hidden = nn.Sequential(*layers)
-        self.embedding_size = size
+        layers, size = hidden_layers(fusion.out_features, hidden_sizes, dropout)
+        if utterance_rule not in RULES:
+            raise ValueError(f"utterance_rule is {utterance_rule!r}; allowed: {', '.join(RULES)}")
+        self.utterance_rule = utterance_rule
+        if utterance_rule == "max":
+            head = new_head(size, num_classes, fusion.gives_scores)
+            layers, size = [*layers, head], head.num_classes
+        self.hidden, self.embedding_size = nn.Sequential(*layers), size
 
     def forward(
         self,
@@ -131,9 +145,10 @@ class UtteranceEncoder(MultimodalEncoder):
             return self.forward_segments(wavs, cached, num_samples, labels)
         size = self.segment_samples
         size = at_most(wavs.shape[1], size) if self.trims_padding else size
-        segments, grid = split_into_segments(wavs, lens, size, before)
+        hop = size if self.trims_padding else self.hop_samples.test
+        segments, grid = split_into_segments(wavs, lens, size, before, hop)
         embeddings = self.forward_segments(segments, num_samples=grid.lengths)
-        return mean_over_segments(embeddings, grid.owners, wavs.shape[0])
+        return over_segments(embeddings, grid.owners, wavs.shape[0], self.utterance_rule)
 
     def forward_segments(
         self,
@@ -169,7 +184,9 @@ class UtteranceEncoder(MultimodalEncoder):
         if labels is None:
             return self.hidden(self.fusion(frames, *masks))
         losses = self.fusion.loss(frames, labels, *masks)
-        return (None if self.gives_scores else self.hidden(self.fusion(frames, *masks))), losses
+        if self.fusion.gives_scores:
+            return None, losses
+        return self.hidden(self.fusion(frames, *masks)), losses
 
     @torch.no_grad()
     def intermediates(
@@ -197,7 +214,7 @@ class UtteranceEncoder(MultimodalEncoder):
     @property
     def gives_scores(self) -> bool:
         """Whether the embeddings are class scores."""
-        return self.fusion.gives_scores
+        return self.fusion.gives_scores or self.utterance_rule == "max"
 
     def named_components(self) -> Iterator[tuple[str, nn.Module]]:
         """The components that have a learning rate: each modality's encoder, "fusion", "hidden"."""

@@ -1,8 +1,9 @@
-"""Cut utterances into fixed-length segments, and average over them (Zou et al., 2022, sec. 3.2).
+"""Cut utterances into segments of a fixed length (Zou et al., 2022, sec. 3.2).
 
-An utterance of ``n`` samples has ``ceil(n / N)`` segments of ``N`` samples. They neither overlap
-nor leave a gap. The last one is padded at its end with silence. A recording of unknown length is
-cut while it is read, by ``iter_windows``.
+An utterance of ``n`` samples has ``ceil(n / N)`` segments of ``N`` samples, which neither overlap
+nor leave a gap; or, with a hop ``H`` below ``N``, overlapping ones up to the first that reaches its
+end. The last one is padded at its end with silence. A recording of unknown length is cut while it
+is read, by ``iter_windows``.
 
 Each segment is cut with the one sample before it, 0 at the beginning of an utterance. So
 pre-emphasis of a segment gives the same as pre-emphasis of the utterance.
@@ -20,15 +21,35 @@ from torch import Tensor
 Count = TypeVar("Count", int, Tensor)
 
 
-def num_segments(num_samples: Count, segment_samples: int) -> Count:
+class Hops(NamedTuple):
+    """The samples between the starts of two segments, in training and in all else."""
+
+    train: int
+    test: int
+
+
+def num_segments(num_samples: Count, segment_samples: int, hop_samples: int | None = None) -> Count:
     """The number of segments of an utterance of one sample or more, or of several utterances.
+
+    Arguments
+    ---------
+    num_samples : int or Tensor
+        The utterances' lengths.
+    segment_samples, hop_samples : int
+        The length of a segment, and the samples between the starts of two; by default as many.
 
     Example
     -------
     >>> [num_segments(n, 48000) for n in (1, 48000, 48001, 96000)]
     [1, 1, 2, 2]
+    >>> [num_segments(n, 48000, 16000) for n in (1, 48000, 48001, 96000)]
+    [1, 1, 2, 4]
     """
-    return (num_samples + segment_samples - 1) // segment_samples
+    if hop_samples in (None, segment_samples):
+        return (num_samples + segment_samples - 1) // segment_samples
+    beyond = num_samples - segment_samples  # the first
+    beyond = beyond.clamp(min=0) if isinstance(beyond, Tensor) else torch.sym_max(beyond, 0)
+    return 1 + (beyond + hop_samples - 1) // hop_samples
 
 
 class SegmentGrid(NamedTuple):
@@ -49,27 +70,34 @@ class SegmentGrid(NamedTuple):
     lengths: Tensor
 
 
-def segment_grid(num_samples: Tensor, segment_samples: int, most: int) -> SegmentGrid:
+def segment_grid(
+    num_samples: Tensor, segment_samples: int, most: int, hop_samples: int | None = None
+) -> SegmentGrid:
     """The segments of utterances of ``num_samples`` [utterances].
 
     Arguments
     ---------
     num_samples : Tensor
         [utterances], their lengths, one sample or more.
-    segment_samples : int
-        The length of a segment.
+    segment_samples, hop_samples : int
+        As for ``num_segments``.
     most : int
         The largest number of segments of an utterance, or more.
     """
+    hop = segment_samples if hop_samples is None else hop_samples
     columns = torch.arange(most, device=num_samples.device)
-    is_segment = columns < num_segments(num_samples, segment_samples).unsqueeze(1)
+    is_segment = columns < num_segments(num_samples, segment_samples, hop).unsqueeze(1)
     owners, numbers = is_segment.nonzero(as_tuple=True)
-    lengths = (num_samples[owners] - numbers * segment_samples).clamp(max=segment_samples)
+    lengths = (num_samples[owners] - numbers * hop).clamp(max=segment_samples)
     return SegmentGrid(owners, numbers, lengths)
 
 
 def split_into_segments(
-    wavs: Tensor, lens: Tensor, segment_samples: int, before: Tensor | None = None
+    wavs: Tensor,
+    lens: Tensor,
+    segment_samples: int,
+    before: Tensor | None = None,
+    hop_samples: int | None = None,
 ) -> tuple[Tensor, SegmentGrid]:
     """Cut a batch of utterances into segments, each with the sample before it.
 
@@ -79,8 +107,8 @@ def split_into_segments(
         [utterances, samples]; samples beyond an utterance's length are ignored.
     lens : Tensor
         [utterances], lengths relative to ``samples``, in (0, 1].
-    segment_samples : int
-        The length of a segment.
+    segment_samples, hop_samples : int
+        As for ``num_segments``.
     before : Tensor, optional
         [utterances], the sample before each utterance; by default 0.
 
@@ -101,14 +129,14 @@ def split_into_segments(
     """
     num_utterances, samples = wavs.shape
     num_samples = (lens.to(wavs.device).double() * samples).round().long().clamp(1, samples)
-    most = num_segments(samples, segment_samples)
-    grid = segment_grid(num_samples, segment_samples, most)
+    hop = segment_samples if hop_samples is None else hop_samples
+    most = num_segments(samples, segment_samples, hop)
+    grid = segment_grid(num_samples, segment_samples, most, hop)
     torch._check(grid.owners.shape[0] >= num_utterances)  # torch.export cannot derive this
-    padded = torch.nn.functional.pad(wavs, (0, most * segment_samples - samples))
-    own = padded.unflatten(1, (most, segment_samples))
     first = wavs.new_zeros(num_utterances) if before is None else before
-    previous = torch.cat([first.unsqueeze(1), own[:, :-1, -1]], dim=1)
-    cut = torch.cat([previous.unsqueeze(2), own], dim=2)[grid.owners, grid.numbers]
+    silence = (most - 1) * hop + segment_samples - samples
+    padded = torch.cat([first.unsqueeze(1), torch.nn.functional.pad(wavs, (0, silence))], dim=1)
+    cut = padded.unfold(1, 1 + segment_samples, hop)[grid.owners, grid.numbers]
     is_padding = torch.arange(segment_samples + 1, device=wavs.device) > grid.lengths.unsqueeze(1)
     return cut.masked_fill(is_padding, 0.0), grid
 
@@ -177,68 +205,3 @@ def iter_windows(chunks: Iterable[np.ndarray], size: int, hop: int) -> Iterator[
             buffer, num_covered = buffer[hop:], size - hop
     if len(buffer) > num_covered:
         yield buffer
-
-
-class MeanOverSegments:
-    """The means over utterances' segments, which may come in any order, and batch by batch.
-
-    Sums are in float32 or wider and stay on the values' device, so nothing waits.
-
-    Arguments
-    ---------
-    num_utterances : int
-        Of all batches.
-
-    Example
-    -------
-    >>> mean = MeanOverSegments(2)
-    >>> mean.add(torch.tensor([[1.0], [5.0]]), torch.tensor([0, 1]))
-    >>> mean.add(torch.tensor([[3.0]]), torch.tensor([0]))
-    >>> mean.means().tolist(), mean.counts.tolist()
-    ([[2.0], [5.0]], [[2.0], [1.0]])
-    """
-
-    def __init__(self, num_utterances: int) -> None:
-        self.num_utterances = num_utterances
-        self.sums: Tensor | None = None
-
-    def add(self, values: Tensor, owners: Tensor) -> None:
-        """Add values of segments, [segments, features], and the utterance index of each."""
-        values = values.to(torch.promote_types(values.dtype, torch.float32))
-        if self.sums is None:
-            self.sums = values.new_zeros(self.num_utterances, values.shape[1])
-            self.counts = values.new_zeros(self.num_utterances, 1)
-        self.sums.index_add_(0, owners, values)
-        self.counts.index_add_(0, owners, torch.ones_like(values[:, :1]))
-
-    def means(self) -> Tensor:
-        """[utterances, features]; NaN where an utterance had no segment."""
-        assert self.sums is not None, "nothing was added"
-        return self.sums / self.counts
-
-
-def mean_over_segments(values: Tensor, owners: Tensor, num_utterances: int) -> Tensor:
-    """Average over the segments of each utterance of one batch, see ``MeanOverSegments``.
-
-    Arguments
-    ---------
-    values : Tensor
-        [segments, features].
-    owners : Tensor
-        [segments], the owners of ``split_into_segments``' grid.
-    num_utterances : int
-        The batch size; every utterance has at least one segment.
-
-    Returns
-    -------
-    Tensor
-        [utterances, features]
-
-    Example
-    -------
-    >>> mean_over_segments(torch.tensor([[1.0], [3.0], [5.0]]), torch.tensor([0, 0, 1]), 2).tolist()
-    [[2.0], [5.0]]
-    """
-    mean = MeanOverSegments(num_utterances)
-    mean.add(values, owners)
-    return mean.means()

@@ -18,7 +18,7 @@ ROOT = Path(__file__).parents[1]
 PACKAGE = ROOT / "camser"
 # A line may import what stands on lines before it; neighbors on a line do not import each other.
 LINES = (
-    ("registry", "segments"),
+    ("registry", "segments", "over_segments"),
     ("audio",),
     ("runtime",),
     ("config", "data"),

@@ -15,6 +15,7 @@ from camser.encoders.wav2vec2 import Wav2Vec2
 from camser.fusion.co_attention import CoAttention
 from camser.fusion.concat import Concat
 from camser.model import EmotionHead, UtteranceEncoder, count_parameters
+from camser.over_segments import over_segments
 from tests.helpers.recipe_runs import TINY_WAV2VEC2
 
 MODALITIES = ("mfcc", "spectrogram", "wav2vec2")
@@ -116,7 +117,7 @@ def test_the_heads_decision_is_that_of_the_segments_mean_log_probability():
     waves = torch.randn(6, 56000) / 10
     pieces, (owners, *_) = segments.split_into_segments(waves, torch.ones(6), 16000)
     per_segment = head(model(pieces))
-    mean = segments.mean_over_segments(per_segment, owners, 6)
+    mean = over_segments(per_segment, owners, 6)
     ours = head(model(waves, torch.ones(6)))
     assert torch.equal(ours.argmax(1), mean.argmax(1))
     assert torch.allclose(ours, mean.log_softmax(1), atol=1e-5)
@@ -149,7 +150,7 @@ def test_inspection_tells_of_the_same_pass_and_leaves_the_mode():
     seen = model.intermediates(cut)
     assert model.training and model.encoders["mfcc"].training
     model.eval()
-    means = segments.mean_over_segments(seen.embeddings, owners, 2)
+    means = over_segments(seen.embeddings, owners, 2)
     # Gradients are on in one of the two, and kernels may then add in another order.
     assert torch.allclose(means, model(waves, torch.tensor([1.0, 0.5])), atol=1e-5)
     assert set(seen.projections) == set(MODALITIES) and seen.projections["mfcc"].shape == (3, 128)

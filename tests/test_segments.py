@@ -8,13 +8,8 @@ import numpy as np
 import pytest
 import torch
 
-from camser.segments import (
-    MeanOverSegments,
-    mean_over_segments,
-    num_segments,
-    preemphasize,
-    split_into_segments,
-)
+from camser.over_segments import MaxOverSegments, MeanOverSegments, over_segments
+from camser.segments import iter_windows, num_segments, preemphasize, split_into_segments
 
 SEGMENT = 48000
 LONGEST = 20 * 16000
@@ -101,7 +96,7 @@ def test_segments_are_where_the_recordings_are_whatever_the_default_device_is(si
     wavs, lens = torch.ones(2, 9), torch.tensor([1.0, 2 / 9])
     with torch.device("meta"):
         segments, (owners, *_) = split_into_segments(wavs, lens, size)
-        joined = mean_over_segments(segments, owners, 2)
+        joined = over_segments(segments, owners, 2)
     assert segments.device == owners.device == joined.device == wavs.device
 
 
@@ -124,7 +119,7 @@ def test_join_is_the_mean_over_each_utterances_segments():
     for counts in ([1], [3, 1, 4], [1, 1, 1, 1], [2, 60]):
         owners = torch.tensor([i for i, count in enumerate(counts) for _ in range(count)])
         values = torch.randn(len(owners), 5, dtype=torch.float64)
-        joined = mean_over_segments(values, owners, len(counts))
+        joined = over_segments(values, owners, len(counts))
         for i in range(len(counts)):
             mean = sum(v for v, owner in zip(values, owners, strict=True) if owner == i) / counts[i]
             torch.testing.assert_close(joined[i], mean)
@@ -134,7 +129,7 @@ def test_join_undoes_split_for_what_is_the_same_in_every_segment():
     lengths = [5, 21, 1, 14]
     _, (owners, *_) = split_into_segments(*batch(lengths), 7)
     values = torch.tensor(lengths, dtype=torch.float32)[owners].unsqueeze(1)
-    assert mean_over_segments(values, owners, 4).flatten().tolist() == lengths
+    assert over_segments(values, owners, 4).flatten().tolist() == lengths
 
 
 def test_gradients_reach_every_sample_and_none_beyond():
@@ -142,7 +137,7 @@ def test_gradients_reach_every_sample_and_none_beyond():
     wavs, lens = batch(lengths, 23)
     wavs.requires_grad_()
     segments, (owners, *_) = split_into_segments(wavs, lens, 7)
-    mean_over_segments(segments[:, 1:], owners, 4).sum().backward()
+    over_segments(segments[:, 1:], owners, 4).sum().backward()
     expected = torch.zeros(4, 23)
     for row, length in zip(expected, lengths, strict=True):
         row[:length] = 1 / math.ceil(length / 7)
@@ -156,7 +151,7 @@ def test_gradients_are_those_of_finite_differences():
 
     def through(wavs):
         segments, (owners, *_) = split_into_segments(wavs, lens, 4)
-        return mean_over_segments((segments[:, 1:] * weights).tanh(), owners, 3)
+        return over_segments((segments[:, 1:] * weights).tanh(), owners, 3)
 
     assert torch.autograd.gradcheck(through, wavs)
 
@@ -167,14 +162,14 @@ def test_means_of_any_batches_are_those_of_one():
     means = MeanOverSegments(7)
     for at in torch.randperm(50).split(9):
         means.add(values[at], owners[at])
-    assert torch.allclose(means.means(), mean_over_segments(values, owners, 7), atol=1e-6)
+    assert torch.allclose(means.values(), over_segments(values, owners, 7), atol=1e-6)
 
 
 def test_bf16_is_summed_in_float32():
     means = MeanOverSegments(1)
     for _ in range(1000):
         means.add(torch.ones(1, 1, dtype=torch.bfloat16), torch.zeros(1, dtype=torch.long))
-    assert means.means().item() == 1.0 and means.counts.item() == 1000
+    assert means.values().item() == 1.0 and means.counts.item() == 1000
 
 
 def test_a_length_that_rounds_to_no_sample_is_one_sample():
@@ -203,3 +198,44 @@ def test_preemphasis_of_segments_is_that_of_the_utterance(lengths):
     assert torch.equal(alone[:, 0], segments[:, 1])
     assert torch.equal(alone[:, 1:], preemphasize(segments, 0.97)[:, 1:])
     assert torch.equal(preemphasize(segments, 0.0), segments[:, 1:])
+
+
+# Overlapping segments -----------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("hop", [1, 3, 6, 7])
+def test_overlapping_segments_begin_at_each_hop_until_one_reaches_the_end(hop):
+    wave = torch.arange(1.0, 41.0)
+    for length in range(1, 41):
+        segments, grid = split_into_segments(*batch([length]), 7, hop_samples=hop)
+        begins = [0]
+        while begins[-1] + 7 < length:
+            begins.append(begins[-1] + hop)
+        assert len(segments) == num_segments(length, 7, hop) == len(begins)
+        assert grid.lengths.tolist() == [min(7, length - begin) for begin in begins]
+        chunks = [np.concatenate([[0.0], wave[:length].numpy()]).astype(np.float32)]
+        windows = list(iter_windows(chunks, 8, hop))
+        assert [len(window) - 1 for window in windows] == grid.lengths.tolist()
+
+
+def test_overlapping_segments_are_cut_as_a_stream_is():
+    wavs, lens = torch.randn(3, 50), torch.tensor([1.0, 0.3, 0.72])
+    segments, grid = split_into_segments(wavs, lens, 10, torch.ones(3), 4)
+    for number, share in enumerate(lens.tolist()):
+        own = torch.cat([torch.ones(1), wavs[number, : round(50 * share)]]).numpy()
+        windows = list(iter_windows([own], 11, 4))
+        of_utterance = segments[grid.owners == number].numpy()
+        for segment, window in zip(of_utterance, windows, strict=True):
+            assert np.array_equal(segment[: len(window)], window)
+            assert not segment[len(window) :].any()
+
+
+def test_the_largest_over_segments_comes_batch_by_batch():
+    values, owners = torch.randn(50, 3), torch.randint(0, 7, (50,))
+    owners[:7] = torch.arange(7)
+    largest = MaxOverSegments(7)
+    for at in torch.randperm(50).split(9):
+        largest.add(values[at], owners[at])
+    expected = torch.stack([values[owners == n].amax(dim=0) for n in range(7)])
+    assert torch.equal(largest.values(), expected)
+    assert torch.equal(over_segments(values, owners, 7, "max"), expected)

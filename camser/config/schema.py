@@ -27,6 +27,13 @@ class Schedule(Struct, forbid_unknown_fields=True):
     factor: Share | None = None
 
 
+class SegmentHops(Struct, forbid_unknown_fields=True):
+    """The seconds between the starts of two segments."""
+
+    train: Rate
+    test: Rate
+
+
 class Required(TypedDict):
     """The settings that every recipe has."""
 
@@ -88,6 +95,8 @@ class Recipe(Required, total=False):
     grad_accumulation_factor: Size
     mask_padding: bool
     max_segment_seconds: Rate
+    segment_hop_seconds: SegmentHops | None
+    utterance_rule: str
     optimizer_step_limit: Size | None
 
 

@@ -82,14 +82,22 @@ class SegmentIndex:
         Length of a segment.
     trims_padding : bool
         Whether a batch is only as long as its longest segment, see ``MultimodalEncoder``.
+    hop_samples : int, optional
+        Samples between the starts of two segments; by default ``segment_samples``.
     """
 
     def __init__(
-        self, utterances: Sequence[Utterance], segment_samples: int, trims_padding: bool = False
+        self,
+        utterances: Sequence[Utterance],
+        segment_samples: int,
+        trims_padding: bool = False,
+        hop_samples: int | None = None,
     ) -> None:
         self.utterances, self.segment_samples = utterances, segment_samples
         self.trims_padding = trims_padding
-        counts = [num_segments(num_samples(u), segment_samples) for u in utterances]
+        self.hop_samples = hop_samples or segment_samples
+        sizes = segment_samples, self.hop_samples
+        counts = [num_segments(num_samples(u), *sizes) for u in utterances]
         *begins, self.total = accumulate(counts, initial=0)
         self.first = {u.id: begin for u, begin in zip(utterances, begins, strict=True)}
 
@@ -151,8 +159,9 @@ class SegmentDataset(Dataset):
         self.ids = [u.id for u in utterances]
         self.labels = [labels.index(u.emotion) for u in utterances]
         lengths = [num_samples(u) for u in utterances]
-        most = num_segments(max(lengths), self.size)
-        grid = segment_grid(torch.tensor(lengths), self.size, most)
+        hop = index.hop_samples
+        most = num_segments(max(lengths), self.size, hop)
+        grid = segment_grid(torch.tensor(lengths), self.size, most, hop)
         pairs = zip(grid.owners.tolist(), grid.numbers.tolist(), strict=True)
         self.names = np.array([f"{self.ids[n]}#{k}" for n, k in pairs])
         self.owner, self.length = grid.owners.to(self.device), grid.lengths.to(self.device)
@@ -163,7 +172,7 @@ class SegmentDataset(Dataset):
         self.row, self.rows = rows.to(self.device), rows.numpy()
         if audio is not None:
             first = torch.tensor([audio.first[i] for i in self.ids])
-            self.start = (first[grid.owners] + grid.numbers * self.size).to(self.device)
+            self.start = (first[grid.owners] + grid.numbers * hop).to(self.device)
             self.is_first = (grid.numbers == 0).to(self.device)
 
     def set_epoch(self, epoch: int) -> None:

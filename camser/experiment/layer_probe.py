@@ -25,7 +25,7 @@ from camser.encoders.masks import given
 from camser.evaluation import metrics
 from camser.experiment.inner_folds import divide
 from camser.model import UtteranceEncoder
-from camser.segments import MeanOverSegments
+from camser.over_segments import MeanOverSegments
 from camser.training.determinism import full_precision
 from camser.training.run_data import RunData
 
@@ -96,7 +96,7 @@ def pool_layers(
             frames = {name: states}
             masks = given(model.masks(frames, batch.num_samples))
             mean.add(model.fusion(frames, *masks), batch.owner)
-    return np.stack([mean.means().double().cpu().numpy() for mean in means])
+    return np.stack([mean.values().double().cpu().numpy() for mean in means])
 
 
 def score_layers(

@@ -18,7 +18,8 @@ from camser.data.packed_audio import PackedAudio
 from camser.encoders.spectrogram import SpectrogramImage
 from camser.evaluation import results
 from camser.experiment.resume import result_settings
-from camser.segments import MeanOverSegments, num_segments
+from camser.over_segments import MeanOverSegments
+from camser.segments import num_segments
 from camser.training.brain import EmotionBrain
 
 
@@ -108,7 +109,7 @@ def write_embeddings(
             vectors |= {"fused": outputs.fused, "embedding": outputs.embeddings}
             for name, value in vectors.items():
                 means[name].add(value, batch.owner)
-        arrays = {"ids": np.array(ids), **{n: m.means().cpu().numpy() for n, m in means.items()}}
+        arrays = {"ids": np.array(ids), **{n: m.values().cpu().numpy() for n, m in means.items()}}
     results.write_arrays(folder / results.EMBEDDINGS, arrays)
 
 
@@ -125,18 +126,20 @@ def write_attention(
     ``ids`` [utterances]. For the n-th utterance: ``n.spectrogram`` [bins, frames of 10 ms], in
     [0, 1], low frequencies last; ``n.samples`` (their number at 16 kHz); ``n.segment_samples``
     (those that the frames of a segment divide); and for each attended modality
-    ``n.weights.<modality>`` [segments, frames]. Without utterances, or if the fusion has no
-    weights, an earlier run's file is deleted.
+    ``n.weights.<modality>`` [segments, frames]. Without utterances, if the fusion has no weights or
+    if segments overlap, so that a time has several, an earlier run's file is deleted.
     """
     chosen: list[Utterance] = []
-    for label in values["labels"]:
+    model = brain.hparams.embedding_model
+    do_overlap = model.hop_samples.test < model.segment_samples
+    for label in () if do_overlap else values["labels"]:
         of_label = [u for u in utterances if u.emotion == label]
         chosen += of_label[: max(0, values["num_attention_examples"])]
     weights: dict[str, dict[str, np.ndarray]] = defaultdict(dict)  # of a segment, by its name
     for batch in make_loader(tuple(chosen)) if chosen else ():
         for modality, attention in brain.intermediates(batch).attention_weights.items():
             weights[modality] |= zip(batch.id, attention.float().cpu().numpy(), strict=True)
-    arrays, image, model = {}, SpectrogramImage(), brain.hparams.embedding_model
+    arrays, image = {}, SpectrogramImage()
     if weights:
         arrays["ids"] = np.array([u.id for u in chosen])
     for number, utterance in enumerate(chosen if weights else ()):

@@ -30,6 +30,8 @@ NON_RESULT_SETTINGS = (
 RUN_DEFAULTS = {name: RunOptions()[name] for name in RESULT_RUN_OPTIONS} | {
     "mask_padding": False,
     "max_segment_seconds": MAX_SEGMENT_SECONDS,
+    "segment_hop_seconds": None,
+    "utterance_rule": "mean",
 }
 
 FORMER_TAGS = {"!new:camser.model.EmotionHead": "!apply:camser.build.build_head"}  # the same head

@@ -20,7 +20,7 @@ from camser.inference.hub import locate_model
 from camser.inference.prediction import Prediction, check_threshold, decide
 from camser.inference.pretrained import pretrained_arguments
 from camser.inference.recordings import Recording, batched, named_segments, named_windows
-from camser.inference.streaming import OnError, stream_embeddings
+from camser.inference.streaming import EmbeddedRecording, OnError, stream_embeddings
 from camser.inference.timeline import WINDOW_SECONDS, Timeline, check_windows
 
 
@@ -43,13 +43,14 @@ class EmotionClassifier(EncoderClassifier):
         self, modules: dict[str, nn.Module], hparams: dict, batch_size: int = 16, **options: Any
     ) -> None:
         super().__init__(modules=modules, hparams=hparams, **options)
-        model = modules["embedding_model"]
+        model: Any = modules["embedding_model"]
         check_batch_size(model, batch_size)
         self.batch_size = batch_size
         self.labels: list[str] = list(self.hparams.labels)
         self.temperature = float(self.hparams.temperature)
         seconds = self.hparams.segment_seconds
         self.segment_samples = round(seconds * SAMPLE_RATE)
+        self._cut = self.segment_samples, model.hop_samples.test
         self.window_seconds = WINDOW_SECONDS if model.trims_padding else seconds
 
     @classmethod
@@ -149,17 +150,16 @@ class EmotionClassifier(EncoderClassifier):
             Called with the name of a recording that is skipped, and the error; by default, raise.
         """
         check_threshold(threshold)
-        options = sample_rate, self.segment_samples, lambda: QualityCheck(False, require_speech)
+        options = sample_rate, *self._cut, lambda: QualityCheck(False, require_speech)
         segments = named_segments(recordings, *options)
-        for found in stream_embeddings(segments, self._encode, self.batch_size, on_error):
+        for found in self._stream(segments, on_error):
             values = self.calibrate(self._scores(found.embedding.unsqueeze(0)))[0].tolist()
             probabilities = dict(zip(self.labels, values, strict=True))
             yield decide(found.source, probabilities, threshold, found.seconds, found.warnings)
 
     def embed(self, recordings: Iterable[Recording], sample_rate: int = SAMPLE_RATE) -> Tensor:
         """The embeddings of recordings, [recordings, embedding_size]."""
-        segments = named_segments(recordings, sample_rate, self.segment_samples)
-        found = stream_embeddings(segments, self._encode, self.batch_size)
+        found = self._stream(named_segments(recordings, sample_rate, *self._cut))
         return torch.stack([recording.embedding for recording in found])
 
     def log_probabilities(
@@ -177,11 +177,12 @@ class EmotionClassifier(EncoderClassifier):
     ) -> dict[str, np.ndarray]:
         """The attention weights of the frames by modality: [segments, frames].
 
-        A segment has ``segment_samples`` samples, divided evenly into frames. The last segment is
+        A segment has ``segment_samples`` samples, divided evenly into frames; if the model was
+        tested on overlapping segments, these overlap as well. The last segment is
         padded with silence; where padding is trimmed, a shorter recording is a segment as it is.
         Empty if the fusion has no attention. Needs ``engine="torch"``.
         """
-        (stream,) = named_segments([recording], sample_rate, self.segment_samples)
+        (stream,) = named_segments([recording], sample_rate, *self._cut)
         options = self.segment_samples, self.batch_size, self.device
         return attention_weights(self.mods.embedding_model, stream.segments, *options)
 
@@ -217,11 +218,10 @@ class EmotionClassifier(EncoderClassifier):
         """
         window = self.window_seconds if window is None else window
         check_windows(window, hop, smoothing, smoothing_seconds)
-        samples = round(window * SAMPLE_RATE), round(hop * SAMPLE_RATE), self.segment_samples
+        samples = round(window * SAMPLE_RATE), round(hop * SAMPLE_RATE)
         check, batches = QualityCheck(everywhere=True, require_speech=require_speech), []
-        windows = named_windows(recording, sample_rate, *samples, check)
-        embedded = stream_embeddings(windows, self._encode, self.batch_size)
-        for batch in batched(embedded, self.batch_size):
+        windows = named_windows(recording, sample_rate, *samples, *self._cut, check)
+        for batch in batched(self._stream(windows), self.batch_size):
             scores = self._scores(torch.stack([window.embedding for window in batch]))
             batches.append(self.calibrate(scores).cpu().numpy())
         probabilities = np.concatenate(batches)
@@ -230,6 +230,13 @@ class EmotionClassifier(EncoderClassifier):
         fields = seconds, probabilities, speech, check.warnings
         result = Timeline(batch[0].source, tuple(self.labels), window, hop, *fields)
         return result.smoothed(smoothing, smoothing_seconds) if smoothing else result
+
+    def _stream(
+        self, streams: Iterable[Any], on_error: OnError | None = None
+    ) -> Iterator[EmbeddedRecording]:
+        size, step = self._cut
+        options = self.batch_size, on_error, size - step, self.mods.embedding_model.utterance_rule
+        return stream_embeddings(streams, self._encode, *options)
 
     @torch.inference_mode()
     def _encode(self, segments: Sequence[np.ndarray]) -> Tensor:

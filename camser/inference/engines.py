@@ -11,9 +11,12 @@ from speechbrain.utils.distributed import infer_device
 from torch import nn
 from torch.nn.utils import parametrize
 
+from camser.audio import SAMPLE_RATE
+from camser.build import segment_hops
 from camser.inference import export_folder
 from camser.inference.export_files import INT8, ONNX, WEIGHTS, ExportError, check_file, graph_files
 from camser.inference.onnx_encoder import OnnxEncoder, unavailable_reason
+from camser.inference.pretrained import longest_segment
 from camser.inference.weights import load_head
 
 GRAPHS = {"onnx": ONNX, "onnx-int8": INT8}
@@ -126,5 +129,8 @@ def _load_graph(
     head = load_head(folder / WEIGHTS, config)
     built = config["architecture"]
     is_trimmed = built["segment_seconds"] is None and built.get("mask_padding", False)
-    encoder = OnnxEncoder(folder / graph, threads, head.embedding_size, is_trimmed)
+    sizes = built["segment_seconds"], round(longest_segment(built) * SAMPLE_RATE)
+    hops = segment_hops(built.get("segment_hop_seconds"), *sizes)
+    options = head.embedding_size, is_trimmed, hops, built.get("utterance_rule", "mean")
+    encoder = OnnxEncoder(folder / graph, threads, *options)
     return {"embedding_model": encoder, "classifier": head}

@@ -45,6 +45,13 @@ class Origin(Struct):
 Seconds = Annotated[float, Meta(ge=1 / SAMPLE_RATE, le=600)]
 
 
+class HopSeconds(Struct):
+    """The argument ``segment_hop_seconds`` of ``build_model``."""
+
+    train: Seconds
+    test: Seconds
+
+
 class Architecture(Struct):
     """The arguments of ``build_model`` that are checked before it is called."""
 
@@ -53,6 +60,7 @@ class Architecture(Struct):
     max_segment_seconds: Seconds = MAX_SEGMENT_SECONDS
     mask_padding: bool = False
     num_classes: int | None = None
+    segment_hop_seconds: HopSeconds | None = None
 
 
 class Config(Struct):

@@ -14,6 +14,7 @@ from torch import Tensor, nn
 from camser.inference.export_files import REEXPORT_HINT, ExportError
 from camser.runtime.messages import one_line
 from camser.runtime.resource_errors import is_out_of_memory
+from camser.segments import Hops
 
 TAKES, BEFORE, GIVES = {"wavs", "lens"}, "before", "embeddings"
 MIN_VERSION = Version("1.26.0")  # see SECURITY.md; older versions cannot run all our files
@@ -48,6 +49,8 @@ class OnnxEncoder(nn.Module):
         Expected size of each embedding.
     trims_padding : bool
         As for ``MultimodalEncoder``.
+    hop_samples, utterance_rule : optional
+        As for ``UtteranceEncoder``.
 
     Raises
     ------
@@ -62,10 +65,13 @@ class OnnxEncoder(nn.Module):
         threads: int | None = None,
         embedding_size: int | None = None,
         trims_padding: bool = False,
+        hop_samples: Hops | None = None,
+        utterance_rule: str = "mean",
     ) -> None:
         super().__init__()
         self.path, self.embedding_size = path, embedding_size
         self.trims_padding = trims_padding
+        self.hop_samples, self.utterance_rule = hop_samples, utterance_rule
         self.session = _load_session(path, threads or torch.get_num_threads())
         outputs = {output.name for output in self.session.get_outputs()}
         if {value.name for value in self.session.get_inputs()} != TAKES or GIVES not in outputs:

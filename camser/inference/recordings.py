@@ -82,22 +82,29 @@ def named_segments(
     recordings: Iterable[Recording],
     sample_rate: int,
     size: int,
+    step: int,
     new_check: Callable[[], QualityCheck | None] = lambda: None,
 ) -> Iterator[SegmentStream]:
     """The segments of each recording, see ``iter_segments``; each has a check of its own."""
     for number, recording in enumerate(recordings):
         name, check = source_name(recording, number), new_check()
-        segments = iter_segments(recording, name, sample_rate, size, size, check)
+        segments = iter_segments(recording, name, sample_rate, size, step, check)
         yield SegmentStream(name, segments, check)
 
 
 def named_windows(
-    recording: Recording, sample_rate: int, window: int, hop: int, size: int, check: QualityCheck
+    recording: Recording,
+    sample_rate: int,
+    window: int,
+    hop: int,
+    size: int,
+    step: int,
+    check: QualityCheck,
 ) -> Iterator[SegmentStream]:
     """The segments of each window of a recording, see ``iter_segments``."""
     name = source_name(recording, 0)
     for samples in iter_segments(recording, name, sample_rate, window, hop, check):
-        yield SegmentStream(name, iter_windows([samples], 1 + size, size), check)
+        yield SegmentStream(name, iter_windows([samples], 1 + size, step), check)
 
 
 def _floats(recording: np.ndarray | torch.Tensor, name: str, warn: Warn | None) -> np.ndarray:

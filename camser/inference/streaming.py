@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass, field
-from functools import partial
+from dataclasses import dataclass
 
 import numpy as np
 import torch
@@ -14,7 +13,7 @@ from torch import Tensor
 from camser.audio import SAMPLE_RATE, AudioError
 from camser.audio.quality import QualityCheck
 from camser.inference.recordings import SegmentStream
-from camser.segments import MeanOverSegments
+from camser.over_segments import RULES, MeanOverSegments
 
 OnError = Callable[[str, AudioError], None]
 Embed = Callable[[list[np.ndarray]], Tensor]
@@ -22,18 +21,18 @@ Embed = Callable[[list[np.ndarray]], Tensor]
 
 @dataclass
 class EmbeddedRecording:
-    """A recording's name, its check, its number of samples at 16 kHz, and its segments' mean."""
+    """A recording's name, its segments' mean, its check, and its number of samples at 16 kHz."""
 
     source: str
+    mean: MeanOverSegments
     check: QualityCheck | None = None
     samples: int = 0
     waiting: int = 0  # segments that are not embedded yet
-    mean: MeanOverSegments = field(default_factory=partial(MeanOverSegments, 1))
 
     @property
     def embedding(self) -> Tensor:
         """[embedding_size]"""
-        return self.mean.means()[0].float()
+        return self.mean.values()[0].float()
 
     @property
     def seconds(self) -> float:
@@ -51,8 +50,10 @@ def stream_embeddings(
     embed: Embed,
     batch_size: int,
     on_error: OnError | None = None,
+    overlap: int = 0,
+    rule: str = "mean",
 ) -> Iterator[EmbeddedRecording]:
-    """Yield the mean embeddings of recordings, in their order, each when it is ready.
+    """Yield the embeddings of recordings, in their order, each when it is ready.
 
     Arguments
     ---------
@@ -65,16 +66,21 @@ def stream_embeddings(
         Number of segments in a batch.
     on_error : callable, optional
         Called for a recording that cannot be read, which is skipped; by default, raise.
+    overlap : int
+        Samples that a segment shares with the one before it.
+    rule : str
+        A key of ``RULES``: what a recording has of its segments' embeddings.
     """
     batch: list[tuple[EmbeddedRecording, np.ndarray]] = []
     queue: deque[EmbeddedRecording] = deque()
     for name, segments, check in recordings:
-        embedded = EmbeddedRecording(name, check)
+        embedded = EmbeddedRecording(name, RULES[rule](1), check)
         try:
             for segment in segments:
                 batch.append((embedded, segment))
                 embedded.waiting += 1
-                embedded.samples += len(segment) - 1  # the first lies before the segment
+                # The first sample lies before the segment.
+                embedded.samples += len(segment) - 1 - (overlap if embedded.samples else 0)
                 if len(batch) == batch_size:
                     _run(embed, batch)
         except AudioError as error:

@@ -15,6 +15,7 @@ from torch import Tensor
 from camser import registry
 from camser.audio import SAMPLE_RATE
 from camser.build import build_model
+from camser.components import class_argument
 from camser.encoders.base import Encoder, FrameSpec
 from camser.fusion.base import Fusion
 from camser.model import UtteranceEncoder
@@ -93,7 +94,7 @@ class PluginUnderTest:
         torch.manual_seed(seed)
         cls: Any = self.cls
         args = () if self.is_encoder else (self.specs,)
-        classes = {"num_classes": NUM_CLASSES} if self.gives_scores else {}
+        classes = class_argument(cls, NUM_CLASSES)
         return cls(*args, **classes, **(self.params if params is None else params))
 
     @property

@@ -44,6 +44,8 @@ class BackEndBrain(EmotionBrain):
         self._check_is_frozen(modules["embedding_model"], modules["classifier"])
 
     def _check_is_frozen(self, model: UtteranceEncoder, classifier: Any) -> None:
+        if model.gives_scores:
+            raise ValueError("a back end needs embeddings; give utterance_rule: mean")
         counts = count_parameters(model, classifier)
         trained = [name for name, (_, number) in counts.items() if number]
         if untrained := [name for name in trained if name not in ("head", "total")]:
@@ -93,7 +95,7 @@ class BackEndBrain(EmotionBrain):
         with torch.no_grad():
             for batch in tqdm(loader, desc="vectors", disable=self.noprogressbar):
                 self.evaluate_batch(batch, Stage.TEST)
-        return self.means.means()
+        return self.means.values()
 
     def on_evaluate_start(self, max_key: str | None = None, min_key: str | None = None) -> None:
         """Load the fitted classifier."""

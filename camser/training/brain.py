@@ -16,8 +16,8 @@ from camser.data.dataset import Batch
 from camser.data.folds import score_note
 from camser.evaluation import results
 from camser.model import Intermediates
+from camser.over_segments import RULES
 from camser.runtime.resource_errors import RESUME_HINT, raise_with_memory_advice
-from camser.segments import MeanOverSegments
 from camser.training import device, environment, objectives
 from camser.training.checkpoints import AtomicCheckpointer, CheckpointError
 from camser.training.class_weights import check_class_weights, class_weights
@@ -118,9 +118,8 @@ class EmotionBrain(ResumableBrain):
     def _embed(self, batch: Batch, with_labels: bool = False) -> Any:
         batch.to(self.device)
         more = {"cached": batch.cached, "num_samples": batch.num_samples}
-        if with_labels:
-            more["labels"] = batch.label
-        return self.modules.embedding_model(batch.segments, **more)
+        labels = batch.label if with_labels else None
+        return self.modules.embedding_model(batch.segments, labels=labels, **more)
 
     def init_optimizers(self) -> None:
         """See ``optimizers.build_optimizers``."""
@@ -171,7 +170,8 @@ class EmotionBrain(ResumableBrain):
         if stage == Stage.TRAIN:
             self.datasets[stage].set_epoch(epoch or 0)
             return
-        self.means = MeanOverSegments(len(self.datasets[stage].ids))
+        rule = RULES[self._unwrapped("embedding_model").utterance_rule]
+        self.means = rule(len(self.datasets[stage].ids))
         if stage == Stage.VALID and self.average:
             self.average.swap()
 

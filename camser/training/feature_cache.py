@@ -164,6 +164,8 @@ def _cache_key(
         "manifest": fingerprint(index.utterances),
         "versions": {name: _version(name) for name in packages},
     }
+    if index.hop_samples != index.segment_samples:
+        settings["hop_samples"] = index.hop_samples
     if model.mask_padding:
         settings["mask_padding"] = "trimmed" if model.trims_padding else "masked"
     sha.update(json.dumps(settings, sort_keys=True).encode())

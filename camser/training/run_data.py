@@ -55,8 +55,9 @@ class RunData:
     ----------
     audio : PackedAudio
         The samples of the manifest.
-    cached : dict of str to MappedArray or RaggedArray
-        The cached features, by modality.
+    cached, train_cached : dict of str to MappedArray or RaggedArray
+        The cached features, by modality; those of training are others where its segments overlap
+        in another way.
     batch_device : torch.device
         The device on which batches are made.
     """
@@ -76,16 +77,25 @@ class RunData:
         self.augmentation = None
         if augmenter is not None:
             self.augmentation = Augmentation(augmenter, seed, model.segment_samples)
-        self.index = SegmentIndex(utterances, model.segment_samples, model.trims_padding)
+        cuts = model.segment_samples, model.trims_padding
+        self.index = SegmentIndex(utterances, *cuts, model.hop_samples.test)
+        self.train_index = self.index
+        if model.hop_samples.train != model.hop_samples.test:
+            self.train_index = SegmentIndex(utterances, *cuts, model.hop_samples.train)
         self.audio = PackedAudio(utterances, data_folder, folder, progress)
         self.cached: dict[str, MappedArray | RaggedArray] = {}
+        self.train_cached = self.cached
         if use_cache and self.augmentation:
             logger.info("augment is set, so no features are cached: every epoch has other audio")
         elif use_cache:
-            arguments = self.index, self.audio, Path(folder) / "frames", device, progress
-            self.cached = cache_features(model, *arguments, model.plugins)
+            arguments = self.audio, Path(folder) / "frames", device, progress, model.plugins
+            self.cached = cache_features(model, self.index, *arguments)
+            self.train_cached = self.cached
+            if self.train_index is not self.index:
+                self.train_cached = cache_features(model, self.train_index, *arguments)
         self.needs_audio = self.cached.keys() != set(model.encoders)
-        needed = [*self.cached.values(), *([self.audio] if self.needs_audio else [])]
+        arrays = {id(a): a for a in (*self.cached.values(), *self.train_cached.values())}
+        needed = [*arrays.values(), *([self.audio] if self.needs_audio else [])]
         self.device = torch.device(device)
         target = torch.device("cpu") if self.augmentation else self.device
         self.batch_device = copy_to_device_if_fits(needed, target)
@@ -121,12 +131,14 @@ class RunData:
         labels : sequence of str
             The classes in the model's order.
         is_training : bool
-            Whether the segments are augmented, if the run has augmentation.
+            Whether the segments overlap as in training, and are augmented, if the recipe says so.
         """
         audio = self.audio if self.needs_audio else None
-        arguments = audio, self.cached, self.batch_device
+        index = self.train_index if is_training else self.index
+        cached = self.train_cached if is_training else self.cached
         augment = self.augmentation if is_training else None
-        return SegmentDataset(utterances, self.index, labels, *arguments, augment=augment)
+        arguments = audio, cached, self.batch_device, augment
+        return SegmentDataset(utterances, index, labels, *arguments)
 
     def loader_kwargs(self, batch_size: int, num_workers: int) -> dict[str, Any]:
         """The arguments of a loader; data on a GPU needs neither workers nor pinned memory."""

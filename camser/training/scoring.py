@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from camser.evaluation import metrics
-from camser.segments import MeanOverSegments
+from camser.over_segments import MeanOverSegments
 
 
 class UtteranceScores(NamedTuple):
@@ -49,7 +49,7 @@ def score_utterances(
     labels : sequence of int
         The class index of each utterance.
     """
-    both = torch.cat([classifier(means.means()), means.counts], dim=1).cpu()  # the one transfer
+    both = torch.cat([classifier(means.values()), means.counts], dim=1).cpu()  # the one transfer
     seen = both[:, -1] > 0
     log_probabilities, targets = both[seen, :-1], torch.tensor(labels)[seen]
     loss = nn.functional.nll_loss(log_probabilities, targets).item()

@@ -8,10 +8,12 @@ import torch
 from torch import nn
 
 from camser.build import build_head, build_model, validate_model_config
+from camser.cli.plugins.show import plugin_page
 from camser.encoders.base import FrameSpec
 from camser.heads import EmotionHead, ScoreHead
 from camser.model import count_parameters
-from camser.segments import mean_over_segments, split_into_segments
+from camser.over_segments import over_segments
+from camser.segments import split_into_segments
 from camser.testing import run_checks
 from camser.training.class_weights import class_weights
 from camser.training.objectives import check_label_smoothing, mean_loss
@@ -66,7 +68,7 @@ def test_scores_are_averaged_over_segments_and_only_normalized(built):
     wavs, lens = torch.randn(2, 24000) / 10, torch.tensor([1.0, 0.5])
     segments, grid = split_into_segments(wavs, lens, 16000)
     frames = model.encode(segments)
-    expected = mean_over_segments(model.fusion(frames), grid.owners, 2).softmax(dim=1)
+    expected = over_segments(model.fusion(frames), grid.owners, 2).softmax(dim=1)
     torch.testing.assert_close(head(model(wavs, lens)).exp(), expected)
 
 
@@ -75,7 +77,15 @@ def test_the_model_is_rebuilt_with_its_number_of_classes(built):
     assert architecture["num_classes"] == 3
     assert "num_classes" not in architecture["fusions"]["f"]
     assert build_model(**architecture).embedding_size == 3
-    assert "num_classes" not in built("small").architecture
+    assert built("small").architecture["num_classes"] is None
+
+
+def test_its_page_shows_its_own_parameters_alone(built):
+    page = plugin_page("fusion", "null_runs", {"dropout": 0.2})
+    (parameters,) = (text for text in page.split("\n\n") if text.startswith("parameters"))
+    assert [line.split()[0] for line in parameters.splitlines()] == ["parameters", "dropout"]
+    assert "built with dropout=0.2 for the paper's modalities: 14,095 parameters" in page
+    assert page.splitlines()[-1].split() == ["fused", "vector", "[4]"]
 
 
 def test_what_does_not_fit_is_told(built):
@@ -86,7 +96,7 @@ def test_what_does_not_fit_is_told(built):
     with pytest.raises(ValueError, match="the model gives 3 class scores, but there are 4 labels"):
         build_head(built(num_classes=3), 4)
     tables = ENCODERS, "f", {"f": {"plugin": "null_runs", "num_classes": 4}}
-    with pytest.raises(ValueError, match="'f' has num_classes, which the labels set; leave it out"):
+    with pytest.raises(ValueError, match="'null_runs': num_classes is 4; the labels set it, so le"):
         validate_model_config(["mfcc"], *tables)
 
 

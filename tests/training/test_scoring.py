@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from camser.model import EmotionHead
-from camser.segments import MeanOverSegments
+from camser.over_segments import MeanOverSegments
 from camser.training.scoring import score_utterances
 
 

@@ -6,9 +6,8 @@ from collections import Counter
 from collections.abc import Mapping
 from typing import Any
 
-from camser import registry
 from camser.cli.plugins.show import PLACEHOLDERS
-from camser.components import load_plugin_class
+from camser.components import check_parameters, load_plugin_class
 from camser.testing import ENCODER_CHECKS, CheckResult, run_checks
 
 MARKS = {"passed": "ok", "xfailed": "expected", "failed": "FAILED", "xpassed": "FAILED"}
@@ -40,7 +39,7 @@ def check(kind: str, name: str, params: Mapping[str, Any]) -> bool:
         If the plugin cannot be loaded, or does not take the parameters.
     """
     plugin = load_plugin_class(kind, name)
-    registry.check_parameters(plugin, name, *PLACEHOLDERS[kind], **params)
+    check_parameters(plugin, name, *PLACEHOLDERS[kind], **params)
     counts: Counter[str] = Counter()
     for result in run_checks(plugin, **params):
         mark = MARKS[result.status]

@@ -90,7 +90,7 @@ def _head(model: Mapping[str, Any]) -> Iterator[Row]:
         layers = " → ".join(map(str, [fused, *hidden["sizes"]]))
         yield Row("hidden layers", layers, size=embedding, **_counts(hidden))
         yield DOWN
-    yield Row("embedding", "mean over segments", size=embedding)
+    yield Row("embedding", f"{model['utterance_rule']} over segments", size=embedding)
     yield DOWN
     yield Row("head", ", ".join(head["labels"]), size=_size(head["classes"]), **_counts(head))
 

@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from camser import registry
 from camser.audio import SAMPLE_RATE
@@ -82,10 +82,11 @@ def summarize_model(
             **counts["fusion"],
         },
         "hidden": {
-            "sizes": [m.out_features for m in model.hidden if isinstance(m, torch.nn.Linear)],
+            "sizes": [m.out_features for m in model.hidden.modules() if isinstance(m, nn.Linear)],
             **counts["hidden"],
         },
         "embedding_size": model.embedding_size,
+        "utterance_rule": model.utterance_rule,
         "head": {"labels": list(labels), "classes": _classes(model, head), **counts["head"]},
         "total": counts["total"],
     }

@@ -13,7 +13,7 @@ from camser import registry
 from camser.audio import SAMPLE_RATE
 from camser.cli.plugins.model_summary import summarize_fusion
 from camser.cli.plugins.text_table import format_columns
-from camser.components import load_plugin_class
+from camser.components import check_parameters, class_argument, load_plugin_class
 from camser.encoders.base import Encoder, FrameSpec
 from camser.fusion.base import Fusion
 from camser.runtime.messages import name_and_message, one_line
@@ -28,6 +28,7 @@ PAPER_SPECS = {
     "spectrogram": FrameSpec(6, 1536, "flatten"),
     "wav2vec2": FrameSpec(149, 768, "mean"),
 }
+NUM_CLASSES = 4  # the paper's, for fusions that give scores
 
 
 def plugin_page(kind: str, name: str, params: Mapping[str, Any]) -> str:
@@ -49,7 +50,7 @@ def plugin_page(kind: str, name: str, params: Mapping[str, Any]) -> str:
     """
     point, plugin = registry.find(kind, name), load_plugin_class(kind, name)
     if params:
-        registry.check_parameters(plugin, name, *PLACEHOLDERS[kind], **params)
+        check_parameters(plugin, name, *PLACEHOLDERS[kind], **params)
     dist = registry.distribution_of(point)
     source, line = inspect.getfile(plugin), inspect.getsourcelines(plugin)[1]
     docstring = inspect.cleandoc(plugin.__doc__ or "no docstring").splitlines()
@@ -66,10 +67,10 @@ def plugin_page(kind: str, name: str, params: Mapping[str, Any]) -> str:
 
 
 def _parameters(kind: str, plugin: type) -> list[list[str]]:
-    """The name, annotation and default of each; without a fusion's first, the frame specs."""
+    """The name, annotation and default of each; without what a model passes to a fusion."""
     rows = []
-    takes = list(inspect.signature(plugin).parameters.values())
-    for parameter in takes[len(PLACEHOLDERS[kind]) :]:
+    takes = list(inspect.signature(plugin).parameters.values())[len(PLACEHOLDERS[kind]) :]
+    for parameter in (p for p in takes if p.name not in class_argument(plugin, 0)):
         empty, written = parameter.empty, parameter.annotation
         if not isinstance(written, str):
             written = "" if written is empty else inspect.formatannotation(written)
@@ -95,8 +96,9 @@ def _sizes(kind: str, name: str, params: Mapping[str, Any]) -> tuple[str, list[l
         else:
             fusion: Any = load_plugin_class(kind, name)
             built += f" for {'its example' if fusion.example_specs else 'the paper'}'s modalities"
+            classes = class_argument(fusion, NUM_CLASSES)
             specs = fusion.example_specs or PAPER_SPECS
-            plugin = registry.build(kind, name, specs, **params)
+            plugin = registry.build(kind, name, specs, **classes, **params)
             rows = _fusion_rows(plugin)
     except Exception as error:  # any error of the plugin
         message = (one_line if isinstance(error, ValueError) else name_and_message)(error)

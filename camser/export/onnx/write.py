@@ -6,7 +6,7 @@ import itertools
 import json
 import os
 import warnings
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -16,7 +16,7 @@ from torch import Tensor, nn
 
 from camser.audio import SAMPLE_RATE
 from camser.export.onnx import check
-from camser.heads import Head
+from camser.heads import EmotionHead, Head
 from camser.inference.export_files import data_of
 from camser.inference.onnx_encoder import BEFORE
 from camser.model import UtteranceEncoder
@@ -30,8 +30,7 @@ OPSET = 20  # the first opset with GELU, which every transformer here uses
 MAX_INLINE_WEIGHTS = 2**31 - 2**24  # bytes of weights in one file; protobuf allows 2 GiB
 ALIGNMENT = 4096  # bytes; weights in a second file can then be mapped into memory
 OUTPUTS = ["log_probabilities", "embeddings"]
-LINEAR = "linear:"  # prefix of the nodes of linear layers, except the classifier
-HEAD = "classifier.linear.weight"
+LINEAR = "linear:"  # prefix of the nodes of linear layers, except those of heads
 SMALL = 1024  # bytes; sizes and axes must be in the first file, for the inference of shapes
 
 
@@ -82,7 +81,8 @@ def write_onnx(
     torch_model.eval()
     try:
         model = _translate(torch_model)
-        _describe(model, {"labels": json.dumps(labels), "sample_rate": str(SAMPLE_RATE)})
+        described = {"labels": json.dumps(labels), "sample_rate": str(SAMPLE_RATE)}
+        _describe(model, described, torch_model.head_weights)
         if sum(len(tensor.raw_data) for tensor in model.graph.initializer) > MAX_INLINE_WEIGHTS:
             _move_weights(model, path.with_name(data_of(path.name)))
         content = model.SerializeToString()
@@ -106,6 +106,12 @@ class ModelWithHead(nn.Module):
     def device(self) -> torch.device:
         """Where its weights are."""
         return next(itertools.chain(self.parameters(), self.buffers())).device
+
+    @property
+    def head_weights(self) -> list[str]:
+        """The names of the weights of its heads: one, or none if it gives scores."""
+        heads = [name for name, m in self.named_modules() if isinstance(m, EmotionHead)]
+        return [f"{name}.linear.weight" for name in heads]
 
     def forward(self, wavs: Tensor, lens: Tensor, before: Tensor) -> tuple[Tensor, Tensor]:
         before = before + 0 * wavs[:, 0]  # in ONNX, a single value then serves all utterances
@@ -167,7 +173,7 @@ def _export(
     return exported.model_proto
 
 
-def _describe(model: ModelProto, metadata: Mapping[str, str]) -> None:
+def _describe(model: ModelProto, metadata: Mapping[str, str], heads: Collection[str]) -> None:
     """Add the metadata and a default for users, and remove the debug information of torch."""
     from onnx import TensorProto
     from onnx.helper import make_tensor, set_model_props
@@ -175,7 +181,7 @@ def _describe(model: ModelProto, metadata: Mapping[str, str]) -> None:
     set_model_props(model, dict(metadata))
     for node in model.graph.node:
         properties = {entry.key: entry.value for entry in node.metadata_props}
-        is_product = node.op_type in ("MatMul", "Gemm") and HEAD not in node.input
+        is_product = node.op_type in ("MatMul", "Gemm") and not {*heads} & {*node.input}
         if is_product and "aten.linear" in properties.get("pkg.torch.onnx.fx_node", ""):
             node.name = f"{LINEAR}{node.name}"
         del node.metadata_props[:]  # they include paths of this machine
