@@ -118,7 +118,7 @@ def build_model(
         "max_segment_seconds": max_segment_seconds,
         "segment_hop_seconds": segment_hop_seconds,
         **model_params,
-        "num_classes": num_classes if model.gives_scores else None,
+        "num_classes": num_classes if model.gives_scores or built_fusion.gives_scores else None,
     }
     return model
 
@@ -178,8 +178,12 @@ def _classes(fusion: Component, num_classes: int | None) -> dict[str, int]:
     return class_argument(fusion.plugin, num_classes)
 
 
-def build_head(embedding_model: UtteranceEncoder, num_classes: int) -> Head:
+def build_head(
+    embedding_model: UtteranceEncoder, num_classes: int, hidden_size: int | None = None
+) -> Head:
     """A head for embeddings of the model's size, or for the class scores that it gives.
+
+    ``hidden_size`` is that of a classifier with a hidden layer, which a back end fits.
 
     Raises
     ------
@@ -191,7 +195,8 @@ def build_head(embedding_model: UtteranceEncoder, num_classes: int) -> Head:
             f"embedding_model is of the class {type(embedding_model).__name__}; only a model from "
             f"camser.build.build_model has a head that fits, so give a classifier too"
         )
-    return new_head(embedding_model.embedding_size, num_classes, embedding_model.gives_scores)
+    size, gives_scores = embedding_model.embedding_size, embedding_model.gives_scores
+    return new_head(size, num_classes, gives_scores, hidden_size)
 
 
 def build_back_end(name: str | None, back_ends: Mapping[str, Mapping[str, Any]]) -> BackEnd | None:

@@ -13,8 +13,8 @@ from torch import Tensor, nn
 class EmotionHead(nn.Module):
     """Embeddings to log-probabilities.
 
-    The layer is linear. So a mean of embeddings leads to the same decision as the mean of the
-    segments' log-probabilities.
+    Without a hidden layer it is linear. So a mean of embeddings leads to the same decision as the
+    mean of the segments' log-probabilities.
 
     Arguments
     ---------
@@ -22,6 +22,8 @@ class EmotionHead(nn.Module):
         Size of an embedding.
     num_classes : int
         Number of emotions.
+    hidden_size : int, optional
+        Units of a layer with sigmoids, as of an extreme learning machine.
 
     Example
     -------
@@ -29,13 +31,18 @@ class EmotionHead(nn.Module):
     [1.0, 1.0]
     """
 
-    def __init__(self, embedding_size: int, num_classes: int) -> None:
+    def __init__(
+        self, embedding_size: int, num_classes: int, hidden_size: int | None = None
+    ) -> None:
         super().__init__()
         self.embedding_size, self.num_classes = embedding_size, num_classes
-        self.linear = nn.Linear(embedding_size, num_classes)
+        self.hidden = None if hidden_size is None else nn.Linear(embedding_size, hidden_size)
+        self.linear = nn.Linear(hidden_size or embedding_size, num_classes)
 
     def forward(self, embeddings: Tensor) -> Tensor:
         """[utterances, embedding_size] -> [utterances, classes]"""
+        if self.hidden is not None:
+            embeddings = self.hidden(embeddings).sigmoid()
         # Scores are compared to 1e-5 and averaged over epochs, so they stay in float32.
         return self.linear(embeddings).float().log_softmax(dim=-1)
 
@@ -75,7 +82,9 @@ class ScoreHead(nn.Module):
 Head = EmotionHead | ScoreHead
 
 
-def new_head(size: int, num_classes: int | None, of_scores: bool) -> Head:
+def new_head(
+    size: int, num_classes: int | None, of_scores: bool, hidden_size: int | None = None
+) -> Head:
     """A head for embeddings of this size, or for class scores.
 
     Raises
@@ -86,7 +95,7 @@ def new_head(size: int, num_classes: int | None, of_scores: bool) -> Head:
     if num_classes is None:
         raise ValueError("num_classes is not set; give it: num_classes: !apply:len [!ref <labels>]")
     if not of_scores:
-        return EmotionHead(size, num_classes)
+        return EmotionHead(size, num_classes, hidden_size)
     if size != num_classes:
         raise ValueError(f"the model gives {size} class scores, but there are {num_classes} labels")
     return ScoreHead(num_classes)

@@ -2,35 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
-from typing import Any, NamedTuple
+from collections.abc import Mapping, Sequence
+from typing import Any
 
-import torch
 from torch import Tensor, nn
 
 from camser.encoders.base import Encoder
-from camser.encoders.masks import at_most, given
-from camser.encoders.multimodal import MultimodalEncoder
+from camser.encoders.masks import at_most
 from camser.fusion.base import Fusion
-from camser.heads import EmotionHead, hidden_layers, new_head  # noqa: F401 (stored models name it)
-from camser.over_segments import RULES, over_segments
+from camser.heads import EmotionHead  # noqa: F401 (stored models name it here)
+from camser.over_segments import over_segments
+from camser.segment_encoder import SegmentEncoder
 from camser.segments import Hops, split_into_segments
 
 
-class Intermediates(NamedTuple):
-    """The intermediate results of one forward pass, one row per segment."""
-
-    projections: dict[str, Tensor]
-    attention_weights: dict[str, Tensor]
-    fused: Tensor
-    embeddings: Tensor
-
-
-class UtteranceEncoder(MultimodalEncoder):
+class UtteranceEncoder(SegmentEncoder):
     """Recordings to embeddings: split into segments, filter, encode, fuse, hidden layers, mean.
 
-    If the fusion gives class scores, these are the embedding. With ``utterance_rule`` "max", it is
-    the log-probabilities of a head behind the hidden layers, and their largest over the segments.
+    If the fusion gives class scores, their mean is the embedding. With ``utterance_rule`` "max", it
+    is the largest log-probabilities of the segments.
 
     Arguments
     ---------
@@ -60,13 +50,13 @@ class UtteranceEncoder(MultimodalEncoder):
         What an utterance has of its segments' embeddings: the "mean" or the "max".
     num_classes : int, optional
         Number of emotions; only "max" needs it.
+    for_back_end : bool
+        Whether embeddings are the vectors that a back end classifies after training.
 
     Raises
     ------
     ValueError
-        If the size of a hidden layer is not a whole number from 1 on, a fusion that gives scores
-        has hidden layers behind it, ``preemphasis_over``, ``hop_samples`` or ``utterance_rule`` is
-        not allowed, or an encoder or the fusion cannot mask padding.
+        As ``SegmentEncoder``.
 
     Attributes
     ----------
@@ -90,28 +80,17 @@ class UtteranceEncoder(MultimodalEncoder):
         hop_samples: Hops | None = None,
         utterance_rule: str = "mean",
         num_classes: int | None = None,
+        for_back_end: bool = False,
     ) -> None:
-        options = preemphasis_over, mask_padding, whole_utterances
-        super().__init__(encoders, segment_samples, *options)
-        if mask_padding:
-            fusion.check_masks_padding()
+        super().__init__(
+            encoders, fusion, segment_samples, hidden_sizes, dropout, preemphasis_over,
+            mask_padding, whole_utterances, utterance_rule, num_classes,
+        )  # fmt: skip
         self.architecture: dict[str, Any] = {}
         self.plugins: dict[str, dict[str, str]] = {}
-        self.fusion = fusion
         self.hop_samples = hop_samples or Hops(segment_samples, segment_samples)
-        if fusion.gives_scores and hidden_sizes:
-            raise ValueError(
-                f"hidden_sizes is {list(hidden_sizes)}, but the fusion gives class scores; give "
-                f"embedding_model: {{hidden_sizes: []}}"
-            )
-        layers, size = hidden_layers(fusion.out_features, hidden_sizes, dropout)
-        if utterance_rule not in RULES:
-            raise ValueError(f"utterance_rule is {utterance_rule!r}; allowed: {', '.join(RULES)}")
-        self.utterance_rule = utterance_rule
-        if utterance_rule == "max":
-            head = new_head(size, num_classes, fusion.gives_scores)
-            layers, size = [*layers, head], head.num_classes
-        self.hidden, self.embedding_size = nn.Sequential(*layers), size
+        if for_back_end:
+            self.embed_for_back_end()
 
     def forward(
         self,
@@ -149,78 +128,6 @@ class UtteranceEncoder(MultimodalEncoder):
         segments, grid = split_into_segments(wavs, lens, size, before, hop)
         embeddings = self.forward_segments(segments, num_samples=grid.lengths)
         return over_segments(embeddings, grid.owners, wavs.shape[0], self.utterance_rule)
-
-    def forward_segments(
-        self,
-        segments: Tensor | None,
-        cached: Mapping[str, Tensor] | None = None,
-        num_samples: Tensor | None = None,
-        labels: Tensor | None = None,
-    ) -> Any:
-        """Embed segments.
-
-        Arguments
-        ---------
-        segments : Tensor or None
-            [segments, 1 + samples], the sample before each segment (0 at the beginning of an
-            utterance) and its own, ``segment_samples`` or, if padding is trimmed, up to these; None
-            if the features of all modalities are cached.
-        cached : mapping of str to Tensor, optional
-            Cached features by modality, one row per segment, see ``training.feature_cache``.
-        num_samples : Tensor, optional
-            [segments], how many of the samples are real; those behind are padding. Needed, and
-            used, only if padding is masked.
-        labels : Tensor, optional
-            [segments], class indices, for a fusion that has a loss of its own.
-
-        Returns
-        -------
-        Tensor, or pair of Tensor
-            [segments, embedding_size]. With ``labels`` also the losses, [segments]; of a fusion
-            that gives scores these alone, and None.
-        """
-        frames = self.encode(segments, cached, num_samples)
-        masks = given(self.masks(frames, num_samples))
-        if labels is None:
-            return self.hidden(self.fusion(frames, *masks))
-        losses = self.fusion.loss(frames, labels, *masks)
-        if self.fusion.gives_scores:
-            return None, losses
-        return self.hidden(self.fusion(frames, *masks)), losses
-
-    @torch.no_grad()
-    def intermediates(
-        self,
-        segments: Tensor | None,
-        cached: Mapping[str, Tensor] | None = None,
-        num_samples: Tensor | None = None,
-    ) -> Intermediates:
-        """The layers' results in evaluation mode; arguments as for ``forward_segments``."""
-        was_training = self.training
-        self.eval()
-        try:
-            frames = self.encode(segments, cached, num_samples)
-            inputs = frames, *given(self.masks(frames, num_samples))
-            fused = self.fusion(*inputs)
-            return Intermediates(
-                self.fusion.projections(*inputs),
-                self.fusion.attention_weights(*inputs),
-                fused,
-                self.hidden(fused),
-            )
-        finally:
-            self.train(was_training)
-
-    @property
-    def gives_scores(self) -> bool:
-        """Whether the embeddings are class scores."""
-        return self.fusion.gives_scores or self.utterance_rule == "max"
-
-    def named_components(self) -> Iterator[tuple[str, nn.Module]]:
-        """The components that have a learning rate: each modality's encoder, "fusion", "hidden"."""
-        yield from self.encoders.items()
-        yield "fusion", self.fusion
-        yield "hidden", self.hidden
 
 
 def count_parameters(model: UtteranceEncoder, head: nn.Module) -> dict[str, tuple[int, int]]:

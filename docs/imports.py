@@ -26,6 +26,7 @@ LINES = (
     ("fusion",),
     ("back_ends",),
     ("components", "heads"),
+    ("segment_encoder",),
     ("model",),
     ("build",),
     ("evaluation",),

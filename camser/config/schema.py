@@ -97,9 +97,10 @@ class Recipe(Required, total=False):
     max_segment_seconds: Rate
     segment_hop_seconds: SegmentHops | None
     utterance_rule: str
+    back_end_after_training: bool
     optimizer_step_limit: Size | None
 
 
 # The keys that the code uses, or a recipe's reading of its corpus. A key that is neither here nor
 # referred to is an error.
-KEYS = frozenset(Required.__annotations__) | {"emobox"}
+KEYS = frozenset(Required.__annotations__) | {"back_end_after_training", "emobox"}

@@ -5,7 +5,8 @@ misspelled key is an error that names the nearest valid one, in the file and on 
 
 A YAML may also hold ``variants``, overrides by name. ``--variant=NAME`` applies those of NAME.
 
-If ``back_end`` is set, the model is the one that it is fitted on, see ``BACK_END_MODEL``.
+If ``back_end`` is set, the model is the one that it is fitted on, see ``BACK_END_MODEL``, unless
+that is trained before.
 """
 
 from __future__ import annotations
@@ -119,7 +120,7 @@ def read_arguments(argv: Sequence[str], recipe_folder: str | Path = ".") -> Sett
     variants = requested.pop("variants", tree.pop("variants", None)) or {}
     apply_overrides(tree, variant_overrides(variants, requested.get("variant")), KNOWN | referred)
     apply_overrides(tree, requested, KNOWN | referred)
-    if tree.get("back_end"):
+    if tree.get("back_end") and not tree.get("back_end_after_training"):
         apply_overrides(tree, load_yaml(BACK_END_MODEL, "back_end"), KNOWN | referred)
     _drop_unused(tree, referred - KNOWN)
     tree.update({k: run_opts[k] for k in RESULT_RUN_OPTIONS if k in run_opts.overridden_args})

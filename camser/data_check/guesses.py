@@ -7,7 +7,8 @@ from typing import NamedTuple
 
 import numpy as np
 
-from camser.back_ends.logistic import Logistic, inner_folds
+from camser.back_ends.logistic import Logistic
+from camser.back_ends.regularized import inner_folds
 from camser.data.protocols import unit_of
 from camser.data_check.association import Association
 from camser.data_check.finding import MAX_EXAMPLES, Finding, of_all, percent

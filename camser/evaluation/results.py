@@ -30,7 +30,8 @@ DESCRIPTION = ("id", "corpus", "speaker", "gender", "style", "seconds")
 PREDICTIONS, VALID_PREDICTIONS = "predictions.csv", "valid_predictions.csv"
 EMBEDDINGS, ATTENTION, HISTORY = "embeddings.npz", "attention.npz", "history.csv"
 RESULTS, ARCHITECTURE, RECIPE = "results.json", "architecture.json", "hyperparams.yaml"
-FILES = (PREDICTIONS, VALID_PREDICTIONS, HISTORY, EMBEDDINGS, ATTENTION, ARCHITECTURE)
+BACK_END = "back_end.npz"
+FILES = (PREDICTIONS, VALID_PREDICTIONS, HISTORY, EMBEDDINGS, ATTENTION, ARCHITECTURE, BACK_END)
 RERUN_HINT = "start the run's command again to rewrite it"
 NOT_IN_A_WORD = re.compile(r"[\W_]+")
 

@@ -64,6 +64,8 @@ class FittedBackEnd(Struct):
     plugin: dict[str, str]
     chosen: dict[str, Any]
     seconds: float
+    hidden_size: Count | None = None
+    after_training: bool = False
 
 
 class UntestedResults(Struct, kw_only=True):

@@ -20,6 +20,7 @@ from camser.evaluation import results
 from camser.experiment.resume import result_settings
 from camser.over_segments import MeanOverSegments
 from camser.segments import num_segments
+from camser.training.back_end import TrainedBackEndBrain
 from camser.training.brain import EmotionBrain
 
 
@@ -60,6 +61,20 @@ def write_results(
             **facts,
         },
     )
+
+
+def architecture(hparams: Mapping[str, Any]) -> dict[str, Any]:
+    """The arguments of ``build_model`` that build the model which a run exports."""
+    classifies_vectors = bool(hparams["back_end"] and hparams["back_end_after_training"])
+    return {**hparams["embedding_model"].architecture, "for_back_end": classifies_vectors}
+
+
+def write_back_end(folder: Path, brain: EmotionBrain) -> None:
+    """Write the classifier that a back end has fitted after training, if there is one."""
+    if isinstance(brain, TrainedBackEndBrain) and brain.head is not None:
+        state = brain.head.state_dict()
+        arrays = {name: value.cpu().numpy() for name, value in state.items()}
+        results.write_arrays(folder / results.BACK_END, arrays)
 
 
 def write_predictions(

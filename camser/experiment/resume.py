@@ -32,6 +32,7 @@ RUN_DEFAULTS = {name: RunOptions()[name] for name in RESULT_RUN_OPTIONS} | {
     "max_segment_seconds": MAX_SEGMENT_SECONDS,
     "segment_hop_seconds": None,
     "utterance_rule": "mean",
+    "back_end_after_training": False,
 }
 
 FORMER_TAGS = {"!new:camser.model.EmotionHead": "!apply:camser.build.build_head"}  # the same head

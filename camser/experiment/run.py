@@ -152,28 +152,28 @@ class Run:
     def _build_objects(self, **overrides: Any) -> dict[str, Any]:
         if inner_folds.are_set(self.settings.values):
             overrides["number_of_epochs"] = self.settings.values["max_inner_epochs"]
-        return build_objects(self.settings.text, **overrides)
+        return build_objects(self.settings.text, self.back_end, **overrides)
 
     def _write_description(self) -> None:
-        architecture = self.hparams["embedding_model"].architecture
-        text, utterances = self.settings.text, self.utterances
-        run_on_main(
-            resume.write_run_description, self.output_folder, text, utterances, architecture
-        )
+        described = self.settings.text, self.utterances, outputs.architecture(self.hparams)
+        run_on_main(resume.write_run_description, self.output_folder, *described)
 
     def train(self) -> None:
         """Train on the training split of the fold; the validation split selects the epoch."""
-        hparams, values = self.hparams, self.settings.values
-        logger.info(folds.describe_fold(self.fold, hparams["selection"]))
+        logger.info(folds.describe_fold(self.fold, self.hparams["selection"]))
+        if not self.back_end or self.settings.values.get("back_end_after_training"):
+            self._train_epochs()
         if self.back_end:
             speakers = [unit_of(u) for u in self.fold.train]
             self.brain.fit_back_end(self.back_end, self._batches(self.fold.train), speakers)
-            return
+
+    def _train_epochs(self) -> None:
+        values = self.settings.values
         if self.inner_splits:
             self.cost["inner_folds"] = choice = inner_folds.choose_number_of_epochs(
                 self.output_folder, self.inner_splits, values, self._train_inner_fold
             )
-            hparams["epoch_counter"].limit = choice["number_of_epochs"]
+            self.hparams["epoch_counter"].limit = choice["number_of_epochs"]
             sb.utils.seed_everything(values["seed"])  # inner folds have drawn numbers
         self._fit(self.brain, self.fold)
 
@@ -236,6 +236,7 @@ class Run:
         if test:
             outputs.write_embeddings(folder, values, brain, self._batches(test))
             outputs.write_attention(folder, values, brain, self._batches, test, audio)
+        outputs.write_back_end(folder, brain)
         outputs.write_predictions(folder, splits, scored, values["labels"], self.fold)
         facts = {
             "num_protocol_folds": self.num_folds, **self.cost,

@@ -37,6 +37,7 @@ def export_config(run: TrainedRun) -> dict[str, Any]:
     results = run.results
     calibration = fit_temperature(run.validated, results["labels"])
     built = run.modules["embedding_model"].plugins
+    hidden_size = (results.get("back_end") or {}).get("hidden_size")
     return {
         "model_type": "camser",
         "format": FORMAT,
@@ -46,6 +47,7 @@ def export_config(run: TrainedRun) -> dict[str, Any]:
         "temperature": calibration.pop("temperature"),
         "calibration": calibration,
         "architecture": run.architecture,
+        **({"head": {"hidden_size": hidden_size}} if hidden_size else {}),
         # The versions are those of the training. Results need not have a ``kind``.
         "plugins": {name: {**o, **results["plugins"].get(name, {})} for name, o in built.items()},
         "trained": {
@@ -74,6 +76,7 @@ embedding_model: !apply:camser.build.build_model
 classifier: !apply:camser.build.build_head
     embedding_model: !ref <embedding_model>
     num_classes: {num_classes}
+    hidden_size: {hidden_size}
 modules:
     compute_features: !ref <compute_features>
     mean_var_norm: !ref <mean_var_norm>
@@ -104,4 +107,5 @@ def speechbrain_yaml(config: dict[str, Any]) -> str:
         segment_seconds=longest_segment(config["architecture"]),
         architecture=indent(architecture.rstrip(), "    "),
         num_classes=len(config["labels"]),
+        hidden_size=config.get("head", {}).get("hidden_size", "null"),
     )

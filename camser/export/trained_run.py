@@ -68,12 +68,16 @@ def read_run(folder: str | Path) -> TrainedRun:
     check_installed(run_results["plugins"], str(path))
     model = _build(folder / results.ARCHITECTURE)
     warn_version_differences(run_results["plugins"], model.plugins)
+    back_end = run_results.get("back_end") or {}
     modules: dict[str, nn.Module] = {
         "embedding_model": model,
-        "classifier": build_head(model, len(run_results["labels"])),
+        "classifier": build_head(model, len(run_results["labels"]), back_end.get("hidden_size")),
     }
     is_averaged = run_results.get("averaged_epochs") is not None
-    _load(folder / "save", run_results["best_epoch"], modules, is_averaged)
+    trained = dict(modules)
+    if back_end.get("after_training"):
+        _load_head(folder / results.BACK_END, trained.pop("classifier"))
+    _load(folder / "save", run_results["best_epoch"], trained, is_averaged)
     names = {"test": results.PREDICTIONS, "valid": results.VALID_PREDICTIONS}
     if run_results["selection"] == "test_fold":  # the epoch was chosen on the test split
         names["valid"] = names["test"]
@@ -94,6 +98,17 @@ def _build(path: Path) -> UtteranceEncoder:
             raise
         raise results.ResultsError(
             f"{path}: the model cannot be built: {one_line(error)}; {results.RERUN_HINT}"
+        ) from error
+
+
+def _load_head(path: Path, head: nn.Module) -> None:
+    """Load the classifier that a back end has fitted after training."""
+    try:
+        arrays = results.read_arrays(path)
+        head.load_state_dict({name: torch.from_numpy(value) for name, value in arrays.items()})
+    except (OSError, RuntimeError) as error:
+        raise results.ResultsError(
+            f"{path} does not fit the model ({error}); {results.RERUN_HINT}"
         ) from error
 
 

@@ -98,6 +98,10 @@ class Fusion(nn.Module):
         """
         raise NotImplementedError
 
+    def back_end_vector(self, frames: Frames, masks: Masks = None) -> Tensor:
+        """What a back end classifies after training, [segments, features]: the fused vector."""
+        return self.forward(frames, *given(masks))
+
     @property
     def has_loss(self) -> bool:
         """Whether it brings a loss of its own."""
@@ -105,12 +109,11 @@ class Fusion(nn.Module):
 
     def check_masks_padding(self) -> None:
         """Raise a ValueError unless padding can be masked in this fusion."""
-        methods: list[Any] = [self.forward, self.projections, self.attention_weights, self.loss]
-        if not take("masks", methods):
-            names = " and ".join(["projections", *(["loss"] if self.has_loss else [])])
+        names = "forward", "projections", "attention_weights", "loss", "back_end_vector"
+        if unmasked := [name for name in names if not take("masks", [getattr(self, name)])]:
             raise ValueError(
-                f"fusion {type(self).__name__} cannot mask padding: its forward, {names} and "
-                f"attention_weights must take masks; give mask_padding: false, or another fusion"
+                f"fusion {type(self).__name__} cannot mask padding: its {', '.join(unmasked)} must "
+                f"take masks; give mask_padding: false, or another fusion"
             )
         for name, module in self.named_modules():
             if not getattr(module, "masks_padding", True):

@@ -63,6 +63,12 @@ class Architecture(Struct):
     segment_hop_seconds: HopSeconds | None = None
 
 
+class HeadSizes(Struct):
+    """The other sizes of a head, see ``EmotionHead``."""
+
+    hidden_size: Annotated[int, Meta(ge=1)]
+
+
 class Config(Struct):
     """The fields of ``config.json`` that a model is loaded with; it has others."""
 
@@ -73,6 +79,7 @@ class Config(Struct):
     plugins: dict[str, Origin]
     weights: FileRecord
     temperature: Annotated[float, Meta(gt=0)]
+    head: HeadSizes | None = None
 
 
 def read_config(folder: str | Path) -> dict[str, Any]:
@@ -170,7 +177,7 @@ def read_modules(folder: str | Path, config: Mapping[str, Any]) -> dict[str, nn.
         # The model must not be larger than the weights file.
         with SkipWeightInit(), ParameterLimit(config["weights"]["bytes"]):
             model = build_model(**config["architecture"])
-            head = build_head(model, len(config["labels"]))
+            head = build_head(model, len(config["labels"]), **(config.get("head") or {}))
     except Exception as error:  # plugins and their packages raise any error
         raise ExportError(
             f"{folder / CONFIG}: the model cannot be built: {one_line(error)}; {REEXPORT_HINT}"

@@ -75,7 +75,7 @@ def load_head(path: Path, config: Mapping[str, Any]) -> Head:
     check_file(path, config["weights"], check_digest=False)
     prefix = "classifier."
     state = _read_tensors(path, prefix)
-    head = _new_head(state.get("classifier.linear.weight"), config)
+    head = _new_head(state, config)
     _check_state(state, named_weights({"classifier": head}), path)
     expected = config["weights"].get("head")  # the oldest models have none
     if expected is not None and expected != weights_digest(state):
@@ -86,13 +86,15 @@ def load_head(path: Path, config: Mapping[str, Any]) -> Head:
     return head
 
 
-def _new_head(weight: Tensor | None, config: Mapping[str, Any]) -> Head:
-    num_classes = len(config["labels"])
-    if config["architecture"].get("num_classes") is not None:
+def _new_head(state: Mapping[str, Tensor], config: Mapping[str, Any]) -> Head:
+    num_classes, sizes = len(config["labels"]), config.get("head") or {}
+    built = config["architecture"]
+    if built.get("num_classes") is not None and not built.get("for_back_end"):
         return ScoreHead(num_classes)
+    weight = state.get(f"classifier.{'hidden' if sizes else 'linear'}.weight")
     # A weight without rows may claim any number of columns, even in an empty file.
     size = weight.shape[1] if weight is not None and weight.ndim == 2 and weight.numel() else 1
-    return EmotionHead(size, num_classes)
+    return EmotionHead(size, num_classes, **sizes)
 
 
 def _read_tensors(path: Path, prefix: str) -> dict[str, Tensor]:

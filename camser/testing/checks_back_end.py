@@ -1,10 +1,11 @@
-"""Checks of back ends: a linear classifier of the declared sizes, which learns and repeats."""
+"""Checks of back ends: a classifier of the declared sizes, which learns and repeats."""
 
 from __future__ import annotations
 
 import json
 import pickle
 from collections.abc import Mapping
+from operator import attrgetter
 from typing import Any
 
 import numpy as np
@@ -54,14 +55,20 @@ def example(num_classes: int = NUM_CLASSES, seed: int = 0) -> np.ndarray:
 
 
 def sizes(subject: BackEndUnderTest) -> None:
-    """The classifier has a weight for each class and feature; its choices are plain values."""
+    """The classifier has the declared sizes; its choices are plain values."""
     for num_classes in (NUM_CLASSES, 2):
         classifier = subject.fit(example(num_classes), num_classes)
+        units = subject.build().hidden_size
+        expect(
+            (units is None) == (classifier.hidden is None),
+            f"hidden_size is {units}, but the hidden layer is {classifier.hidden}",
+        )
         wanted = {
-            "weight": [num_classes, FEATURES], "bias": [num_classes], "center": [FEATURES],
+            "weight": [num_classes, units or FEATURES], "bias": [num_classes], "center": [FEATURES],
+            **({"hidden.weight": [units, FEATURES], "hidden.bias": [units]} if units else {}),
         }  # fmt: skip
         for name, shape in wanted.items():
-            got = list(np.shape(getattr(classifier, name)))
+            got = list(np.shape(attrgetter(name)(classifier)))
             expect(got == shape, f"of {num_classes} classes, {name} is {got}, not {shape}")
     pickle.dumps(classifier)  # one of several processes fits, and sends it to the others
     expect(_is_plain(classifier.chosen), f"chosen is {classifier.chosen!r}, not plain values")
@@ -73,17 +80,15 @@ def finite(subject: BackEndUnderTest) -> None:
     vectors[:, 0] = 0.5
     vectors[:, 1] += 1e6
     vectors[:, 2] *= 1e-6
-    classifier = subject.fit(vectors)
-    for name in ("weight", "bias", "center"):
-        values = getattr(classifier, name)
+    for name, values in _arrays(subject.fit(vectors)).items():
         expect(bool(np.isfinite(values).all()), f"{name} has values that are not finite")
 
 
 def deterministic(subject: BackEndUnderTest) -> None:
     """Two fits to the same vectors give the same classifier."""
-    one, other = (subject.fit(example()) for _ in range(2))
-    for name in ("weight", "bias", "center"):
-        same = np.array_equal(getattr(one, name), getattr(other, name))
+    one, other = (_arrays(subject.fit(example())) for _ in range(2))
+    for name in one:
+        same = np.array_equal(one[name], other[name])
         expect(same, f"fitted twice to the same vectors, {name} differs")
 
 
@@ -97,6 +102,12 @@ def learns(subject: BackEndUnderTest) -> None:
             share >= LEARNED,
             f"of vectors times {scale:g} it recognizes {share:.0%}, at least {LEARNED:.0%} needed",
         )
+
+
+def _arrays(classifier: LinearClassifier) -> dict[str, np.ndarray]:
+    names = ["weight", "bias", "center"]
+    names += ["hidden.weight", "hidden.bias"] if classifier.hidden else []
+    return {name: attrgetter(name)(classifier) for name in names}
 
 
 def _is_plain(values: Mapping[str, Any]) -> bool:

@@ -59,6 +59,11 @@ def fusion_sizes(subject: PluginUnderTest) -> None:
         not fusion.gives_scores or got[1] == NUM_CLASSES,
         f"it gives the scores of {got[1]} classes, but num_classes is {NUM_CLASSES}",
     )
+    vector = subject.run(fusion.back_end_vector, frames)
+    expect(
+        vector.dim() == 2 and len(vector) == ROWS,
+        f"back_end_vector is {list(vector.shape)}, not [{ROWS}, features]",
+    )
     projections, weights = fusion.projections(frames), fusion.attention_weights(frames)
     for what, tensors in (("projections", projections), ("attention_weights", weights)):
         unknown = [name for name in tensors if name not in subject.specs]

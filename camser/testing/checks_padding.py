@@ -108,6 +108,7 @@ def _outputs(
     losses = {"its own losses": run("loss", labels).unsqueeze(1)} if fusion.has_loss else {}
     return {
         "the fused vectors": run("forward"),
+        "the vectors for a back end": run("back_end_vector"),
         **losses,
         **{f"the projections of {name!r}": v for name, v in run("projections").items()},
         **{f"the weights of {name!r}": v for name, v in run("attention_weights").items()},

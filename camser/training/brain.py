@@ -15,9 +15,9 @@ from torch import Tensor, nn
 from camser.data.dataset import Batch
 from camser.data.folds import score_note
 from camser.evaluation import results
-from camser.model import Intermediates
 from camser.over_segments import RULES
 from camser.runtime.resource_errors import RESUME_HINT, raise_with_memory_advice
+from camser.segment_encoder import Intermediates
 from camser.training import device, environment, objectives
 from camser.training.checkpoints import AtomicCheckpointer, CheckpointError
 from camser.training.class_weights import check_class_weights, class_weights
@@ -141,6 +141,9 @@ class EmotionBrain(ResumableBrain):
         components = dict(self._unwrapped("embedding_model").named_components())
         return {**components, "head": self._unwrapped("classifier")}
 
+    def _scoring_head(self) -> nn.Module:
+        return self._unwrapped("classifier")
+
     def _unwrapped(self, name: str) -> Any:
         module = self.modules[name]
         module = getattr(module, "module", module)  # under DistributedDataParallel
@@ -183,9 +186,9 @@ class EmotionBrain(ResumableBrain):
             if self.average:
                 self.average.add(epoch or 0)
             return
-        dataset, classifier = self.datasets[stage], self._unwrapped("classifier")
         with self.evaluation_ctx:
-            self.scored = score_utterances(self.means, classifier, dataset.labels)
+            labels = self.datasets[stage].labels
+            self.scored = score_utterances(self.means, self._scoring_head(), labels)
         self.scores = self.scored.metrics(self.hparams.labels)
         if stage == Stage.VALID:
             assert epoch is not None, "SpeechBrain numbers them"

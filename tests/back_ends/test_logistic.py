@@ -6,7 +6,8 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
-from camser.back_ends.logistic import CANDIDATES, Logistic, inner_folds
+from camser.back_ends.logistic import Logistic
+from camser.back_ends.regularized import inner_folds
 from camser.testing.checks_back_end import example
 
 SPEAKERS = [f"s{n // 10}" for n in range(120)]
@@ -51,9 +52,9 @@ def test_noise_is_regularized_more_than_what_speakers_share():
     generator, labels = np.random.default_rng(1), labels_of(SPEAKERS, 4)
     clear = Logistic("inner_folds").fit(example(), labels, SPEAKERS).chosen
     noise = Logistic("inner_folds").fit(generator.normal(size=(120, 12)), labels, SPEAKERS).chosen
-    assert noise["C"] < clear["C"] and clear["C"] in CANDIDATES
+    assert noise["C"] < clear["C"] and clear["C"] in Logistic.CANDIDATES
     by_c = dict(map(tuple, clear["inner_log_likelihoods"]))
-    assert list(by_c) == list(CANDIDATES) and max(by_c, key=by_c.get) == clear["C"]
+    assert list(by_c) == list(Logistic.CANDIDATES) and max(by_c, key=by_c.get) == clear["C"]
 
 
 def test_what_cannot_be_divided_or_is_not_allowed_is_refused():

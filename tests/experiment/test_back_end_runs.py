@@ -21,6 +21,7 @@ from camser.inference import EmotionClassifier
 from camser.inference.export_folder import read_config
 from camser.inference.onnx_encoder import unavailable_reason
 from camser.registry import PluginError
+from camser.training.back_end import embeddings
 from tests.helpers.same_run import same, weights
 
 LOGISTIC = (
@@ -47,7 +48,7 @@ def vectors_of(job, split):
     """The pooled frames of a split, as they are before they are centered."""
     model = job.hparams["embedding_model"]
     center = torch.cat([p.project[-1].center for p in model.fusion.pooled.values()])
-    return (job.brain._vectors(job._batches(split)) + center).numpy()
+    return (embeddings(job.brain, job._batches(split)) + center).numpy()
 
 
 def test_it_is_scikit_learns_pipeline_on_the_training_split_alone(fitted):
@@ -138,10 +139,15 @@ def test_its_stored_recipe_repeats_it_and_reads_as_what_it_builds(fitted, run):
 def test_what_would_have_to_be_trained_is_refused(start):
     with pytest.raises(ValueError, match=r"'logistic' trains nothing but .* mfcc, wav2vec2 would"):
         start("--back_end=logistic")
-    with pytest.raises(ValueError, match="'svm' is not among the back_ends: logistic"):
-        start("--back_end=svm", "--modalities=[mfcc_statistics]")
+    with pytest.raises(ValueError, match="'forest' is not among the back_ends: logistic, svm, elm"):
+        start("--back_end=forest", "--modalities=[mfcc_statistics]")
     with pytest.raises(PluginError, match="no plugin 'forest'"):
-        start("--back_end=svm", "--back_ends={svm: {plugin: forest}}")
+        start("--back_end=forest", "--back_ends={forest: {plugin: forest}}")
+    with pytest.raises(ValueError, match="means over segments; give utterance_rule: mean"):
+        start("--back_end=svm", "--modalities=[mfcc_statistics]", "--utterance_rule=max")
+    with pytest.raises(ValueError, match="means over segments; give utterance_rule: mean"):
+        start("--back_end=elm", "--back_end_after_training=true", "--utterance_rule=max",
+              "--modalities=[mfcc]", "--fusion=concat")  # fmt: skip
     with pytest.raises(SettingsError, match=r"no setting 'back_ent'. Did you mean 'back_end'"):
         start("--back_ent=logistic")
 

@@ -136,5 +136,5 @@ def test_where_padding_is_masked_a_loss_must_know_it():
 
     specs = {"a": FrameSpec(3, 2, "mean")}
     NullRuns(specs, 2).check_masks_padding()
-    with pytest.raises(ValueError, match="its forward, projections and loss and attention_weigh"):
+    with pytest.raises(ValueError, match="mask padding: its loss must take masks; give mask_"):
         Unmasked(specs, 2).check_masks_padding()

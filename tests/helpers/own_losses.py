@@ -30,6 +30,17 @@ class NullRuns(Fusion):
     def loss(self, frames, labels, masks=None):
         return -self(frames, *given(masks)).gather(1, labels.unsqueeze(1)).squeeze(1)
 
+    def back_end_vector(self, frames, masks=None):
+        """The largest probability of each class over frames, and the mean."""
+        (name, *_) = self.specs
+        own, mask = frames[name], masks[name] if masks else None
+        each = self.frames[name](own).float().softmax(dim=2)[..., 1:]
+        if mask is None:
+            return torch.cat([each.amax(dim=1), each.mean(dim=1)], dim=1)
+        each = each.masked_fill(~mask.unsqueeze(2), 0.0)
+        means = each.sum(dim=1) / mask.sum(dim=1, keepdim=True)
+        return torch.cat([each.amax(dim=1), means], dim=1)
+
     def _scores(self, name, frames, mask):
         logits = self.frames[name](self.dropout(frames)).float()
         none, each = logits.log_softmax(dim=2).split([1, self.out_features], dim=2)

@@ -142,13 +142,13 @@ def test_every_command_is_one():
 def test_the_overrides_are_understood():
     lines = re.findall(r"^    (python recipes/.*)$", GUIDE.replace("\\\n", " "), re.M)
     lines += [f"- - hparams/camser.yaml {o}" for o in re.findall(r"^    (--.*)$", GUIDE, re.M)]
-    assert len(lines) == 4
+    assert len(lines) == 5
     for line in lines:
         _, _, *arguments = shlex.split(line)
         asked = [a for a in arguments if not a.startswith("--data_folder")]
         values = read_arguments([*asked, "--data_folder=."], ROOT / "recipes/IEMOCAP").values
         tables = {**values["encoders"], **values["fusions"], **values["back_ends"]}
-        assert {"filterbank", "average", "ridge"} & set(tables)
+        assert {"filterbank", "average", "ridge", values["back_end"]} & set(tables)
 
 
 def test_the_picture_is_what_is_printed(capsys, monkeypatch):

@@ -57,7 +57,9 @@ def test_an_utterance_has_the_largest_probability_of_each_class(run, start):
         largest = model(segments).exp().amax(dim=0)
         expected = (largest / largest.sum()).log()
         torch.testing.assert_close(torch.tensor(found), expected, atol=2e-5, rtol=0)
-    with pytest.raises(ValueError, match="a back end needs embeddings; give utterance_rule: mean"):
+    with pytest.raises(
+        ValueError, match="a back end classifies means over segments; give utterance_rule: mean"
+    ):
         start("--utterance_rule=max", "--back_end=logistic", "--modalities=[mfcc_statistics]",
               folder="other")  # fmt: skip
 

@@ -98,7 +98,16 @@ def test_a_model_of_scores_decides_alike_everywhere(run, corpus, tmp_path):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("settings", [SCORES, PENALTY])
+@pytest.mark.parametrize(
+    "settings",
+    [
+        SCORES,
+        PENALTY,
+        [*SCORES, "--back_end=elm", "--back_end_after_training=true",
+         "--segment_seconds=0.5", "--segment_hop_seconds={train: 0.25, test: 0.5}"],
+    ],
+    ids=["scores", "penalty", "elm"],
+)  # fmt: skip
 def test_two_processes_train_it_together(corpus, prepared, tmp_path, settings):
     (site,) = Path(tmp_path).glob("site-*")
     paths = os.pathsep.join([str(site), str(ROOT), os.environ.get("PYTHONPATH", "")])

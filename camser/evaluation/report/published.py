@@ -36,14 +36,15 @@ SYSTEM = {
     "merge_labels": {"excited": "happy"}, "batch_size": 64, "number_of_epochs": 100,
     "learning_rate": 1e-5, "learning_rates": {},
     "schedule": None, "class_weights": None, "label_smoothing": 0.0,
-    "augment": None, "average_from_epoch": None,
+    "augment": None, "average_from_epoch": None, "segment_hop_seconds": None,
+    "utterance_rule": "mean", "back_end_after_training": False,
 }  # fmt: skip
 # The words for settings that differ; the others are "settings".
 KINDS = {
     **dict.fromkeys(("source", "weights"), "weights"),
     **dict.fromkeys(
         ("config", "num_coefficients", "hidden_size", "num_layers", "projection_size",
-         "hidden_sizes", "segment_seconds"), "sizes",
+         "hidden_sizes", "segment_seconds", "segment_hop_seconds"), "sizes",
     ),
     **dict.fromkeys(
         ("batch_size", "number_of_epochs", "learning_rate", "learning_rates", "schedule",
