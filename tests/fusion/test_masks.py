@@ -108,5 +108,6 @@ class Inheriting(FUSIONS["gated"][0]):
 def test_a_fusion_without_masks_works_as_before_and_says_that_it_has_none(cls):
     fusion = cls(SPECS)
     assert fusion(frames_with(0.0)).shape == (3, fusion.out_features)
-    with pytest.raises(ValueError, match=f"fusion {cls.__name__} cannot mask padding: its forward"):
+    expected = f"fusion {cls.__name__} cannot mask padding: its projections must take masks; give"
+    with pytest.raises(ValueError, match=expected):
         fusion.check_masks_padding()
