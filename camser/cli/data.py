@@ -40,6 +40,7 @@ def add_parser(commands: argparse._SubParsersAction) -> None:
     )  # fmt: skip
     add_label_options(command.add_argument_group("labels"))
     command.add_argument("--data-folder", metavar="DIR", help="the corpus, for a recipe")
+    command.add_argument("--data_folder", help=argparse.SUPPRESS)  # as the recipes spell it
     command.add_argument(
         "--encoder", metavar="DIR|ID",
         help="guess labels on the frames of a pretrained encoder; on MFCC by default",

@@ -38,7 +38,7 @@ def test_the_terminal_has_classes_and_the_verdict_and_the_page_the_rest(labels, 
 
 def test_options_that_do_not_fit_are_refused(labels):
     with pytest.raises(SystemExit, match="is no recipe; --data-folder is of a recipe"):
-        main(["data", labels, "--data-folder", "x"])
+        main(["data", labels, "--data_folder", "x"])
     with pytest.raises(SystemExit, match="EmoDB is a recipe; --columns and --form are of a table"):
         main(["data", "EmoDB", "--columns", "{emotion: mood}"])
     with pytest.raises(SystemExit, match="data_folder is not set; give --data_folder"):
