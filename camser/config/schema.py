@@ -98,9 +98,10 @@ class Recipe(Required, total=False):
     segment_hop_seconds: SegmentHops | None
     utterance_rule: str
     back_end_after_training: bool
+    styles: list[str] | None
     optimizer_step_limit: Size | None
 
 
 # The keys that the code uses, or a recipe's reading of its corpus. A key that is neither here nor
 # referred to is an error.
-KEYS = frozenset(Required.__annotations__) | {"back_end_after_training", "emobox"}
+KEYS = frozenset(Required.__annotations__) | {"back_end_after_training", "emobox", "styles"}

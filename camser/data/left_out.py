@@ -1,12 +1,47 @@
-"""Report the utterances whose label is no class, and labels that may be typing errors."""
+"""Select the utterances to use, and report the others and labels that may be typing errors."""
 
 from __future__ import annotations
 
 import difflib
 import logging
+from collections import Counter
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
+
+from camser.data.manifest import STYLES, Utterance
 
 logger = logging.getLogger(__name__)
+
+
+def select_utterances(
+    utterances: Sequence[Utterance],
+    labels: Sequence[str],
+    merge_labels: Mapping[str, str],
+    styles: Sequence[str] | None,
+) -> tuple[list[Utterance], Counter[str]]:
+    """The utterances to use, relabeled, and the numbers of the others by emotion, or by style.
+
+    Arguments
+    ---------
+    utterances : sequence of Utterance
+        Of a corpus.
+    labels, merge_labels, styles
+        As for ``prepare``.
+
+    Raises
+    ------
+    ValueError
+        If there is no such style.
+    """
+    if unknown := [style for style in styles or () if style not in STYLES]:
+        raise ValueError(f"styles has {unknown[0]!r}; allowed: {', '.join(STYLES)}, or null")
+    merged = [replace(u, emotion=merge_labels.get(u.emotion, u.emotion)) for u in utterances]
+    of_style = [u for u in merged if styles is None or u.style in styles]
+    others = Counter(u.emotion for u in of_style if u.emotion not in labels)
+    if styles is not None:
+        spoken = [u.style or "unknown" for u in merged if u.style not in styles]
+        others.update(f"{style} speech" for style in spoken)
+    return [u for u in of_style if u.emotion in labels], others
 
 
 def describe_left_out(left_out: Mapping[str, int], labels: Sequence[str]) -> tuple[str, bool]:

@@ -7,13 +7,13 @@ import logging
 import os
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, NamedTuple
 
 from camser.data.check_audio import check_audio
 from camser.data.corpus_folder import folder_hint
-from camser.data.left_out import describe_left_out
+from camser.data.left_out import describe_left_out, select_utterances
 from camser.data.manifest import MANIFEST, DataFolder, ManifestError, Utterance, write_manifest
 from camser.data.problems import Problems
 from camser.data.summary import Counts, compare_counts, describe_findings
@@ -82,9 +82,12 @@ def scanner_keys(scan: CorpusScanner) -> list[str]:
     return list(inspect.signature(scan).parameters)[1:]
 
 
-def prepare_keys(scan: CorpusScanner | Mapping[str, CorpusScanner]) -> list[str]:
-    """The settings that ``prepare`` takes: ``PREPARE_KEYS``, and those of the scanner."""
-    return [*PREPARE_KEYS, *([] if isinstance(scan, Mapping) else scanner_keys(scan))]
+def prepare_settings(
+    scan: CorpusScanner | Mapping[str, CorpusScanner], values: Mapping[str, Any]
+) -> dict[str, Any]:
+    """The arguments of ``prepare`` among a recipe's values, and those of the scanner."""
+    names = [*PREPARE_KEYS, *([] if isinstance(scan, Mapping) else scanner_keys(scan))]
+    return {**{name: values[name] for name in names}, "styles": values.get("styles")}
 
 
 def prepare(
@@ -94,6 +97,7 @@ def prepare(
     labels: Sequence[str],
     merge_labels: Mapping[str, str],
     allow_missing: bool = False,
+    styles: Sequence[str] | None = None,
     **settings: Any,
 ) -> Prepared:
     """Scan a corpus, or several, check every recording, and write ``manifest.csv``.
@@ -118,6 +122,8 @@ def prepare(
         Emotions to relabel as another, e.g. excited as happy.
     allow_missing : bool
         Continue with the files that are present instead of raising.
+    styles : sequence of str, optional
+        Only utterances of these are used; by default of all, known or not.
     **settings
         Those that the scanner takes besides the folder, see ``scanner_keys``.
 
@@ -132,17 +138,16 @@ def prepare(
         If anything is missing or invalid; lists all problems, with a table of found / expected.
     """
     if isinstance(scan, Mapping):
-        options = labels, merge_labels, allow_missing
+        options = labels, merge_labels, allow_missing, styles
         return _prepare_several(scan, data_folder, prepared_folder, *options)
     data_folder = _readable_folder(data_folder)
     corpus = scan(data_folder, **settings)
-    merged = [replace(u, emotion=merge_labels.get(u.emotion, u.emotion)) for u in corpus.utterances]
-    selected = [u for u in merged if u.emotion in labels]
-    others = Counter(u.emotion for u in merged if u.emotion not in labels)
+    selected, others = select_utterances(corpus.utterances, labels, merge_labels, styles)
     utterances, invalid, contents = check_audio(selected, data_folder, Path(prepared_folder))
     problems = Problems([*corpus.problems, *invalid])
     left_out = describe_left_out(others, labels)[0]
-    table, differs = compare_counts(utterances, expected_counts(corpus, merge_labels), labels)
+    expected = {} if styles else expected_counts(corpus, merge_labels)
+    table, differs = compare_counts(utterances, expected, labels)
     warnings = "\n".join(Problems(corpus.warnings).lines())
     findings = describe_findings(utterances, contents)
     if problems or differs:

@@ -33,6 +33,7 @@ RUN_DEFAULTS = {name: RunOptions()[name] for name in RESULT_RUN_OPTIONS} | {
     "segment_hop_seconds": None,
     "utterance_rule": "mean",
     "back_end_after_training": False,
+    "styles": None,
 }
 
 FORMER_TAGS = {"!new:camser.model.EmotionHead": "!apply:camser.build.build_head"}  # the same head

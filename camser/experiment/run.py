@@ -19,7 +19,7 @@ from camser.data import folds
 from camser.data.dataset import SegmentDataset
 from camser.data.left_out import log_left_out
 from camser.data.manifest import Utterance, fingerprint
-from camser.data.prepare import CorpusScanner, prepare, prepare_keys
+from camser.data.prepare import CorpusScanner, prepare, prepare_settings
 from camser.data.protocols import unit_of
 from camser.evaluation import results
 from camser.experiment import inner_folds, outputs, resume
@@ -121,8 +121,8 @@ class Run:
     def _prepare(self, scan: CorpusScanner | Mapping[str, CorpusScanner]) -> None:
         """Read the corpus and make the fold."""
         values = self.settings.values
-        prepare_settings = {name: values[name] for name in prepare_keys(scan)}
-        self.utterances, self.left_out = run_on_main(prepare, scan=scan, **prepare_settings)
+        prepared = run_on_main(prepare, scan=scan, **prepare_settings(scan, values))
+        self.utterances, self.left_out = prepared
         resume.check_same_corpus(self.output_folder, self.utterances)
         all_folds = folds.folds_of(self.utterances, values)
         self.num_folds, self.fold = len(all_folds), folds.choose_fold(all_folds, values)

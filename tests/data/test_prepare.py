@@ -138,3 +138,19 @@ def test_nothing_is_left_that_a_later_run_would_trust(copy, corpus, go, tmp_path
     with pytest.raises(CorpusError):
         go(copy)
     assert not (tmp_path / "prepared/manifest.csv").exists()
+
+
+def test_styles_select_the_utterances_and_the_others_are_counted(corpus, go, iemocap, tmp_path):
+    everything = go(corpus)
+    improvised = go(corpus, styles=["improvised"])
+    assert improvised == [u for u in everything if u.style == "improvised"]
+    assert 0 < len(improvised) < len(everything)
+    assert go(corpus, styles=["improvised", "scripted"]) == everything
+    own = go(corpus, styles=["improvised"], merge_labels={})  # the subset of most rivals
+    assert {u.id for u in own} < {u.id for u in improvised}
+    where = iemocap.scan, corpus, tmp_path / "prepared", ["angry", "sad", "happy", "neutral"]
+    left_out = prepare(*where, {}, styles=["scripted"]).left_out
+    spoken = [u for u in iemocap.scan(corpus).utterances if u.style == "improvised"]
+    assert left_out["improvised speech"] == len(spoken)
+    with pytest.raises(ValueError, match="styles has 'spontaneous'; allowed: improvised, scripted"):
+        go(corpus, styles=["spontaneous"])

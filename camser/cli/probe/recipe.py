@@ -20,7 +20,7 @@ from camser.components import load_plugin_class
 from camser.config.settings import Settings, read_arguments
 from camser.data.folds import Fold, choose_fold, folds_of
 from camser.data.manifest import Utterance, fingerprint
-from camser.data.prepare import CorpusScanner, prepare, prepare_keys
+from camser.data.prepare import CorpusScanner, prepare, prepare_settings
 from camser.data.protocols import unit_of
 from camser.encoders.layers import HiddenStateEncoder
 from camser.evaluation import results
@@ -70,7 +70,7 @@ def probe(arguments: Sequence[str], all_folds: bool = False) -> dict[str, Any]:
     back_end = build_back_end(values["back_end"] or BACK_END, values["back_ends"])
     assert back_end is not None, "it has a name"
     scan = load_scan(path)
-    utterances, _ = prepare(scan, **{key: values[key] for key in prepare_keys(scan)})
+    utterances, _ = prepare(scan, **prepare_settings(scan, values))
     protocol_folds = folds_of(utterances, values)
     folds = protocol_folds if all_folds else [choose_fold(protocol_folds, values)]
     trained = {u.id for fold in folds for u in fold.train}

@@ -8,7 +8,7 @@ from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from camser.evaluation.report.published import TABLE_2, row_name
+from camser.evaluation.report.published import TABLE_2, row_name, subset
 from camser.evaluation.report.runs import ProtocolResults, RunRecord, VariantResults
 from camser.evaluation.results import (
     PREDICTIONS,
@@ -48,7 +48,8 @@ def collect(folders: Iterable[str | Path]) -> list[ProtocolResults]:
     for run in tested:
         names = [run.results[name] for name in ("corpus", "protocol", "selection")]
         target = run.results["settings"].get("target_corpus") or ""
-        where = *names, target if names[1] == "cross_corpus" else ""
+        target = target if names[1] == "cross_corpus" else ""
+        where = *names, target, subset(names[0], run.results["settings"])
         sections[where][run.results["variant"]].append(run)
     problems = dict.fromkeys(p for variants in sections.values() for p in _problems(variants))
     if problems:
@@ -57,12 +58,13 @@ def collect(folders: Iterable[str | Path]) -> list[ProtocolResults]:
 
 
 def _section(where: tuple[str, ...], runs: Variants) -> ProtocolResults:
-    corpus, protocol, selection, target = where
+    corpus, protocol, selection, target, utterances = where
     variants = [
         VariantResults(name, sorted(mine, key=lambda run: run.key)) for name, mine in runs.items()
     ]
     by_name = {variant.name: variant for variant in sorted(variants, key=_order)}
     protocol = f"{protocol} to {target}" if target else protocol
+    protocol = f"{protocol}, {utterances}" if utterances else protocol
     return ProtocolResults(corpus, protocol, selection, by_name)
 
 

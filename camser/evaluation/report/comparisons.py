@@ -1,4 +1,4 @@
-"""Comparison tables: pairs of variants, two selections, and the paper's Table 1."""
+"""Comparison tables: pairs of variants, and two selections."""
 
 from __future__ import annotations
 
@@ -14,6 +14,7 @@ from camser.evaluation.report import published
 from camser.evaluation.report.collect import ReportError, comparable
 from camser.evaluation.report.format import difference, p_value, percent
 from camser.evaluation.report.runs import ProtocolResults, VariantResults
+from camser.evaluation.report.table_1 import table_1
 from camser.evaluation.report.tables import Table
 
 PAIRED = ("WA", "UA")
@@ -146,31 +147,3 @@ def _check_alike(one: VariantResults, other: VariantResults) -> None:
             f"{one.runs[0].folder} and {other.runs[0].folder} differ in more than the selection: "
             f"{', '.join(sorted(different))}; compare runs that differ in the selection only"
         )
-
-
-def table_1(sections: Sequence[ProtocolResults]) -> Table:
-    """Published systems on IEMOCAP under both protocols, and the complete model, as in Table 1."""
-    rows, left_out = [], []
-    for protocol, systems in published.TABLE_1.items():
-        words = protocol.replace("_", " ")
-        for name, scores in systems.items():
-            model = f"{name}, {OPTIMISTIC}" if published.SOURCE in name else name
-            rows.append([model, words, *("–" if v is None else f"{v:.2f}" for v in scores)])
-        for section in sections:
-            if (section.corpus, section.protocol) != (published.CORPUS, protocol):
-                continue
-            for variant in section.variants.values():
-                if published.table_2_row(variant.settings) != published.WHOLE:
-                    continue
-                model = f"{variant.name}, {section.selection_rule}"
-                if reasons := published.why_not(variant, section):
-                    left_out.append(f"{model}, {words} ({'; '.join(reasons)})")
-                    continue
-                means = [mean(f[s] for f in variant.folds.values()) for s in PAIRED]
-                rows.append([model, words, *(percent(value, 2) for value in means)])
-    note = f" Left out: {'; '.join(left_out)}." if left_out else ""
-    return Table(
-        f"Table 1 of {published.SOURCE}, as printed, beside this evaluation; in %.{note}",
-        ["model", "protocol", "WA", "UA"],
-        rows,
-    )

@@ -37,7 +37,7 @@ SYSTEM = {
     "learning_rate": 1e-5, "learning_rates": {},
     "schedule": None, "class_weights": None, "label_smoothing": 0.0,
     "augment": None, "average_from_epoch": None, "segment_hop_seconds": None,
-    "utterance_rule": "mean", "back_end_after_training": False,
+    "utterance_rule": "mean", "back_end_after_training": False, "styles": None,
 }  # fmt: skip
 # The words for settings that differ; the others are "settings".
 KINDS = {
@@ -50,27 +50,8 @@ KINDS = {
         ("batch_size", "number_of_epochs", "learning_rate", "learning_rates", "schedule",
          "class_weights", "label_smoothing", "augment", "average_from_epoch"), "training",
     ),
-    "merge_labels": "labels",
+    "merge_labels": "labels", "styles": "utterances",
 }  # fmt: skip
-
-# Table 1: other systems on IEMOCAP by protocol, (WA, UA) in %; None where the paper has no value.
-TABLE_1: dict[str, dict[str, tuple[float | None, float]]] = {
-    "leave_one_session_out": {
-        "CNN-ELM+STC attention": (61.32, 60.43),
-        "Audio25": (60.64, 61.32),
-        "IS09 - classification": (68.1, 63.8),
-        f"CA-MSER, {SOURCE}": (69.80, 71.05),
-    },
-    "leave_one_speaker_out": {
-        "RNN(prop.)-ELM": (62.85, 63.89),
-        "3D ACRNN": (None, 64.74),
-        "BLSTM-CTC-CA": (69.0, 67.0),
-        "CNN GRU-SeqCap": (72.73, 59.71),
-        "CNN_TF_Att.pooling": (71.75, 68.06),
-        "HNSD": (70.5, 72.5),
-        f"CA-MSER, {SOURCE}": (71.64, 72.70),
-    },
-}
 
 # Table 2: the ablation.
 PROTOCOL_2 = "leave_one_speaker_out"
@@ -117,6 +98,19 @@ def row_name(settings: Mapping[str, Any]) -> str | None:
         back_end = f", {settings['back_end']}" if settings.get("back_end") else ""
         return f"{joined} (w/o co-att){back_end}" if len(modalities) > 1 else joined + back_end
     return None
+
+
+def subset(corpus: str, settings: Mapping[str, Any]) -> str:
+    """The name of the utterances of a corpus that the settings select; empty for the usual ones.
+
+    Example
+    -------
+    >>> subset("iemocap", {"styles": ["improvised"], "merge_labels": {}})
+    'improvised, excited left out'
+    """
+    styles = list(settings.get("styles") or [])
+    is_unmerged = corpus == CORPUS and settings.get("merge_labels") == {}
+    return ", ".join([*styles, *(["excited left out"] if is_unmerged else [])])
 
 
 def _name(modality: str, encoder: Mapping[str, Any]) -> str:

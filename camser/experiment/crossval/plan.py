@@ -122,7 +122,7 @@ def plan_jobs(
 
 def _prepare_once(scan: Any, values: dict[str, Any], corpora: dict) -> list[Utterance]:
     """The utterances. Variants with the same corpus prepare it once; none after an error."""
-    prepare_settings = {name: values[name] for name in prepare.prepare_keys(scan)}
+    prepare_settings = prepare.prepare_settings(scan, values)
     key = json.dumps(prepare_settings)
     if key not in corpora:
         corpora[key] = []

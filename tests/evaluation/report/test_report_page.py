@@ -10,7 +10,8 @@ import pytest
 
 from camser.evaluation.report import plots, tables
 from camser.evaluation.report.collect import collect
-from camser.evaluation.report.comparisons import pairwise_tests_table, selection_bias_table, table_1
+from camser.evaluation.report.comparisons import pairwise_tests_table, selection_bias_table
+from camser.evaluation.report.table_1 import table_1
 from camser.evaluation.report.write import write_report
 from tests.helpers.run_files import OPTIMISTIC, add_arrays, make
 

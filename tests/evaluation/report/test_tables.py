@@ -15,8 +15,9 @@ from camser.config.settings import read_arguments
 from camser.evaluation.bootstrap import bootstrap_difference
 from camser.evaluation.report import published, tables
 from camser.evaluation.report.collect import ReportError, collect
-from camser.evaluation.report.comparisons import pairwise_tests_table, table_1
+from camser.evaluation.report.comparisons import pairwise_tests_table
 from camser.evaluation.report.runs import SCORES, ProtocolResults, RunRecord, VariantResults
+from camser.evaluation.report.table_1 import table_1
 from camser.evaluation.report.write import update_readme_table
 from camser.evaluation.statistics import holm
 from camser.experiment.resume import result_settings
@@ -118,7 +119,9 @@ def test_published_numbers_stand_beside_their_own_encoders_alone(change, reasons
         ({"fusion": "gated"}, "not in Table 2"),
         ({"number_of_epochs": 2, "segment_seconds": 2.0}, "other sizes, training"),
         ({"embedding_model": {"!apply:x": {"hidden_sizes": [64]}}}, "other sizes"),
-        ({"merge_labels": {}}, "other labels"),
+        ({"merge_labels": {"excited": "neutral"}}, "other labels"),
+        ({"utterance_rule": "max"}, "other settings"),
+        ({"segment_hop_seconds": {"train": 1.0, "test": 1.0}}, "other sizes"),
         ({"label_smoothing": 0.1}, "other training"),
         ({"augment": {"!new:a.Augmenter": {}}}, "other training"),
         ({"schedule": {"warmup": 0.1}, "class_weights": "balanced"}, "other training"),
