@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from speechbrain.utils.distributed import infer_device
 
 from camser.config.settings import Settings, SettingsError, read_arguments
 from camser.data.folds import score_note
@@ -42,7 +43,7 @@ def main(scan: CorpusScanner | Mapping[str, CorpusScanner], recipe_folder: str |
     with exit_with_message(ValueError):
         options, arguments = read_options(sys.argv[1:])
         settings = read_arguments(arguments, recipe_folder)
-        num_gpus = _num_gpus(settings.run_opts["device"])
+        num_gpus = _num_gpus(settings.run_opts["device"] or infer_device())
         lines = [*settings.overridden, *_variants_line(settings, options.variants)]
         print(*lines, "checking existing runs …", sep="\n", flush=True)
         jobs = plan_jobs(options, arguments, scan, Path(recipe_folder))

@@ -43,7 +43,8 @@ def sweep(corpus, prepared, iemocap, tmp_path, monkeypatch):
 
     def go(*arguments):
         paths = [f"--data_folder={corpus}", f"--prepared_folder={prepared}"]
-        common = ["--device=cpu", "--noprogressbar", *paths]
+        device = [] if "--dry_run" in arguments else ["--device=cpu"]  # by default it is found
+        common = [*device, "--noprogressbar", *paths]
         monkeypatch.setitem(crossval.LAUNCH, "local", launch)
         monkeypatch.setattr(sys, "argv", ["crossval.py", *arguments, *common])
         started.clear()
