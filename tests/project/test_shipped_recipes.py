@@ -114,7 +114,9 @@ def test_they_are_listed_with_what_they_say_of_themselves(capsys):
 def test_a_copy_holds_scripts_and_settings_and_replaces_nothing(tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)
     main(["recipes", "copy", "EmoDB"])
-    recipes = [f"hparams/{name}.yaml" for name in ("camser", "frozen", "whole_utterances")]
+    recipes = [
+        f"hparams/{name}.yaml" for name in ("camser", "frozen", "rivals", "whole_utterances")
+    ]
     files = ["crossval.py", "emodb_prepare.py", *recipes, "train.py"]
     written = [f"EmoDB/{file}" for file in files]
     assert capsys.readouterr().out.splitlines() == [

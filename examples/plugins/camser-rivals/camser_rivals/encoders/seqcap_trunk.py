@@ -25,7 +25,8 @@ class SeqCapTrunk(FeatureEncoder):
         5 x 5, 16 maps
         max-pooling of 2 x 2, then of 4 x 1 (in one port of the GRU's branch alone)
 
-    Each convolution is followed by ReLU [chosen]. Its fusion is ``seqcap``.
+    Each convolution is followed by ReLU [chosen]; its first weights are Xavier's [code]. Its fusion
+    is ``seqcap``.
 
     Arguments
     ---------
@@ -50,6 +51,9 @@ class SeqCapTrunk(FeatureEncoder):
                 nn.Conv2d(num_maps, num_maps, 5, padding=2),
             ]
         )
+        for module in self.convolutions.modules():
+            if isinstance(module, nn.Conv2d):
+                nn.init.xavier_uniform_(module.weight)
         self.out_channels = 6 * num_maps
 
     def back_end(self, features: Tensor, num_samples: Tensor | None = None) -> Tensor:
