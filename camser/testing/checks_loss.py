@@ -23,9 +23,10 @@ def loss(subject: PluginUnderTest) -> None:
         _values(subject, fusion)
     before = _measures(subject, fusion)
     optimizer = torch.optim.Adam([p for p in fusion.parameters() if p.requires_grad], RATE)
-    for _ in range(STEPS):
+    for step in range(STEPS):
         optimizer.zero_grad()
-        _losses(subject, fusion.train(), subject.inputs()).mean().backward()
+        # With one seed, dropout would leave the same units out in all steps.
+        _losses(subject, fusion.train(), subject.inputs(), seed=step).mean().backward()
         optimizer.step()
     for name, value in _measures(subject, fusion.eval()).items():
         expect(
@@ -56,10 +57,10 @@ def _values(subject: PluginUnderTest, fusion: Any) -> None:
 
 
 def _losses(
-    subject: PluginUnderTest, fusion: Any, inputs: Inputs, rows: slice = slice(ROWS)
+    subject: PluginUnderTest, fusion: Any, inputs: Inputs, rows: slice = slice(ROWS), seed: int = 0
 ) -> Tensor:
     labels = subject.labels[rows]
-    return subject.run(lambda frames: fusion.loss(frames, labels), inputs)
+    return subject.run(lambda frames: fusion.loss(frames, labels), inputs, seed)
 
 
 @torch.no_grad()

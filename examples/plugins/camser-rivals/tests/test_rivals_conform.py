@@ -41,3 +41,8 @@ def test_conforms(check):
 def test_a_layer_more_conforms_where_padding_is_masked():
     checks = {c.name: c for c in checks_of(LogMelBLSTM, hidden_size=4, num_layers=3)}
     checks["padding"]()
+
+
+def test_a_loss_with_dropout_falls_at_the_papers_size():
+    checks = {c.name: c for c in checks_of(SeqCap)}
+    checks["loss"]()
