@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import os
 from collections.abc import Iterator
+from contextlib import AbstractContextManager, nullcontext
 from typing import BinaryIO
 
 import numpy as np
@@ -16,21 +17,24 @@ from camser.audio.first_bytes import HEAD_BYTES, describe
 from camser.segments import iter_windows
 
 logger = logging.getLogger(__name__)
+Encoded = str | os.PathLike | BinaryIO  # a path, or an open file
 
 
-def load(path: str | os.PathLike, warn: Warn | None = None) -> np.ndarray:
+def load(path: Encoded, warn: Warn | None = None, name: str | None = None) -> np.ndarray:
     """Read a recording to its end; channels are averaged and other rates resampled.
 
     What the file says about its own length is not trusted.
 
     Arguments
     ---------
-    path : str or Path
+    path : str, Path or binary file
         Any format that libsndfile or FFmpeg decodes: WAV, FLAC, MP3, Ogg, m4a, webm, …; a video's
-        sound.
+        sound. An open file must be seekable; it is read from its beginning, and stays open.
     warn : callable, optional
         Called with each oddity that is no error: the file seems to be cut short, damaged packets
         were skipped, channels cancel each other. By default it is logged.
+    name : str, optional
+        The recording's name in messages; by default the path, or "the file".
 
     Returns
     -------
@@ -43,11 +47,11 @@ def load(path: str | os.PathLike, warn: Warn | None = None) -> np.ndarray:
         If the file is missing, unreadable or empty, or has no sound; if it holds NaN, infinity or
         samples beyond all PCM; or if its rate is below 8 kHz or above 1 MHz.
     """
-    return np.concatenate(list(_iter_samples(path, warn)))
+    return np.concatenate(list(_iter_samples(path, warn, name)))
 
 
 def iter_chunks(
-    path: str | os.PathLike, num_samples: int, warn: Warn | None = None
+    path: Encoded, num_samples: int, warn: Warn | None = None, name: str | None = None
 ) -> Iterator[np.ndarray]:
     """Read a recording of any length in chunks; a few megabytes are in memory at a time.
 
@@ -55,7 +59,7 @@ def iter_chunks(
 
     Arguments
     ---------
-    path, warn
+    path, warn, name
         As for ``load``.
     num_samples : int
         Length of a chunk, at 16 kHz, 1 or more; the last chunk may be shorter.
@@ -78,7 +82,7 @@ def iter_chunks(
     ...     [len(chunk) for chunk in iter_chunks(f"{folder}/a.wav", 6000)]
     [6000, 6000, 4000]
     """
-    return iter_windows(_iter_samples(path, warn), num_samples, num_samples)
+    return iter_windows(_iter_samples(path, warn, name), num_samples, num_samples)
 
 
 def iter_array_chunks(
@@ -109,12 +113,14 @@ def iter_array_chunks(
     return iter_windows(convert(name, chunks, warn or _log(name)), num_samples, num_samples)
 
 
-def decode(path: str | os.PathLike, warn: Warn | None = None) -> Iterator[tuple[int, np.ndarray]]:
+def decode(
+    path: Encoded, warn: Warn | None = None, name: str | None = None
+) -> Iterator[tuple[int, np.ndarray]]:
     """Decode a recording as it is, to its end, in bounded memory.
 
     Arguments
     ---------
-    path, warn
+    path, warn, name
         As for ``load``.
 
     Yields
@@ -129,21 +135,33 @@ def decode(path: str | os.PathLike, warn: Warn | None = None) -> Iterator[tuple[
     AudioError
         If the file is missing or unreadable, or cannot be decoded.
     """
-    if not os.path.isfile(path):
-        raise AudioError(f"{path}: there is no such file, or it is not a regular file")
+    name = name or _name(path)
     try:
-        with open(path, "rb") as file:
-            yield from _decode(file, warn or _log(path))
+        with _open(path, name) as file:
+            yield from _decode(file, warn or _log(name))
     except DecodeError as error:
-        raise AudioError(f"{path}: {error}") from error
+        raise AudioError(f"{name}: {error}") from error
     except OSError as error:
-        raise AudioError(f"{path}: cannot be read ({error.strerror})") from error
+        raise AudioError(f"{name}: cannot be read ({error.strerror or error})") from error
 
 
-def _iter_samples(path: str | os.PathLike, warn: Warn | None) -> Iterator[np.ndarray]:
+def _open(path: Encoded, name: str) -> AbstractContextManager[BinaryIO]:
+    if not isinstance(path, (str, os.PathLike)):
+        return nullcontext(path)
+    if not os.path.isfile(path):
+        raise AudioError(f"{name}: there is no such file, or it is not a regular file")
+    return open(path, "rb")
+
+
+def _name(path: Encoded) -> str:
+    return str(path) if isinstance(path, (str, os.PathLike)) else "the file"
+
+
+def _iter_samples(path: Encoded, warn: Warn | None, name: str | None) -> Iterator[np.ndarray]:
     """Yield a recording's chunks at 16 kHz, [samples] each."""
-    warn = warn or _log(path)
-    yield from convert(path, decode(path, warn), warn)
+    name = name or _name(path)
+    warn = warn or _log(name)
+    yield from convert(name, decode(path, warn, name), warn)
 
 
 def _decode(file: BinaryIO, warn: Warn) -> Iterator[tuple[int, np.ndarray]]:

@@ -54,9 +54,10 @@ class Section(io.RawIOBase):
         """Read into a buffer; returns the number of bytes."""
         view = memoryview(buffer)[: self.size - self.position]
         self.file.seek(self.start + self.position)
-        count = self.file.readinto(view)  # type: ignore[attr-defined]
-        self.position += count
-        return count
+        content = self.file.read(len(view))  # not every open file has readinto
+        view[: len(content)] = content
+        self.position += len(content)
+        return len(content)
 
     def seek(self, offset: int, whence: int = io.SEEK_SET) -> int:
         """Move to an offset from the beginning, the position, or the end of the section."""

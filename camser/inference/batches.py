@@ -3,77 +3,74 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
-import torch
-from torch import Tensor
 
 from camser.audio import SAMPLE_RATE
 from camser.inference.recordings import batched
-from camser.model import UtteranceEncoder
 
 # Where segments are whole utterances: a batch has at most so many samples for each of its segments,
 # as if these were the paper's; only one segment may be longer.
 TYPICAL_SAMPLES = 3 * SAMPLE_RATE
 
 
-def check_batch_size(model: Any, batch_size: int) -> None:
-    """Raise a ValueError unless a model takes so many segments at once."""
+# Maps segments, [segments, 1 + samples], and how many of their samples are real, [segments].
+OfBatch = Callable[[np.ndarray, np.ndarray], Any]
+
+
+def check_batch_size(batch_size: int, most: int | None = None) -> None:
+    """Raise a ValueError unless a model that takes ``most`` segments takes so many at once."""
     if batch_size < 1:
         raise ValueError(f"batch_size is {batch_size}; allowed: 1 and more")
-    most = model.max_segments() if isinstance(model, UtteranceEncoder) else None
     if most is not None and batch_size > most:
         raise ValueError(f"batch_size is {batch_size}; this model takes at most {most}")
 
 
-def pad_segments(
-    model: Any, segments: Sequence[np.ndarray], size: int, device: str | torch.device
-) -> tuple[Tensor, Tensor]:
-    """Pad segments with silence; arguments as for ``embed_segments``.
-
-    Returns
-    -------
-    Tensor, Tensor
-        On the device: [segments, 1 + samples], and [segments], how many of the samples are real.
-    """
-    if model.trims_padding:
-        size = max(map(len, segments)) - 1
-    padded = np.zeros((len(segments), 1 + size), np.float32)
-    for row, segment in zip(padded, segments, strict=True):
-        row[: len(segment)] = segment
-    num_samples = torch.tensor([len(segment) - 1 for segment in segments])
-    return torch.from_numpy(padded).to(device), num_samples.to(device)
-
-
-def embed_segments(
-    model: Any, segments: Sequence[np.ndarray], size: int, device: str | torch.device
-) -> Tensor:
-    """Embed segments: [segments, embedding_size]
+def pad_segments(segments: Sequence[np.ndarray], size: int) -> tuple[np.ndarray, np.ndarray]:
+    """Pad segments with silence.
 
     Arguments
     ---------
-    model : Module
-        An ``UtteranceEncoder`` or ``OnnxEncoder``. If it trims padding, segments of similar lengths
-        share a batch, and a batch of long ones has fewer.
     segments : sequence of array
         [1 + samples] each, the sample before the segment first.
     size : int
-        Samples of a segment; if padding is trimmed, of the longest.
-    device : str or torch.device
-        The model's device.
+        Samples of a segment.
+
+    Returns
+    -------
+    array, array
+        [segments, 1 + size], and [segments], how many of the samples are real.
     """
-    # Not encode_batch: it takes recordings, and would cut them, which waits for a GPU.
-    if not model.trims_padding:
-        padded, num_samples = pad_segments(model, segments, size, device)
-        return model(padded, num_samples=num_samples)
-    embeddings: dict[int, Tensor] = {}
+    padded = np.zeros((len(segments), 1 + size), np.float32)
+    for row, segment in zip(padded, segments, strict=True):
+        row[: len(segment)] = segment
+    return padded, np.array([len(segment) - 1 for segment in segments])
+
+
+def embed_segments(
+    embed: OfBatch, segments: Sequence[np.ndarray], size: int, trims_padding: bool
+) -> Sequence[Any]:
+    """The embeddings of segments, in their order.
+
+    Arguments
+    ---------
+    embed : callable
+        Maps a batch of padded segments, see ``OfBatch``, to their embeddings.
+    segments, size
+        As for ``pad_segments``.
+    trims_padding : bool
+        Whether a batch is only as long as its longest segment, and no longer than ``size``. Then
+        segments of similar lengths share a batch, and a batch of long ones has fewer.
+    """
+    if not trims_padding:
+        return embed(*pad_segments(segments, size))
+    embeddings: dict[int, Any] = {}
     for group in similar_lengths([len(segment) - 1 for segment in segments]):
-        chosen = [segments[number] for number in group]
-        padded, num_samples = pad_segments(model, chosen, size, device)
-        embeddings |= zip(group, model(padded, num_samples=num_samples), strict=True)
-    return torch.stack([embeddings[number] for number in range(len(segments))])
+        padded = pad_segments([segments[number] for number in group], len(segments[group[-1]]) - 1)
+        embeddings |= zip(group, embed(*padded), strict=True)
+    return [embeddings[number] for number in range(len(segments))]
 
 
 def similar_lengths(lengths: Sequence[int]) -> list[list[int]]:
@@ -97,18 +94,22 @@ def similar_lengths(lengths: Sequence[int]) -> list[list[int]]:
 
 
 def attention_weights(
-    model: Any, segments: Iterable[np.ndarray], size: int, batch_size: int, device: Any
+    weigh: Callable[[np.ndarray, np.ndarray], Mapping[str, np.ndarray]],
+    segments: Iterable[np.ndarray],
+    size: int,
+    batch_size: int,
+    trims_padding: bool,
 ) -> dict[str, np.ndarray]:
     """The attention weights of a recording's segments by modality: [segments, frames]
 
-    Arguments as for ``embed_segments``; ``batch_size`` segments are computed at once.
+    ``weigh`` computes those of a batch of ``batch_size`` segments, see ``OfBatch``; the other
+    arguments are as for ``embed_segments``.
     """
     batches: dict[str, list[np.ndarray]] = defaultdict(list)
     for batch in batched(segments, batch_size):
-        padded, num_samples = pad_segments(model, batch, size, device)
-        weights = model.intermediates(padded, None, num_samples).attention_weights
-        for name, values in weights.items():
-            batches[name].append(values.float().cpu().numpy())
+        longest = max(map(len, batch)) - 1 if trims_padding else size
+        for name, values in weigh(*pad_segments(batch, longest)).items():
+            batches[name].append(values)
     return {name: _concatenate(values) for name, values in batches.items()}
 
 

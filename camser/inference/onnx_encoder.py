@@ -118,6 +118,9 @@ class OnnxEncoder(nn.Module):
                 f"utterances; {REEXPORT_HINT}"
             )
 
+    def max_segments(self) -> None:
+        """As ``UtteranceEncoder``'s: as many as fit into memory."""
+
     def intermediates(self, *segments: Any) -> NoReturn:
         """Raise a ValueError, since a graph returns no intermediate results."""
         raise ValueError(

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
+import numpy as np
+
 
 class Prediction(NamedTuple):
     """The emotion that the model recognizes in a recording.
@@ -51,6 +53,19 @@ def decide(
     confidence = probabilities[best]
     emotion = best if confidence >= threshold else None
     return Prediction(source, emotion, confidence, probabilities, seconds, warnings)
+
+
+def calibrate(log_probabilities: np.ndarray, temperature: float) -> np.ndarray:
+    """Probabilities with a temperature: [items, classes]
+
+    Example
+    -------
+    >>> calibrate(np.log([[0.2, 0.8]]), 2.0).round(3).tolist()
+    [[0.333, 0.667]]
+    """
+    logits = np.asarray(log_probabilities, np.float64) / temperature
+    powers = np.exp(logits - logits.max(axis=1, keepdims=True))
+    return powers / powers.sum(axis=1, keepdims=True)
 
 
 def check_threshold(threshold: float) -> None:

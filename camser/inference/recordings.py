@@ -1,29 +1,19 @@
-"""Recordings, as paths or arrays, to segments of 16-kHz samples."""
+"""Recordings to segments of 16-kHz samples."""
 
 from __future__ import annotations
 
 import itertools
-import os
 from collections.abc import Callable, Iterable, Iterator
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
-import torch
 
-from camser import audio
-from camser.audio import AudioError
-from camser.audio.conversion import Warn, pcm_to_float
 from camser.audio.quality import QualityCheck
+from camser.inference.inputs import check_several, read_chunks, source_name
 from camser.segments import iter_windows
 
-Recording = str | os.PathLike | np.ndarray | torch.Tensor
-MAX_CHANNELS = 64  # an array with more is probably [channels, samples]
-
-
-def source_name(recording: Recording, number: int) -> str:
-    """The name of a recording: its path, or ``array 3``."""
-    is_path = isinstance(recording, (str, os.PathLike))
-    return str(recording) if is_path else f"array {number}"
+if TYPE_CHECKING:
+    from camser.inference.inputs import Recording
 
 
 class SegmentStream(NamedTuple):
@@ -48,12 +38,8 @@ def iter_segments(
 
     Arguments
     ---------
-    recording : path or array
-        A file in any format, or [samples] or [samples, channels]; integers are taken as PCM.
-    name : str
-        Its name in messages.
-    sample_rate : int
-        Sampling rate of an array, in Hz; a file has its own.
+    recording, name, sample_rate
+        As for ``inputs.read_chunks``.
     size : int
         Samples of a segment, at 16 kHz.
     step : int
@@ -66,12 +52,7 @@ def iter_segments(
     AudioError
         If it is not a sound recording, see ``audio.load``; at its end, as ``check`` does.
     """
-    warn = check.warn if check else None
-    if isinstance(recording, (str, os.PathLike)):
-        chunks = audio.iter_chunks(recording, step, warn)
-    else:
-        samples = _floats(recording, name, warn)
-        chunks = audio.iter_array_chunks(samples, sample_rate, step, name, warn)
+    chunks = read_chunks(recording, name, sample_rate, step, check.warn if check else None)
     if check:
         chunks = check.watch(chunks, name)
     nothing = np.zeros(1, np.float32)
@@ -85,7 +66,14 @@ def named_segments(
     step: int,
     new_check: Callable[[], QualityCheck | None] = lambda: None,
 ) -> Iterator[SegmentStream]:
-    """The segments of each recording, see ``iter_segments``; each has a check of its own."""
+    """The segments of each recording, see ``iter_segments``; each has a check of its own.
+
+    Raises
+    ------
+    AudioError
+        If these are not several recordings; when the first is asked for.
+    """
+    check_several(recordings)
     for number, recording in enumerate(recordings):
         name, check = source_name(recording, number), new_check()
         segments = iter_segments(recording, name, sample_rate, size, step, check)
@@ -105,32 +93,6 @@ def named_windows(
     name = source_name(recording, 0)
     for samples in iter_segments(recording, name, sample_rate, window, hop, check):
         yield SegmentStream(name, iter_windows([samples], 1 + size, step), check)
-
-
-def _floats(recording: np.ndarray | torch.Tensor, name: str, warn: Warn | None) -> np.ndarray:
-    """[samples] or [samples, channels], in [-1, 1]"""
-    if isinstance(recording, torch.Tensor):
-        recording = recording.detach().cpu().numpy()
-    if not isinstance(recording, np.ndarray):
-        raise AudioError(
-            f"{name} is a {type(recording).__name__}; give a path, or an array of samples"
-        )
-    if recording.ndim not in (1, 2) or (recording.ndim == 2 and recording.shape[1] > MAX_CHANNELS):
-        raise AudioError(
-            f"{name} has the shape {list(recording.shape)}; allowed: [samples] or "
-            f"[samples, channels]"
-        )
-    if warn and recording.dtype.kind == "i" and recording.itemsize > 2:
-        peak = max(int(recording.max(initial=0)), -int(recording.min(initial=0)))
-        if 0 < peak <= 2**15:
-            warn(
-                f"holds 16-bit values as {recording.dtype}, which is read as nearly silent PCM of "
-                f"{8 * recording.itemsize} bits; give int16, or the samples divided by 32768"
-            )
-    try:
-        return pcm_to_float(recording)
-    except TypeError as error:
-        raise AudioError(f"{name} holds {error}; allowed: floats in [-1, 1], or PCM") from error
 
 
 def batched(items: Iterable, size: int) -> Iterator[list]:

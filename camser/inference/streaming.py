@@ -3,36 +3,46 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
-import torch
-from torch import Tensor
 
 from camser.audio import SAMPLE_RATE, AudioError
 from camser.audio.quality import QualityCheck
 from camser.inference.recordings import SegmentStream
-from camser.over_segments import RULES, MeanOverSegments
 
 OnError = Callable[[str, AudioError], None]
-Embed = Callable[[list[np.ndarray]], Tensor]
+Embed = Callable[[list[np.ndarray]], Sequence[Any]]
 
 
 @dataclass
 class EmbeddedRecording:
-    """A recording's name, its segments' mean, its check, and its number of samples at 16 kHz."""
+    """A recording's name, what it has of its segments, its check, and its samples at 16 kHz."""
 
     source: str
-    mean: MeanOverSegments
+    rule: str = "mean"
     check: QualityCheck | None = None
     samples: int = 0
+    num_segments: int = 0
     waiting: int = 0  # segments that are not embedded yet
+    reduced: Any = None
+
+    def add(self, embedding: Any) -> None:
+        """Add a segment's."""
+        if self.reduced is None:
+            self.reduced = embedding
+        elif self.rule == "max":
+            self.reduced = embedding.clip(min=self.reduced)
+        else:
+            self.reduced = self.reduced + embedding
+        self.waiting -= 1
 
     @property
-    def embedding(self) -> Tensor:
-        """[embedding_size]"""
-        return self.mean.values()[0].float()
+    def embedding(self) -> Any:
+        """[embedding_size], of the type of its segments' embeddings."""
+        return self.reduced if self.rule == "max" else self.reduced / self.num_segments
 
     @property
     def seconds(self) -> float:
@@ -61,7 +71,8 @@ def stream_embeddings(
         The name and the segments of each, see ``iter_segments``; an error of a segment is raised
         when it is read.
     embed : callable
-        Maps segments to [segments, embedding_size]; the last segment of a recording is shorter.
+        Maps segments to their embeddings, [embedding_size] each, arrays or tensors in double
+        precision: a day has 28800 segments. The last segment of a recording is shorter.
     batch_size : int
         Number of segments in a batch.
     on_error : callable, optional
@@ -69,15 +80,17 @@ def stream_embeddings(
     overlap : int
         Samples that a segment shares with the one before it.
     rule : str
-        A key of ``RULES``: what a recording has of its segments' embeddings.
+        What a recording has of its segments' embeddings: their "mean", or "max", the largest of
+        each value. It is written for arrays and tensors alike, as ``over_segments`` is for batches.
     """
     batch: list[tuple[EmbeddedRecording, np.ndarray]] = []
     queue: deque[EmbeddedRecording] = deque()
     for name, segments, check in recordings:
-        embedded = EmbeddedRecording(name, RULES[rule](1), check)
+        embedded = EmbeddedRecording(name, rule, check)
         try:
             for segment in segments:
                 batch.append((embedded, segment))
+                embedded.num_segments += 1
                 embedded.waiting += 1
                 # The first sample lies before the segment.
                 embedded.samples += len(segment) - 1 - (overlap if embedded.samples else 0)
@@ -99,9 +112,7 @@ def stream_embeddings(
 
 def _run(embed: Embed, batch: list[tuple[EmbeddedRecording, np.ndarray]]) -> None:
     """Add the embeddings of a batch to their recordings, and empty it."""
-    embeddings = embed([segment for _, segment in batch]).double()  # a day has 28800 segments
-    owner = torch.zeros(1, dtype=torch.long, device=embeddings.device)
-    for (recording, _), embedding in zip(batch, embeddings.split(1), strict=True):
-        recording.mean.add(embedding, owner)
-        recording.waiting -= 1
+    embeddings = embed([segment for _, segment in batch])
+    for (recording, _), embedding in zip(batch, embeddings, strict=True):
+        recording.add(embedding)
     batch.clear()

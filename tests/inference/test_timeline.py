@@ -156,7 +156,7 @@ def test_a_recording_of_many_hours_is_read_as_it_is_needed(classifier, monkeypat
     """Of 10 hours only some windows are in memory at a time, and only plain values are kept."""
     monkeypatch.setattr(
         "camser.audio.iter_chunks",
-        lambda path, size, warn: (np.zeros(size, np.float32) for _ in range(36000 * 16000 // size)),
+        lambda path, size, *_: (np.zeros(size, np.float32) for _ in range(36000 * 16000 // size)),
     )
     monkeypatch.setattr("camser.audio.speech._session", lambda process: NoSpeech())
     monkeypatch.setattr(classifier, "_encode", lambda segments: torch.zeros(len(segments), 128))
