@@ -14,7 +14,6 @@ from camser.cli.probe.command import add_parser as add_probe_parser
 from camser.cli.recipes import add_parser as add_recipes_parser
 from camser.cli.train.command import add_parser as add_train_parser
 from camser.runtime.exit import escape_unencodable, exit_with_message, handle_output_errors
-from camser.runtime.messages import escape_control_characters
 from camser.runtime.resource_errors import raise_with_memory_advice
 
 
@@ -196,17 +195,15 @@ def _classify(arguments: argparse.Namespace) -> None:
         engine=arguments.engine,
         threads=arguments.threads,
     )
-    for problem in recordings.problems:
-        print(f"camser: {escape_control_characters(problem)}", file=sys.stderr)
     half = max(1, arguments.batch_size // 2)
     with raise_with_memory_advice(
         f"{arguments.batch_size} segments at once; give --batch-size={half}"
     ):
         options = arguments.form, arguments.threshold, timeline, arguments.require_speech
-        failures = classify.classify(model, files, *options)
+        num_failures = classify.classify(model, files, *options, recordings.problems)
     if skipped := recordings.skipped_files():
         print(f"skipped: {skipped}", file=sys.stderr)
-    if failures or recordings.problems:
+    if num_failures:
         sys.exit(1)
 
 

@@ -10,6 +10,9 @@ import sys
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any, TypeVar
 
+from camser.cli.find_recordings import Failure
+from camser.inference.timeline import table_columns
+from camser.inference.timeline_formats import as_audacity, as_rttm, csv_rows, rttm_file_ids
 from camser.runtime.messages import escape_control_characters
 
 if TYPE_CHECKING:
@@ -47,8 +50,11 @@ def classify(
     threshold: float = 0.0,
     timeline: dict[str, Any] | None = None,
     require_speech: bool = False,
+    problems: Iterable[Failure] = (),
 ) -> int:
     """Print the recognized emotion of each file.
+
+    Failures are reported on standard error; JSON and CSV have them too, with the reason.
 
     Arguments
     ---------
@@ -64,31 +70,41 @@ def classify(
         The arguments of ``EmotionClassifier.timeline``; prints the changes along each file.
     require_speech : bool
         Whether a file without speech is an error instead of a warning.
+    problems : iterable of Failure
+        What is known to fail before a file is read.
 
     Returns
     -------
     int
-        How many files could not be read, or hold no speech although it is required.
+        The number of failures: ``problems``, files that cannot be read, and files that hold no
+        speech although it is required.
     """
     from tqdm import tqdm
 
     from camser.inference.prediction import check_threshold
 
     check_threshold(threshold)
-    failures = []
+    failures: list[Failure] = []
+
+    def fail(failure: Failure, message: str) -> None:
+        failures.append(failure)
+        tqdm.write(f"camser: {escape_control_characters(message)}", file=sys.stderr)
 
     def report(source: str, error: Exception) -> None:
-        failures.append(source)
-        tqdm.write(f"camser: {escape_control_characters(str(error))}", file=sys.stderr)
+        fail(Failure(source, str(error).removeprefix(f"{source}: ")), str(error))
 
+    for problem in problems:
+        fail(problem, str(problem))
     bar = tqdm(files, unit="file", disable=None if len(files) > 1 else True)
     options = {"require_speech": require_speech}
     if timeline is None:
         predictions = classifier.stream(bar, threshold=threshold, on_error=report, **options)
-        lines = _prediction_lines(_warned(predictions), form, classifier.labels, files)
+        results = _with_failures(_warned(predictions), failures, files)
+        lines = _prediction_lines(results, form, classifier.labels, files)
     else:
         timelines = _timelines(classifier, bar, {**timeline, **options}, report)
-        lines = _timeline_lines(_warned(timelines), form, threshold, files)
+        results = _with_failures(_warned(timelines), failures, files)
+        lines = _timeline_lines(results, form, threshold, files, classifier.labels)
     for line in lines:
         tqdm.write(line, file=sys.stdout)
     return len(failures)
@@ -103,6 +119,22 @@ def _warned(results: Iterable[Result]) -> Iterator[Result]:
             text = escape_control_characters(f"{result.source}: {warning}")
             tqdm.write(f"camser: warning: {text}", file=sys.stderr)
         yield result
+
+
+def _with_failures(
+    results: Iterable[Result], failures: Sequence[Failure], files: Sequence[str]
+) -> Iterator[Result | Failure]:
+    """Results and failures in the order of the files; first what is known to have failed."""
+    yield from (known := failures[:])
+    waiting, count = iter(files), len(known)
+    for result in results:
+        for file in waiting:
+            if file == result.source:
+                break
+            yield failures[count]
+            count += 1
+        yield result
+    yield from failures[count:]
 
 
 def _timelines(
@@ -121,52 +153,79 @@ def _timelines(
 
 
 def _prediction_lines(
-    predictions: Iterable[Prediction], form: str, labels: Sequence[str], files: Sequence[str]
+    results: Iterable[Prediction | Failure], form: str, labels: Sequence[str], files: Sequence[str]
 ) -> Iterator[str]:
     """One decision per file."""
     if form == "json":
-        yield from _json_list(p._asdict() for p in predictions)
+        yield from _json_list(_as_dict(result) for result in results)
     elif form == "csv":
-        yield _csv_line(["source", "seconds", "emotion", "confidence", *labels, "warnings"])
-        for p in predictions:
+        columns = ["source", "seconds", "emotion", "confidence", *labels, "warnings", "error"]
+        yield _csv_line(columns)
+        for p in results:
+            if isinstance(p, Failure):
+                yield _csv_failure(p, len(columns))
+                continue
             values = [f"{value:.6f}" for value in (p.confidence, *p.probabilities.values())]
             cells = [p.source, f"{p.seconds:.3f}", p.emotion or "", *values]
-            yield _csv_line([*cells, " | ".join(p.warnings)])
+            yield _csv_line([*cells, " | ".join(p.warnings), ""])
     else:
         width = max(len("file"), *(len(escape_control_characters(file)) for file in files))
         label_width = max(len("emotion"), *map(len, labels))
         header = "".join(f"{label:>{max(8, len(label) + 2)}}" for label in labels)
         yield f"{'file':{width}}  {'seconds':>9}  {'emotion':{label_width}}{header}"
-        for p in predictions:
+        for p in _successes(results):
             values = "".join(f"{v:>{max(8, len(k) + 2)}.1%}" for k, v in p.probabilities.items())
             source = escape_control_characters(p.source)
             yield f"{source:{width}}  {p.seconds:>9.2f}  {p.emotion or '–':{label_width}}{values}"
 
 
 def _timeline_lines(
-    timelines: Iterable[Timeline], form: str, threshold: float, files: Sequence[str]
+    results: Iterable[Timeline | Failure],
+    form: str,
+    threshold: float,
+    files: Sequence[str],
+    labels: Sequence[str],
 ) -> Iterator[str]:
     """The changes along each file."""
-    from camser.inference import timeline_formats
-
     if form == "json":
-        yield from _json_list(timeline_formats.as_dict(t, threshold) for t in timelines)
+        yield from _json_list(_as_dict(result, threshold) for result in results)
+    elif form == "csv":
+        columns = [*table_columns(labels), "error"]
+        yield _csv_line(columns)
+        for t in results:
+            if isinstance(t, Failure):
+                yield _csv_failure(t, len(columns))
+            else:
+                yield from (_csv_line([*row, ""]) for row in csv_rows(t, threshold))
     elif form == "table":
-        for t in timelines:
+        for t in _successes(results):
             yield f"{escape_control_characters(t.source)}  ({t.seconds:.2f} s)"
             for turn in t.turns(threshold):
                 yield f"{turn.start:>10.2f} {turn.end:>10.2f}  {turn.emotion} {turn.confidence:.1%}"
     else:
-        file_ids = timeline_formats.rttm_file_ids(files) if form == "rttm" else {}
-        for number, t in enumerate(timelines):
+        file_ids = rttm_file_ids(files) if form == "rttm" else {}
+        for t in _successes(results):
             if form == "rttm":
-                text = timeline_formats.as_rttm(t, threshold, file_ids[t.source])
+                text = as_rttm(t, threshold, file_ids[t.source])
             else:
-                text = timeline_formats.FORMATS[form][1](t, threshold)
-            if form == "csv" and number:
-                text = text.partition("\n")[2]  # the header is already printed
+                text = as_audacity(t, threshold)
             if text:
                 yield text.removesuffix("\n")
+
+
+def _successes(results: Iterable[Result | Failure]) -> Iterator[Result]:
+    return (result for result in results if not isinstance(result, Failure))
+
+
+def _as_dict(result: Prediction | Timeline | Failure, *threshold: float) -> dict[str, Any]:
+    if isinstance(result, Failure):
+        return {"source": result.source, "error": result.reason}
+    return result.to_dict(*threshold)
+
+
+def _csv_failure(failure: Failure, num_cells: int) -> str:
+    """Its first and its last cell."""
+    return _csv_line([failure.source, *[""] * (num_cells - 2), failure.reason])
 
 
 def _json_list(items: Iterable[dict]) -> Iterator[str]:

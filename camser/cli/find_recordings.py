@@ -10,6 +10,7 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import NamedTuple
 
 from camser.runtime.messages import escape_control_characters
 
@@ -27,6 +28,16 @@ BYTE_ORDER_MARKS = {b"\xef\xbb\xbf": "utf-8-sig", b"\xff\xfe": "utf-16", b"\xfe\
 MAX_SKIPPED_KINDS = 10  # in the message on skipped files
 
 
+class Failure(NamedTuple):
+    """A file that is not classified, or an argument that names none, and the reason."""
+
+    source: str
+    reason: str
+
+    def __str__(self) -> str:
+        return f"{self.source or repr('')}: {self.reason}"
+
+
 @dataclass
 class Recordings:
     """What the arguments name.
@@ -36,14 +47,14 @@ class Recordings:
     files : list of str
         The recordings: files that were named, whatever they are, and those in folders that have
         one of ``RECORDING_SUFFIXES``.
-    problems : list of str
-        A line for each argument that names no recording, and each folder that cannot be listed.
+    problems : list of Failure
+        Each argument that names no recording, and each folder that cannot be listed.
     skipped : Counter
         How many other files the folders hold, by suffix; hidden ones are not counted.
     """
 
     files: list[str] = field(default_factory=list)
-    problems: list[str] = field(default_factory=list)
+    problems: list[Failure] = field(default_factory=list)
     skipped: Counter[str] = field(default_factory=Counter)
 
     def skipped_files(self) -> str:
@@ -114,9 +125,9 @@ def find_recordings(arguments: Sequence[str]) -> Recordings:
                 found.files += _search(path, found) if os.path.isdir(path) else [path]
         except (OSError, ValueError) as error:
             reason = getattr(error, "strerror", None) or error
-            found.problems.append(f"{argument or repr('')}: {reason}")
+            found.problems.append(Failure(argument, str(reason)))
     if not found.files:
-        raise ValueError("\n".join(found.problems))
+        raise ValueError("\n".join(map(str, found.problems)))
     return found
 
 
@@ -158,12 +169,12 @@ def _search(folder: str, found: Recordings) -> list[str]:
     return sorted(files)
 
 
-def _files_below(folder: str, problems: list[str]) -> Iterator[str]:
+def _files_below(folder: str, problems: list[Failure]) -> Iterator[str]:
     """The files in a folder at any depth. Each folder is listed once, links to folders last."""
     seen, waiting = set(), [folder]
 
     def report(error: OSError) -> None:
-        problems.append(f"{error.filename}: cannot be listed: {error.strerror}")
+        problems.append(Failure(str(error.filename), f"cannot be listed: {error.strerror}"))
 
     while waiting:
         for place, folders, names in os.walk(waiting.pop(0), onerror=report):

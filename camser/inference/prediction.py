@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from dataclasses import asdict, dataclass
+from typing import Any
 
 import numpy as np
 
 
-class Prediction(NamedTuple):
+@dataclass(frozen=True)
+class Prediction:
     """The emotion that the model recognizes in a recording.
 
     Attributes
     ----------
     source : str
-        The recording's path, or ``array 0``.
+        The recording's path, that of its file, or ``array 0``.
     emotion : str or None
         The most probable class; None if its probability is below the threshold.
     confidence : float
@@ -33,6 +35,10 @@ class Prediction(NamedTuple):
     probabilities: dict[str, float]
     seconds: float
     warnings: tuple[str, ...] = ()
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain values by name, which ``json.dumps`` takes."""
+        return {**asdict(self), "warnings": list(self.warnings)}
 
 
 def decide(

@@ -2,24 +2,50 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
-from typing import NamedTuple
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, replace
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
 from camser.audio import SAMPLE_RATE
 
+if TYPE_CHECKING:
+    from pandas import DataFrame
+
 SMOOTHINGS = ("mean", "median")
 WINDOW_SECONDS = 3.0  # of a window by default, where the model's segments are whole utterances
 
 
-class Turn(NamedTuple):
+@dataclass(frozen=True)
+class Turn:
     """An interval with one emotion: start and end in seconds, and its mean probability."""
 
     start: float
     end: float
     emotion: str
     confidence: float
+
+
+class Table(NamedTuple):
+    """A row per window, and what each cell of a row is."""
+
+    columns: tuple[str, ...]
+    rows: list[tuple[Any, ...]]
+
+    def to_pandas(self) -> DataFrame:
+        """The same as a data frame.
+
+        Raises
+        ------
+        ValueError
+            If pandas is not installed.
+        """
+        try:
+            from pandas import DataFrame
+        except ImportError as error:
+            raise ValueError("to_pandas needs pandas: pip install pandas") from error
+        return DataFrame(self.rows, columns=list(self.columns))
 
 
 @dataclass(frozen=True)
@@ -118,6 +144,45 @@ class Timeline:
                 emotion = self.labels[best[first]]
                 turns.append(Turn(edges[first], edges[last], emotion, confidence))
         return turns
+
+    def table(self, threshold: float = 0.0) -> Table:
+        """The windows: source, start, end, emotion or None, probabilities, share of speech.
+
+        Example
+        -------
+        >>> values = np.array([[0.9, 0.1], [0.2, 0.8]]), np.array([1.0, 0.0])
+        >>> Timeline("a.wav", ("angry", "sad"), 2.0, 1.0, 3.0, *values).table().rows[1]
+        ('a.wav', 1.0, 3.0, None, 0.2, 0.8, 0.0)
+        """
+        cells = self.starts, self.ends, *self.probabilities.T, self.speech
+        start, end, *values = (column.tolist() for column in cells)
+        rows = zip(start, end, self.emotions(threshold), *values, strict=True)
+        return Table(table_columns(self.labels), [(self.source, *row) for row in rows])
+
+    def to_pandas(self, threshold: float = 0.0) -> DataFrame:
+        """``table`` as a data frame of pandas, which must be installed."""
+        return self.table(threshold).to_pandas()
+
+    def to_dict(self, threshold: float = 0.0) -> dict[str, Any]:
+        """Plain values by name, which ``json.dumps`` takes: the windows, and the turns."""
+        names = ("start", "end", "speech", "probabilities")
+        columns = (self.starts, self.ends, self.speech, self.probabilities)
+        rows = zip(*(column.tolist() for column in columns), strict=True)
+        return {
+            "source": self.source,
+            "seconds": self.seconds,
+            "window": self.window,
+            "hop": self.hop,
+            "labels": list(self.labels),
+            "windows": [dict(zip(names, row, strict=True)) for row in rows],
+            "turns": [asdict(turn) for turn in self.turns(threshold)],
+            "warnings": list(self.warnings),
+        }
+
+
+def table_columns(labels: Sequence[str]) -> tuple[str, ...]:
+    """The columns of ``Timeline.table``."""
+    return ("source", "start", "end", "emotion", *labels, "speech")
 
 
 def check_windows(window: float, hop: float, smoothing: str | None, seconds: float) -> None:

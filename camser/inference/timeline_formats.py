@@ -6,47 +6,33 @@ import csv
 import io
 import json
 import re
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Iterator
 from functools import partial
 from pathlib import Path
 from urllib.parse import quote
 
-from camser.inference.timeline import Timeline
+from camser.inference.timeline import Timeline, table_columns
 
 
 def as_json(timeline: Timeline, threshold: float = 0.0) -> str:
-    """One JSON object: the windows with their probabilities, and the turns."""
-    return json.dumps(as_dict(timeline, threshold), indent=2) + "\n"
-
-
-def as_dict(timeline: Timeline, threshold: float = 0.0) -> dict:
-    """The content of ``as_json``."""
-    names = ("start", "end", "speech", "probabilities")
-    columns = (timeline.starts, timeline.ends, timeline.speech, timeline.probabilities)
-    rows = zip(*(column.tolist() for column in columns), strict=True)
-    return {
-        "source": timeline.source,
-        "seconds": timeline.seconds,
-        "window": timeline.window,
-        "hop": timeline.hop,
-        "labels": list(timeline.labels),
-        "windows": [dict(zip(names, row, strict=True)) for row in rows],
-        "turns": [turn._asdict() for turn in timeline.turns(threshold)],
-        "warnings": list(timeline.warnings),
-    }
+    """One JSON object, see ``Timeline.to_dict``."""
+    return json.dumps(timeline.to_dict(threshold), indent=2) + "\n"
 
 
 def as_csv(timeline: Timeline, threshold: float = 0.0) -> str:
-    """Row per window: source, start, end, emotion or nothing, probabilities, share of speech."""
+    """The rows of ``Timeline.table``; nothing where a window has no emotion."""
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
-    writer.writerow(["source", "start", "end", "emotion", *timeline.labels, "speech"])
-    columns = timeline.starts, timeline.ends, timeline.probabilities, timeline.speech
-    emotions = timeline.emotions(threshold)
-    for start, end, row, speech, emotion in zip(*columns, emotions, strict=True):
-        values = [f"{value:.6f}" for value in (*row, speech)]
-        writer.writerow([timeline.source, f"{start:.3f}", f"{end:.3f}", emotion or "", *values])
+    writer.writerow(table_columns(timeline.labels))
+    writer.writerows(csv_rows(timeline, threshold))
     return text.getvalue()
+
+
+def csv_rows(timeline: Timeline, threshold: float = 0.0) -> Iterator[list[str]]:
+    """The rows of ``as_csv``, without the header."""
+    for source, start, end, emotion, *values in timeline.table(threshold).rows:
+        numbers = [f"{value:.6f}" for value in values]
+        yield [source, f"{start:.3f}", f"{end:.3f}", emotion or "", *numbers]
 
 
 def as_rttm(timeline: Timeline, threshold: float = 0.0, file_id: str | None = None) -> str:

@@ -63,10 +63,16 @@ def test_a_bad_file_is_told_and_the_others_classified(say, files):
     status, out, err = say(bad, folder, "--json")
     assert status == 1
     assert f"camser: {bad}: is no recording in a known format" in err
-    found = json.loads(out)
+    failed, *found = json.loads(out)
+    assert failed["source"] == str(bad) and failed["error"].startswith("is no recording in a known")
     assert len(found) == 2 and found[0]["seconds"] == 10.5
-    status, out, _ = say(bad, "--json")
-    assert (status, json.loads(out)) == (1, [])
+    status, out, _ = say(bad, "--csv")
+    (row,) = csv.DictReader(out.splitlines())
+    assert (row["source"], row["error"]) == (str(bad), failed["error"]) and not row["emotion"]
+    status, out, err = say("gone.wav", bad, "--timeline", "--json")
+    gone = {"source": "gone.wav", "error": "No such file or directory"}
+    assert (status, json.loads(out)) == (1, [gone, failed])
+    assert err.splitlines()[0] == "camser: gone.wav: No such file or directory"
 
 
 def test_csv(say, files, classifier):
@@ -84,11 +90,12 @@ def test_timelines(say, files, form):
     )
     assert status == 1
     if form == "--json":
-        found = json.loads(out)
-        assert [len(f["windows"]) for f in found] == [16, 16]
+        *found, failed = json.loads(out)
+        assert [len(f["windows"]) for f in found] == [16, 16] and failed["source"] == str(files[1])
     elif form == "--csv":
         rows = list(csv.DictReader(out.splitlines()))
-        assert len(rows) == 32 and rows[1]["start"] == "0.500"
+        assert len(rows) == 33 and rows[1]["start"] == "0.500" and not rows[1]["error"]
+        assert rows[-1]["source"] == str(files[1]) and "no recording" in rows[-1]["error"]
     elif form == "--rttm":
         assert {line.split()[1] for line in out.splitlines()} == {"a", "b"}
     else:
@@ -187,7 +194,8 @@ def test_a_moved_corpus_may_have_any_name(monkeypatch, tmp_path):
 def test_bad_arguments_end_no_batch(say, files):
     folder, bad = files
     status, out, err = say("", folder / "b.wav", "x" * 300, "gone*.wav", bad, folder, "--json")
-    assert status == 1 and len(json.loads(out)) == 3
+    sources = [row["source"] for row in json.loads(out) if "error" not in row]
+    assert status == 1 and len(sources) == 3
     lines = [line for line in err.replace("\r", "\n").splitlines() if line.strip()]
     assert [line.split(": ")[0] for line in lines] == ["camser"] * 4 + ["skipped"]
     assert "an empty argument" in lines[0] and "File name too long" in lines[1]
@@ -206,7 +214,8 @@ def test_a_list_names_any_number_of_files(say, files, tmp_path):
     status, out, err = say("--file-list", tmp_path / "list", "--csv")
     rows = list(csv.DictReader(out.splitlines()))
     assert status == 1 and f"camser: {bad}" in err
-    assert [row["source"] for row in rows] == [str(folder / "b.wav"), str(folder / "deep/a.WAV")]
+    expected = [str(folder / "b.wav"), str(bad), str(folder / "deep/a.WAV")]
+    assert [row["source"] for row in rows] == expected
     (tmp_path / "empty").write_text("\n")
     assert (
         "contains no path; it must contain one path per line"

@@ -86,7 +86,7 @@ def test_a_folder_that_cannot_be_listed_is_a_problem(tree, monkeypatch):
     monkeypatch.setattr(os, "scandir", scandir)
     found = find_recordings([str(tree)])
     assert names(found, tree) == ["b.wav"]
-    assert found.problems == [f"{tree / 'a'}: cannot be listed: Permission denied"]
+    assert [*map(str, found.problems)] == [f"{tree / 'a'}: cannot be listed: Permission denied"]
 
 
 def test_what_names_no_recording_is_a_problem_and_the_rest_is_found(tree, tmp_path):
@@ -102,7 +102,7 @@ def test_what_names_no_recording_is_a_problem_and_the_rest_is_found(tree, tmp_pa
         "*.wav: No such file or directory",
         "gone.wav: No such file or directory",
     ]
-    for problem, words in zip(found.problems, expected, strict=True):
+    for problem, words in zip(map(str, found.problems), expected, strict=True):
         assert words in problem
     with pytest.raises(ValueError, match=r"^'': an empty argument; .*\ngone.wav: No such file"):
         find_recordings(["", "gone.wav"])

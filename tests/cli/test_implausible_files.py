@@ -66,5 +66,7 @@ def test_along_silence_there_is_no_emotion(say, files):
 @pytest.mark.parametrize("options", [(), ("--timeline",)])
 def test_speech_can_be_required(say, files, options):
     status, out, err = say(*files, "--require-speech", "--json", *options)
-    assert status == 1 and [p["source"] for p in json.loads(out)] == files[:1]
+    rows = json.loads(out)
+    assert status == 1 and [row["source"] for row in rows] == files
+    assert ["error" in row for row in rows] == [False, True, True]
     assert f"camser: {files[1]}: {SILENT}" in err and "warning" not in err

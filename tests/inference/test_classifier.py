@@ -1,13 +1,18 @@
 """EmotionClassifier on what applications have: files, arrays, long recordings, and nonsense."""
 
+import json
+from dataclasses import FrozenInstanceError, replace
+
 import numpy as np
 import pytest
 import soundfile
 import torch
+from fastapi import FastAPI
+from fastapi.testclient import TestClient
 
 import camser
 from camser.audio import AudioError
-from camser.inference import EmotionClassifier
+from camser.inference import EmotionClassifier, Prediction
 from camser.segments import split_into_segments
 
 
@@ -31,6 +36,18 @@ def test_one_recording_gives_one_prediction_and_several_a_list(classifier, wave_
     assert [p.source for p in several] == [str(wave_path), "array 1", "array 2"]
     assert {p.emotion for p in several} == {one.emotion}
     assert classifier.classify([]) == []
+
+
+def test_a_prediction_is_written_with_names(classifier, wave_path):
+    found = classifier.classify(wave_path)
+    assert Prediction(**json.loads(json.dumps(found.to_dict()))) == replace(
+        found, warnings=list(found.warnings)
+    )
+    app = FastAPI()  # hands dataclasses over by their names, too
+    app.get("/")(lambda: found)
+    assert TestClient(app).get("/").json() == found.to_dict()
+    with pytest.raises(FrozenInstanceError):
+        found.emotion = "sad"
 
 
 @pytest.mark.parametrize("suffix", ["flac", "ogg", "mp3"])
@@ -139,7 +156,7 @@ def test_below_the_threshold_it_abstains(classifier, wave_path):
     sure = classifier.classify(wave_path)
     assert classifier.classify(wave_path, threshold=sure.confidence).emotion == sure.emotion
     unsure = classifier.classify(wave_path, threshold=min(1, sure.confidence + 1e-6))
-    assert unsure == sure._replace(emotion=None)
+    assert unsure == replace(sure, emotion=None)
     with pytest.raises(ValueError, match=r"threshold is 1\.5; allowed: 0 … 1"):
         classifier.classify(wave_path, threshold=1.5)
 

@@ -53,8 +53,9 @@ def test_windows_cover_every_sample(length, window, hop, chunk):
 def test_a_short_recording_has_one_window(classifier, voice):
     found = classifier.timeline(voice[:8000])
     assert found.seconds == 0.5 and len(found.probabilities) == 1
-    ((start, end, emotion, _),) = found.turns()
-    assert (start, end, emotion) == (0, 0.5, classifier.classify(voice[:8000]).emotion)
+    (turn,) = found.turns()
+    emotion = classifier.classify(voice[:8000]).emotion
+    assert (turn.start, turn.end, turn.emotion) == (0, 0.5, emotion)
 
 
 def timeline(*emotions, hop=1.0, window=3.0, confidence=0.8, silent=()):
@@ -73,14 +74,18 @@ def test_turns_divide_the_recording():
     assert [t.emotion for t in turns] == ["a", "b", "a", "c"]
     assert turns[0].start == 0 and turns[-1].end == found.seconds == 9
     assert all(a.end == b.start for a, b in itertools.pairwise(turns))
-    assert turns[1][:2] == (3.0, 6.0)  # windows 2 … 4, each deciding the second in its middle
+    assert (turns[1].start, turns[1].end) == (
+        3.0,
+        6.0,
+    )  # windows 2 … 4, each deciding the second in its middle
     assert turns[1].confidence == pytest.approx(0.8)
     assert found.turns(threshold=0.9) == []
 
 
 def test_windows_without_speech_have_no_emotion():
     found = timeline(*"aaaab", silent=(1, 2))
-    assert [turn[:3] for turn in found.turns()] == [(0, 2, "a"), (4, 5, "a"), (5, 7, "b")]
+    turns = [(turn.start, turn.end, turn.emotion) for turn in found.turns()]
+    assert turns == [(0, 2, "a"), (4, 5, "a"), (5, 7, "b")]
     assert found.emotions() == ["a", None, None, "a", "b"]
     assert found.smoothed("mean", 3).emotions()[1:3] == [None, None]
     parsed = json.loads(timeline_formats.as_json(found))
@@ -127,6 +132,16 @@ def test_smoothing_removes_a_blink_and_keeps_probabilities():
 def test_a_timeline_that_cannot_be(classifier, wave, options, message):
     with pytest.raises(ValueError, match=message):
         classifier.timeline(wave, **options)
+
+
+def test_a_timeline_as_plain_values_and_as_a_data_frame():
+    found = timeline(*"aab", silent=(1,))
+    assert json.loads(timeline_formats.as_json(found)) == found.to_dict()
+    frame = found.to_pandas(threshold=0.5)
+    assert [*frame] == ["source", "start", "end", "emotion", "a", "b", "c", "speech"]
+    assert frame.emotion.fillna("").tolist() == ["a", "", "b"]
+    assert frame[["a", "b", "c"]].to_numpy() == pytest.approx(found.probabilities)
+    assert (frame.start.tolist(), frame.end.tolist()) == ([0, 1, 2], [3, 4, 5])
 
 
 def test_timelines_as_other_programs_read_them():

@@ -93,7 +93,7 @@ class DemoModel:
             check_threshold(float(threshold))
             self._check_seconds(path)
             found = self.classifier.classify(path, threshold=threshold)
-            return found._replace(source=Path(path).name)
+            return replace(found, source=Path(path).name)
 
     def timeline(
         self,

@@ -9,7 +9,6 @@ import gradio as gr
 
 from camser.cli.demo.analysis import DemoModel
 from camser.cli.demo.limits import RequestRefused
-from camser.inference.timeline_formats import as_dict
 
 MODEL = "model"  # events with this name run one at a time, also those of different users
 CLASSIFY = """The emotion of a recording. threshold: the minimum confidence, 0 to 1, below which \
@@ -26,13 +25,13 @@ def build_api(service: DemoModel) -> None:
 
     def classify(audio: str, threshold: float = 0.0) -> dict:
         with _answering():
-            return service.classify(audio, threshold)._asdict()
+            return service.classify(audio, threshold).to_dict()
 
     def timeline(
         audio: str, window: float | None = None, hop: float | None = None, smoothing: str = "none"
     ) -> dict:
         with _answering():
-            return as_dict(service.timeline(audio, window, hop, smoothing))
+            return service.timeline(audio, window, hop, smoothing).to_dict()
 
     with gr.Row(visible=False):
         audio = gr.Audio(type="filepath", label="audio")

@@ -9,7 +9,6 @@ import soundfile
 from camser import audio
 from camser.cli.demo.analysis import DemoModel
 from camser.cli.demo.limits import Limits, RequestRefused
-from camser.inference.timeline_formats import as_dict
 from tests.helpers.demo_client import ask, fetch, file_data, gradio_client, post, upload
 from tests.helpers.refused_recordings import BROKEN, broken
 from tests.helpers.tiny_export import LABELS
@@ -27,7 +26,7 @@ def test_classify_by_http_is_the_models_own(client, classifier, clip):
 
 
 def test_timeline_by_http_is_the_models_own(client, classifier, clip):
-    own = as_dict(classifier.timeline(clip, 2.0, 0.5, "median"))
+    own = classifier.timeline(clip, 2.0, 0.5, "median").to_dict()
     answer = ask(client, clip, 2, 0.5, "median", api_name="/timeline")
     assert answer.pop("source") == clip.name and own.pop("source")
     assert answer.pop("turns") and own.pop("turns")
