@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+import itertools
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
 import torch
@@ -26,6 +27,19 @@ if TYPE_CHECKING:
     from camser.inference.inputs import Recording
 
 
+Self = TypeVar("Self", bound="EmotionClassifier")
+DTYPES = ("float32", "bfloat16")
+
+
+def check_dtype(dtype: str, device: str) -> None:
+    """Raise a ValueError unless a device computes in a type of ``DTYPES``."""
+    if dtype not in DTYPES:
+        raise ValueError(f"dtype is {dtype!r}; allowed: {', '.join(DTYPES)}")
+    is_gpu = dtype == "bfloat16" and device.startswith("cuda")
+    if is_gpu and not torch.cuda.is_bf16_supported(including_emulation=False):
+        raise ValueError(f"{device} has no bfloat16; give dtype='float32'")
+
+
 class EmotionClassifier(Recognizer, EncoderClassifier):
     """SpeechBrain's ``EncoderClassifier`` for recordings of any format and length.
 
@@ -39,15 +53,23 @@ class EmotionClassifier(Recognizer, EncoderClassifier):
         Arguments of SpeechBrain's ``Pretrained``, see ``pretrained.pretrained_arguments``.
     batch_size : int
         Number of segments that are computed together.
+    dtype : str
+        "float32", or "bfloat16" for the products of matrices in ``classify`` and its like.
     """
 
     def __init__(
-        self, modules: dict[str, nn.Module], hparams: dict, batch_size: int = 16, **options: Any
+        self,
+        modules: dict[str, nn.Module],
+        hparams: dict[str, Any],
+        batch_size: int = 16,
+        dtype: str = "float32",
+        **options: Any,
     ) -> None:
         super().__init__(modules=modules, hparams=hparams, **options)
         model: Any = modules["embedding_model"]
         check_batch_size(batch_size, model.max_segments())
-        self.batch_size = batch_size
+        self.batch_size, self.dtype = batch_size, dtype
+        check_dtype(dtype, str(self.device))
         self.labels: list[str] = list(self.hparams.labels)
         self.temperature = float(self.hparams.temperature)
         seconds = self.hparams.segment_seconds
@@ -65,6 +87,7 @@ class EmotionClassifier(Recognizer, EncoderClassifier):
         revision: str | None = None,
         engine: str = "auto",
         threads: int | None = None,
+        dtype: str = "float32",
     ) -> EmotionClassifier:
         """Load an exported model.
 
@@ -82,6 +105,9 @@ class EmotionClassifier(Recognizer, EncoderClassifier):
             On the hub: a branch, a tag or a commit.
         engine, threads : optional
             The engine is "torch", "onnx", "onnx-int8" or "auto", see ``engines.load``.
+        dtype : str
+            "float32", or "bfloat16": faster on processors that have it, with other decisions for a
+            few recordings, whose confidence is low. It needs PyTorch.
 
         Raises
         ------
@@ -89,11 +115,26 @@ class EmotionClassifier(Recognizer, EncoderClassifier):
             If the folder is missing, damaged or of a newer format, or needs a package that is
             not installed.
         """
-        folder = locate_model(source, revision, graph_for_engine(engine, device, compile))
-        config, modules, device = load(folder, engine, device, threads, compile)
+        needs_torch = compile or dtype != "float32"
+        folder = locate_model(source, revision, graph_for_engine(engine, device, needs_torch))
+        config, modules, device = load(folder, engine, device, threads, needs_torch)
         compiled = {"compile": True, "compile_module_keys": ["embedding_model"]} if compile else {}
         run_opts = {"device": device, **compiled}
-        return cls(*pretrained_arguments(config, modules), batch_size=batch_size, run_opts=run_opts)
+        arguments = pretrained_arguments(config, modules)
+        return cls(*arguments, batch_size=batch_size, dtype=dtype, run_opts=run_opts)
+
+    def _apply(self: Self, fn: Callable[[Tensor], Tensor], recurse: bool = True) -> Self:
+        """What ``to``, ``cuda`` and ``cpu`` call: inputs must follow the weights."""
+        super()._apply(fn, recurse)
+        weights = itertools.chain(self.mods.parameters(), self.mods.buffers())
+        if (first := next(weights, None)) is not None:
+            check_dtype(self.dtype, str(first.device))
+            self.device, self.device_type = str(first.device), first.device.type
+        return self
+
+    def train(self: Self, mode: bool = True) -> Self:
+        """Nothing: a trained model is only used in evaluation mode, whatever calls this."""
+        return super().train(False)
 
     def load_audio(self, path: Recording, savedir: str | None = None) -> Tensor:
         """A complete recording, see ``classify``: [samples]."""
@@ -145,7 +186,9 @@ class EmotionClassifier(Recognizer, EncoderClassifier):
         def embed(padded: np.ndarray, num_samples: np.ndarray) -> Tensor:
             # Not encode_batch: it takes recordings, and would cut them, which waits for a GPU.
             wavs, counts = self._tensors(padded, num_samples)
-            return model(wavs, num_samples=counts).double()
+            # One context a call: threads cannot share one.
+            with torch.autocast(self.device_type, torch.bfloat16, self.dtype == "bfloat16"):
+                return model(wavs, num_samples=counts).double()
 
         return embed_segments(embed, segments, self.segment_samples, model.trims_padding)
 

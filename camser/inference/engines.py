@@ -36,7 +36,7 @@ def load(
     engine: str = "auto",
     device: str | None = None,
     threads: int | None = None,
-    compiles: bool = False,
+    needs_torch: bool = False,
 ) -> LoadedModel:
     """Load an exported model for an engine.
 
@@ -52,8 +52,8 @@ def load(
     threads : int, optional
         The number of CPU threads, by default that of PyTorch. With PyTorch, it changes the number
         of the entire process.
-    compiles : bool
-        Whether the caller will compile the model; only PyTorch can.
+    needs_torch : bool
+        Whether the caller will do what only PyTorch can: compile the model, or use bfloat16.
 
     Raises
     ------
@@ -64,7 +64,7 @@ def load(
     """
     if threads is not None and threads < 1:
         raise ValueError(f"threads is {threads}; allowed: 1 and more")
-    graph = graph_for_engine(engine, device, compiles)
+    graph = graph_for_engine(engine, device, needs_torch)
     config, device = export_folder.read_config(place), _device(engine, device)
     if graph and engine == "auto" and not _has(place, config, graph):
         graph = None
@@ -72,19 +72,23 @@ def load(
         if threads is not None:
             torch.set_num_threads(threads)
         return LoadedModel(config, _load_torch(place, config), device)
-    if device != "cpu" or compiles:
+    if device != "cpu" or needs_torch:
         raise ValueError(
-            f"engine {engine!r} runs only on the CPU and cannot be compiled; give engine='torch' "
-            f"for {'compile=True' if compiles else device}"
+            f"engine {engine!r} runs only on the CPU, in float32, and cannot be compiled; give "
+            f"engine='torch' for {device if device != 'cpu' else 'compile=True or bfloat16'}"
         )
     return LoadedModel(config, _load_graph(place, config, graph, threads), device)
 
 
-def graph_for_engine(engine: str, device: str | None = None, compiles: bool = False) -> str | None:
+def graph_for_engine(
+    engine: str, device: str | None = None, needs_torch: bool = False
+) -> str | None:
     """The name of the ONNX file that ``load`` would use, or None for PyTorch."""
     if engine not in ENGINES:
         raise ValueError(f"engine is {engine!r}; allowed: {', '.join(ENGINES)}")
-    if engine == "auto" and (compiles or _device(engine, device) != "cpu" or unavailable_reason()):
+    if engine == "auto" and (
+        needs_torch or _device(engine, device) != "cpu" or unavailable_reason()
+    ):
         return None
     return ONNX if engine == "auto" else GRAPHS.get(engine)
 
@@ -109,6 +113,7 @@ def fold_parametrizations(model: nn.Module) -> None:
     """Replace each parametrization, such as a weight norm, by the weights that it computes."""
     for module in model.modules():
         if parametrize.is_parametrized(module):
+            module._load_state_dict_pre_hooks.clear()  # reads former names; cannot be pickled
             assert isinstance(module.parametrizations, nn.ModuleDict)
             for name in list(module.parametrizations):
                 parametrize.remove_parametrizations(module, name, leave_parametrized=True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from importlib import metadata
 from pathlib import Path
 from typing import Any, NoReturn
@@ -69,15 +70,30 @@ class OnnxEncoder(nn.Module):
         utterance_rule: str = "mean",
     ) -> None:
         super().__init__()
-        self.path, self.embedding_size = path, embedding_size
+        self.path, self.embedding_size = path.resolve(), embedding_size
         self.trims_padding = trims_padding
         self.hop_samples, self.utterance_rule = hop_samples, utterance_rule
-        self.session = _load_session(path, threads or torch.get_num_threads())
+        self.threads = threads or torch.get_num_threads()
+        self.session = _load_session(path, self.threads)
         outputs = {output.name for output in self.session.get_outputs()}
         if {value.name for value in self.session.get_inputs()} != TAKES or GIVES not in outputs:
             raise ExportError(f"{path} does not map wavs and lens to {GIVES}; {REEXPORT_HINT}")
         optional = {value.name for value in self.session.get_overridable_initializers()}
         self.takes_before = BEFORE in optional  # since format 3
+
+    def __getstate__(self) -> dict[str, Any]:
+        """Of the model only its path: another process reads the file itself."""
+        return {**self.__dict__, "session": None}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        super().__setstate__(state)
+        self.session = _load_session(self.path, self.threads)
+
+    def _apply(self, fn: Callable[[Tensor], Tensor], recurse: bool = True) -> OnnxEncoder:
+        device = fn(torch.empty(0)).device
+        if device.type != "cpu":
+            raise ValueError(f"onnxruntime runs only on the CPU; give engine='torch' for {device}")
+        return super()._apply(fn, recurse)
 
     def forward(
         self, wavs: Tensor, lens: Tensor | None = None, num_samples: Tensor | None = None

@@ -69,6 +69,8 @@ def test_onnx_builds_no_model(graphs, monkeypatch):
         ({"threads": 0}, "threads is 0; allowed: 1 and more"),
         ({"engine": "onnx", "device": "cuda"}, "only on the CPU.*give engine='torch' for cuda"),
         ({"engine": "onnx", "compile": True}, "cannot be compiled.*torch' for compile=True"),
+        ({"engine": "onnx", "dtype": "bfloat16"}, "in float32, .*torch' for .*bfloat16"),
+        ({"dtype": "float16"}, "dtype is 'float16'; allowed: float32, bfloat16"),
     ],
 )
 def test_arguments_that_do_not_go_together(graphs, options, message):
@@ -92,7 +94,7 @@ def test_an_onnxruntime_that_is_too_old_is_as_good_as_none(graphs, monkeypatch, 
 def test_the_graph_that_is_fetched_is_the_one_that_will_run():
     assert graph_for_engine("auto", "cpu") == graph_for_engine("onnx") == "model.onnx"
     assert graph_for_engine("onnx-int8") == "model.int8.onnx"
-    assert graph_for_engine("auto", "cpu", compiles=True) is graph_for_engine("torch") is None
+    assert graph_for_engine("auto", "cpu", needs_torch=True) is graph_for_engine("torch") is None
 
 
 def test_what_only_pytorch_knows(by_onnx, wave):
