@@ -44,7 +44,7 @@ class Table(NamedTuple):
         try:
             from pandas import DataFrame
         except ImportError as error:
-            raise ValueError("to_pandas needs pandas: pip install pandas") from error
+            raise ValueError('to_pandas needs pandas: pip install "camser[tables]"') from error
         return DataFrame(self.rows, columns=list(self.columns))
 
 
