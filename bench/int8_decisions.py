@@ -21,7 +21,7 @@ from harness import measurement
 
 from camser.data.manifest import audio_path, read_manifest
 from camser.export.onnx.quantize import compare_int8, int8_summary
-from camser.inference.export_folder import read_config
+from camser.inference.export_config import read_config
 
 LIMIT = 3 / 339  # of the decisions
 

@@ -9,6 +9,7 @@ from typing import Any
 
 from camser import registry
 from camser.audio import SAMPLE_RATE
+from camser.audio.windows import MAX_SEGMENT_SECONDS
 from camser.back_ends.base import BackEnd
 from camser.components import Component, class_argument, find_component
 from camser.heads import Head, new_head
@@ -18,7 +19,6 @@ from camser.segments import Hops
 
 # The arguments of ``validate_model_config``, in order.
 MODEL_KEYS = ("modalities", "encoders", "fusion", "fusions")
-MAX_SEGMENT_SECONDS = 30.0  # of segments that are whole utterances; Whisper takes no longer ones
 
 
 def build_model(

@@ -3,7 +3,7 @@
 An utterance of ``n`` samples has ``ceil(n / N)`` segments of ``N`` samples, which neither overlap
 nor leave a gap; or, with a hop ``H`` below ``N``, overlapping ones up to the first that reaches its
 end. The last one is padded at its end with silence. A recording of unknown length is cut while it
-is read, by ``iter_windows``.
+is read, by ``audio.windows.iter_windows``.
 
 Each segment is cut with the one sample before it, 0 at the beginning of an utterance. So
 pre-emphasis of a segment gives the same as pre-emphasis of the utterance.
@@ -11,10 +11,8 @@ pre-emphasis of a segment gives the same as pre-emphasis of the utterance.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
 from typing import NamedTuple, TypeVar
 
-import numpy as np
 import torch
 from torch import Tensor
 
@@ -171,37 +169,3 @@ def preemphasize(segments: Tensor, coefficient: float, over: str = "utterance") 
     if over == "segment":
         previous = torch.nn.functional.pad(previous[:, 1:], (1, 0))
     return own - coefficient * previous
-
-
-def iter_windows(chunks: Iterable[np.ndarray], size: int, hop: int) -> Iterator[np.ndarray]:
-    """Cut a stream of samples into windows; every sample is used, and the last may be shorter.
-
-    Arguments
-    ---------
-    chunks : iterable of arrays
-        [samples] each, of any lengths.
-    size, hop : int
-        Samples of a window, and between the starts of two, at most ``size``. With equal ones,
-        windows do not overlap.
-
-    Raises
-    ------
-    ValueError
-        If ``hop`` is not in 1 … ``size``; when the first window is asked for.
-
-    Example
-    -------
-    >>> stream = [np.arange(0, 5), np.arange(5, 9)]
-    >>> [window.tolist() for window in iter_windows(stream, 4, 2)]
-    [[0, 1, 2, 3], [2, 3, 4, 5], [4, 5, 6, 7], [6, 7, 8]]
-    """
-    if not 1 <= hop <= size:
-        raise ValueError(f"windows of {size} samples, every {hop}; allowed: hops of 1 to the size")
-    buffer, num_covered = np.zeros(0, np.float32), 0  # covered: in an earlier window too
-    for chunk in chunks:
-        buffer = np.concatenate([buffer, chunk]) if len(buffer) else chunk
-        while len(buffer) >= size:
-            yield buffer[:size]
-            buffer, num_covered = buffer[hop:], size - hop
-    if len(buffer) > num_covered:
-        yield buffer

@@ -8,8 +8,9 @@ import numpy as np
 import pytest
 import torch
 
+from camser.audio.windows import iter_windows
 from camser.over_segments import MaxOverSegments, MeanOverSegments, over_segments
-from camser.segments import iter_windows, num_segments, preemphasize, split_into_segments
+from camser.segments import num_segments, preemphasize, split_into_segments
 
 SEGMENT = 48000
 LONGEST = 20 * 16000

@@ -12,8 +12,9 @@ from camser.build import build_model
 from camser.config.settings import Settings, read_arguments
 from camser.data.prepare import CorpusScanner
 from camser.experiment.run import Run
+from camser.inference.export_config import FORMAT, write_config
 from camser.inference.export_files import INT8, ONNX
-from camser.inference.export_folder import FORMAT, write, write_config
+from camser.inference.export_folder import write
 from camser.model import EmotionHead
 from camser.runtime.digests import file_record
 

@@ -14,7 +14,7 @@ from camser.audio import ffmpeg, libsndfile
 from camser.audio.conversion import AudioError, Warn, convert
 from camser.audio.decoding import DecodeError, UnknownFormatError
 from camser.audio.first_bytes import HEAD_BYTES, describe
-from camser.segments import iter_windows
+from camser.audio.windows import iter_windows
 
 logger = logging.getLogger(__name__)
 Encoded = str | os.PathLike | BinaryIO  # a path, or an open file

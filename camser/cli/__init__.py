@@ -156,7 +156,7 @@ def _export(arguments: argparse.Namespace) -> None:
     folder = export_run(*folders, verified=not arguments.no_verify, **formats)
     if arguments.int8:
         from camser.export.onnx.quantize import int8_summary
-        from camser.inference.export_folder import read_config
+        from camser.inference.export_config import read_config
 
         print(int8_summary(read_config(folder)["int8"]))
     print(folder)
@@ -186,15 +186,10 @@ def _classify(arguments: argparse.Namespace) -> None:
     if arguments.form == "audacity" and len(files) > 1:
         raise ValueError(f"Audacity labels store no file name; give one file, not {len(files)}")
 
-    from camser.inference import EmotionClassifier
+    from camser.inference.graph_recognizer import load_recognizer
 
-    model = EmotionClassifier.from_pretrained(
-        arguments.model,
-        arguments.device,
-        arguments.batch_size,
-        engine=arguments.engine,
-        threads=arguments.threads,
-    )
+    loading = arguments.device, arguments.batch_size, arguments.engine, arguments.threads
+    model = load_recognizer(arguments.model, *loading)
     half = max(1, arguments.batch_size // 2)
     with raise_with_memory_advice(
         f"{arguments.batch_size} segments at once; give --batch-size={half}"

@@ -16,7 +16,8 @@ from camser.inference.timeline_formats import as_audacity, as_rttm, csv_rows, rt
 from camser.runtime.messages import escape_control_characters
 
 if TYPE_CHECKING:
-    from camser.inference import EmotionClassifier, Prediction, Timeline
+    from camser.inference import Prediction, Timeline
+    from camser.inference.recognizer import Recognizer
 
 Result = TypeVar("Result", "Prediction", "Timeline")
 TIMELINE_OPTIONS = ("window", "hop", "smoothing", "smoothing_seconds")
@@ -24,7 +25,7 @@ ONLY_TIMELINES = ("rttm", "audacity")
 
 
 def timeline_options(arguments: argparse.Namespace) -> dict[str, Any] | None:
-    """The arguments of ``EmotionClassifier.timeline`` on the command line; None for decisions.
+    """The arguments of ``Recognizer.timeline`` on the command line; None for decisions.
 
     Raises
     ------
@@ -44,7 +45,7 @@ def timeline_options(arguments: argparse.Namespace) -> dict[str, Any] | None:
 
 
 def classify(
-    classifier: EmotionClassifier,
+    classifier: Recognizer,
     files: Sequence[str],
     form: str = "table",
     threshold: float = 0.0,
@@ -58,7 +59,7 @@ def classify(
 
     Arguments
     ---------
-    classifier : EmotionClassifier
+    classifier : Recognizer
         The model.
     files : sequence of str
         Paths.
@@ -67,7 +68,7 @@ def classify(
     threshold : float
         The minimum confidence of a decision.
     timeline : dict, optional
-        The arguments of ``EmotionClassifier.timeline``; prints the changes along each file.
+        The arguments of ``Recognizer.timeline``; prints the changes along each file.
     require_speech : bool
         Whether a file without speech is an error instead of a warning.
     problems : iterable of Failure
@@ -138,7 +139,7 @@ def _with_failures(
 
 
 def _timelines(
-    classifier: EmotionClassifier,
+    classifier: Recognizer,
     files: Iterable[str],
     options: dict,
     report: Callable[[str, Exception], None],

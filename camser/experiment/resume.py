@@ -8,7 +8,7 @@ from typing import Any
 
 from speechbrain.utils.run_opts import RunOptions
 
-from camser.build import MAX_SEGMENT_SECONDS
+from camser.audio.windows import MAX_SEGMENT_SECONDS
 from camser.config.settings import RESULT_RUN_OPTIONS, SettingsError, read_arguments
 from camser.data.manifest import (
     MANIFEST,

@@ -26,7 +26,7 @@ from camser.experiment import inner_folds, outputs, resume
 from camser.experiment.cost import model_cost
 from camser.experiment.objects import build_brain, build_objects
 from camser.export.export_run import export_run
-from camser.inference.export_folder import ExportError
+from camser.inference.export_files import ExportError
 from camser.runtime.distributed import run_on_main
 from camser.runtime.exit import exit_with_message, tolerate_broken_pipe
 from camser.runtime.lock import FolderInUseError, lock_folder

@@ -11,8 +11,7 @@ import yaml
 from camser.audio import SAMPLE_RATE
 from camser.export.calibration import fit_temperature
 from camser.export.trained_run import TrainedRun
-from camser.inference.export_folder import FORMAT
-from camser.inference.pretrained import longest_segment
+from camser.inference.export_config import FORMAT, longest_segment
 
 TRAINED = (
     "corpus", "variant", "protocol", "fold", "fold_name", "selection", "seed", "parts",

@@ -14,9 +14,10 @@ from camser.export.config import export_config, speechbrain_yaml
 from camser.export.model_card import model_card
 from camser.export.trained_run import TrainedRun, read_run
 from camser.export.verify import recordings, verify
+from camser.inference.export_config import write_config
 from camser.inference.export_files import CARD, INT8, ONNX, ONNX_DATA, RECIPE
-from camser.inference.export_folder import write, write_config
-from camser.inference.onnx_encoder import unavailable_reason
+from camser.inference.export_folder import write
+from camser.inference.onnx_session import unavailable_reason
 from camser.runtime.digests import file_record
 from camser.runtime.files import atomic_folder
 

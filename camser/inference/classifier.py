@@ -14,7 +14,8 @@ from torch import Tensor, nn
 
 from camser.audio import SAMPLE_RATE
 from camser.inference.batches import attention_weights, check_batch_size, embed_segments
-from camser.inference.engines import graph_for_engine, load
+from camser.inference.engines import load, resolve_device
+from camser.inference.graphs import graph_for_engine
 from camser.inference.hub import locate_model
 from camser.inference.inputs import read_chunks, source_name
 from camser.inference.prediction import calibrate
@@ -116,7 +117,8 @@ class EmotionClassifier(Recognizer, EncoderClassifier):
             not installed.
         """
         needs_torch = compile or dtype != "float32"
-        folder = locate_model(source, revision, graph_for_engine(engine, device, needs_torch))
+        graph = graph_for_engine(engine, resolve_device(engine, device), needs_torch)
+        folder = locate_model(source, revision, graph)
         config, modules, device = load(folder, engine, device, threads, needs_torch)
         compiled = {"compile": True, "compile_module_keys": ["embedding_model"]} if compile else {}
         run_opts = {"device": device, **compiled}

@@ -13,14 +13,18 @@ from torch.nn.utils import parametrize
 
 from camser.audio import SAMPLE_RATE
 from camser.build import segment_hops
-from camser.inference import export_folder
-from camser.inference.export_files import INT8, ONNX, WEIGHTS, ExportError, check_file, graph_files
-from camser.inference.onnx_encoder import OnnxEncoder, unavailable_reason
-from camser.inference.pretrained import longest_segment
+from camser.inference.export_config import longest_segment, read_config
+from camser.inference.export_files import WEIGHTS
+from camser.inference.export_folder import read_modules
+from camser.inference.graphs import (
+    check_graph,
+    check_threads,
+    graph_for_engine,
+    has_graph,
+    trims_padding,
+)
+from camser.inference.onnx_encoder import OnnxEncoder
 from camser.inference.weights import load_head
-
-GRAPHS = {"onnx": ONNX, "onnx-int8": INT8}
-ENGINES = ("auto", "torch", *GRAPHS)
 
 
 class LoadedModel(NamedTuple):
@@ -45,7 +49,7 @@ def load(
     place : Path
         The folder of the model.
     engine : str
-        One of ``ENGINES``. "auto" is onnxruntime if the device is the CPU, the folder has
+        One of ``graphs.ENGINES``. "auto" is onnxruntime if the device is the CPU, the folder has
         ``model.onnx`` and onnxruntime is installed; otherwise it is PyTorch.
     device : str, optional
         By default the GPU if there is one; with onnxruntime always the CPU.
@@ -62,11 +66,10 @@ def load(
     ValueError
         If there is no such engine, or it cannot be used with the other arguments.
     """
-    if threads is not None and threads < 1:
-        raise ValueError(f"threads is {threads}; allowed: 1 and more")
-    graph = graph_for_engine(engine, device, needs_torch)
-    config, device = export_folder.read_config(place), _device(engine, device)
-    if graph and engine == "auto" and not _has(place, config, graph):
+    check_threads(threads)
+    device = resolve_device(engine, device)
+    graph, config = graph_for_engine(engine, device, needs_torch), read_config(place)
+    if graph and engine == "auto" and not has_graph(place, config, graph):
         graph = None
     if graph is None:
         if threads is not None:
@@ -80,30 +83,13 @@ def load(
     return LoadedModel(config, _load_graph(place, config, graph, threads), device)
 
 
-def graph_for_engine(
-    engine: str, device: str | None = None, needs_torch: bool = False
-) -> str | None:
-    """The name of the ONNX file that ``load`` would use, or None for PyTorch."""
-    if engine not in ENGINES:
-        raise ValueError(f"engine is {engine!r}; allowed: {', '.join(ENGINES)}")
-    if engine == "auto" and (
-        needs_torch or _device(engine, device) != "cpu" or unavailable_reason()
-    ):
-        return None
-    return ONNX if engine == "auto" else GRAPHS.get(engine)
-
-
-def _device(engine: str, device: str | None) -> str:
+def resolve_device(engine: str, device: str | None) -> str:
+    """The device by its name; by default the GPU if there is one that the engine uses."""
     return device or (infer_device() if engine in ("auto", "torch") else "cpu")
 
 
-def _has(folder: Path, config: Mapping[str, Any], graph: str) -> bool:
-    records = graph_files(config, graph)
-    return graph in records and all((folder / name).is_file() for name in records)
-
-
 def _load_torch(folder: Path, config: dict[str, Any]) -> dict[str, nn.Module]:
-    modules = export_folder.read_modules(folder, config)
+    modules = read_modules(folder, config)
     for module in modules.values():
         fold_parametrizations(module.eval())
     return modules
@@ -123,19 +109,12 @@ def _load_graph(
     folder: Path, config: Mapping[str, Any], graph: str, threads: int | None
 ) -> dict[str, nn.Module]:
     """Load for onnxruntime. Of the PyTorch model, only the classifier is built."""
-    records = graph_files(config, graph)
-    if graph not in records:
-        raise ExportError(
-            f"{folder} has no {graph}; make it with `camser export RUN DIR --int8`, or give "
-            f"engine='torch'"
-        )
-    for name, record in records.items():
-        check_file(folder / name, record)
+    check_graph(folder, config, graph)
     head = load_head(folder / WEIGHTS, config)
     built = config["architecture"]
-    is_trimmed = built["segment_seconds"] is None and built.get("mask_padding", False)
     sizes = built["segment_seconds"], round(longest_segment(built) * SAMPLE_RATE)
     hops = segment_hops(built.get("segment_hop_seconds"), *sizes)
-    options = head.embedding_size, is_trimmed, hops, built.get("utterance_rule", "mean")
+    rule = built.get("utterance_rule", "mean")
+    options = head.embedding_size, trims_padding(config), hops, rule
     encoder = OnnxEncoder(folder / graph, threads, *options)
     return {"embedding_model": encoder, "classifier": head}

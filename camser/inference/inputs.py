@@ -7,7 +7,7 @@ import io
 import os
 from collections.abc import Iterable, Iterator, Mapping
 from numbers import Integral
-from typing import TYPE_CHECKING, Any, BinaryIO
+from typing import TYPE_CHECKING, Any, BinaryIO, Union
 
 import numpy as np
 
@@ -18,20 +18,10 @@ from camser.audio.conversion import Warn, pcm_to_float
 if TYPE_CHECKING:
     from torch import Tensor
 
-    Samples = np.ndarray | Tensor
-    Recording = (
-        str
-        | os.PathLike
-        | bytes
-        | bytearray
-        | memoryview
-        | BinaryIO
-        | Samples
-        | Mapping[str, Any]
-        | tuple[int, Samples]
-        | tuple[Samples, int]
-    )
-
+Samples = Union[np.ndarray, "Tensor"]
+Content = bytes | bytearray | memoryview | BinaryIO
+Pair = tuple[int, Samples] | tuple[Samples, int]
+Recording = str | os.PathLike | Content | Samples | Pair | Mapping[str, Any]
 PATH, CONTENT = (str, os.PathLike), (bytes, bytearray, memoryview)
 MAX_CHANNELS = 64  # no recorder has more
 ALLOWED = (

@@ -14,9 +14,8 @@ from speechbrain.utils.fetching import fetch
 from torch import Tensor, nn
 
 from camser.audio import iter_array_chunks
-from camser.build import MAX_SEGMENT_SECONDS
+from camser.inference.export_config import longest_segment, read_config
 from camser.inference.export_files import CONFIG, WEIGHTS
-from camser.inference.export_folder import read_config
 from camser.inference.weights import load_weights
 
 CHUNK_SAMPLES = 2**20  # joined at the end
@@ -98,19 +97,6 @@ def label_encoder(labels: Sequence[str]) -> CategoricalEncoder:
     encoder.update_from_iterable(labels)
     encoder.expect_len(len(labels))
     return encoder
-
-
-def longest_segment(architecture: Mapping[str, Any]) -> float:
-    """The seconds of the longest segment of a model.
-
-    Example
-    -------
-    >>> longest_segment({"segment_seconds": 3.0})
-    3.0
-    """
-    seconds = architecture["segment_seconds"]
-    longest = architecture.get("max_segment_seconds", MAX_SEGMENT_SECONDS)
-    return longest if seconds is None else seconds
 
 
 def pretrained_arguments(

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 
 from camser.audio.quality import QualityCheck
+from camser.audio.windows import iter_windows
 from camser.inference.inputs import check_several, read_chunks, source_name
-from camser.segments import iter_windows
 
 if TYPE_CHECKING:
     from camser.inference.inputs import Recording

@@ -46,7 +46,7 @@ def load_weights(modules: Mapping[str, Any], path: Path, config: Mapping[str, An
     path : Path
         A safetensors file.
     config : mapping
-        From ``export_folder.read_config``: its ``weights`` has ``bytes`` and ``digest``.
+        From ``export_config.read_config``: its ``weights`` has ``bytes`` and ``digest``.
 
     Raises
     ------

@@ -12,6 +12,7 @@ from torch import Tensor
 from camser.audio import SAMPLE_RATE
 from camser.build import build_head, build_model
 from camser.inference import export_folder
+from camser.inference.export_config import FORMAT
 from camser.model import UtteranceEncoder
 from camser.testing.assertions import expect, expect_same
 from camser.testing.plugin_under_test import PluginUnderTest, map_tensors
@@ -57,7 +58,7 @@ def export(subject: PluginUnderTest) -> None:
         with tempfile.TemporaryDirectory() as folder:
             config = {  # the least that can be loaded
                 "model_type": "camser",
-                "format": export_folder.FORMAT,
+                "format": FORMAT,
                 "camser": metadata.version("camser"),
                 "labels": LABELS,
                 "sample_rate": SAMPLE_RATE,

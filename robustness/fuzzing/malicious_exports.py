@@ -12,8 +12,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from camser.inference.export_files import INT8, ONNX, WEIGHTS
-from camser.inference.export_folder import write_config
+from camser.inference.export_config import write_config
+from camser.inference.export_files import CONFIG, INT8, ONNX, WEIGHTS
 from camser.runtime.digests import file_record
 from tests.helpers.tiny_export import write_export
 
@@ -136,7 +136,10 @@ def _graph(**options: str) -> Callable[[Path, Path], None]:
 
 
 def write_graph(folder: Path, name: str, operator: str = "MatMul", weights: str = "") -> None:
-    """``embeddings`` = the mean of ``wavs`` times weights, which may lie in another file."""
+    """``embeddings`` = the mean of ``wavs`` times weights, which may lie in another file.
+
+    ``log_probabilities`` = as many of them as there are labels, repeated.
+    """
     from onnx import TensorProto, helper
 
     size = _embedding_size(folder)
@@ -147,20 +150,26 @@ def write_graph(folder: Path, name: str, operator: str = "MatMul", weights: str 
         told = {"location": weights, "offset": "0", "length": str(4 * size)}
         for key, value in told.items():
             tensor.external_data.add(key=key, value=value)
+    count = len(json.loads((folder / CONFIG).read_text())["labels"])
+    columns = helper.make_tensor("columns", TensorProto.INT64, [count], [0] * count)
     floats = TensorProto.FLOAT
     domain = "" if operator == "MatMul" else "evil"
     graph = helper.make_graph(
         [
             helper.make_node("ReduceMean", ["wavs"], ["mean"], keepdims=1, axes=[1]),
             helper.make_node(operator, ["mean", "w"], ["embeddings"], domain=domain),
+            helper.make_node("Gather", ["embeddings", "columns"], ["log_probabilities"], axis=1),
         ],
         "graph",
         [
             helper.make_tensor_value_info("wavs", floats, ["u", "s"]),
             helper.make_tensor_value_info("lens", floats, ["u"]),
         ],
-        [helper.make_tensor_value_info("embeddings", floats, ["u", size])],
-        [tensor],
+        [
+            helper.make_tensor_value_info("embeddings", floats, ["u", size]),
+            helper.make_tensor_value_info("log_probabilities", floats, ["u", count]),
+        ],
+        [tensor, columns],
     )
     opsets = [helper.make_opsetid("", 17), helper.make_opsetid("evil", 1)]
     model = helper.make_model(graph, opset_imports=opsets, ir_version=8)

@@ -13,7 +13,7 @@ from safetensors.torch import load_file
 
 from camser.config import settings
 from camser.inference import engines, export_files
-from camser.inference.pretrained import longest_segment
+from camser.inference.export_config import longest_segment
 from camser.runtime.digests import file_record
 from robustness.fuzzing import mutations
 from robustness.fuzzing.readers import Target

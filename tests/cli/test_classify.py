@@ -14,7 +14,7 @@ from safetensors.torch import save_file
 
 from camser import cli
 from camser.cli import classify
-from camser.inference.export_folder import write_config
+from camser.inference.export_config import write_config
 from camser.runtime.digests import file_record
 
 

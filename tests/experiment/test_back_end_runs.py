@@ -18,8 +18,8 @@ from camser.evaluation.report.write import write_report
 from camser.experiment.outputs import summary
 from camser.export.export_run import export_run
 from camser.inference import EmotionClassifier
-from camser.inference.export_folder import read_config
-from camser.inference.onnx_encoder import unavailable_reason
+from camser.inference.export_config import read_config
+from camser.inference.onnx_session import unavailable_reason
 from camser.registry import PluginError
 from camser.training.back_end import embeddings
 from tests.helpers.same_run import same, weights

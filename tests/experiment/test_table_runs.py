@@ -9,7 +9,7 @@ from camser.data.folds import UNKNOWN_SPEAKERS
 from camser.data.tables.read import read_table
 from camser.evaluation import results
 from camser.export.export_run import export_run
-from camser.inference.export_folder import read_config
+from camser.inference.export_config import read_config
 from tests.helpers.recipe_runs import start_run
 
 CHEAP = ("--modalities=[mfcc]", "--fusion=concat", "--labels=[down, up]", "--merge_labels={}")

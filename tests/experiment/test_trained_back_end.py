@@ -12,8 +12,8 @@ from camser.build import build_model
 from camser.evaluation import results
 from camser.export.export_run import export_run
 from camser.inference import EmotionClassifier
-from camser.inference.export_folder import read_config
-from camser.inference.onnx_encoder import unavailable_reason
+from camser.inference.export_config import read_config
+from camser.inference.onnx_session import unavailable_reason
 from camser.segments import split_into_segments
 from tests.experiment.test_back_end_runs import LOGISTIC, read, scores_of
 from tests.export.test_same_scores import SAME, SAME_IN_ONNX

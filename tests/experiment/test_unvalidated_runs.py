@@ -10,7 +10,7 @@ from camser.evaluation import results
 from camser.evaluation.report.collect import ReportError, collect
 from camser.evaluation.report.write import write_report
 from camser.export.export_run import export_run
-from camser.inference.export_folder import read_config
+from camser.inference.export_config import read_config
 from tests.helpers.recipe_runs import start_run
 
 NOTE = "speakers unknown: may be optimistic"

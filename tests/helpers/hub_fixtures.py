@@ -8,7 +8,7 @@ import pytest
 from huggingface_hub import constants
 
 from camser.export.config import speechbrain_yaml
-from camser.inference.export_folder import read_config
+from camser.inference.export_config import read_config
 from tests.helpers.hub_server import Hub
 from tests.helpers.tiny_export import write_export
 

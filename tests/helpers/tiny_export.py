@@ -3,7 +3,8 @@
 import torch
 
 from camser.build import build_model
-from camser.inference.export_folder import FORMAT, write
+from camser.inference.export_config import FORMAT
+from camser.inference.export_folder import write
 from camser.model import EmotionHead
 from tests.helpers.recipe_runs import TINY_WAV2VEC2
 

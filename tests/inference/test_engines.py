@@ -12,10 +12,10 @@ from torch.nn.utils import parametrize
 from camser import cli
 from camser.export.hub_upload import plan
 from camser.export.onnx.quantize import compare_int8
-from camser.inference import EmotionClassifier, ExportError, engines, export_folder
-from camser.inference import onnx_encoder as onnx_engine
-from camser.inference.engines import graph_for_engine
-from camser.inference.export_folder import write_config
+from camser.inference import EmotionClassifier, ExportError, export_folder, onnx_session
+from camser.inference import graphs as graphs_of_engines
+from camser.inference.export_config import write_config
+from camser.inference.graphs import graph_for_engine
 from camser.inference.onnx_encoder import OnnxEncoder
 from camser.inference.skip_init import SkipWeightInit
 from camser.runtime.digests import digest
@@ -53,7 +53,9 @@ def test_both_engines_say_the_same(classifier, by_onnx, wave):
 def test_a_cpu_takes_onnx_where_it_can(graphs, export, monkeypatch):
     assert runs_onnx(graphs, device="cpu") and not runs_onnx(export, device="cpu")
     assert not runs_onnx(graphs, device="cpu", engine="torch")
-    monkeypatch.setattr(engines, "unavailable_reason", lambda: "onnxruntime is not installed")
+    monkeypatch.setattr(
+        graphs_of_engines, "unavailable_reason", lambda: "onnxruntime is not installed"
+    )
     assert not runs_onnx(graphs, device="cpu")
 
 
@@ -82,13 +84,13 @@ def test_arguments_that_do_not_go_together(graphs, options, message):
 def test_an_onnxruntime_that_is_too_old_is_as_good_as_none(graphs, monkeypatch, found):
     def version(name):
         if found is None:
-            raise onnx_engine.metadata.PackageNotFoundError(name)
+            raise onnx_session.metadata.PackageNotFoundError(name)
         return found
 
-    monkeypatch.setattr(onnx_engine.metadata, "version", version)
+    monkeypatch.setattr(onnx_session.metadata, "version", version)
     assert graph_for_engine("auto", "cpu") is None
     with pytest.raises(ExportError, match=r"model\.onnx cannot be run: .*engine=.torch."):
-        onnx_engine.OnnxEncoder(graphs / "model.onnx")
+        OnnxEncoder(graphs / "model.onnx")
 
 
 def test_the_graph_that_is_fetched_is_the_one_that_will_run():

@@ -10,8 +10,8 @@ import torch
 from safetensors.torch import load_file, save_file
 from speechbrain.inference.classifiers import EncoderClassifier
 
-from camser.inference import EmotionClassifier, ExportError, hub
-from camser.inference.export_folder import write_config
+from camser.inference import EmotionClassifier, ExportError, hub, hub_download
+from camser.inference.export_config import write_config
 from camser.runtime.digests import digest
 
 
@@ -178,7 +178,7 @@ def test_nothing_in_the_folder_is_run(folder, tmp_path):
 @pytest.mark.parametrize("source", ["nowhere", "./a/b", "/a/b", "a/b/c", "../model"])
 def test_a_path_that_is_not_there_is_not_asked_of_the_hub(source, monkeypatch):
     for name in ("HfApi", "snapshot_download"):
-        monkeypatch.setattr(hub, name, None)
+        monkeypatch.setattr(hub_download, name, None)
     with pytest.raises(ExportError, match="there is no such folder, and it is not a hub id"):
         hub.locate_model(source)
 

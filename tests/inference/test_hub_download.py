@@ -11,8 +11,8 @@ from speechbrain.inference.classifiers import EncoderClassifier
 
 from camser.cli import main
 from camser.inference import EmotionClassifier
+from camser.inference.export_config import write_config
 from camser.inference.export_files import ExportError
-from camser.inference.export_folder import write_config
 from camser.inference.hub import locate_model
 from camser.runtime.digests import file_record
 from tests.helpers.hub_fixtures import REPO, point_to

@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 import torch
 
+from camser.audio.windows import iter_windows
 from camser.inference import Timeline, timeline_formats
-from camser.segments import iter_windows
 
 
 def close(a, b, tolerance=1e-6):

@@ -15,7 +15,7 @@ from camser.config.command_line import SettingsError
 from camser.experiment.crossval.launch import run_on_ray
 from camser.experiment.outputs import tensorboard_logger
 from camser.export.onnx import quantize
-from camser.inference import onnx_encoder as engine
+from camser.inference import onnx_session
 from tests.helpers.recipe_runs import ROOT
 from tests.helpers.tiny_export import LABELS, write_export
 
@@ -186,9 +186,9 @@ def test_a_graph_without_onnxruntime_says_what_to_install(monkeypatch, tmp_path)
     def version(name):
         raise metadata.PackageNotFoundError(name)
 
-    monkeypatch.setattr(engine.metadata, "version", version)
+    monkeypatch.setattr(onnx_session.metadata, "version", version)
     with pytest.raises(ValueError, match='onnxruntime is not installed; pip install "onnxruntime>'):
-        engine.OnnxEncoder(tmp_path / "model.onnx")
+        onnx_session.OnnxSession(tmp_path / "model.onnx", 1, "embeddings")
 
 
 def test_the_launcher_without_ray_says_what_to_install(monkeypatch):

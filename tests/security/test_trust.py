@@ -11,7 +11,7 @@ import pytest
 from camser.cli.demo import limits
 from camser.encoders.wav2vec2 import Wav2Vec2
 from camser.inference import EmotionClassifier
-from camser.inference.export_folder import ExportError
+from camser.inference.export_files import ExportError
 from camser.runtime.subprocesses import python_command
 from robustness.fuzzing import malicious_exports
 from tests.helpers.recipe_runs import ROOT, TINY_WAV2VEC2
@@ -127,7 +127,7 @@ def test_security_says_the_limits_that_are():
 
 
 def test_security_names_the_oldest_onnxruntime():
-    from camser.inference.onnx_encoder import MIN_VERSION
+    from camser.inference.onnx_session import MIN_VERSION
 
     assert (
         f"onnxruntime {MIN_VERSION} and newer" in SECURITY

@@ -9,7 +9,7 @@ from camser.audio import SAMPLE_RATE
 from camser.evaluation import results
 from camser.export.export_run import export_run
 from camser.inference import EmotionClassifier
-from camser.inference.onnx_encoder import unavailable_reason
+from camser.inference.onnx_session import unavailable_reason
 from camser.model import count_parameters
 from camser.segments import num_segments, split_into_segments
 from tests.export.test_same_scores import SAME, SAME_IN_ONNX

@@ -12,9 +12,9 @@ from speechbrain.inference.classifiers import EncoderClassifier
 from camser.evaluation import results
 from camser.export.export_run import export_run
 from camser.inference import EmotionClassifier
+from camser.inference.export_config import read_config, write_config
 from camser.inference.export_files import ExportError
-from camser.inference.export_folder import read_config, write_config
-from camser.inference.onnx_encoder import unavailable_reason
+from camser.inference.onnx_session import unavailable_reason
 from tests.export.test_same_scores import SAME, SAME_IN_ONNX
 from tests.fusion.test_own_losses import POINTS
 from tests.helpers.recipe_runs import ROOT

@@ -140,7 +140,7 @@ def run(
     require_gradio()  # before anything expensive
     from matplotlib import rcdefaults
 
-    from camser.inference.export_folder import read_config
+    from camser.inference.export_config import read_config
     from camser.inference.hub import locate_model
 
     model_folder = locate_model(folder)

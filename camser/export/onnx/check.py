@@ -7,7 +7,7 @@ from typing import Any
 
 import torch
 
-from camser.inference.onnx_encoder import BEFORE, open_session, unavailable_reason
+from camser.inference.onnx_session import BEFORE, open_session, unavailable_reason
 
 # Of a log-probability; usual float32 differences are a hundredth of it. Noise may lie far from what
 # a classifier of standardized features was fitted to: of values beyond -1, it is a share.

@@ -18,7 +18,7 @@ from camser.audio import SAMPLE_RATE
 from camser.export.onnx import check
 from camser.heads import EmotionHead, Head
 from camser.inference.export_files import data_of
-from camser.inference.onnx_encoder import BEFORE
+from camser.inference.onnx_session import BEFORE, EMBEDDINGS, LOG_PROBABILITIES
 from camser.model import UtteranceEncoder
 from camser.runtime.files import atomic_write
 from camser.runtime.messages import exception_chain
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 OPSET = 20  # the first opset with GELU, which every transformer here uses
 MAX_INLINE_WEIGHTS = 2**31 - 2**24  # bytes of weights in one file; protobuf allows 2 GiB
 ALIGNMENT = 4096  # bytes; weights in a second file can then be mapped into memory
-OUTPUTS = ["log_probabilities", "embeddings"]
+OUTPUTS = [LOG_PROBABILITIES, EMBEDDINGS]
 LINEAR = "linear:"  # prefix of the nodes of linear layers, except those of heads
 SMALL = 1024  # bytes; sizes and axes must be in the first file, for the inference of shapes
 

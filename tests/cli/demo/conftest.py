@@ -9,7 +9,7 @@ from camser.cli.demo.app import serving
 from camser.cli.demo.examples import write_clips
 from camser.cli.demo.limits import Limits
 from camser.inference import EmotionClassifier
-from camser.inference.export_folder import read_config
+from camser.inference.export_config import read_config
 from tests.helpers.tiny_export import write_export
 
 LIMITS = Limits(megabytes=1, seconds=20, waiting=2)

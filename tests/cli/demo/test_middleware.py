@@ -8,7 +8,7 @@ import pytest
 
 from camser.cli.demo.app import serving
 from camser.cli.demo.limits import Limits
-from camser.inference.export_folder import read_config
+from camser.inference.export_config import read_config
 from tests.helpers.demo_client import fetch, file_data, port_of, post, upload
 
 CALL = "/gradio_api/call/v2/classify"

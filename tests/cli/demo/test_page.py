@@ -14,7 +14,7 @@ from camser.cli.demo.examples import VOICES, write_clips
 from camser.cli.demo.figures import attention_figure, timeline_figure
 from camser.cli.demo.limits import Limits
 from camser.inference import EmotionClassifier
-from camser.inference.export_folder import read_config
+from camser.inference.export_config import read_config
 from tests.helpers.demo_client import port_of
 from tests.helpers.tiny_export import write_export
 

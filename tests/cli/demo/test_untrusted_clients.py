@@ -14,7 +14,7 @@ from camser import cli
 from camser.cli.demo.app import serving
 from camser.cli.demo.limits import Limits
 from camser.cli.demo.middleware import MAX_JSON
-from camser.inference.export_folder import read_config
+from camser.inference.export_config import read_config
 from tests.cli.demo.conftest import HERE, reached
 from tests.helpers.demo_client import ask, fetch, file_data, gradio_client, port_of, post, upload
 

@@ -12,7 +12,7 @@ from camser.cli.train.evaluation import choose_protocol
 from camser.data.folds import FoldError
 from camser.data.manifest import Utterance
 from camser.inference import EmotionClassifier
-from camser.inference.export_folder import read_config
+from camser.inference.export_config import read_config
 
 CHEAP = [
     "--preset",
