@@ -68,6 +68,12 @@ def _parser() -> argparse.ArgumentParser:
     export.add_argument(
         "--no-verify", action="store_true", help="do not compare with the run's predictions"
     )
+    export.add_argument(
+        "--license", metavar="NAME", help="the model's, as the hub names it; by default unknown"
+    )
+    export.add_argument(
+        "--language", nargs="+", metavar="CODE", help="of the recordings: en, de, …"
+    )
     export.set_defaults(run=_export)
 
     push = commands.add_parser("push", help="upload a model folder to the Hugging Face hub")
@@ -153,7 +159,9 @@ def _export(arguments: argparse.Namespace) -> None:
     data_folder = parse_value(arguments.data_folder or "null", "--data-folder", "safe")
     folders = arguments.run_folder, arguments.folder, data_folder
     formats = {"onnx": arguments.onnx, "int8": arguments.int8}
-    folder = export_run(*folders, verified=not arguments.no_verify, **formats)
+    stated = {"license": arguments.license, "language": arguments.language}
+    extra = {name: value for name, value in stated.items() if value}
+    folder = export_run(*folders, verified=not arguments.no_verify, extra=extra, **formats)
     if arguments.int8:
         from camser.export.onnx.quantize import int8_summary
         from camser.inference.export_config import read_config

@@ -56,7 +56,8 @@ def export_run(
     extra : mapping, optional
         More entries of ``config.json`` for the model card: ``cross_validated``, the scores of
         models that were trained in the same way (as ``metrics.scores``, with ``protocol``,
-        ``num_folds``, ``speakers_known`` and ``note``); ``remarks``, a list of sentences.
+        ``num_folds``, ``speakers_known`` and ``note``); ``remarks``, a list of sentences;
+        ``license``, as the hub names it; ``language``, a list of codes.
 
     Returns
     -------
@@ -83,7 +84,7 @@ def export_run(
         write(new, config, run.modules)
         (new / RECIPE).write_text(speechbrain_yaml(config), encoding="utf-8")
         if onnx or int8:
-            config["onnx"] = _write_graphs(new, run, int8)
+            config["onnx"] = _write_graphs(new, run, int8, config["temperature"])
             write_config(new, config)
         if verified:
             config["verified"] = verify(new, run, data_folder)
@@ -97,13 +98,14 @@ def export_run(
     return Path(folder)
 
 
-def _write_graphs(folder: Path, run: TrainedRun, int8: bool) -> dict[str, Any]:
+def _write_graphs(folder: Path, run: TrainedRun, int8: bool, temperature: float) -> dict[str, Any]:
     """Write the model as ONNX; returns the records of the files for ``config.json``."""
     from camser.export.onnx.quantize import write_int8
     from camser.export.onnx.write import write_onnx
 
     modules, labels = run.modules, run.results["labels"]
-    write_onnx(modules["embedding_model"], modules["classifier"], folder / ONNX, labels)
+    parts = modules["embedding_model"], modules["classifier"]
+    write_onnx(*parts, folder / ONNX, labels, temperature)
     if int8:
         write_int8(folder / ONNX, folder / INT8)
     names = (ONNX, ONNX_DATA, INT8)

@@ -12,6 +12,7 @@ from camser.data.folds import REASONS
 from camser.export.calibration import MIN_ERRORS, MIN_UTTERANCES
 from camser.export.onnx.quantize import int8_summary
 from camser.export.trained_run import TrainedRun
+from camser.inference.hub import HUB_ID
 from camser.model import count_parameters
 
 TEMPLATE = Path(__file__).with_name("model_card.md.jinja")
@@ -40,7 +41,7 @@ def model_card(config: dict[str, Any], run: TrainedRun) -> str:
         notes=[f"**Caution, {note}** ({REASONS[note]})." for note in REASONS if note in written],
         int8_summary=int8_summary(config.get("int8")),
     )
-    return f"---\n{_metadata(config)}\n---\n\n{text}"
+    return f"---\n{_metadata(config, run)}\n---\n\n{text}"
 
 
 def _components(architecture: dict[str, Any], run: TrainedRun) -> list[tuple[str, str, int]]:
@@ -51,7 +52,15 @@ def _components(architecture: dict[str, Any], run: TrainedRun) -> list[tuple[str
     return [(name, names.get(name, ""), count) for name, (count, _) in counts.items()]
 
 
-def _metadata(config: dict[str, Any]) -> str:
+def _base_models(run: TrainedRun) -> list[str]:
+    """The pretrained models on the hub that training began with."""
+    settings = run.results["settings"]
+    tables = [settings["encoders"][name] for name in settings["modalities"]]
+    sources = [str(table.get("source") or "") for table in tables]
+    return [source for source in sources if HUB_ID.fullmatch(source)]
+
+
+def _metadata(config: dict[str, Any], run: TrainedRun) -> str:
     trained, scores = config["trained"], config["scores"]
     measures = {"WA": "Weighted accuracy", "UA": "Unweighted accuracy", "macro_F1": "Macro-F1"}
     eval_results = [
@@ -69,6 +78,11 @@ def _metadata(config: dict[str, Any]) -> str:
         if scores
     ]
     data = ModelCardData(
+        language=config.get("language"),
+        license=config.get("license") or "unknown",
+        datasets=[trained["corpus"]],
+        base_model=_base_models(run) or None,
+        metrics=[*measures] if scores else None,
         library_name="speechbrain",
         pipeline_tag="audio-classification",
         tags=["camser", "speech-emotion-recognition", "emotion-recognition"],

@@ -37,13 +37,27 @@ def test_the_card_is_made_from_the_results(trained, export):
     text = (export / "README.md").read_text()
     _, metadata, body = text.split("---\n", 2)
     found = results.read_results(trained.output_folder / "results.json")
-    metrics = yaml.safe_load(metadata)["model-index"][0]["results"][0]["metrics"]
+    metadata = yaml.safe_load(metadata)
+    metrics = metadata["model-index"][0]["results"][0]["metrics"]
+    assert (metadata["license"], metadata["datasets"]) == ("unknown", [found["corpus"]])
+    assert "base_model" not in metadata  # the tiny encoder began with random weights
     assert {m["type"]: m["value"] for m in metrics}["UA"] == found["UA"]
     assert f"| unweighted accuracy (mean recall of the classes) | {found['UA']:.1%} |" in body
     assert "chosen on the validation split" in body and "optimistic" not in body
     for label, row in zip(found["labels"], found["confusion"], strict=True):
         assert f"| {label} | {sum(row)} |" in body
         assert f"| **{label}** | {' | '.join(map(str, row))} |" in body
+
+
+def test_what_is_asked_for_and_what_training_began_with_are_in_the_metadata(trained, export):
+    config = json.loads((export / "config.json").read_text())
+    run = read_run(trained.output_folder)
+    run.results["settings"]["encoders"]["wav2vec2"]["source"] = "facebook/wav2vec2-base-960h"
+    text = model_card({**config, "license": "cc-by-4.0", "language": ["en"]}, run)
+    metadata = yaml.safe_load(text.split("---\n")[1])
+    assert (metadata["license"], metadata["language"]) == ("cc-by-4.0", ["en"])
+    assert metadata["base_model"] == ["facebook/wav2vec2-base-960h"]
+    assert metadata["metrics"] == ["WA", "UA", "macro_F1"]
 
 
 def test_a_run_selected_on_the_test_fold_says_so_in_its_card(run, tmp_path):

@@ -1,6 +1,9 @@
 """The same speech has the same probabilities, whichever way it is asked."""
 
+import contextlib
+import io
 import json
+import re
 
 import numpy as np
 import pytest
@@ -25,6 +28,22 @@ def recordings(voice, tmp_path_factory):
     (folder / "a.m4a").write_bytes(encode(pcm, "aac", "ipod"))
     (folder / "a.webm").write_bytes(encode(pcm, "libopus", "webm", 48000))
     return folder
+
+
+def plain_onnxruntime(graphs, path):
+    """The probabilities that the program in the model card gives."""
+    card = (graphs / "README.md").read_text(encoding="utf-8")
+    (program,) = (b for b in re.findall(r"```python\n(.*?)```", card, re.S) if "onnxruntime" in b)
+    program = program.replace("path/to/this/folder", str(graphs)).replace("speech.wav", str(path))
+    with contextlib.redirect_stdout(io.StringIO()):
+        exec(compile(program, "README.md", "exec"), found := {})
+    return found["probabilities"]
+
+
+def test_the_program_of_the_card_needs_onnxruntime_alone(graphs, voice_path):
+    classifier = EmotionClassifier.from_pretrained(graphs, device="cpu", engine="onnx")
+    expected = classifier.classify(voice_path).probabilities
+    assert plain_onnxruntime(graphs, voice_path) == pytest.approx(expected, abs=1e-5)
 
 
 def listed(prediction):

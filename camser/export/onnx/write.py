@@ -39,6 +39,7 @@ def write_onnx(
     classifier: Head,
     path: str | os.PathLike,
     labels: Sequence[str],
+    temperature: float = 1.0,
 ) -> Path:
     """Write a model in evaluation mode for any ONNX runtime.
 
@@ -47,7 +48,7 @@ def write_onnx(
     ``embeddings`` [utterances, embedding_size], the means over the segments. The numbers of
     utterances and samples are dynamic. A third input is optional: ``before`` [utterances], the
     sample before each, if it is a part of a recording; by default 0. The metadata has ``labels``
-    (JSON) and ``sample_rate`` (Hz).
+    (JSON), ``sample_rate`` (Hz) and ``temperature``.
 
     Arguments
     ---------
@@ -60,6 +61,8 @@ def write_onnx(
         second file, with ``.data`` at the end of its name. It must stay in the same folder.
     labels : sequence of str
         The emotions, in the order of the classes.
+    temperature : float
+        The log-probabilities divided by it are logits of calibrated probabilities.
 
     Returns
     -------
@@ -81,7 +84,11 @@ def write_onnx(
     torch_model.eval()
     try:
         model = _translate(torch_model)
-        described = {"labels": json.dumps(labels), "sample_rate": str(SAMPLE_RATE)}
+        described = {
+            "labels": json.dumps(labels),
+            "sample_rate": str(SAMPLE_RATE),
+            "temperature": repr(float(temperature)),
+        }
         _describe(model, described, torch_model.head_weights)
         if sum(len(tensor.raw_data) for tensor in model.graph.initializer) > MAX_INLINE_WEIGHTS:
             _move_weights(model, path.with_name(data_of(path.name)))

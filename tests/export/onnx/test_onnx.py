@@ -58,6 +58,7 @@ def test_the_file_says_what_it_takes_and_gives(paper):
     }
     metadata = paper.session.get_modelmeta().custom_metadata_map
     assert json.loads(metadata["labels"]) == LABELS and metadata["sample_rate"] == "16000"
+    assert metadata["temperature"] == "1.0"
 
 
 def test_the_file_is_valid_alone_and_tells_nothing_of_the_machine(paper):
