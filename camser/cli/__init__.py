@@ -7,8 +7,10 @@ import sys
 from collections.abc import Sequence
 from os.path import expanduser
 
+import camser
 from camser.cli.corpus import add_parser as add_corpus_parser
 from camser.cli.data import add_parser as add_data_parser
+from camser.cli.parser import STATUSES, Parser
 from camser.cli.plugins.commands import add_parser as add_plugins_parser
 from camser.cli.probe.command import add_parser as add_probe_parser
 from camser.cli.recipes import add_parser as add_recipes_parser
@@ -36,7 +38,8 @@ def _with_home(arguments: argparse.Namespace) -> argparse.Namespace:
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(prog="camser", description="Speech emotion recognition.")
+    parser = Parser(prog="camser", description="Speech emotion recognition.", epilog=STATUSES)
+    parser.add_argument("--version", action="version", version=f"camser {camser.__version__}")
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
 
     add_data_parser(commands)
@@ -96,7 +99,7 @@ def _parser() -> argparse.ArgumentParser:
     demo = commands.add_parser("demo", help="serve a web page and an HTTP API for a trained model")
     demo.add_argument("folder", metavar="DIR", help="a model folder, or a hub id")
     demo.add_argument("--host", default="127.0.0.1", help="0.0.0.0: open to other machines")
-    demo.add_argument("--port", type=int, default=7860)
+    demo.add_argument("--port", type=int, default=7860, help="where it listens; 0: any")
     demo.add_argument("--open", action="store_true", help="open a browser")
     demo.add_argument("--max-upload-mb", type=float, default=50, help="largest upload")
     demo.add_argument("--max-audio-seconds", type=float, default=3600, help="longest recording")
@@ -123,13 +126,23 @@ def _add_classify(commands: argparse._SubParsersAction) -> None:
     )
     command.add_argument("--model", required=True, metavar="DIR", help="model folder, or user/name")
     form = command.add_mutually_exclusive_group()
-    for name in ("json", "csv", "rttm", "audacity"):
-        form.add_argument(f"--{name}", action="store_const", const=name, dest="form")
+    forms = {
+        "json": "a list of objects, with the files that failed",
+        "csv": "a row per file, or per window of a timeline, with the files that failed",
+        "rttm": "of a timeline: a line per turn, with the file's name",
+        "audacity": "of a timeline of one file: a label track",
+    }
+    for name, text in forms.items():
+        form.add_argument(f"--{name}", action="store_const", const=name, dest="form", help=text)
     command.add_argument("--timeline", action="store_true", help="print changes along each file")
-    command.add_argument("--window", type=float, metavar="SECONDS")
-    command.add_argument("--hop", type=float, metavar="SECONDS")
-    command.add_argument("--smoothing", choices=("mean", "median"))
-    command.add_argument("--smoothing-seconds", type=float, metavar="SECONDS")
+    command.add_argument(
+        "--window", type=float, metavar="SECONDS", help="of a timeline; a segment by default"
+    )
+    command.add_argument(
+        "--hop", type=float, metavar="SECONDS", help="between windows; 1 by default"
+    )
+    command.add_argument("--smoothing", choices=("mean", "median"), help="of neighboring windows")
+    command.add_argument("--smoothing-seconds", type=float, metavar="SECONDS", help="5 by default")
     command.add_argument("--threshold", type=float, default=0.0, help="minimum confidence, 0 … 1")
     command.add_argument(
         "--require-speech", action="store_true", help="a file without speech is an error"

@@ -11,10 +11,13 @@ def add_parser(commands: argparse._SubParsersAction) -> None:
         "synthesize-corpus", help="write a synthetic corpus in IEMOCAP's layout"
     )
     corpus.add_argument("folder", help="a folder that does not exist yet")
-    corpus.add_argument("--dialogues-per-session", type=int, default=4)
-    corpus.add_argument("--turns-per-dialogue", type=int, default=12)
-    corpus.add_argument("--mean-seconds", type=float, default=3.0)
-    corpus.add_argument("--seed", type=int, default=0)
+    sizes = {"dialogues-per-session": (4, "of five"), "turns-per-dialogue": (12, "utterances")}
+    for name, (default, text) in sizes.items():
+        corpus.add_argument(f"--{name}", metavar="N", type=int, default=default, help=text)
+    corpus.add_argument(
+        "--mean-seconds", metavar="SECONDS", type=float, default=3.0, help="of an utterance"
+    )
+    corpus.add_argument("--seed", type=int, default=0, help="another gives other recordings")
     corpus.set_defaults(run=_synthesize_corpus)
 
 

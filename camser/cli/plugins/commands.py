@@ -97,5 +97,6 @@ def add_parser(commands: argparse._SubParsersAction) -> None:
 
     action = actions.add_parser("new", help="write a package with a plugin of your own")
     action.add_argument("name", metavar="NAME", help="the plugin's name in recipes")
-    action.add_argument("--kind", choices=("encoder", "fusion"), required=True)
+    kinds = ("encoder", "fusion")
+    action.add_argument("--kind", choices=kinds, required=True, help="what it is to be")
     action.add_argument("--folder", metavar="DIR", help="a folder that does not exist yet")
