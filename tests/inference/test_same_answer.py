@@ -16,6 +16,7 @@ from camser.cli import main
 from camser.cli.demo.analysis import DemoModel
 from camser.cli.demo.limits import Limits
 from camser.inference import EmotionClassifier
+from camser.inference.graph_recognizer import load_recognizer
 from robustness.fuzzing.encoded import encode
 
 
@@ -55,7 +56,11 @@ def test_every_interface_gives_the_same_probabilities(graphs, recordings, name, 
     path = recordings / name
     torch_model = EmotionClassifier.from_pretrained(graphs, device="cpu", engine="torch")
     expected = listed(torch_model.classify(path))
-    answers = {"array": listed(torch_model.classify(audio.load(path)))}
+    samples, content = audio.load(path), path.read_bytes()
+    table = {"array": samples, "sampling_rate": 16000}
+    forms = {"array": samples, "bytes": content, "file": io.BytesIO(content), "dict": table}
+    forms |= {"pair": (16000, samples), "tensor": torch.from_numpy(samples)[None]}
+    answers = {form: listed(torch_model.classify(given)) for form, given in forms.items()}
     main(["classify", str(path), f"--model={graphs}", "--json", "--engine=torch", "--device=cpu"])
     answers["command line"] = list(json.loads(capsys.readouterr().out)[0]["probabilities"].values())
     answers["page"] = listed(DemoModel(torch_model, Limits()).classify(str(path)))
@@ -65,6 +70,6 @@ def test_every_interface_gives_the_same_probabilities(graphs, recordings, name, 
         answers["stock class"] = torch_model.calibrate(scores)[0].tolist()
     for where, answer in answers.items():
         np.testing.assert_allclose(answer, expected, rtol=0, atol=1e-6, err_msg=where)
-    onnx = EmotionClassifier.from_pretrained(graphs, device="cpu", engine="onnx")
+    onnx = load_recognizer(graphs, device="cpu", engine="onnx")
     np.testing.assert_allclose(listed(onnx.classify(path)), expected, rtol=0, atol=1e-4)
     assert torch.tensor(expected).sum() == pytest.approx(1.0)

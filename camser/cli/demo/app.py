@@ -67,7 +67,8 @@ def serving(
     limits = limits or Limits()
     with _temporary_folder() as folder:
         page = build_page(classifier, config, limits, write_clips(folder / "examples"))
-        app = application(page, limits, folder / "uploads", _names(host, public_names))
+        names = _names(host, public_names)
+        app = application(page, limits, folder / "uploads", names, classifier.labels)
         try:
             with listening(app, host, port) as address:
                 if open_browser:

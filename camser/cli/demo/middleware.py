@@ -15,13 +15,14 @@ from pathlib import Path
 
 from starlette.middleware.base import RequestResponseEndpoint
 from starlette.requests import Request
-from starlette.responses import PlainTextResponse, Response
+from starlette.responses import JSONResponse, Response
 
 from camser.cli.demo.limits import KEPT_UPLOADS, MAX_JSON, Limits
 
 API = "/gradio_api/"
 ENDPOINTS = ("classify", "timeline")  # Gradio would also answer the page's own events by name
-ROUTES = tuple(  # how the paths that are served begin, besides "/"
+HEALTH = "/health"
+ROUTES = tuple(  # how the paths that are served begin, besides "/" and HEALTH
     [API + name for name in ("app_id", "cancel", "file=", "heartbeat/", "info", "openapi.json",
                              "queue/", "reset", "startup-events", "theme.css", "upload")]
     + [f"{API}call/{version}{name}" for version in ("", "v2/") for name in ENDPOINTS]
@@ -32,6 +33,14 @@ UPLOAD = f"{API}upload"
 ENVELOPE = 100_000  # bytes of an upload that are not the file
 MIN_BYTES = 2**16  # an upload counts as at least this: it takes a folder, and time to list
 Refusal = tuple[int, str]
+CODES = {
+    400: "invalid_request",
+    403: "cross_site_request",
+    404: "not_found",
+    411: "length_required",
+    413: "too_large",
+    507: "storage_full",
+}
 
 
 class RequestFilter:
@@ -50,7 +59,7 @@ class RequestFilter:
         self.receiving = 0  # bytes of uploads under way; what has arrived lies in folder too
 
     async def __call__(self, request: Request, call_next: RequestResponseEndpoint) -> Response:
-        """Pass a request on, or refuse it with 4xx or 507."""
+        """Pass a request on, or refuse it with 4xx or 507: a JSON object with code and error."""
         path = request.scope["path"]  # that of request.url depends on the Host header
         is_upload = request.method == "POST" and path == UPLOAD
         refusal = _is_cross_site(request) or _is_unknown_route(path)
@@ -59,7 +68,8 @@ class RequestFilter:
             if not refusal and not is_upload:
                 refusal = self._is_wrong_json(await request.body())
         if refusal:
-            return PlainTextResponse(refusal[1], refusal[0])
+            status, message = refusal
+            return JSONResponse({"code": CODES[status], "error": message}, status)
         size = int(request.headers["content-length"]) if is_upload else 0
         self.receiving += size
         try:
@@ -105,7 +115,7 @@ def _is_cross_site(request: Request) -> Refusal | None:
 
 
 def _is_unknown_route(path: str) -> Refusal | None:
-    known = path == "/" or path.startswith(ROUTES)
+    known = path in ("/", HEALTH) or path.startswith(ROUTES)
     return None if known and not path.startswith(f"{API}file=http") else (404, "Not found")
 
 

@@ -15,15 +15,18 @@ from fastapi import FastAPI
 from starlette.middleware.base import BaseHTTPMiddleware
 from starlette.middleware.trustedhost import TrustedHostMiddleware
 
+import camser
 from camser.cli.demo.limits import MAX_CONNECTIONS, Limits
-from camser.cli.demo.middleware import RequestFilter
+from camser.cli.demo.middleware import HEALTH, RequestFilter
 from camser.cli.demo.style import CSS, theme
 
 STARTING = 30  # seconds
 LEAVING = 1  # seconds for answers to finish when the server ends
 
 
-def application(page: gr.Blocks, limits: Limits, uploads: Path, names: Sequence[str]) -> FastAPI:
+def application(
+    page: gr.Blocks, limits: Limits, uploads: Path, names: Sequence[str], labels: Sequence[str]
+) -> FastAPI:
     """The web application of a page. Gradio's other features are off, even if environment variables
     enable them.
 
@@ -38,10 +41,14 @@ def application(page: gr.Blocks, limits: Limits, uploads: Path, names: Sequence[
     names : sequence of str
         Host names that a request may be sent to; "*" for any. Without them, a page of another site
         can reach this one: it points a host name of its own to this machine (DNS rebinding).
+    labels : sequence of str
+        The model's emotions, which ``/health`` answers.
     """
     app = FastAPI(docs_url=None, redoc_url=None, openapi_url=None)
     app.add_middleware(BaseHTTPMiddleware, dispatch=RequestFilter(limits, uploads))
     app.add_middleware(TrustedHostMiddleware, allowed_hosts=names, www_redirect=False)
+    state = {"status": "ok", "camser": camser.__version__, "labels": list(labels)}
+    app.get(HEALTH)(lambda: state)
     page.state_session_capacity = 100
     return gr.mount_gradio_app(
         app,

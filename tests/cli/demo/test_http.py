@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import soundfile
 
-from camser import audio
+from camser import __version__, audio
 from camser.cli.demo.analysis import DemoModel
 from camser.cli.demo.limits import Limits, RequestRefused
 from tests.helpers.demo_client import ask, fetch, file_data, gradio_client, post, upload
@@ -118,3 +118,25 @@ def test_work_is_bounded_before_it_begins(classifier, tmp_path, monkeypatch):
     assert sum(seconds) < 65  # no more of it is decoded
     with pytest.raises(ValueError, match="seconds is 0; it must be positive"):
         Limits(seconds=0)
+
+
+# Of the service ---------------------------------------------------------------------------------
+
+
+def test_health_is_asked_without_the_model(address):
+    status, text = fetch(f"{address}/health")
+    assert status == 200
+    assert json.loads(text) == {"status": "ok", "camser": __version__, "labels": [*LABELS]}
+
+
+@pytest.mark.parametrize(
+    ("path", "body", "status", "code"),
+    [
+        ("/nowhere", None, 404, "not_found"),
+        ("/gradio_api/call/classify", "{", 400, "invalid_request"),
+    ],
+)
+def test_an_error_is_an_object_with_a_code(address, path, body, status, code):
+    found, text = fetch(address + path, body and body.encode())
+    answer = json.loads(text)
+    assert (found, answer["code"]) == (status, code) and answer["error"]

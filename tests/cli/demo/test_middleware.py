@@ -42,7 +42,7 @@ def test_hosts_of_a_proxy_are_allowed_by_name(classifier, export):
 )  # fmt: skip
 def test_what_is_no_question_never_reaches_gradio(address, body):
     status, text = fetch(address + CALL, body, Content_Type="application/json")
-    assert status == 400 and text.startswith("The request cannot be read: ")
+    assert status == 400 and json.loads(text)["error"].startswith("The request cannot be read: ")
 
 
 def test_a_route_is_not_told_by_the_host(classifier, export):
