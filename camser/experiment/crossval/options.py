@@ -20,20 +20,10 @@ class Resources(NamedTuple):
     gpus: float
 
 
-def read_options(argv: Sequence[str]) -> tuple[argparse.Namespace, list[str]]:
-    """The options of the sweep, and the remaining arguments for the recipe.
-
-    Arguments
-    ---------
-    argv : sequence of str
-        The command line without the program's name.
-
-    Raises
-    ------
-    SettingsError
-        If the arguments set a value that the sweep itself varies.
-    """
+def option_parser(prog: str | None = None) -> argparse.ArgumentParser:
+    """The parser of these options."""
     parser = argparse.ArgumentParser(
+        prog=prog,
         description="Cross-validation of a recipe: all folds x seeds x variants. All other "
         "arguments are the recipe's, as for train.py. Finished runs are not repeated.",
         usage="%(prog)s RECIPE.yaml [--include FILE …] [--variants NAME …] [--folds N …] "
@@ -54,6 +44,23 @@ def read_options(argv: Sequence[str]) -> tuple[argparse.Namespace, list[str]]:
     parser.add_argument("--cpus_per_job", type=int, help="by default the machine's / workers")
     parser.add_argument("--gpus_per_job", type=float, help="by default the machine's / workers")
     parser.add_argument("--dry_run", action="store_true", help="only print the runs")
+    return parser
+
+
+def read_options(argv: Sequence[str]) -> tuple[argparse.Namespace, list[str]]:
+    """The options of the sweep, and the remaining arguments for the recipe.
+
+    Arguments
+    ---------
+    argv : sequence of str
+        The command line without the program's name.
+
+    Raises
+    ------
+    SettingsError
+        If the arguments set a value that the sweep itself varies.
+    """
+    parser = option_parser()
     own, others = _separated(
         argv, {"-h", "--help", *(f"--{n}" for n in vars(parser.parse_args([])))}
     )
