@@ -14,7 +14,7 @@ PORTABLE := encoders fusion inference training/test_compilation.py training/test
 	export/test_same_scores.py testing/test_builtin_plugins.py test_model.py test_segments.py
 
 .PHONY: demo test test-slow test-portable test-oldest test-newest coverage audit mutants \
-	lint bench bench-gpu robustness clean
+	docs lint bench bench-gpu robustness clean
 
 demo: $(INSTALLED)  ## a synthetic corpus, one fold trained, tested and exported: two minutes on two cores
 	test -d $(DEMO)/corpus || $(BIN)/camser synthesize-corpus $(DEMO)/corpus \
@@ -28,6 +28,10 @@ test: lint  ## under ten minutes on two cores
 
 test-slow: lint  ## what takes longer
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -m slow --timeout 3600 --numprocesses 2 --dist load
+
+docs: $(INSTALLED)  ## the site, in docs/_build; strict, and without the network
+	OMP_NUM_THREADS=1 $(BIN)/python -m sphinx -W --keep-going -n -q -c docs . docs/_build
+	@echo docs/_build/index.html
 
 # Older x86-64 processors, as far as PyTorch's and oneDNN's own kernels go; MKL's choose for themselves.
 test-portable: $(INSTALLED)  ## what depends on the processor, as on one with AVX2 alone and as on one without
@@ -88,4 +92,4 @@ $(INSTALLED): setup.cfg setup.py pyproject.toml constraints.txt
 	touch $@
 
 clean:
-	rm -rf .venv .venv-* build dist *.egg-info $(DEMO)
+	rm -rf .venv .venv-* build dist *.egg-info docs/_build docs/reference/made $(DEMO)

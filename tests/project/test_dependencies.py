@@ -27,6 +27,7 @@ ONLY_NAMED = {
     "silero-vad",  # onnxruntime reads a file of it
     *("hypothesis", "mypy", "playwright", "pytest-cov", "pytest-timeout", "pytest-xdist"),  # tools
     *("ruff", "setuptools"),
+    *("furo", "myst-parser", "sphinx"),  # of the site
 }
 # These need an extra when they are imported; so they are imported inside functions.
 NEED_AN_EXTRA = {
