@@ -49,7 +49,7 @@ exclude_patterns = [
 # Pages: Markdown.
 myst_enable_extensions = ["attrs_inline", "colon_fence", "deflist", "dollarmath", "fieldlist"]
 myst_heading_anchors = 4
-highlight_language = "none"
+highlight_language = "text"  # of blocks that name none; "none" would leave the code plain too
 
 # Docstrings: SpeechBrain's headings, which napoleon reads as numpy's; their types are words.
 napoleon_google_docstring = False

@@ -20,6 +20,7 @@ from camser.runtime.safe_io import mismatch, read_json
 
 FORMAT = 4
 READABLE = (1, 2, 3, 4)  # ``build_model`` keeps what former formats mean
+KIND = rf"^({'|'.join(registry.GROUPS)})\Z"
 MAX_CONFIG = 2**20  # bytes of ``config.json``; a typical file has five thousand
 NAME = r"^\w[\w.+!-]*\Z"  # messages print it after "pip install"
 
@@ -27,7 +28,7 @@ NAME = r"^\w[\w.+!-]*\Z"  # messages print it after "pip install"
 class Origin(Struct):
     """Where a component of the model came from, as ``registry.origin_of`` returns it."""
 
-    kind: Annotated[str, Meta(pattern=rf"^({'|'.join(registry.GROUPS)})\Z")]
+    kind: Annotated[str, Meta(pattern=KIND)]
     plugin: Annotated[str, Meta(min_length=1)]
     distribution: Annotated[str, Meta(pattern=NAME)]
     version: Annotated[str, Meta(pattern=NAME)]

@@ -58,6 +58,8 @@ def test_links_within_the_site_lead_to_a_page_and_an_anchor(site):
         page = path.read_text(encoding="utf-8")
         anchors[path.resolve()] = set(re.findall(r"\b(?:id|name)=\"([^\"]+)\"", page))
     for path in anchors:
+        if path.is_relative_to(site / "_modules"):
+            continue  # Sphinx's pages of code; from there, a name that a package exports is missed
         for link in re.findall(r"<a\b[^>]*?\bhref=\"([^\"]+)\"", path.read_text(encoding="utf-8")):
             parts = urlsplit(link.replace("&amp;", "&"))
             if parts.scheme or parts.netloc:
