@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from os.path import expanduser
 
 import camser
+from camser.cli.cite import add_parser as add_cite_parser
 from camser.cli.corpus import add_parser as add_corpus_parser
 from camser.cli.data import add_parser as add_data_parser
 from camser.cli.parser import STATUSES, Parser
@@ -55,6 +56,7 @@ def _parser() -> argparse.ArgumentParser:
         "--readme", help="a README; the main table is written between its two marks"
     )
     report.set_defaults(run=_report)
+    add_cite_parser(commands)
 
     export = commands.add_parser(
         "export", help="export a trained run as a self-contained model folder"

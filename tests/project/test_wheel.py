@@ -26,7 +26,7 @@ def test_the_wheel_alone_lists_the_built_in_plugins(wheel, tmp_path):
     copy = [environment / "bin/camser", "recipes", "copy", "EmoDB"]
     subprocess.run(copy, check=True, cwd=tmp_path, capture_output=True)
     assert (tmp_path / "EmoDB/emodb_prepare.py").is_file()
-    for name in ("py.typed", "export/model_card.md.jinja"):
+    for name in ("py.typed", "cli/cite.bib", "export/model_card.md.jinja"):
         assert list(environment.glob(f"lib/python*/site-packages/camser/{name}")), name
     (report,) = environment.glob("lib/python*/site-packages/camser/evaluation/report/templates")
     assert len([*report.glob("*.jinja")]) == 4  # of `camser report`, and the look of any page
