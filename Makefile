@@ -14,7 +14,7 @@ PORTABLE := encoders fusion inference training/test_compilation.py training/test
 	export/test_same_scores.py testing/test_builtin_plugins.py test_model.py test_segments.py
 
 .PHONY: demo test test-slow test-portable test-oldest test-newest coverage audit mutants \
-	docs lint bench bench-gpu robustness clean
+	docs release-check lint bench bench-gpu robustness clean
 
 demo: $(INSTALLED)  ## a synthetic corpus, one fold trained, tested and exported: two minutes on two cores
 	test -d $(DEMO)/corpus || $(BIN)/camser synthesize-corpus $(DEMO)/corpus \
@@ -32,6 +32,9 @@ test-slow: lint  ## what takes longer
 docs: $(INSTALLED)  ## the site, in docs/_build; strict, and without the network
 	OMP_NUM_THREADS=1 $(BIN)/python -m sphinx -W --keep-going -n -q -c docs . docs/_build
 	@echo docs/_build/index.html
+
+release-check: docs  ## versions, changelog, and the wheel in a new environment of each Python at hand
+	$(BIN)/python .ci/release_check.py
 
 # Older x86-64 processors, as far as PyTorch's and oneDNN's own kernels go; MKL's choose for themselves.
 test-portable: $(INSTALLED)  ## what depends on the processor, as on one with AVX2 alone and as on one without
