@@ -134,7 +134,10 @@ def split_into_segments(
     first = wavs.new_zeros(num_utterances) if before is None else before
     silence = (most - 1) * hop + segment_samples - samples
     padded = torch.cat([first.unsqueeze(1), torch.nn.functional.pad(wavs, (0, silence))], dim=1)
-    cut = padded.unfold(1, 1 + segment_samples, hop)[grid.owners, grid.numbers]
+    starts = hop * torch.arange(most, device=wavs.device).unsqueeze(1)
+    # Not ``unfold``, whose windows have one fixed size in ONNX.
+    windows = padded[:, starts + torch.arange(1 + segment_samples, device=wavs.device)]
+    cut = windows[grid.owners, grid.numbers]
     is_padding = torch.arange(segment_samples + 1, device=wavs.device) > grid.lengths.unsqueeze(1)
     return cut.masked_fill(is_padding, 0.0), grid
 
