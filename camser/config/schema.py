@@ -56,6 +56,8 @@ class Required(TypedDict):
         The emotions, in the model's order. Utterances with other labels are left out.
     merge_labels : dict
         Labels of the corpus that count as another label.
+    styles : list of str
+        Use only utterances of these styles: improvised, scripted, acted. null: all.
     allow_missing : bool
         true: use the recordings that can be read. false: any problem is an error.
     protocol : str

@@ -153,15 +153,6 @@ def test_the_study_reads_finished_runs(trained, tmp_path, monkeypatch):
     assert run["methods"]["maximum likelihood"]["T"] != 1
 
 
-def test_the_readme_gives_the_sizes_of_the_published_systems_page():
-    found = tables_of("published_system")
-    readme = " ".join((ROOT / "README.md").read_text(encoding="utf-8").split())
-    (zero,) = [r for r in found["zero_db"] if r["corpus"] == "EmoDB" and r["0 dB"] == "now"]
-    assert f"lower by {zero['median, dB']:.1f} dB in the median" in readme
-    reflection = found["reflection"][0]["first 3 frames of the image, mean dB"]
-    assert f"reflects the signal: {reflection:.1f} dB in the first 3 frames" in readme
-
-
 def tables_of(name):
     path = ROOT / f"bench/results/{name}.json"
     return json.loads(path.read_text(encoding="utf-8"))["tables"]

@@ -1,4 +1,4 @@
-"""What the README shows can be typed, and prints what it says."""
+"""What the README and the pages that it leads to show can be typed, and prints what they say."""
 
 import contextlib
 import io
@@ -12,7 +12,10 @@ import pytest
 
 from tests.helpers.recipe_runs import ROOT
 
-README = (ROOT / "README.md").read_text(encoding="utf-8")
+README, PLUGINS, USE = (
+    (ROOT / name).read_text(encoding="utf-8")
+    for name in ("README.md", "docs/plugins.md", "docs/how_to/use_a_model.md")
+)
 SNIPPET = next(b for b in re.findall(r"```python\n(.*?)```", README, re.S) if "demo/export" in b)
 PRINTED = re.search(r"<!-- printed -->\n```\n(.*?)```", README, re.S)[1]
 FORM = re.compile(r"(\w+), (\d+)% sure, (\d+\.\d\d) s\n")
@@ -37,11 +40,11 @@ def test_the_memory_of_a_timeline_is_what_was_measured():
     found = json.loads((ROOT / "bench/results/timeline_memory.json").read_text())
     assert [row["seconds"] for row in found["tables"]["timeline"]] == [10, 7200]
     grown = found["settings"]["grown_megabytes"]
-    assert f"two hours need {grown:.0f} MB more memory" in README
+    assert f"two hours need {grown:.0f} MB more memory" in USE
 
 
 def test_the_plugins_are_those_that_are_listed(tmp_path):
-    shown = re.search(r"    \$ camser plugins list\n((?:    \w.*\n)+)", README)[1]
+    shown = re.search(r"    \$ camser plugins list\n((?:    \w.*\n)+)", PLUGINS)[1]
     command = [Path(sys.executable).parent / "camser", "plugins", "list"]
     # From elsewhere: here lies what the last build of the wheel left of its entry points.
     printed = subprocess.run(command, cwd=tmp_path, check=True, capture_output=True, text=True)
@@ -57,6 +60,12 @@ def test_after_make_demo_the_snippet_prints_what_the_readme_says(tmp_path, monke
     command = ["make", "--old-file=.venv/.installed", "demo", programs, f"DEMO={tmp_path}/demo"]
     subprocess.run(command, cwd=ROOT, check=True, capture_output=True)
     monkeypatch.chdir(tmp_path)
+    (words,) = re.findall(r"^    \$ (camser classify .+)$", README, re.M)
+    command = [Path(sys.executable).parent / "camser", *words.split()[1:]]
+    printed = subprocess.run(command, check=True, capture_output=True, text=True).stdout
+    shown = README.split(words)[1].split("\n\n")[0].splitlines()[1:]
+    for line, said in zip(shown, printed.splitlines(), strict=False):
+        assert line.split()[:3] == said.split()[:3]
     found, expected = FORM.fullmatch(run_snippet()), FORM.fullmatch(PRINTED)
     assert (found[1], found[3]) == (expected[1], expected[3])
     assert int(found[2]) == pytest.approx(int(expected[2]), abs=10)

@@ -24,6 +24,20 @@ def test_a_readme_has_the_tables_of_its_other_reports(path):
     assert tables_of(path) in (path.parents[2] / "README.md").read_text(encoding="utf-8")
 
 
+@pytest.mark.parametrize("column, corpus", [(1, "EmoDB"), (2, "RAVDESS")])
+def test_the_first_readmes_results_are_those_of_the_reports(column, corpus):
+    text = (ROOT / "README.md").read_text(encoding="utf-8").split("<!-- results -->")[1]
+    lines = [line for line in text.split("<!-- end -->")[0].splitlines() if "`)" in line]
+    shown = [[cell.strip() for cell in line.strip("|").split("|")] for line in lines]
+    found = json.loads((ROOT / f"recipes/{corpus}/results/report.json").read_text())
+    table = found["sections"][0]["table"]
+    scores = [dict(zip(table["header"], row, strict=True)) for row in table["rows"]]
+    pooled = {row["model"].partition(":")[0]: row["pooled UA [95 %]"] for row in scores}
+    assert all(row["runs"].startswith("10 of 10") for row in scores)
+    names = [re.search(r"\(`(\w+)`\)", row[0])[1] for row in shown]
+    assert len(names) == 6 and [row[column] for row in shown] == [pooled[n] for n in names]
+
+
 def tables_of(path):
     found = json.loads(path.read_text(encoding="utf-8"))["sections"]
     return tables_to_markdown([Table(**section["table"]) for section in found])
