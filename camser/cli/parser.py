@@ -14,6 +14,7 @@ EXAMPLES = {
     "push": "camser push my-model user/name --dry-run",
     "classify": "camser classify --model my-model interview.mp3 recordings/ --json > emotions.json",
     "doctor": "camser doctor",
+    "cite": "camser cite results/my-run > used.bib",
     "demo": "camser demo my-model --open",
     "recipes": "camser recipes copy EmoDB",
     "plugins": "camser plugins list",

@@ -18,7 +18,7 @@ _LAZY = {
     "Timeline": "timeline",
     "Turn": "timeline",
 }
-__all__ = [*_LAZY]
+__all__ = ["EmotionClassifier", "ExportError", "Prediction", "Timeline", "Turn"]
 
 
 def __getattr__(name: str) -> object:

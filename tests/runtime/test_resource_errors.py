@@ -203,7 +203,8 @@ def test_no_memory_to_classify_says_which_batch_would_do(monkeypatch, wave_path)
     def classify(*given):
         raise torch.OutOfMemoryError("CUDA out of memory.")
 
-    monkeypatch.setattr(EmotionClassifier, "from_pretrained", lambda *given, **more: None)
+    loader = "camser.inference.graph_recognizer.load_recognizer"
+    monkeypatch.setattr(loader, lambda *given: None)
     monkeypatch.setattr("camser.cli.classify.classify", classify)
     with pytest.raises(SystemExit) as ended:
         cli.main(["classify", str(wave_path), "--model=a", "--batch-size=8"])

@@ -25,6 +25,8 @@ BUILT_INS = {
     ("fusion", "low_rank"): {"projection_size": 8, "rank": 2},
     ("fusion", "attentive"): {"projection_size": 8},
     ("back_end", "logistic"): {},
+    ("back_end", "svm"): {},
+    ("back_end", "elm"): {"hidden_size": 20},
 }
 VARIANTS = {
     "frozen_alexnet": ("spectrogram_alexnet", {"weights": None, "freeze": True}),
