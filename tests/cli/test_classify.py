@@ -139,7 +139,10 @@ def test_recordings_of_one_name_stay_apart_in_rttm(say, voice_path, tmp_path):
     }  # fmt: skip
 
 
-@pytest.mark.parametrize("form", ["--table", "--json", "--csv", "--rttm"])
+@pytest.mark.parametrize(
+    "form",
+    ["--json", *(pytest.param(f"--{f}", marks=pytest.mark.slow) for f in ("table", "csv", "rttm"))],
+)
 def test_no_result_is_lost_where_the_output_is_not_utf_8(export, voice_path, tmp_path, form):
     names = [b"a.wav", "ä.wav".encode(), "声.wav".encode(), b"\xff.wav", b"z.wav"]
     for name in names:

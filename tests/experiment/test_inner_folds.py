@@ -72,6 +72,7 @@ def test_a_choice_is_made_once_and_the_run_is_that_of_its_number(run, fitted):
     assert same(weights(chosen), weights(again)) and same(weights(chosen), weights(plain))
 
 
+@pytest.mark.slow
 def test_cut_off_in_an_inner_fold_it_goes_on_to_the_same_choice(run, start, monkeypatch):
     whole = run(*INNER, folder="whole")
     from camser.training.trainer import ResumableBrain

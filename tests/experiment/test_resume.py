@@ -26,7 +26,7 @@ def undisturbed(run):
     return weights(run(*NOISY, folder="undisturbed"))
 
 
-@pytest.mark.parametrize("step", [3, 7, 10])
+@pytest.mark.parametrize("step", [7, *(pytest.param(s, marks=pytest.mark.slow) for s in (3, 10))])
 def test_a_run_cut_off_in_mid_epoch_goes_on_to_the_same_weights(run, start, undisturbed, step):
     job = start(*NOISY)
     fit_batch, steps = job.brain.fit_batch, []

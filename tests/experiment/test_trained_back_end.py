@@ -93,6 +93,7 @@ def test_training_does_not_depend_on_it_and_it_is_fitted_again_after_an_interrup
     assert not np.allclose(scores_of(again)[0], scores_of(plain)[0], atol=1e-3)
 
 
+@pytest.mark.slow
 def test_a_hidden_layer_in_place_of_training_too(run, corpus, tmp_path):
     job = run(*FROZEN, *SMALL_ELM)
     assert read(job)["parameters"]["head"]["total"] == 7 * (232 + 1) + 4 * (7 + 1)

@@ -22,6 +22,7 @@ def check(config, cache, *options):
     assert checked.returncode == 0, checked.stdout + checked.stderr
 
 
+@pytest.mark.slow
 def test_against_the_checkout(tmp_path):
     config = tmp_path / "mypy.ini"
     config.write_text(CHECKOUT)

@@ -64,7 +64,12 @@ def interrupt(job, when, number):
     "when, number, told",
     [
         (("fit_batch", 5), signal.SIGTERM, r"SIGTERM: saved \S+ \(epoch 1, step 6 of 7\)"),
-        (("evaluate_batch", 1), signal.SIGINT, r"SIGINT: saved \S+ \(epoch 1, its end\)"),
+        pytest.param(
+            ("evaluate_batch", 1),
+            signal.SIGINT,
+            r"SIGINT: saved \S+ \(epoch 1, its end\)",
+            marks=pytest.mark.slow,
+        ),
     ],
 )
 def test_an_interrupted_run_goes_on_to_the_same_weights(

@@ -37,6 +37,7 @@ def test_masks_change_the_scores_and_the_cache(run, prepared):
     assert not paths[0] & paths[1]
 
 
+@pytest.mark.slow
 def test_a_masked_run_goes_on_to_the_same_weights(run, start):
     undisturbed = weights(run(*NOISY, *MASKED, folder="undisturbed"))
     job = start(*NOISY, *MASKED)
@@ -54,6 +55,7 @@ def test_a_masked_run_goes_on_to_the_same_weights(run, start):
     assert same(weights(run(*NOISY, *MASKED)), undisturbed)
 
 
+@pytest.mark.slow
 def test_an_exported_model_masks_as_its_run_did(run, tmp_path, corpus):
     job = run(*MASKED)
     folder = export_run(job.output_folder, tmp_path / "export")  # verified in another process
