@@ -219,6 +219,7 @@ class Killed(BaseException):
     """Stands for the end of the process."""
 
 
+@pytest.mark.slow
 def test_a_run_cut_off_in_mid_epoch_goes_on_to_the_same_weights(run, start, options):
     settings = [*CHEAP, *options, "--ckpt_interval_steps=1", "--number_of_epochs=2"]
     undisturbed = weights(run(*settings, "--num_workers=2", folder="undisturbed"))

@@ -64,7 +64,7 @@ def test_an_utterance_has_the_largest_probability_of_each_class(run, start):
               folder="other")  # fmt: skip
 
 
-@pytest.mark.parametrize("settings", [OVERLAP, LARGEST])
+@pytest.mark.parametrize("settings", [OVERLAP, pytest.param(LARGEST, marks=pytest.mark.slow)])
 def test_an_exported_model_decides_as_its_run_did(run, corpus, tmp_path, settings):
     job = run(*settings)
     has_onnx = unavailable_reason() is None and settings is LARGEST

@@ -68,6 +68,7 @@ def test_what_is_validated_is_the_mean_and_training_does_not_depend_on_it(run):
     assert valid[0][2] != valid[1][2] and valid[0][3] != valid[1][3]
 
 
+@pytest.mark.slow
 def test_a_run_cut_off_in_mid_epoch_goes_on_to_the_same_mean(run, start):
     settings = [*NOISY[1:], "--number_of_epochs=3", "--average_from_epoch=1", "--selection=none"]
     whole = weights(run(*settings, folder="whole"))
