@@ -14,10 +14,16 @@ from tests.helpers.recipe_runs import ROOT
 pytestmark = pytest.mark.slow
 # What a visitor types, and a page that answers, which must be among the first five.
 QUESTIONS = {
-    "GPU": "docs/speed",
-    "layer": "docs/plugins",
-    "m4a": "docs/recordings",
-    "calibration": "docs/calibration",
+    "CSV": "docs/how_to/own_recordings",
+    "GPU": "docs/how_to/gpu",
+    "layer": "docs/how_to/pretrained_encoder",
+    "m4a": "docs/how_to/formats",
+    "Slurm": "docs/how_to/cluster",
+    "speaker unknown": "docs/how_to/unknown_speakers",
+    "calibration": "docs/how_to/calibrate",
+    "resume": "docs/how_to/resume",
+    "ONNX": "docs/how_to/onnx",
+    "offline": "docs/how_to/offline",
 }
 
 
