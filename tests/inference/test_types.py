@@ -1,5 +1,6 @@
 """A client program of every public call passes ``mypy --strict``."""
 
+import shutil
 import subprocess
 import sys
 import sysconfig
@@ -17,7 +18,8 @@ CHECKOUT = f"[mypy]\nmypy_path = {ROOT}\n[mypy-camser.*]\nfollow_imports = silen
 
 def check(config, cache, *options):
     command = [sys.executable, "-m", "mypy", "--strict", "--config-file", config]
-    command += ["--cache-dir", cache, *options, CLIENT]
+    client = shutil.copy(CLIENT, config.parent)  # beside camser, mypy would take the checkout's
+    command += ["--cache-dir", cache, *options, client]
     checked = subprocess.run(command, capture_output=True, text=True, cwd=config.parent)
     assert checked.returncode == 0, checked.stdout + checked.stderr
 
