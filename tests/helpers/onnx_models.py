@@ -92,8 +92,9 @@ class Exported:
             ours = self.head(self.model(wavs, lens, before=before))
             assert (self.head(means) - theirs).abs().max() <= 2e-5
         assert theirs.shape == ours.shape and theirs.dtype == ours.dtype
-        # Float32 through two implementations; decisions are made by far larger differences.
-        assert (theirs - ours).abs().max() <= 1e-4
+        # Float32 through two implementations; decisions are made by far larger differences. The
+        # largest is data2vec's of random weights, which normalizes silence: 1.1e-4 on an EPYC.
+        assert (theirs - ours).abs().max() <= 2e-4
         assert torch.equal(theirs.argmax(1), ours.argmax(1))
         return ours
 
