@@ -6,15 +6,15 @@ from collections.abc import Sequence
 from statistics import mean
 from typing import NamedTuple
 
-from camser.data.folds import OPTIMISTIC
 from camser.evaluation.report import published
 from camser.evaluation.report.format import integer, percent
 from camser.evaluation.report.runs import ProtocolResults, VariantResults
 from camser.evaluation.report.tables import Table
 
-MERGED = "all, excited as happy"
-IMPROVISED = "improvised"
-OWN = "improvised, excited left out"
+# The subsets of IEMOCAP by their number of utterances, see the caption.
+MERGED, OWN, PROBABLY_OWN, IMPROVISED = "5531", "2280", "2280?", "improvised"
+OWN_SECTION = "improvised, excited left out"  # of a report
+FOLDS = {"leave_one_session_out": "5 sessions", "leave_one_speaker_out": "10 speakers"}
 UNKNOWN = "unknown"
 
 
@@ -47,24 +47,22 @@ SYSTEMS = {
     "leave_one_session_out": [
         PublishedSystem("CNN-ELM+STC attention", 61.32, 60.43, MERGED, UNKNOWN, "cnn_elm_stc"),
         PublishedSystem("Audio25", 60.64, 61.32, MERGED, "validation split", "audio25"),
-        PublishedSystem("IS09 - classification", 68.1, 63.8, f"probably {OWN}", UNKNOWN, "is09"),
-        PublishedSystem(f"CA-MSER, {published.SOURCE}", 69.80, 71.05, MERGED, OPTIMISTIC),
+        PublishedSystem("IS09 - classification", 68.1, 63.8, PROBABLY_OWN, UNKNOWN, "is09"),
+        PublishedSystem("CA-MSER", 69.80, 71.05, MERGED, "test fold"),
     ],
     "leave_one_speaker_out": [
         PublishedSystem("RNN(prop.)-ELM", 62.85, 63.89, IMPROVISED, UNKNOWN, "rnn_elm"),
         PublishedSystem("3D ACRNN", None, 64.74, OWN, "validation speaker", "acrnn"),
-        PublishedSystem("BLSTM-CTC-CA", 69.0, 67.0, f"probably {OWN}", UNKNOWN, "blstm_ctc_ca"),
+        PublishedSystem("BLSTM-CTC-CA", 69.0, 67.0, PROBABLY_OWN, UNKNOWN, "blstm_ctc_ca"),
         PublishedSystem("CNN GRU-SeqCap", 72.73, 59.71, OWN, UNKNOWN, "seqcap"),
-        PublishedSystem(
-            "CNN_TF_Att.pooling", 71.75, 68.06, OWN, "fixed number of epochs", "tf_cnn"
-        ),
+        PublishedSystem("CNN_TF_Att.pooling", 71.75, 68.06, OWN, "fixed epochs", "tf_cnn"),
         PublishedSystem("HNSD", 70.5, 72.5, MERGED, UNKNOWN, "hnsd"),
-        PublishedSystem(f"CA-MSER, {published.SOURCE}", 71.64, 72.70, MERGED, OPTIMISTIC),
+        PublishedSystem("CA-MSER", 71.64, 72.70, MERGED, "test fold"),
     ],
 }
 HEADER = [
-    "model", "protocol", "published WA / UA", "its subset", "its selection", "parameters here",
-    "WA / UA here", "WA / UA here, on its subset",
+    "model", "folds", "published WA / UA", "of", "selection", "parameters here",
+    "WA / UA here", "of its subset",
 ]  # fmt: skip
 
 
@@ -78,8 +76,8 @@ def table_1(sections: Sequence[ProtocolResults]) -> Table:
     """
     rows, left_out = [], []
     for protocol in SYSTEMS:
-        words = protocol.replace("_", " ")
-        merged, own = (_honest(sections, name) for name in (protocol, f"{protocol}, {OWN}"))
+        words, folds = protocol.replace("_", " "), FOLDS[protocol]
+        merged, own = (_honest(sections, name) for name in (protocol, f"{protocol}, {OWN_SECTION}"))
         for printed_for, system in ((p, s) for p, systems in SYSTEMS.items() for s in systems):
             on_its_subset = merged if system.subset == MERGED else own
             here = [_scores(system.variant, s) for s in (merged, on_its_subset)]
@@ -87,9 +85,9 @@ def table_1(sections: Sequence[ProtocolResults]) -> Table:
             if printed_for == protocol:
                 values = ("–" if v is None else f"{v:.2f}" for v in (system.WA, system.UA))
                 printed = [" / ".join(values), system.subset, system.selection]
-                rows.append([system.name, words, *printed, size, *here])
+                rows.append([system.name, folds, *printed, size, *here])
             elif here != ["–", "–"]:
-                rows.append([system.name, words, "–", system.subset, "–", size, *here])
+                rows.append([system.name, folds, "–", system.subset, "–", size, *here])
         for section in _of(sections, protocol):
             for variant in section.variants.values():
                 if published.table_2_row(variant.settings) != published.WHOLE:
@@ -99,14 +97,16 @@ def table_1(sections: Sequence[ProtocolResults]) -> Table:
                     left_out.append(f"{model}, {words} ({'; '.join(reasons)})")
                     continue
                 size = _parameters(variant.name, [section])
-                rows.append([model, words, "–", "–", "–", size, _cell(variant, section), "–"])
+                rule = [MERGED, section.selection_rule, size, _cell(variant, section), "–"]
+                rows.append([variant.name, folds, "–", *rule])
     note = f" Left out: {'; '.join(left_out)}." if left_out else ""
     return Table(
-        f"Table 1 of {published.SOURCE}, as printed, with each paper's subset of IEMOCAP and its "
-        f"selection, as far as they are known; and this evaluation, with the number of tested "
-        f"utterances: 5531 are the paper's, 2280 are improvised speech without excited, which is "
-        f"the subset of most others. In %, means over folds. The systems of others are rebuilt "
-        f"after their papers.{note}",
+        f"Table 1 of {published.SOURCE}, as printed, with each paper's utterances and selection of "
+        f"the epoch, as far as they are known; and this evaluation of systems rebuilt after the "
+        f"papers. In %, means over folds; n: tested utterances; 1/10: one fold of ten. {MERGED}: "
+        f"all of four emotions, excited as happy; {OWN}: improvised speech, excited left out; "
+        f"{PROBABLY_OWN}: so its WA and UA suggest. Numbers of different utterances cannot be "
+        f"compared.{note}",
         HEADER,
         rows,
     )
@@ -130,10 +130,10 @@ def _scores(name: str, sections: Sequence[ProtocolResults]) -> str:
 
 
 def _cell(variant: VariantResults, section: ProtocolResults) -> str:
-    means = [percent(mean(f[s] for f in variant.folds.values()), 2) for s in ("WA", "UA")]
-    about = [f"n = {len({*variant.column('id')})}"]
+    means = [percent(mean(f[s] for f in variant.folds.values())) for s in ("WA", "UA")]
+    about = [f"n {len({*variant.column('id')})}"]
     if len(variant.folds) != section.num_folds:
-        about.append(section.folds_of(variant))
+        about.append(f"{len(variant.folds)}/{section.num_folds or '?'}")
     return f"{' / '.join(means)} ({', '.join(about)})"
 
 

@@ -4,7 +4,7 @@ import pytest
 
 from camser.evaluation.report.collect import collect
 from camser.evaluation.report.published import subset
-from camser.evaluation.report.table_1 import HEADER, MERGED, OWN, SYSTEMS, table_1
+from camser.evaluation.report.table_1 import HEADER, MERGED, OWN, OWN_SECTION, SYSTEMS, table_1
 from camser.evaluation.report.write import write_report
 from tests.helpers.run_files import make
 
@@ -34,42 +34,40 @@ def test_a_rebuild_stands_beside_its_row_on_both_subsets(runs):
     sections = collect([runs])
     rows = rows_of(table_1(sections))
     by_protocol = {s.protocol: s for s in sections if s.selection == "held_out"}
-    assert set(by_protocol) == {"leave_one_speaker_out", f"leave_one_speaker_out, {OWN}"}
-    acrnn = rows["3D ACRNN", "leave one speaker out"]
+    assert set(by_protocol) == {"leave_one_speaker_out", f"leave_one_speaker_out, {OWN_SECTION}"}
+    acrnn = rows["3D ACRNN", "10 speakers"]
     assert acrnn["published WA / UA"] == "– / 64.74" and acrnn["parameters here"] == "9 300 421"
-    assert (acrnn["its subset"], acrnn["its selection"]) == (OWN, "validation speaker")
+    assert (acrnn["of"], acrnn["selection"]) == (OWN, "validation speaker")
     columns = {"WA / UA here": "leave_one_speaker_out"}
-    columns["WA / UA here, on its subset"] = f"leave_one_speaker_out, {OWN}"
+    columns["of its subset"] = f"leave_one_speaker_out, {OWN_SECTION}"
     for column, protocol in columns.items():
         folds = by_protocol[protocol].variants["acrnn"].folds.values()
         means = [100 * sum(f[s] for f in folds) / len(folds) for s in ("WA", "UA")]
-        assert acrnn[column] == f"{means[0]:.2f} / {means[1]:.2f} (n = 48)"
-    hnsd = rows["HNSD", "leave one speaker out"]
-    assert hnsd["its subset"] == MERGED
-    assert hnsd["WA / UA here"] == hnsd["WA / UA here, on its subset"] != "–"
-    assert rows["CNN_TF_Att.pooling", "leave one speaker out"]["WA / UA here"].endswith(
-        "(n = 12, 1 of 4 folds)"
-    )
+        assert acrnn[column] == f"{means[0]:.1f} / {means[1]:.1f} (n 48)"
+    hnsd = rows["HNSD", "10 speakers"]
+    assert hnsd["of"] == MERGED
+    assert hnsd["WA / UA here"] == hnsd["of its subset"] != "–"
+    assert rows["CNN_TF_Att.pooling", "10 speakers"]["WA / UA here"].endswith("(n 12, 1/4)")
 
 
 def test_a_rebuild_under_the_other_protocol_has_no_printed_value(runs):
     rows = rows_of(table_1(collect([runs])))
-    is09 = rows["IS09 - classification", "leave one speaker out"]
-    assert is09["published WA / UA"] == "–" and is09["WA / UA here"].endswith("1 of 4 folds)")
-    assert rows["IS09 - classification", "leave one session out"]["WA / UA here"] == "–"
-    assert ("Audio25", "leave one speaker out") not in rows
+    is09 = rows["IS09 - classification", "10 speakers"]
+    assert is09["published WA / UA"] == "–" and is09["WA / UA here"].endswith("1/4)")
+    assert rows["IS09 - classification", "5 sessions"]["WA / UA here"] == "–"
+    assert ("Audio25", "10 speakers") not in rows
 
 
 def test_what_was_selected_on_the_test_fold_is_not_honest(runs):
     rows = rows_of(table_1(collect([runs])))
-    assert rows["CNN GRU-SeqCap", "leave one speaker out"]["WA / UA here"] == "–"
-    ours = rows["CA-MSER, Zou et al., 2022", "leave one speaker out"]
-    assert "optimistic" in ours["its selection"] and ours["WA / UA here"] == "–"
+    assert rows["CNN GRU-SeqCap", "10 speakers"]["WA / UA here"] == "–"
+    ours = rows["CA-MSER", "10 speakers"]
+    assert ours["selection"] == "test fold" and ours["WA / UA here"] == "–"
 
 
 def test_a_subset_has_a_section_of_its_own_without_published_values(runs, tmp_path):
     page = write_report(collect([runs]), tmp_path / "report").with_suffix(".md").read_text()
-    assert f"Iemocap, leave one speaker out, {OWN}, epoch chosen on held-out data" in page
+    assert f"Iemocap, leave one speaker out, {OWN_SECTION}, epoch chosen on held-out data" in page
     assert list((tmp_path / "report").glob("iemocap-leave_one_speaker_out-improvised-*"))
     assert subset("emodb", {"merge_labels": {}}) == ""
     assert subset("iemocap", {"merge_labels": {}}) == "excited left out"
