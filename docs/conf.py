@@ -69,4 +69,5 @@ html_additional_pages = {"index": "redirect.html"}
 html_copy_source = False
 html_static_path = ["static"]
 html_css_files = ["site.css"]
+html_search_scorer = str(HERE / "static/scorer.js")
 templates_path = ["templates"]
