@@ -34,17 +34,8 @@ class SegmentEncoder(MultimodalEncoder):
 
     Arguments
     ---------
-    encoders : mapping of str to Encoder
-        The encoder of each modality, in order.
-    fusion : Fusion
-        Built for these encoders' frames.
-    segment_samples : int
-        Length of a segment.
-    hidden_sizes : sequence of int
-        Hidden layers between fusion and embedding; the last is the embedding's size. There must be
-        none if the fusion gives class scores.
-    dropout : float
-        Dropout before each hidden layer.
+    encoders, fusion, segment_samples, hidden_sizes, dropout
+        As for ``UtteranceEncoder``.
     preemphasis_over, mask_padding, whole_utterances, utterance_rule, num_classes
         As for ``UtteranceEncoder``.
 

@@ -5,12 +5,11 @@ from __future__ import annotations
 import numpy as np
 from sklearn.linear_model import LogisticRegression
 
-from camser.back_ends.base import LinearClassifier
-from camser.back_ends.regularized import RegularizedBackEnd, balance, check_solver
-from camser.back_ends.standardization import standardization
+from camser.back_ends.linear import LinearBackEnd
+from camser.back_ends.regularized import balance
 
 
-class Logistic(RegularizedBackEnd):
+class Logistic(LinearBackEnd):
     """Multinomial logistic regression (scikit-learn's) on standardized vectors.
 
     Features that are constant up to rounding are not used.
@@ -42,6 +41,7 @@ class Logistic(RegularizedBackEnd):
 
     CANDIDATES = tuple(float(c) for c in np.logspace(-4, 1, 11).round(6))
     criterion_name = "inner_log_likelihoods"
+    factor_of_two = 0.5  # of the log-odds
 
     def __init__(
         self,
@@ -49,9 +49,7 @@ class Logistic(RegularizedBackEnd):
         class_weights: str | None = "balanced",
         max_iter: int = 5000,
     ) -> None:
-        super().__init__(C)
-        check_solver(class_weights, max_iter)
-        self.class_weights, self.max_iter = class_weights, max_iter
+        super().__init__(C, class_weights, max_iter)
 
     @staticmethod
     def criterion(scores: np.ndarray, labels: np.ndarray) -> float:
@@ -59,12 +57,6 @@ class Logistic(RegularizedBackEnd):
         likelihoods = scores[np.arange(len(labels)), labels]
         return float(np.average(likelihoods, weights=balance(labels)))
 
-    def fit_with(self, vectors: np.ndarray, labels: np.ndarray, c: float) -> LinearClassifier:
-        """See ``RegularizedBackEnd``."""
-        center, scale = standardization(vectors)
-        model = LogisticRegression(C=c, class_weight=self.class_weights, max_iter=self.max_iter)
-        model.fit((vectors - center) * scale, labels)
-        weight, bias = model.coef_ * scale, model.intercept_
-        if len(model.classes_) == 2:  # scikit-learn's are the log-odds of the second class
-            weight, bias = np.concatenate([-weight, weight]) / 2, np.append(-bias, bias) / 2
-        return LinearClassifier(weight, bias, center)
+    def solver(self, c: float) -> LogisticRegression:
+        """See ``LinearBackEnd``."""
+        return LogisticRegression(C=c, class_weight=self.class_weights, max_iter=self.max_iter)

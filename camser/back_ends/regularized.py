@@ -88,14 +88,6 @@ def balance(labels: np.ndarray) -> np.ndarray:
     return 1 / np.bincount(labels)[labels]
 
 
-def check_solver(class_weights: str | None, max_iter: int) -> None:
-    """Raise a ValueError unless both can be arguments of scikit-learn's linear classifiers."""
-    if class_weights not in ("balanced", None):
-        raise ValueError(f"class_weights is {class_weights!r}; allowed: balanced, null")
-    if type(max_iter) is not int or max_iter < 1:
-        raise ValueError(f"max_iter is {max_iter!r}; it must be a whole number, 1 or more")
-
-
 def inner_folds(
     labels: np.ndarray, speakers: Sequence[str], number: int = NUM_INNER_FOLDS
 ) -> Iterator[tuple[np.ndarray, np.ndarray]]:

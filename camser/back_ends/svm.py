@@ -9,11 +9,10 @@ from sklearn.exceptions import ConvergenceWarning
 from sklearn.svm import LinearSVC
 
 from camser.back_ends.base import LinearClassifier
-from camser.back_ends.regularized import RegularizedBackEnd, check_solver
-from camser.back_ends.standardization import standardization
+from camser.back_ends.linear import LinearBackEnd
 
 
-class SVM(RegularizedBackEnd):
+class SVM(LinearBackEnd):
     """A linear support vector machine (scikit-learn's, one class against the rest).
 
     Its scores are distances, not logarithms of probabilities; an export calibrates them.
@@ -44,6 +43,7 @@ class SVM(RegularizedBackEnd):
     """
 
     CANDIDATES = tuple(float(c) for c in np.logspace(-5, 0, 11).round(7))
+    factor_of_two = 1.0  # of the distance to the second class
 
     def __init__(
         self,
@@ -51,21 +51,15 @@ class SVM(RegularizedBackEnd):
         class_weights: str | None = "balanced",
         max_iter: int = 5000,
     ) -> None:
-        super().__init__(C)
-        check_solver(class_weights, max_iter)
-        self.class_weights, self.max_iter = class_weights, max_iter
+        super().__init__(C, class_weights, max_iter)
+
+    def solver(self, c: float) -> LinearSVC:
+        """See ``LinearBackEnd``."""
+        options = {"class_weight": self.class_weights, "max_iter": self.max_iter}
+        return LinearSVC(C=c, dual="auto", random_state=0, **options)
 
     def fit_with(self, vectors: np.ndarray, labels: np.ndarray, c: float) -> LinearClassifier:
         """See ``RegularizedBackEnd``."""
-        center, scale = standardization(vectors)
-        model = LinearSVC(
-            C=c, class_weight=self.class_weights, max_iter=self.max_iter, dual="auto",
-            random_state=0,
-        )  # fmt: skip
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", ConvergenceWarning)  # max_iter says when it ends
-            model.fit((vectors - center) * scale, labels)
-        weight, bias = model.coef_ * scale, model.intercept_
-        if len(model.classes_) == 2:  # scikit-learn's are the distances to the second class
-            weight, bias = np.concatenate([-weight, weight]), np.append(-bias, bias)
-        return LinearClassifier(weight, bias, center)
+            return super().fit_with(vectors, labels, c)
