@@ -157,13 +157,19 @@ def test_gradients_are_those_of_finite_differences():
     assert torch.autograd.gradcheck(through, wavs)
 
 
-def test_means_of_any_batches_are_those_of_one():
+def batch_by_batch(kind):
+    """Values of 50 segments in any order, their seven owners, and what these have of them."""
     values, owners = torch.randn(50, 3), torch.randint(0, 7, (50,))
     owners[:7] = torch.arange(7)
-    means = MeanOverSegments(7)
+    reduced = kind(7)
     for at in torch.randperm(50).split(9):
-        means.add(values[at], owners[at])
-    assert torch.allclose(means.values(), over_segments(values, owners, 7), atol=1e-6)
+        reduced.add(values[at], owners[at])
+    return values, owners, reduced.values()
+
+
+def test_means_of_any_batches_are_those_of_one():
+    values, owners, means = batch_by_batch(MeanOverSegments)
+    assert torch.allclose(means, over_segments(values, owners, 7), atol=1e-6)
 
 
 def test_bf16_is_summed_in_float32():
@@ -232,11 +238,7 @@ def test_overlapping_segments_are_cut_as_a_stream_is():
 
 
 def test_the_largest_over_segments_comes_batch_by_batch():
-    values, owners = torch.randn(50, 3), torch.randint(0, 7, (50,))
-    owners[:7] = torch.arange(7)
-    largest = MaxOverSegments(7)
-    for at in torch.randperm(50).split(9):
-        largest.add(values[at], owners[at])
+    values, owners, largest = batch_by_batch(MaxOverSegments)
     expected = torch.stack([values[owners == n].amax(dim=0) for n in range(7)])
-    assert torch.equal(largest.values(), expected)
+    assert torch.equal(largest, expected)
     assert torch.equal(over_segments(values, owners, 7, "max"), expected)

@@ -67,7 +67,13 @@ def session_of(path):
 
 
 class Exported:
-    """A model, its head, and its file in onnxruntime."""
+    """A model, its head, and its file in onnxruntime.
+
+    Float32 goes through two implementations; decisions are made by far larger differences than the
+    ``bound`` of log-probabilities.
+    """
+
+    bound = 1e-4
 
     def __init__(self, path, model, head):
         self.path, self.model, self.head = path, model, head
@@ -92,9 +98,7 @@ class Exported:
             ours = self.head(self.model(wavs, lens, before=before))
             assert (self.head(means) - theirs).abs().max() <= 2e-5
         assert theirs.shape == ours.shape and theirs.dtype == ours.dtype
-        # Float32 through two implementations; decisions are made by far larger differences. The
-        # largest is data2vec's of random weights, which normalizes silence: 1.1e-4 on an EPYC.
-        assert (theirs - ours).abs().max() <= 2e-4
+        assert (theirs - ours).abs().max() <= self.bound
         assert torch.equal(theirs.argmax(1), ours.argmax(1))
         return ours
 

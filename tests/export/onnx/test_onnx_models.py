@@ -16,7 +16,10 @@ pytestmark = pytest.mark.slow
 
 @pytest.mark.parametrize("name", ENCODERS)
 def test_every_encoder_alone(tmp_path, speech, name):
-    Exported.write(tmp_path / "a.onnx", *build([name], {"plugin": "concat"})).check_all(speech)
+    exported = Exported.write(tmp_path / "a.onnx", *build([name], {"plugin": "concat"}))
+    if name == "data2vec":  # with random weights it normalizes silence: 1.1e-4 on some processors
+        exported.bound = 2e-4
+    exported.check_all(speech)
 
 
 @pytest.mark.parametrize(
