@@ -68,7 +68,7 @@ class Required(TypedDict):
     selection : str
         How the epoch is chosen. held_out: on speakers or dialogues that are neither trained on nor
         tested. test_fold: on the test fold, as in the published code; scores are optimistic. none:
-        all but the test fold trains, for number_of_epochs, and the last epoch is kept.
+        train on everything but the test fold for number_of_epochs, and keep the last epoch.
     num_folds : int
         For speaker_k_fold: the number of groups of speakers.
     valid_fraction : float

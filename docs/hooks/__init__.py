@@ -1,1 +1,1 @@
-"""What Sphinx does for this site beyond its own extensions, one idea a file."""
+"""Sphinx extensions of this site, one idea a file."""
