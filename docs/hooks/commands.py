@@ -8,7 +8,7 @@ from collections.abc import Iterator
 
 from camser.cli import _parser
 from camser.experiment.crossval.options import option_parser
-from hooks.markdown import table
+from hooks.markdown import sentence, table
 
 INTRO = """\
 # Commands
@@ -67,9 +67,3 @@ def argument(action: argparse.Action) -> list[str] | None:
     if has_default and "default" not in said:
         said = f"{said}; {action.default} by default".removeprefix("; ")
     return [f"`{shown}`", said]
-
-
-def sentence(text: str) -> str:
-    """A text with a capital letter and a full stop."""
-    text = text.strip()
-    return text[:1].upper() + text[1:] + ("" if not text or text.endswith((".", "`")) else ".")

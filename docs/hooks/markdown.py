@@ -1,4 +1,4 @@
-"""Tables in Markdown."""
+"""Tables and sentences in Markdown."""
 
 from __future__ import annotations
 
@@ -11,3 +11,9 @@ def table(header: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
     return "\n".join(
         f"| {' | '.join(cell.replace('|', chr(92) + '|') for cell in line)} |" for line in lines
     )
+
+
+def sentence(text: str) -> str:
+    """A text with a capital letter and a full stop."""
+    text = text.strip()
+    return text[:1].upper() + text[1:] + ("" if not text or text.endswith((".", "`")) else ".")

@@ -13,7 +13,7 @@ from camser.config.command_line import RUN_OPTIONS
 from camser.config.recipes import RECIPES
 from camser.config.schema import Required
 from camser.registry import GROUPS, entry_points_of_kind
-from hooks.markdown import table
+from hooks.markdown import sentence, table
 
 RECIPE = RECIPES / "IEMOCAP/hparams/camser.yaml"
 SECTION = re.compile(r"# (\w[^-:]*)(?:: (.*?))? -{3,}$")
@@ -145,8 +145,3 @@ def fields(docstring: str, heading: str) -> dict[str, str]:
         for name in names if line.startswith(" ") else ():
             meanings[name] = f"{meanings.get(name, '')} {line.strip()}".strip()
     return {name: text.replace("``", "`") for name, text in meanings.items()}
-
-
-def sentence(text: str) -> str:
-    """A text with a capital letter and a full stop."""
-    return text[:1].upper() + text[1:] + ("." if text and not text.endswith(".") else "")
