@@ -21,6 +21,7 @@ from tests.helpers.recipe_runs import TINY_WAV2VEC2
 MODALITIES = ("mfcc", "spectrogram", "wav2vec2")
 SUBSETS = [s for n in (1, 2, 3) for s in itertools.combinations(MODALITIES, n)]
 OUTPUTS = [("wav2vec2",), ("mfcc", "wav2vec2"), ("spectrogram", "wav2vec2"), MODALITIES]
+CASES = [("concat", s) for s in SUBSETS] + [("co_attention", k) for k in OUTPUTS]
 
 
 def tiny_model(fusion="co_attention", modalities=MODALITIES, **more):
@@ -77,7 +78,7 @@ def test_the_papers_sizes(paper):
 
 @pytest.mark.parametrize(
     "fusion, names",
-    [("concat", s) for s in SUBSETS] + [("co_attention", k) for k in OUTPUTS],
+    [pytest.param(*c, marks=[pytest.mark.slow] if len(c[1]) == 2 else []) for c in CASES],
     ids=lambda value: value if isinstance(value, str) else "+".join(value),
 )
 def test_no_parameter_is_left_without_a_gradient(paper, fusion, names):

@@ -20,7 +20,8 @@ from robustness.fuzzing import malicious_exports, model_readers, mutations, read
 from robustness.fuzzing.readers import Target
 from robustness.harness.report import ROOT
 
-OWN = Path(tempfile.mkdtemp(prefix="camser-fuzz-"))
+_OWN = tempfile.TemporaryDirectory(prefix="camser-fuzz-")  # deleted when the process ends
+OWN = Path(_OWN.name)
 KEYS = (
     "labels", "modalities", "merge_labels", "learning_rates", "batch_size", "fold", "seed",
     "fusion",

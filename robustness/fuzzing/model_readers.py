@@ -22,7 +22,8 @@ from tests.helpers import tiny_export
 
 # Exports --------------------------------------------------------------------------------------
 
-EXPORT = Path(tempfile.mkdtemp(prefix="camser-fuzz-")) / "export"
+_OWN = tempfile.TemporaryDirectory(prefix="camser-fuzz-")  # deleted when the process ends
+EXPORT = Path(_OWN.name) / "export"
 
 
 def export(hurt: str) -> Callable[[Random, Path], Path]:

@@ -110,6 +110,7 @@ def test_a_fit_that_was_saved_is_not_repeated(start, run, monkeypatch):
     assert same(weights(run(*LOGISTIC)), before)
 
 
+@pytest.mark.slow
 def test_without_a_validation_split_it_fits_on_all_but_the_test(run, tmp_path):
     epochs = "--average_from_epoch=1", "--number_of_epochs=inner_folds"  # it has none
     job = run(*LOGISTIC, "--selection=none", *epochs)

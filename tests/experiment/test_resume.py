@@ -46,6 +46,7 @@ def test_a_run_cut_off_in_mid_epoch_goes_on_to_the_same_weights(run, start, undi
     assert [r["epoch"] for r in results.read_history(resumed.output_folder)] == ["1", "2"]
 
 
+@pytest.mark.slow
 def test_an_epochs_seconds_are_those_before_it_was_cut_off_too(start, monkeypatch):
     clock = SimpleNamespace(now=0.0, monotonic=lambda: clock.now)
     monkeypatch.setattr("camser.training.trainer.time", clock)

@@ -162,6 +162,7 @@ def tables_of(name):
     return json.loads(path.read_text(encoding="utf-8"))["tables"]
 
 
+@pytest.mark.slow
 def test_the_published_system_is_measured_on_any_folders(tmp_path):
     rng = np.random.default_rng(0)
     for number, seconds in enumerate((0.7, 4.0, 7.5)):

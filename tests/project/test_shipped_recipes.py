@@ -68,6 +68,7 @@ def test_an_editable_install_has_those_of_the_checkout(tmp_path):
     assert printed.strip() == str(source / "recipes")
 
 
+@pytest.mark.slow
 def test_a_copy_of_each_recipe_needs_nothing_but_the_wheel(unpacked, tmp_path):
     for name in NAMES:
         recipes.copy_recipe(name, tmp_path / name)

@@ -37,7 +37,7 @@ def fusions(install):
     install("own-losses", fusions=POINTS)
 
 
-@pytest.mark.parametrize("settings", [SCORES, PENALTY])
+@pytest.mark.parametrize("settings", [SCORES, pytest.param(PENALTY, marks=pytest.mark.slow)])
 def test_cut_off_in_mid_epoch_it_goes_on_to_the_same_weights(run, start, settings):
     settings = [*unsmoothed(NOISY), *settings]
     undisturbed = weights(run(*settings, folder="undisturbed"))

@@ -144,7 +144,10 @@ def test_newbob_lowers_the_rates_after_each_epoch_that_gains_too_little(start):
     assert expected[-1] < 0.01
 
 
-@pytest.mark.parametrize("schedule", ["{milestones: [2]}", "{newbob: 0.1, factor: 0.3}"])
+@pytest.mark.parametrize(
+    "schedule",
+    [pytest.param("{milestones: [2]}", marks=pytest.mark.slow), "{newbob: 0.1, factor: 0.3}"],
+)
 def test_with_momentum_and_a_schedule_a_run_goes_on_to_the_same_weights(run, start, schedule):
     sgd = "!name:torch.optim.SGD {momentum: 0.9, nesterov: true, weight_decay: 1.0e-4}"
     settings = [*CHEAP, f"--opt_class={sgd}", "--learning_rate=0.05", f"--schedule={schedule}",

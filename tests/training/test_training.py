@@ -33,7 +33,10 @@ VARIANTS["whisper as target"] = [
 ]
 
 
-@pytest.mark.parametrize("variant", VARIANTS)
+@pytest.mark.parametrize(
+    "variant",
+    [pytest.param(v, marks=[pytest.mark.slow] if v.count("+") == 1 else []) for v in VARIANTS],
+)
 def test_every_variant_is_trained_by_an_override_alone(run, variant):
     job = run(*VARIANTS[variant])
     written = results.read_results(job.output_folder / "results.json")

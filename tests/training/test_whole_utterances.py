@@ -82,6 +82,7 @@ def test_a_segment_is_an_utterance_and_a_batch_as_long_as_its_longest(run):
     assert results.read_results(job.output_folder / "results.json")["WA"] >= 0
 
 
+@pytest.mark.slow
 def test_without_masks_all_segments_have_the_length_of_the_longest(run):
     job = run("--segment_seconds=null", "--max_segment_seconds=1.5", "--fusion=concat")
     (batch, *_) = job._batches(job.fold.test)
@@ -91,6 +92,7 @@ def test_without_masks_all_segments_have_the_length_of_the_longest(run):
     assert batch.cached["mfcc"].shape[1] == 150
 
 
+@pytest.mark.slow
 def test_the_cache_has_real_frames_alone_and_changes_nothing(run):
     kept, recomputed = (
         run(*WHOLE, f"--cache_features={value}", folder=value) for value in ("true", "false")

@@ -58,6 +58,7 @@ def test_a_table_becomes_a_tested_model(write_table, tmp_path, capsys, monkeypat
         main(["train", str(write_table()), "--output", "model", *CHEAP])
 
 
+@pytest.mark.slow
 def test_what_is_finished_is_not_repeated(write_table, tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)
     table = str(write_table(speaker=lambda u: u.speaker))

@@ -215,6 +215,7 @@ def test_a_command_of_kaldi_is_not_run(folder):
     assert not (folder / "ran").exists()
 
 
+@pytest.mark.slow
 def test_a_million_rows_take_seconds_and_their_mistakes_one_message(folder):
     """A tenth of them in the quick tests."""
     count = 100_000

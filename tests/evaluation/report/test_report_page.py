@@ -67,7 +67,7 @@ def test_all_that_is_selected_on_the_test_fold_says_so(runs, page):
     assert {OPTIMISTIC in caption for caption, name in pictures if "test_fold" in name} == {True}
 
 
-@pytest.mark.parametrize("fusion", ["concat", "co_attention"])
+@pytest.mark.parametrize("fusion", [pytest.param("concat", marks=pytest.mark.slow), "co_attention"])
 def test_one_variant_alone_is_not_compared_with_itself(tmp_path, fusion):
     add_arrays(make(tmp_path, "alone", fusion=fusion))
     page = write_report(collect([tmp_path]), tmp_path / "report")
