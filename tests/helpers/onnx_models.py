@@ -96,7 +96,8 @@ class Exported:
         self.model.eval(), self.head.eval()
         with torch.no_grad():
             ours = self.head(self.model(wavs, lens, before=before))
-            assert (self.head(means) - theirs).abs().max() <= 2e-5
+            # Float32 rounds what is large more coarsely: an untrained head says -19 of silence.
+            assert (self.head(means) - theirs).abs().max() <= 2e-6 * theirs.abs().max().clip(10)
         assert theirs.shape == ours.shape and theirs.dtype == ours.dtype
         assert (theirs - ours).abs().max() <= self.bound
         assert torch.equal(theirs.argmax(1), ours.argmax(1))

@@ -31,6 +31,8 @@ class Front(Encoder):
 class Embedding(torch.nn.Module):
     """All frames of an encoder, as they are."""
 
+    min_samples = 0  # it takes any number
+
     def __init__(self, encoder, samples):
         super().__init__()
         self.encoder, self.segment_samples = encoder, samples
