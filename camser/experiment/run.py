@@ -14,6 +14,7 @@ from speechbrain.utils.distributed import ddp_barrier, ddp_init_group, if_main_p
 
 from camser.audio import AudioError
 from camser.build import MODEL_KEYS, build_back_end, validate_model_config
+from camser.config import help
 from camser.config.settings import Settings, read_arguments
 from camser.data import folds
 from camser.data.dataset import SegmentDataset
@@ -67,15 +68,15 @@ def main(scan: CorpusScanner | Mapping[str, CorpusScanner], recipe_folder: str |
     """
     SIGNALS.install()
     tolerate_broken_pipe()
+    help.exit_if_asked(help.train_parser(), recipe_folder)
     with exit_with_message(ValueError):
         settings = read_arguments(sys.argv[1:], recipe_folder)
         settings = settings._replace(run_opts=device.local_rank_device(settings.run_opts))
         SIGNALS.uninstall()
         ddp_init_group(settings.run_opts)
         SIGNALS.install()
-    if if_main_process():
-        for line in settings.overridden:
-            print(line)
+    for line in settings.overridden if if_main_process() else ():
+        print(line)
     folder = Path(settings.values["output_folder"])
     with exit_with_message(FolderInUseError, folder=folder), lock_folder(folder):
         with exit_with_message(ValueError, folder=folder, note=STOP_NOTE):

@@ -15,12 +15,13 @@ from typing import Any
 import torch
 from speechbrain.utils.distributed import infer_device
 
+from camser.config import help
 from camser.config.settings import Settings, SettingsError, read_arguments
 from camser.data.folds import score_note
 from camser.data.prepare import CorpusScanner
 from camser.evaluation.results import ResultsError
 from camser.experiment.crossval.launch import LOG, last_line, run_locally, run_on_ray
-from camser.experiment.crossval.options import read_options, resources
+from camser.experiment.crossval.options import CHOSEN, option_parser, read_options, resources
 from camser.experiment.crossval.plan import Job, plan_jobs
 from camser.runtime.exit import exit_with_message, tolerate_broken_pipe
 from camser.runtime.signals import SIGNALS
@@ -40,6 +41,7 @@ def main(scan: CorpusScanner | Mapping[str, CorpusScanner], recipe_folder: str |
     """
     SIGNALS.install()
     tolerate_broken_pipe()
+    help.exit_if_asked(option_parser(), recipe_folder, without=CHOSEN)
     with exit_with_message(ValueError):
         options, arguments = read_options(sys.argv[1:])
         settings = read_arguments(arguments, recipe_folder)

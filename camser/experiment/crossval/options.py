@@ -30,19 +30,35 @@ def option_parser(prog: str | None = None) -> argparse.ArgumentParser:
         "[--seeds N …] [--key=value …]",
         allow_abbrev=False,
     )
-    parser.add_argument("--variants", nargs="+", metavar="NAME", help="variants; all by default")
-    parser.add_argument("--folds", nargs="+", type=int, metavar="N", help="all by default")
+    parser.add_argument(
+        "--variants", nargs="+", metavar="NAME", help="by their names in the YAML; all by default"
+    )
+    parser.add_argument("--folds", nargs="+", type=int, metavar="N", help="from 0; all by default")
     parser.add_argument("--seeds", nargs="+", type=int, metavar="N", help="the recipe's by default")
     parser.add_argument(
         "--selections",
         nargs="+",
         metavar="S",
-        help="held_out, test_fold or none",
+        help="held_out, test_fold or none; the recipe's by default",
     )
-    parser.add_argument("--launcher", choices=["local", "ray"], default="local")
-    parser.add_argument("--workers", type=int, help="jobs at once; one per GPU, or one, by default")
-    parser.add_argument("--cpus_per_job", type=int, help="by default the machine's / workers")
-    parser.add_argument("--gpus_per_job", type=float, help="by default the machine's / workers")
+    parser.add_argument(
+        "--launcher",
+        choices=["local", "ray"],
+        default="local",
+        help="local (default): on this machine; ray: on a Ray cluster",
+    )
+    parser.add_argument(
+        "--workers", type=int, metavar="N", help="jobs at once; one per GPU, or one, by default"
+    )
+    parser.add_argument(
+        "--cpus_per_job", type=int, metavar="N", help="by default the machine's CPUs / workers"
+    )
+    parser.add_argument(
+        "--gpus_per_job",
+        type=float,
+        metavar="N",
+        help="with ray; by default the machine's GPUs / workers, at most 1",
+    )
     parser.add_argument("--dry_run", action="store_true", help="only print the runs")
     return parser
 
@@ -61,9 +77,7 @@ def read_options(argv: Sequence[str]) -> tuple[argparse.Namespace, list[str]]:
         If the arguments set a value that the sweep itself varies.
     """
     parser = option_parser()
-    own, others = _separated(
-        argv, {"-h", "--help", *(f"--{n}" for n in vars(parser.parse_args([])))}
-    )
+    own, others = _separated(argv, {f"--{name}" for name in vars(parser.parse_args([]))})
     options, rest = parser.parse_known_args(own)
     rest += others
     if options.gpus_per_job is not None and options.launcher == "local":
