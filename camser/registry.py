@@ -100,7 +100,7 @@ def find_all(kind: str, name: str) -> list[EntryPoint]:
 def _entry_points_of(kind: str, distribution: str) -> list[EntryPoint]:
     """The entry points of a distribution; of all of them if its name is empty."""
     points, wanted = entry_points_of_kind(kind), normalize_name(distribution)
-    return [p for p in points if wanted in ("", normalize_name(distribution_of(p).name))]
+    return [p for p in points if not wanted or wanted == normalize_name(distribution_of(p).name)]
 
 
 def find(kind: str, name: str) -> EntryPoint:
