@@ -20,6 +20,11 @@ from harness import camser_model, measurement, noise_corpus
 
 CAMSER = Path(sys.executable).parent / "camser"
 LIMIT = 0.1  # seconds
+LIBRARIES = (  # that a model with wav2vec2 needs, each with how it is imported
+    ("torch", "import torch"),
+    ("SpeechBrain", "import speechbrain.inference.classifiers"),
+    ("transformers' wav2vec2", "from transformers import Wav2Vec2Model"),
+)
 IMPORT = """
 import json, sys, time
 start = time.perf_counter()
@@ -53,10 +58,16 @@ def candidates(folder: Path, sizes: Sequence[str]) -> dict[str, Callable]:
         "import camser, inside": imported,
         "camser plugins list": started(CAMSER, "plugins", "list"),
     }
+    for number in range(1, len(LIBRARIES) + 1):
+        names, lines = zip(*LIBRARIES[:number], strict=True)
+        name = f"only imports: {', '.join(names)}"
+        found[name] = started(sys.executable, "-c", "\n".join(lines))
     for size in sizes:
-        export = camser_model.write_export(folder / size, size)
-        name = f"camser classify, {size} model"
-        found[name] = started(CAMSER, "classify", "--model", export, clip)
+        export = camser_model.write_export(folder / size, size, onnx=True)
+        for engine, title in (("onnx", "ONNX"), ("torch", "PyTorch")):
+            name = f"camser classify, {size} model, {title}"
+            command = CAMSER, "classify", "--model", export, clip, "--engine", engine
+            found[name] = started(*command)
     return found
 
 

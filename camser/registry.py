@@ -49,8 +49,10 @@ def entry_points_of_kind(kind: str) -> list[EntryPoint]:
     points: dict[tuple[str, str], EntryPoint] = {}
     for dist in distributions():
         # An editable install can be listed twice: Python imports the first one.
-        for point in _entry_points_in(dist, GROUPS[kind]):
-            points.setdefault((point.name, normalize_name(dist.name)), point)
+        if found := _entry_points_in(dist, GROUPS[kind]):
+            name = normalize_name(dist.name)
+            for point in found:
+                points.setdefault((point.name, name), point)
     offered = [point for point in _OFFERED if point.group == GROUPS[kind]]
     return [*(points[key] for key in sorted(points)), *offered]
 
