@@ -6,6 +6,7 @@ import argparse
 import csv
 import io
 import json
+import logging
 import sys
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -14,11 +15,13 @@ from camser.cli.find_recordings import Failure
 from camser.inference.timeline import table_columns
 from camser.inference.timeline_formats import as_audacity, as_rttm, csv_rows, rttm_file_ids
 from camser.runtime.messages import escape_control_characters
+from camser.runtime.progress import is_hidden
 
 if TYPE_CHECKING:
     from camser.inference import Prediction, Timeline
     from camser.inference.recognizer import Recognizer
 
+logger = logging.getLogger(__name__)
 Result = TypeVar("Result", "Prediction", "Timeline")
 TIMELINE_OPTIONS = ("window", "hop", "smoothing", "smoothing_seconds")
 ONLY_TIMELINES = ("rttm", "audacity")
@@ -89,14 +92,14 @@ def classify(
 
     def fail(failure: Failure, message: str) -> None:
         failures.append(failure)
-        tqdm.write(f"camser: {escape_control_characters(message)}", file=sys.stderr)
+        logger.error("%s", message)
 
     def report(source: str, error: Exception) -> None:
         fail(Failure(source, str(error).removeprefix(f"{source}: ")), str(error))
 
     for problem in problems:
         fail(problem, str(problem))
-    bar = tqdm(files, unit="file", disable=None if len(files) > 1 else True)
+    bar = tqdm(files, unit="file", disable=is_hidden() if len(files) > 1 else True)
     options = {"require_speech": require_speech}
     if timeline is None:
         predictions = classifier.stream(bar, threshold=threshold, on_error=report, **options)
@@ -113,12 +116,9 @@ def classify(
 
 def _warned(results: Iterable[Result]) -> Iterator[Result]:
     """Print the warnings of each result on standard error, and pass it on."""
-    from tqdm import tqdm
-
     for result in results:
         for warning in result.warnings:
-            text = escape_control_characters(f"{result.source}: {warning}")
-            tqdm.write(f"camser: warning: {text}", file=sys.stderr)
+            logger.warning("%s: %s", result.source, warning)
         yield result
 
 

@@ -6,6 +6,7 @@ import argparse
 import sys
 from typing import Any
 
+from camser.cli.messages import add_message_options
 from camser.registry import did_you_mean
 
 EXAMPLES = {
@@ -45,6 +46,7 @@ class Parser(argparse.ArgumentParser):
         if name in EXAMPLES:
             options.setdefault("epilog", f"example:\n  {EXAMPLES[name]}")
         super().__init__(**options)
+        add_message_options(self)
 
     def parse_known_args(self, args: Any = None, namespace: Any = None) -> Any:
         """As the parent, but for a subcommand that does not exist."""

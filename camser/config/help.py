@@ -13,7 +13,6 @@ from typing import Any
 
 from speechbrain.utils.run_opts import RunOptions
 
-import __main__
 from camser.config.reference import meanings, recipe_sections, run_options
 
 SETTINGS = """\
@@ -29,7 +28,7 @@ def train_parser() -> argparse.ArgumentParser:
     """The parser of ``train.py``, whose only option is ``--help``."""
     return argparse.ArgumentParser(
         usage="%(prog)s RECIPE.yaml [--include FILE …] [--key=value …] [run options]",
-        description=(__main__.__doc__ or "").strip(),
+        description=(sys.modules["__main__"].__doc__ or "").strip(),
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
 

@@ -19,6 +19,7 @@ from camser.data_check.cache import Cache
 from camser.data_check.measures import Measures, measure
 from camser.data_check.recording import Recording
 from camser.data_check.vectors import Vectorizer
+from camser.runtime.progress import is_hidden
 
 KIND = "measures, 1"  # another number where the same samples give other values
 
@@ -64,7 +65,7 @@ def measure_recordings(
         With measures and vector, or with the problem.
     """
     reader = UtteranceReader(data_folder)
-    bar = tqdm(recordings, desc="recordings", unit="", disable=None, dynamic_ncols=True)
+    bar = tqdm(recordings, desc="recordings", unit="", disable=is_hidden(), dynamic_ncols=True)
     for recording in bar:
         try:
             measures, vector = _measured(recording.utterance, reader, vectorizer, cache)

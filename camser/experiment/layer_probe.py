@@ -26,6 +26,7 @@ from camser.evaluation import metrics
 from camser.experiment.inner_folds import divide
 from camser.model import UtteranceEncoder
 from camser.over_segments import MeanOverSegments
+from camser.runtime.progress import is_hidden
 from camser.training.determinism import full_precision
 from camser.training.run_data import RunData
 
@@ -86,7 +87,7 @@ def pool_layers(
     means = [MeanOverSegments(len(utterances)) for _ in range(encoder.depth + 1)]
     loader = data.loader_kwargs(batch_size, num_workers)
     dataset = data.dataset(utterances, labels)
-    for batch in tqdm(DataLoader(dataset, **loader), desc="layers", disable=None):
+    for batch in tqdm(DataLoader(dataset, **loader), desc="layers", disable=is_hidden()):
         batch.to(data.device)
         real = given(batch.num_samples if model.mask_padding else None)
         segments = model.preemphasized(batch.segments, encoder.preemphasis, *real)

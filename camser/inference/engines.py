@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -25,6 +26,8 @@ from camser.inference.graphs import (
 )
 from camser.inference.onnx_encoder import OnnxEncoder
 from camser.inference.weights import load_head
+
+logger = logging.getLogger(__name__)
 
 
 class LoadedModel(NamedTuple):
@@ -71,6 +74,7 @@ def load(
     graph, config = graph_for_engine(engine, device, needs_torch), read_config(place)
     if graph and engine == "auto" and not has_graph(place, config, graph):
         graph = None
+    logger.info("%s: %s computes on %s", place, graph or "PyTorch", device)
     if graph is None:
         if threads is not None:
             torch.set_num_threads(threads)

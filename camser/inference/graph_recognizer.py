@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ctypes
+import logging
 import os
 import sys
 from collections.abc import Mapping, Sequence
@@ -28,6 +29,8 @@ from camser.inference.onnx_session import LOG_PROBABILITIES, OnnxSession
 from camser.inference.prediction import calibrate
 from camser.inference.recognizer import Recognizer
 from camser.inference.timeline import WINDOW_SECONDS
+
+logger = logging.getLogger(__name__)
 
 
 class GraphRecognizer(Recognizer):
@@ -87,6 +90,7 @@ def load_recognizer(
             check_graph(folder, config, graph)
             size, count = len(config["labels"]), threads or _environment_threads()
             session = OnnxSession(folder / graph, count, LOG_PROBABILITIES, size)
+            logger.info("%s: %s computes on cpu, without PyTorch", folder, graph)
             return GraphRecognizer(session, config, batch_size)
     try:
         from camser.inference.classifier import EmotionClassifier

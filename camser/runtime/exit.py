@@ -16,7 +16,7 @@ from camser.runtime.resource_errors import NO_ROOM, PIPE_ERRORS, explain
 from camser.runtime.signals import SIGNALS, exit_status
 
 
-def _printable(message: object) -> str:
+def printable(message: object) -> str:
     """A message with printable lines: some messages quote untrusted files."""
     return "\n".join(map(escape_control_characters, str(message).split("\n")))
 
@@ -49,7 +49,7 @@ def exit_with_message(
     try:
         yield
     except mistakes as error:
-        sys.exit(f"{before}: {_printable(error)}")
+        sys.exit(f"{before}: {printable(error)}")
     except Exception as error:
         if SIGNALS.received and isinstance(error, (RuntimeError, *PIPE_ERRORS)):
             # All processes of a job get the signal: workers, and others of a distributed run.
@@ -61,7 +61,7 @@ def exit_with_message(
             elif note:
                 print(note, file=sys.stderr)  # Python 3.10: above the traceback
             raise
-        sys.exit(f"{before}: {_printable(explanation)}")
+        sys.exit(f"{before}: {printable(explanation)}")
 
 
 def escape_unencodable() -> None:

@@ -2,14 +2,21 @@
 
 from __future__ import annotations
 
+import logging
 import sys
 from collections.abc import Iterable, Sequence
 from typing import Any, TypeVar
 
 from tqdm import tqdm
 
+logger = logging.getLogger(__name__)
 Item = TypeVar("Item")
 SECONDS_BETWEEN_LINES = 10
+
+
+def is_hidden() -> bool | None:
+    """tqdm's ``disable``: None, a bar on a terminal alone; True where warnings are hidden too."""
+    return None if logger.isEnabledFor(logging.WARNING) else True
 
 
 def with_progress(items: Sequence[Item], name: str, unit: str) -> Iterable[Item]:
@@ -32,4 +39,4 @@ def with_progress(items: Sequence[Item], name: str, unit: str) -> Iterable[Item]
         bar_format = "{desc}: {n_fmt} of {total_fmt}, {remaining} left\n"
         seconds = SECONDS_BETWEEN_LINES
         lines = {"bar_format": bar_format, "mininterval": seconds, "delay": seconds, "leave": False}
-    return tqdm(items, desc=name, unit=unit, **lines)
+    return tqdm(items, desc=name, unit=unit, disable=bool(is_hidden()), **lines)

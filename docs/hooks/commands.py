@@ -13,8 +13,21 @@ from hooks.markdown import sentence, table
 INTRO = """\
 # Commands
 
-`camser COMMAND --help` prints the same. A path may begin with `~/`. A mistake is one line on
-standard error and exit status 1. Ctrl-C ends with status 130, SIGTERM with 143.
+`camser COMMAND --help` prints the same. A path may begin with `~/`.
+
+Results are on standard output, messages on standard error. Every command takes `--quiet` (errors
+alone: no warnings, no progress) and `--verbose` (also what is done).
+
+| exit status | meaning |
+|---|---|
+| 0 | all was done |
+| 1 | a mistake, which is one line on standard error; or a file failed |
+| 2 | wrong arguments |
+| 130, 143 | Ctrl-C, SIGTERM |
+| 141 | the reader of the output has ended |
+
+Completion by the Tab key in bash: `pip install "camser[completion]"`, and once for each shell
+`eval "$(register-python-argcomplete camser)"`, for example in `~/.bashrc`.
 
 """
 CROSSVAL = """\
@@ -55,7 +68,8 @@ def section(parser: argparse.ArgumentParser, text: str) -> str:
 
 def argument(action: argparse.Action) -> list[str] | None:
     """The row of an argument."""
-    if action.help == argparse.SUPPRESS or isinstance(action, argparse._HelpAction):
+    is_common = isinstance(action, argparse._HelpAction) or action.dest == "level"
+    if action.help == argparse.SUPPRESS or is_common:
         return None
     names = action.option_strings or [str(action.metavar or action.dest)]
     value = action.metavar or (action.dest.upper() if action.nargs != 0 else "")

@@ -49,7 +49,7 @@ def say(export, capfd):
 def test_a_folder_as_a_table(say, files, classifier):
     folder, _ = files
     status, out, err = say(folder)
-    assert (status, err.replace("\r", "").strip()) == (0, "skipped: 1 .txt")
+    assert (status, err.replace("\r", "").strip()) == (0, "camser: warning: skipped: 1 .txt")
     head, *rows = out.splitlines()
     assert head.split() == ["file", "seconds", "emotion", *classifier.labels]
     assert [row.split()[0] for row in rows] == [str(folder / "b.wav"), str(folder / "deep/a.WAV")]
@@ -200,7 +200,8 @@ def test_bad_arguments_end_no_batch(say, files):
     sources = [row["source"] for row in json.loads(out) if "error" not in row]
     assert status == 1 and len(sources) == 3
     lines = [line for line in err.replace("\r", "\n").splitlines() if line.strip()]
-    assert [line.split(": ")[0] for line in lines] == ["camser"] * 4 + ["skipped"]
+    assert [line.split(": ")[0] for line in lines] == ["camser"] * 5
+    assert "skipped: " in lines[4]
     assert "an empty argument" in lines[0] and "File name too long" in lines[1]
     assert "camser: '': an empty argument; give a file or a folder" in say("")[0]
 

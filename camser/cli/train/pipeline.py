@@ -33,6 +33,7 @@ from camser.experiment.crossval.launch import LOG, last_line, run_locally
 from camser.experiment.crossval.options import resources
 from camser.experiment.crossval.plan import Job, plan_jobs
 from camser.runtime.messages import escape_control_characters
+from camser.runtime.progress import is_hidden
 
 FROZEN = {"frozen": "all", "finetune": "convolutions", "paper": None}  # by preset: ``freeze``
 NO_ENCODER = (
@@ -50,7 +51,7 @@ class Progress:
 
     def __init__(self, total: int) -> None:
         self.number, self.total = 0, total
-        self.bar = tqdm(total=total, unit="step", disable=None, dynamic_ncols=True)
+        self.bar = tqdm(total=total, unit="step", disable=is_hidden(), dynamic_ncols=True)
 
     def done(self, text: str) -> None:
         """A step has ended."""
