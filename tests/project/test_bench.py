@@ -125,7 +125,8 @@ def test_a_page_gets_the_tables_of_its_files(tmp_path):
     "path",
     [
         "docs/speed.md", "docs/calibration.md", "docs/published_system.md", "docs/recordings.md",
-        "docs/corpus_copies.md", "examples/plugins/camser-rivals/README.md",
+        "docs/corpus_copies.md", "docs/how_to/use_a_model.md",
+        "examples/plugins/camser-rivals/README.md",
     ],
 )  # fmt: skip
 def test_a_page_says_what_was_measured(path):
