@@ -4,7 +4,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 INSTALLED := .venv/.installed
 DEMO := demo
-BENCH := peak_flops features training epoch inference startup memory
+BENCH := peak_flops features training epoch inference startup memory callers
 BENCH_GPU := peak_flops features training epoch inference memory
 CAMPAIGNS := crashes.kill:kills crashes.damaged_files:damage crashes.crossval:sweeps crashes.resources:resources \
 	fuzzing.extreme_audio:extremes fuzzing.fuzz:fuzz fuzzing.coverage_guided:guided demo.security:trust demo.load:load

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 MEGABYTE = 2**20
+STATUS = Path("/proc/self/status")
 
 
 def environment() -> dict[str, str]:
@@ -27,10 +28,18 @@ def in_a_process(module: str, *arguments: Any) -> dict[str, Any]:
     return json.loads(ended.stdout.splitlines()[-1])
 
 
+def resident_megabytes() -> float:
+    """The memory of this process now, on Linux."""
+    return _status("VmRSS")
+
+
 def peak_megabytes() -> float:
     """The most memory that this process has had at once."""
-    status = Path("/proc/self/status")
-    if status.is_file():  # what getrusage tells begins, on Linux, with the parent's peak
-        return int(re.search(r"VmHWM:\s+(\d+)", status.read_text())[1]) * 1024 / MEGABYTE
+    if STATUS.is_file():  # what getrusage tells begins, on Linux, with the parent's peak
+        return _status("VmHWM")
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     return peak / MEGABYTE if sys.platform == "darwin" else peak * 1024 / MEGABYTE
+
+
+def _status(name: str) -> float:
+    return int(re.search(rf"{name}:\s+(\d+)", STATUS.read_text())[1]) * 1024 / MEGABYTE

@@ -35,7 +35,9 @@ from camser.encoders.whisper import Whisper
 from camser.evaluation.report.collect import collect
 from camser.export.calibration import MIN_UTTERANCES, PRIOR_DEVIATION
 
-SCRIPTS = ("peak_flops", "features", "training", "epoch", "inference", "startup", "memory")
+SCRIPTS = (
+    "peak_flops", "features", "training", "epoch", "inference", "startup", "memory", "callers",
+)  # fmt: skip
 
 
 def test_a_ratio_is_the_median_over_rounds_not_the_ratio_of_medians():
