@@ -64,9 +64,9 @@ def _parser() -> argparse.ArgumentParser:
     report.add_argument(
         "folders", nargs="+", metavar="DIR", help="a folder that contains runs, at any depth"
     )
-    report.add_argument("--output", default="report", help="the output folder")
+    report.add_argument("--output", default="report", metavar="DIR", help="where to write")
     report.add_argument(
-        "--readme", help="a README; the main table is written between its two marks"
+        "--readme", metavar="FILE", help="the main table is written between its two marks, too"
     )
     report.set_defaults(run=_report)
     add_cite_parser(commands)
@@ -79,12 +79,16 @@ def _parser() -> argparse.ArgumentParser:
     doctor.set_defaults(run=_doctor)
 
     demo = commands.add_parser("demo", help="serve a web page and an HTTP API for a trained model")
-    demo.add_argument("folder", metavar="DIR", help="a model folder, or a hub id")
+    demo.add_argument("folder", metavar="DIR", help="a model folder, or user/name on the hub")
     demo.add_argument("--host", default="127.0.0.1", help="0.0.0.0: open to other machines")
     demo.add_argument("--port", type=int, default=7860, help="where it listens; 0: any")
     demo.add_argument("--open", action="store_true", help="open a browser")
-    demo.add_argument("--max-upload-mb", type=float, default=50, help="largest upload")
-    demo.add_argument("--max-audio-seconds", type=float, default=3600, help="longest recording")
+    demo.add_argument(
+        "--max-upload-mb", type=float, default=50, metavar="MB", help="largest upload"
+    )
+    demo.add_argument(
+        "--max-audio-seconds", type=float, default=3600, metavar="N", help="longest recording"
+    )
     demo.add_argument(
         "--allowed-host",
         action="append",
@@ -106,7 +110,9 @@ def _add_classify(commands: argparse._SubParsersAction) -> None:
     command.add_argument(
         "--file-list", metavar="FILE", help="one path per line; '-': standard input"
     )
-    command.add_argument("--model", required=True, metavar="DIR", help="model folder, or user/name")
+    command.add_argument(
+        "--model", required=True, metavar="DIR", help="a model folder, or user/name on the hub"
+    )
     form = command.add_mutually_exclusive_group()
     forms = {
         "json": "a list of objects, with the files that failed",
@@ -118,21 +124,28 @@ def _add_classify(commands: argparse._SubParsersAction) -> None:
         form.add_argument(f"--{name}", action="store_const", const=name, dest="form", help=text)
     command.add_argument("--timeline", action="store_true", help="print changes along each file")
     command.add_argument(
-        "--window", type=float, metavar="SECONDS", help="of a timeline; a segment by default"
+        "--window",
+        type=float,
+        metavar="SECONDS",
+        help="of a timeline; by default the model's segment",
     )
     command.add_argument(
         "--hop", type=float, metavar="SECONDS", help="between windows; 1 by default"
     )
     command.add_argument("--smoothing", choices=("mean", "median"), help="of neighboring windows")
-    command.add_argument("--smoothing-seconds", type=float, metavar="SECONDS", help="5 by default")
-    command.add_argument("--threshold", type=float, default=0.0, help="minimum confidence, 0 … 1")
+    command.add_argument(
+        "--smoothing-seconds", type=float, metavar="SECONDS", help="it spans; 5 by default"
+    )
+    command.add_argument("--threshold", type=float, default=0.0, help="no emotion below it, 0 … 1")
     command.add_argument(
         "--require-speech", action="store_true", help="a file without speech is an error"
     )
     command.add_argument("--batch-size", type=int, default=16, help="segments per batch")
     command.add_argument("--device", help="cpu, cuda, cuda:1; by default a GPU if there is one")
     command.add_argument("--engine", default="auto", help="torch, onnx, onnx-int8; auto chooses")
-    command.add_argument("--threads", type=int, help="number of CPU threads")
+    command.add_argument(
+        "--threads", type=int, help="of the CPU; by default OMP_NUM_THREADS, or all"
+    )
     command.set_defaults(run=_classify, form="table")
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+from typing import Any
 
 
 def add_parser(commands: argparse._SubParsersAction) -> None:
@@ -18,21 +19,18 @@ def add_parser(commands: argparse._SubParsersAction) -> None:
         action="store_true",
         help="also write both model.onnx and model.int8.onnx; measure what int8 costs",
     )
-    export.add_argument("--data-folder", help="the folder of the run's corpus, if it was moved")
+    export.add_argument(
+        "--data-folder", metavar="DIR", help="the folder of the run's corpus, if it was moved"
+    )
     export.add_argument(
         "--no-verify", action="store_true", help="do not compare with the run's predictions"
     )
-    export.add_argument(
-        "--license", metavar="NAME", help="the model's, as the hub names it; by default unknown"
-    )
-    export.add_argument(
-        "--language", nargs="+", metavar="CODE", help="of the recordings: en, de, …"
-    )
+    add_card_options(export)
     export.set_defaults(run=_export)
 
     push = commands.add_parser("push", help="upload a model folder to the Hugging Face hub")
-    push.add_argument("folder", metavar="DIR", help="written by `camser export`")
-    push.add_argument("repo", metavar="user/name", help="created if it does not exist")
+    push.add_argument("folder", metavar="DIR", help="of `camser train` or `camser export`")
+    push.add_argument("repo", metavar="user/name", help="on the hub; created if it does not exist")
     push.add_argument("--private", action="store_true", help="visible only to its owners")
     push.add_argument("--revision", metavar="BRANCH", help="created if it does not exist")
     push.add_argument("--message", help="the commit message")
@@ -40,6 +38,25 @@ def add_parser(commands: argparse._SubParsersAction) -> None:
         "--dry-run", action="store_true", help="check and list the files; send nothing"
     )
     push.set_defaults(run=_push)
+
+
+def add_card_options(parser: argparse.ArgumentParser | argparse._ArgumentGroup) -> None:
+    """Add what only the author of a model can say on its card."""
+    parser.add_argument(
+        "--license",
+        metavar="NAME",
+        help="the model's, as the hub names it: cc-by-4.0, other, …; the model card says "
+        "unknown by default",
+    )
+    parser.add_argument(
+        "--language", nargs="+", metavar="CODE", help="of the recordings, for the card: en, de, …"
+    )
+
+
+def card_options(arguments: argparse.Namespace) -> dict[str, Any]:
+    """Those of ``add_card_options`` that were given."""
+    stated = {"license": arguments.license, "language": arguments.language}
+    return {name: value for name, value in stated.items() if value}
 
 
 def _export(arguments: argparse.Namespace) -> None:
@@ -50,8 +67,7 @@ def _export(arguments: argparse.Namespace) -> None:
     data_folder = parse_value(arguments.data_folder or "null", "--data-folder", "safe")
     folders = arguments.run_folder, arguments.folder, data_folder
     formats = {"onnx": arguments.onnx, "int8": arguments.int8}
-    stated = {"license": arguments.license, "language": arguments.language}
-    extra = {name: value for name, value in stated.items() if value}
+    extra = card_options(arguments)
     folder = export_run(*folders, verified=not arguments.no_verify, extra=extra, **formats)
     if arguments.int8:
         from camser.export.onnx.quantize import int8_summary

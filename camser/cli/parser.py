@@ -18,10 +18,19 @@ EXAMPLES = {
     "cite": "camser cite results/my-run > used.bib",
     "demo": "camser demo my-model --open",
     "recipes": "camser recipes copy EmoDB",
+    "recipes list": "camser recipes list",
+    "recipes copy": "camser recipes copy EmoDB my-recipe",
     "plugins": "camser plugins list",
+    "plugins list": "camser plugins list --load",
+    "plugins show": 'camser plugins show mfcc_bilstm "{hidden_size: 8}"',
+    "plugins check": "camser plugins check co_attention",
+    "plugins describe": "camser plugins describe camser:Table/hparams/tiny.yaml",
+    "plugins new": "camser plugins new prosody --kind encoder",
     "synthesize-corpus": "camser synthesize-corpus corpus --dialogues-per-session 8",
 }
 STATUSES = """\
+camser COMMAND --help explains a command, with an example.
+
 exit status: 0 all was done; 1 a mistake, or a file failed; 2 wrong arguments; 130 Ctrl-C;
 141 the reader of the output has ended"""
 
@@ -42,7 +51,7 @@ class Parser(argparse.ArgumentParser):
 
     def __init__(self, **options: Any) -> None:
         options.setdefault("formatter_class", HelpFormatter)
-        name = str(options.get("prog", "")).rpartition(" ")[2]
+        name = str(options.get("prog", "")).removeprefix("camser ")
         if name in EXAMPLES:
             options.setdefault("epilog", f"example:\n  {EXAMPLES[name]}")
         super().__init__(**options)

@@ -1,6 +1,7 @@
 """What ``camser`` says of itself: help, version, and the nearest subcommand."""
 
 import argparse
+import shlex
 import sys
 
 import pytest
@@ -8,13 +9,13 @@ import pytest
 from camser import __version__, cli
 
 
-def parsers(parser):
-    """The parser of each subcommand, at any depth."""
+def parsers(parser, before=""):
+    """The parser of each subcommand, at any depth, by its words."""
     for action in parser._actions:
         if isinstance(action, argparse._SubParsersAction):
             for name, command in action.choices.items():
-                yield name, command
-                yield from parsers(command)
+                yield f"{before}{name}", command
+                yield from parsers(command, f"{before}{name} ")
 
 
 COMMANDS = dict(parsers(cli._parser()))
@@ -28,19 +29,16 @@ def test_every_option_is_explained(name):
         assert action.help or is_hidden or has_actions, action
 
 
-@pytest.mark.parametrize("name", dict.fromkeys(cli._parser()._actions[-1].choices))
+@pytest.mark.parametrize("name", COMMANDS)
 def test_every_subcommand_has_an_example_that_it_takes(name):
-    (command,) = {c for n, c in COMMANDS.items() if n == name}
-    text = command.format_help()
+    text = COMMANDS[name].format_help()
     lines = [line.strip() for line in text.splitlines() if line.startswith("  camser")]
     assert lines and all(
         line.startswith(f"camser {name} ") or line == f"camser {name}" for line in lines
     )
     if name not in ("data", "probe"):  # these parse their own arguments
         for line in lines:
-            words = line.partition(" > ")[0].replace('"', "").split()[1:]
-            if "{" not in line:
-                cli._parser().parse_args(words)
+            cli._parser().parse_args(shlex.split(line.partition(" > ")[0])[1:])
 
 
 def test_defaults_are_shown_where_they_say_something(capsys):

@@ -85,12 +85,16 @@ def add_parser(commands: argparse._SubParsersAction) -> None:
     ):
         action = actions.add_parser(name, help=help_text)
         action.add_argument("name", metavar="NAME", help="as `camser plugins list` prints it")
-        action.add_argument("params", metavar="PARAMS", nargs="?", help='"{hidden_size: 8}"')
-        action.add_argument("--kind", choices=tuple(GROUPS), help="if several have NAME")
+        action.add_argument(
+            "params", metavar="PARAMS", nargs="?", help="of its constructor, as a YAML"
+        )
+        action.add_argument(
+            "--kind", choices=tuple(GROUPS), help="if plugins of several kinds have NAME"
+        )
 
     action = actions.add_parser("describe", help="draw the model that a recipe builds")
     action.add_argument("--json", action="store_true", help="print the same as JSON")
-    action.add_argument("recipe", metavar="YAML", help="a recipe; needs no corpus")
+    action.add_argument("recipe", metavar="YAML", help="a recipe; needs no corpus; camser:… ships")
     action.add_argument(
         "overrides", metavar="--key=value", nargs=argparse.REMAINDER, help="as for train.py"
     )
@@ -99,4 +103,6 @@ def add_parser(commands: argparse._SubParsersAction) -> None:
     action.add_argument("name", metavar="NAME", help="the plugin's name in recipes")
     kinds = ("encoder", "fusion")
     action.add_argument("--kind", choices=kinds, required=True, help="what it is to be")
-    action.add_argument("--folder", metavar="DIR", help="a folder that does not exist yet")
+    action.add_argument(
+        "--folder", metavar="DIR", help="that does not exist yet; camser-NAME by default"
+    )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 
+from camser.cli.export import add_card_options
 from camser.cli.label_options import HELP, add_label_options
 
 EPILOG = """\
@@ -33,7 +34,10 @@ def add_parser(commands: argparse._SubParsersAction) -> None:
     machine.add_argument("--workers", type=int, help="runs at once; by default one per GPU, or one")
     export = command.add_argument_group("export")
     export.add_argument("--onnx", action="store_true", help="also write model.onnx")
-    export.add_argument("--int8", action="store_true", help="also write model.int8.onnx")
+    export.add_argument(
+        "--int8", action="store_true", help="also write both model.onnx and model.int8.onnx"
+    )
+    add_card_options(export)
     command.set_defaults(run=_train)
 
 
@@ -59,7 +63,9 @@ def add_recipe_options(command: argparse.ArgumentParser) -> None:
         "--set", nargs="+", default=[], metavar="KEY=VALUE", action="extend",
         help="any setting of the recipe: --set batch_size=16 patience=5",
     )  # fmt: skip
-    model.add_argument("--seed", type=int, default=1234, help="1234 by default")
+    model.add_argument(
+        "--seed", type=int, default=1234, help="of the random numbers; 1234 by default"
+    )
     test = command.add_argument_group("test")
     test.add_argument(
         "--folds", type=int, metavar="N",
@@ -67,7 +73,9 @@ def add_recipe_options(command: argparse.ArgumentParser) -> None:
         "split, each of up to 10 speakers, or 5",
     )  # fmt: skip
     test.add_argument(
-        "--protocol", help="leave_one_speaker_out, leave_one_session_out, speaker_k_fold, given"
+        "--protocol",
+        help="what is tested together: leave_one_speaker_out, leave_one_session_out, "
+        "speaker_k_fold or given (the table's split); by default as the labels allow",
     )
 
 

@@ -13,6 +13,7 @@ from typing import Any
 from tqdm import tqdm
 
 from camser.cli.data import finding_lines
+from camser.cli.export import card_options
 from camser.cli.label_options import table_arguments
 from camser.cli.train.encoder import Encoder, find_encoder, read_encoder
 from camser.cli.train.evaluation import (
@@ -138,7 +139,7 @@ def _run_steps(
     list(_run([job], options))
     progress.done(f"trained on all {_results(job)['parts']['train']} recordings, {epochs} epochs")
     formats = {"onnx": options.onnx, "int8": options.int8}
-    extra = {"cross_validated": scores, "remarks": list(remarks)}
+    extra = {"cross_validated": scores, "remarks": list(remarks), **card_options(options)}
     folder = export_run(job.folder, output, extra=extra, **formats)
     progress.done(f"{folder}: the model; camser classify --model {folder} FILE …")
     progress.bar.close()

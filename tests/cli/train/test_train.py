@@ -38,7 +38,8 @@ def rows(number, **values):
 
 def test_a_table_becomes_a_tested_model(write_table, tmp_path, capsys, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    main(["train", str(write_table()), "--output", "model", "--folds", "3", *CHEAP])
+    stated = ["--license", "cc-by-4.0", "--language", "de"]
+    main(["train", str(write_table()), "--output", "model", "--folds", "3", *stated, *CHEAP])
     out = capsys.readouterr().out
     assert "serious unknown speakers: The speaker of 60 of 60 recordings" in out
     assert f"camser data {tmp_path / 'labels.csv'}\nlabels: 60 recordings" in out
@@ -49,6 +50,7 @@ def test_a_table_becomes_a_tested_model(write_table, tmp_path, capsys, monkeypat
     assert config["cross_validated"]["num_utterances"] == 60
     assert (config["cross_validated"]["num_folds"], config["trained"]["parts"]["train"]) == (3, 60)
     card = (tmp_path / "model/README.md").read_text(encoding="utf-8")
+    assert "\nlanguage:\n- de\n" in card and "\nlicense: cc-by-4.0\n" in card
     assert "3 sister models were trained in the same\nway, each without the files" in card
     assert "speakers unknown: may be optimistic" in card and pipeline.NO_ENCODER in card
     assert (tmp_path / "model-runs/report/report.html").is_file()
