@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any, cast
 
 import torch
+import torchvision
 from safetensors import SafetensorError
 from safetensors.torch import load_file
 from torch import Tensor, nn
@@ -76,31 +77,21 @@ def _across(size: int | tuple[int, int]) -> int:
 
 
 def convolutions() -> nn.Module:
-    """AlexNet's ``features`` with random weights, as torchvision builds and numbers them."""
-    return nn.Sequential(
-        nn.Conv2d(3, 64, kernel_size=11, stride=4, padding=2),
-        nn.ReLU(inplace=True),
-        nn.MaxPool2d(kernel_size=3, stride=2),
-        nn.Conv2d(64, 192, kernel_size=5, padding=2),
-        nn.ReLU(inplace=True),
-        nn.MaxPool2d(kernel_size=3, stride=2),
-        nn.Conv2d(192, 384, kernel_size=3, padding=1),
-        nn.ReLU(inplace=True),
-        nn.Conv2d(384, 256, kernel_size=3, padding=1),
-        nn.ReLU(inplace=True),
-        nn.Conv2d(256, 256, kernel_size=3, padding=1),
-        nn.ReLU(inplace=True),
-        nn.MaxPool2d(kernel_size=3, stride=2),
-    )
+    """AlexNet's ``features`` with random weights; its large classifier is not initialized."""
+    with torch.device("meta"):
+        features = torchvision.models.alexnet(weights=None).features
+    features.to_empty(device="cpu")
+    for layer in features:
+        if isinstance(layer, nn.Conv2d):
+            layer.reset_parameters()
+    return features
 
 
 def pretrained_features(weights: str, convolutions: nn.Module) -> dict[str, Tensor]:
     """The weights of AlexNet's convolutions, their ``features.`` prefix removed."""
     try:
         if weights == "imagenet":
-            from torchvision.models import AlexNet_Weights  # it takes a second to import
-
-            state = AlexNet_Weights.IMAGENET1K_V1.get_state_dict(check_hash=True)
+            state = torchvision.models.AlexNet_Weights.IMAGENET1K_V1.get_state_dict(check_hash=True)
         else:
             state = load_file(weights)
     except (OSError, SafetensorError) as error:
