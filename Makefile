@@ -6,6 +6,7 @@ INSTALLED := .venv/.installed
 DEMO := demo
 BENCH := peak_flops features training epoch inference startup memory callers
 BENCH_GPU := peak_flops features training epoch inference memory
+FORMS := $(filter-out %/config.yml,$(wildcard .github/ISSUE_TEMPLATE/*.yml))
 CAMPAIGNS := crashes.kill:kills crashes.damaged_files:damage crashes.crossval:sweeps crashes.resources:resources \
 	fuzzing.extreme_audio:extremes fuzzing.fuzz:fuzz fuzzing.coverage_guided:guided demo.security:trust demo.load:load
 PORTABLE := encoders fusion inference training/test_compilation.py training/test_feature_cache.py \
@@ -88,6 +89,9 @@ lint: $(INSTALLED)
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
+	$(BIN)/check-jsonschema --builtin-schema vendor.github-workflows .github/workflows/*.yml
+	$(BIN)/check-jsonschema --builtin-schema vendor.github-issue-forms $(FORMS)
+	$(BIN)/check-jsonschema --builtin-schema vendor.citation-file-format CITATION.cff
 
 $(INSTALLED): setup.cfg setup.py pyproject.toml constraints.txt
 	test -x $(BIN)/python || $(PYTHON) -m venv .venv

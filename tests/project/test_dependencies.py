@@ -26,8 +26,8 @@ ONLY_NAMED = {
     "sentencepiece",  # SpeechBrain's inference imports it
     "silero-vad",  # onnxruntime reads a file of it
     *("hypothesis", "mypy", "playwright", "pytest-cov", "pytest-timeout", "pytest-xdist"),  # tools
-    *("ruff", "setuptools"),
-    *("furo", "myst-parser", "sphinx"),  # of the site
+    *("ruff", "setuptools", "check-jsonschema"),
+    *("furo", "myst-nb", "myst-parser", "sphinx"),  # of the site
 }
 # These need an extra when they are imported; so they are imported inside functions.
 NEED_AN_EXTRA = {

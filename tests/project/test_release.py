@@ -41,7 +41,8 @@ def test_the_hooks_are_those_of_lint():
     entries = {hook["entry"].removesuffix(" --fix") for hook in repo["hooks"]}
     lint = MAKEFILE.split("\nlint:")[1].split("\n\n")[0]
     wanted = re.findall(r"\$\(BIN\)/(.+)", lint)
-    assert entries == {f".venv/bin/{re.sub(r' --check| [.]$', '', line)}" for line in wanted} | {
+    files = r" --check| (?:[.]|\.github/\S+|\$\(FORMS\)|CITATION\.cff)$"
+    assert entries == {f".venv/bin/{re.sub(files, '', line)}" for line in wanted} | {
         ".venv/bin/ruff check"
     }
 
