@@ -22,11 +22,14 @@ CHANGE = re.compile(r"^## \[(?P<version>[^]]+)\](?: - (?P<date>\d{4}-\d\d-\d\d))
 
 
 def main() -> None:
-    """Print each problem; the exit status is 1 if there is one."""
+    """Print each problem; the exit status is 1 if there is one.
+
+    Nothing is installed as long as the versions disagree.
+    """
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--no-dependencies", action="store_true")
     alone = parser.parse_args().no_dependencies
-    problems = [*version_problems(ROOT), *wheel_problems(build_wheel(), alone)]
+    problems = [*version_problems(ROOT)] or [*wheel_problems(build_wheel(), alone)]
     print("\n".join(problems) or "ready for a release")
     sys.exit(bool(problems))
 
@@ -40,8 +43,8 @@ def version_problems(root: Path) -> Iterator[str]:
     found = CHANGE.search((root / "CHANGELOG.md").read_text(encoding="utf-8"))
     if not found or found["version"] != code or not found["date"]:
         yield (
-            f"CHANGELOG.md: the section on top is {found[0] if found else 'none'!r}; "
-            f'it must be "## [{code}] - YEAR-MONTH-DAY"'
+            f"CHANGELOG.md: its first section is {found[0] if found else 'missing'!r}. "
+            f'Name it "## [{code}] - YEAR-MONTH-DAY", with the day of the release'
         )
 
 
