@@ -15,7 +15,7 @@ PORTABLE := encoders fusion inference training/test_compilation.py training/test
 	export/test_same_scores.py testing/test_builtin_plugins.py test_model.py test_segments.py
 
 .PHONY: demo test test-slow test-portable test-oldest test-newest coverage audit mutants \
-	docs release-check lint bench bench-gpu robustness clean
+	docs tutorials release-check lint bench bench-gpu robustness clean
 
 demo: $(INSTALLED)  ## a synthetic corpus, one fold trained, tested and exported: two minutes on two cores
 	test -d $(DEMO)/corpus || $(BIN)/camser synthesize-corpus $(DEMO)/corpus \
@@ -33,6 +33,9 @@ test-slow: lint  ## what takes longer
 docs: $(INSTALLED)  ## the site, in docs/_build; strict, and without the network
 	OMP_NUM_THREADS=1 $(BIN)/python -m sphinx -W --keep-going -n -q -c docs . docs/_build
 	@echo docs/_build/index.html
+
+tutorials: $(INSTALLED)  ## execute the notebooks whose code has changed, for the site: minutes
+	$(BIN)/python docs/run_tutorials.py
 
 release-check: docs  ## versions, changelog, and the wheel in a new environment of each Python at hand
 	$(BIN)/python .ci/release_check.py

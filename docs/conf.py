@@ -14,7 +14,7 @@ copyright = "the camser authors, Apache 2.0"
 version = release = camser.__version__
 
 extensions = [
-    "myst_parser",
+    "myst_nb",
     "sphinx.ext.autodoc",
     "sphinx.ext.napoleon",
     "sphinx.ext.viewcode",
@@ -26,6 +26,7 @@ extensions = [
 root_doc = "docs/index"
 include_patterns = [
     "docs/**.md",
+    "docs/tutorials/*.ipynb",
     "recipes/README.md",
     "recipes/*/README.md",
     "recipes/*/results/**.md",
@@ -44,11 +45,15 @@ exclude_patterns = [
     "tests",
     "camser",
     "bench",
+    # Their sources; the site shows the executed notebooks.
+    *(f"docs/tutorials/{path.stem}.md" for path in HERE.glob("tutorials/*.ipynb")),
 ]
 
 # Pages: Markdown.
 myst_enable_extensions = ["attrs_inline", "colon_fence", "deflist", "dollarmath", "fieldlist"]
 myst_heading_anchors = 4
+nb_execution_mode = "off"  # `make tutorials` executes them
+nb_render_markdown_format = "myst"  # tables
 highlight_language = "text"  # of blocks that name none; "none" would leave the code plain too
 
 # Docstrings: SpeechBrain's headings, which napoleon reads as numpy's; their types are words.

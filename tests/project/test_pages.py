@@ -11,7 +11,7 @@ from camser.cli import _parser
 from camser.cli.probe.command import _parser as probe_parser
 from camser.cli.train.command import add_recipe_options
 from camser.config.command_line import RUN_OPTIONS, split_arguments
-from camser.config.schema import KEYS
+from camser.config.schema import KEYS, Recipe
 from camser.config.settings import read_arguments
 from camser.evaluation.report.table_1 import SYSTEMS
 from camser.experiment.crossval.options import read_options
@@ -22,6 +22,7 @@ PAGES = sorted(
     [
         *DOCS.glob("*.md"),
         *DOCS.glob("how_to/*.md"),
+        *DOCS.glob("tutorials/*.md"),
         *DOCS.glob("understand/*.md"),
         *DOCS.glob("reference/*.md"),
     ]
@@ -31,16 +32,17 @@ ENDS = {"|", "&&", ";", "&", ">", "<", "||"}  # of a command
 
 
 def blocks(path, *languages):
-    """The code blocks of a page in these languages."""
+    """The code blocks of a page in these languages; a notebook's cells are Python, or say more."""
     text = path.read_text(encoding="utf-8")
-    found = re.findall(r"^```(\w+)\n(.*?)^```$", text, re.S | re.M)
+    text = text.replace("```{code-cell}\n%%", "```").replace("```{code-cell}", "```python")
+    found = re.findall(r"^```(\w+)[^\n]*\n(.*?)^```$", text, re.S | re.M)
     return [body for language, body in found if language in languages]
 
 
 def commands(path):
     """The words of each command of a page's shell blocks."""
     for body in blocks(path, "sh", "bash"):
-        body = body.replace("$SLURM_ARRAY_TASK_ID", "0")
+        body = body.replace("$SLURM_ARRAY_TASK_ID", "0").replace(" 2> ", " > ")
         for line in body.replace("\\\n", " ").splitlines():
             lexer = shlex.shlex(line, posix=True, punctuation_chars=True)
             lexer.whitespace_split = True
@@ -87,7 +89,7 @@ def check_settings(arguments):
     """Raise unless each ``--key=value`` is a setting or an option of a run."""
     rest, overrides, _ = split_arguments(arguments)
     options = {word.removeprefix("--").partition("=")[0] for word in rest if word[:2] == "--"}
-    assert not overrides.keys() - KEYS and not options - RUN_OPTIONS
+    assert not overrides.keys() - KEYS - {*Recipe.__annotations__} and not options - RUN_OPTIONS
 
 
 def recipe_commands():
