@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import csv
-import io
 import json
 import logging
 import sys
@@ -13,7 +11,13 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from camser.cli.find_recordings import Failure
 from camser.inference.timeline import table_columns
-from camser.inference.timeline_formats import as_audacity, as_rttm, csv_rows, rttm_file_ids
+from camser.inference.timeline_formats import (
+    as_audacity,
+    as_rttm,
+    csv_line,
+    csv_rows,
+    rttm_file_ids,
+)
 from camser.runtime.messages import escape_control_characters
 from camser.runtime.progress import is_hidden
 
@@ -161,14 +165,14 @@ def _prediction_lines(
         yield from _json_list(_as_dict(result) for result in results)
     elif form == "csv":
         columns = ["source", "seconds", "emotion", "confidence", *labels, "warnings", "error"]
-        yield _csv_line(columns)
+        yield csv_line(columns)
         for p in results:
             if isinstance(p, Failure):
                 yield _csv_failure(p, len(columns))
                 continue
             values = [f"{value:.6f}" for value in (p.confidence, *p.probabilities.values())]
             cells = [p.source, f"{p.seconds:.3f}", p.emotion or "", *values]
-            yield _csv_line([*cells, " | ".join(p.warnings), ""])
+            yield csv_line([*cells, " | ".join(p.warnings), ""])
     else:
         width = max(len("file"), *(len(escape_control_characters(file)) for file in files))
         label_width = max(len("emotion"), *map(len, labels))
@@ -192,12 +196,12 @@ def _timeline_lines(
         yield from _json_list(_as_dict(result, threshold) for result in results)
     elif form == "csv":
         columns = [*table_columns(labels), "error"]
-        yield _csv_line(columns)
+        yield csv_line(columns)
         for t in results:
             if isinstance(t, Failure):
                 yield _csv_failure(t, len(columns))
             else:
-                yield from (_csv_line([*row, ""]) for row in csv_rows(t, threshold))
+                yield from (csv_line([*row, ""]) for row in csv_rows(t, threshold))
     elif form == "table":
         for t in _successes(results):
             yield f"{escape_control_characters(t.source)}  ({t.seconds:.2f} s)"
@@ -226,7 +230,7 @@ def _as_dict(result: Prediction | Timeline | Failure, *threshold: float) -> dict
 
 def _csv_failure(failure: Failure, num_cells: int) -> str:
     """Its first and its last cell."""
-    return _csv_line([failure.source, *[""] * (num_cells - 2), failure.reason])
+    return csv_line([failure.source, *[""] * (num_cells - 2), failure.reason])
 
 
 def _json_list(items: Iterable[dict]) -> Iterator[str]:
@@ -236,9 +240,3 @@ def _json_list(items: Iterable[dict]) -> Iterator[str]:
         yield before + json.dumps(item)
         before = ","
     yield "[]" if before == "[" else "]"
-
-
-def _csv_line(cells: Sequence[str]) -> str:
-    text = io.StringIO()
-    csv.writer(text, lineterminator="").writerow(cells)
-    return text.getvalue()

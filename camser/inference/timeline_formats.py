@@ -6,7 +6,7 @@ import csv
 import io
 import json
 import re
-from collections.abc import Callable, Collection, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator
 from functools import partial
 from pathlib import Path
 from urllib.parse import quote
@@ -21,11 +21,8 @@ def as_json(timeline: Timeline, threshold: float = 0.0) -> str:
 
 def as_csv(timeline: Timeline, threshold: float = 0.0) -> str:
     """The rows of ``Timeline.table``; nothing where a window has no emotion."""
-    text = io.StringIO()
-    writer = csv.writer(text, lineterminator="\n")
-    writer.writerow(table_columns(timeline.labels))
-    writer.writerows(csv_rows(timeline, threshold))
-    return text.getvalue()
+    rows = [table_columns(timeline.labels), *csv_rows(timeline, threshold)]
+    return "".join(f"{csv_line(row)}\n" for row in rows)
 
 
 def csv_rows(timeline: Timeline, threshold: float = 0.0) -> Iterator[list[str]]:
@@ -33,6 +30,16 @@ def csv_rows(timeline: Timeline, threshold: float = 0.0) -> Iterator[list[str]]:
     for source, start, end, emotion, *values in timeline.table(threshold).rows:
         numbers = [f"{value:.6f}" for value in values]
         yield [source, f"{start:.3f}", f"{end:.3f}", emotion or "", *numbers]
+
+
+def csv_line(cells: Iterable[str]) -> str:
+    """A row of a CSV file, without the end of its line.
+
+    Before Python 3.13, the ``csv`` module quotes line breaks only if it ends lines with them.
+    """
+    text = io.StringIO()
+    csv.writer(text, lineterminator="\r\n").writerow(cells)
+    return text.getvalue().removesuffix("\r\n")
 
 
 def as_rttm(timeline: Timeline, threshold: float = 0.0, file_id: str | None = None) -> str:

@@ -243,13 +243,13 @@ def test_names_that_are_no_text_or_would_move_the_cursor(say, wave_path, tmp_pat
 
 
 def test_what_divides_lines_elsewhere_divides_no_row(say, wave_path, tmp_path):
-    name = str(tmp_path / "a\x0cb\x85c\u2028d.wav")
+    name = str(tmp_path / "a\x0cb\x85c\u2028d\ne\rf.wav")
     shutil.copy(wave_path, name)
     for options in (("--csv",), ("--csv", "--timeline")):
         _, out, _ = say(name, wave_path, *options)
         rows = list(csv.DictReader(io.StringIO(out, newline="")))
         assert {row["source"] for row in rows} == {name, str(wave_path)}
-        assert len(rows) == out.count("\n") - 1
+        assert len(rows) == out.count("\n") - 1 - [row["source"] for row in rows].count(name)
 
 
 def test_an_export_cannot_clear_the_terminal(export, wave_path, tmp_path):
