@@ -109,7 +109,7 @@ def iter_array_chunks(
         If it is empty, if it holds samples that ``load`` refuses, or if its rate is below 8 kHz
         or above 1 MHz.
     """
-    chunks = iter([(sample_rate, samples.reshape(len(samples), -1))] if len(samples) else [])
+    chunks = iter([(sample_rate, samples.reshape(len(samples), -1))] if samples.size else [])
     return iter_windows(convert(name, chunks, warn or _log(name)), num_samples, num_samples)
 
 

@@ -6,7 +6,7 @@ import inspect
 import io
 import os
 from collections.abc import Iterable, Iterator, Mapping
-from numbers import Integral
+from numbers import Integral, Real
 from typing import TYPE_CHECKING, Any, BinaryIO, Union
 
 import numpy as np
@@ -130,11 +130,11 @@ def _is_pair(value: Any) -> bool:
     return any(_is_rate(a) and _is_array(b) for a, b in (value, value[::-1]))
 
 
-def _of_mapping(table: Mapping[str, Any], name: str, sample_rate: int) -> tuple[Any, int]:
+def _of_mapping(table: Mapping[str, Any], name: str, sample_rate: int) -> tuple[Any, Any]:
     """The content of a Hugging Face dataset's ``Audio``, decoded or not, and its rate."""
     samples, rate = table.get("array"), table.get("sampling_rate")
-    if samples is not None and isinstance(rate, Integral):
-        return samples if _is_array(samples) else np.asarray(samples), int(rate)
+    if samples is not None and isinstance(rate, Real):
+        return samples if _is_array(samples) else np.asarray(samples), rate
     for key in ("bytes", "path"):
         if table.get(key) is not None:
             return table[key], sample_rate
@@ -146,7 +146,8 @@ def _seekable(file: Any, name: str) -> BinaryIO:
     if getattr(file, "closed", False):
         raise AudioError(f"{name} is closed; give an open file, or its bytes")
     is_seekable = file.seekable() if hasattr(file, "seekable") else hasattr(file, "seek")
-    content = file.read(0 if is_seekable else -1)
+    # Of a response in chunks, read(-1) of http.client returns the lengths of the chunks too.
+    content = file.read(0) if is_seekable else file.read()
     if isinstance(content, str):
         raise AudioError(f"{name} is open as text; open it with the mode 'rb'")
     if inspect.iscoroutine(content):

@@ -1,7 +1,10 @@
 """What callers have: paths, bytes, open files, arrays with a rate, rows of data sets, uploads."""
 
 import io
+import socket
 import tempfile
+import threading
+from http.client import HTTPResponse
 
 import numpy as np
 import pytest
@@ -62,6 +65,20 @@ def test_a_file_and_its_content_are_the_same(path):
         assert not file.closed
 
 
+def test_a_response_in_chunks(path):
+    content = path.read_bytes()
+    sent = b"".join(
+        b"%x\r\n%s\r\n" % (len(part), part) for part in (content[:99], content[99:], b"")
+    )
+    head = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n"
+    ours, theirs = socket.socketpair()
+    with ours, theirs:
+        threading.Thread(target=lambda: (theirs.sendall(head + sent), theirs.close())).start()
+        response = HTTPResponse(ours)
+        response.begin()
+        np.testing.assert_array_equal(read(response), audio.load(path))
+
+
 def test_an_array_with_its_rate(stereo):
     tensor, expected = torch.tensor(stereo), read(stereo, RATE)
     for recording in (
@@ -69,6 +86,7 @@ def test_an_array_with_its_rate(stereo):
         (tensor.clone().requires_grad_(), RATE),
         {"array": stereo.T, "sampling_rate": RATE, "path": "gone.wav"},
         {"array": stereo.tolist(), "sampling_rate": RATE},
+        {"array": stereo, "sampling_rate": float(RATE)},  # as pandas has them beside NaN
     ):  # fmt: skip
         assert is_recording(recording)
         np.testing.assert_array_equal(read(recording), expected)
@@ -111,6 +129,8 @@ def test_names(path):
         ({"array": [0.1]}, r"array 3 is a dict with the keys \['array'\]; give a path"),
         ({"array": ["a"], "sampling_rate": 16000}, "array 3 holds <U1; allowed: floats"),
         ((16000, np.zeros(0)), "array 3: holds no samples"),
+        (np.zeros((0, 2)), "array 3: holds no samples"),
+        ({"array": [0.1], "sampling_rate": "x"}, "array 3 is a dict with the keys"),
         (None, "array 3 is a NoneType; give a path, an open file or its bytes, an array"),
     ],
 )
