@@ -77,7 +77,7 @@ class SpeechDetector:
         self.found |= bool(is_speech.any())
 
     def shares(self, starts: np.ndarray, num_samples: int) -> np.ndarray:
-        """The share of frames that are speech, 0 to 1, in windows of the recording.
+        """The share of frames that are speech, 0 to 1, in windows of the complete recording.
 
         Arguments
         ---------
@@ -86,6 +86,7 @@ class SpeechDetector:
         num_samples : int
             Length of a window; the last windows may reach beyond the recording.
         """
+        self.finish()
         count = np.concatenate([[0], np.cumsum(np.frombuffer(self.frames, bool))])
         first = starts // FRAME
         last = (-(-(starts + num_samples) // FRAME)).clip(max=len(self.frames))

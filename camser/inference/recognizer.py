@@ -169,6 +169,7 @@ class Recognizer(ABC):
         window = self.window_seconds if window is None else window
         check_windows(window, hop, smoothing, smoothing_seconds)
         samples = round(window * SAMPLE_RATE), round(hop * SAMPLE_RATE)
+        window, hop = (count / SAMPLE_RATE for count in samples)  # an error would add up over hops
         check, batches = QualityCheck(everywhere=True, require_speech=require_speech), []
         windows = named_windows(recording, sample_rate, *samples, *self._cut, check)
         for batch in batched(self._stream(windows), self.batch_size):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -187,11 +188,12 @@ def table_columns(labels: Sequence[str]) -> tuple[str, ...]:
 
 def check_windows(window: float, hop: float, smoothing: str | None, seconds: float) -> None:
     """Raise a ValueError unless these options of a timeline are allowed."""
-    if not 1 / SAMPLE_RATE <= hop <= window:
+    if not 1 / SAMPLE_RATE <= hop <= window < math.inf:
         raise ValueError(
-            f"window is {window} s and hop {hop} s; allowed: a hop above 0, up to the window"
+            f"window is {window} s and hop {hop} s; allowed: a finite window, and a hop above 0, "
+            f"up to the window"
         )
     if smoothing is not None and smoothing not in SMOOTHINGS:
         raise ValueError(f"smoothing is {smoothing!r}; allowed: {', '.join(SMOOTHINGS)}")
-    if not seconds > 0:
-        raise ValueError(f"smoothing_seconds is {seconds}; it must be positive")
+    if not 0 < seconds < math.inf:
+        raise ValueError(f"smoothing_seconds is {seconds}; it must be positive and finite")

@@ -62,6 +62,12 @@ def test_the_share_of_speech_in_windows():
     assert detector.shares(np.array([0]), 1).tolist() == [0]
 
 
+def test_a_window_in_the_last_part_of_a_frame_has_a_share():
+    detector = SpeechDetector()
+    detector.add(np.zeros(FRAME + 1, np.float32))
+    assert detector.shares(np.array([0, FRAME]), FRAME).tolist() == [0, 0]
+
+
 CODE = """
 import os, sys
 import numpy as np

@@ -58,6 +58,11 @@ def test_a_short_recording_has_one_window(classifier, voice):
     assert (turn.start, turn.end, turn.emotion) == (0, 0.5, emotion)
 
 
+def test_times_are_those_of_the_samples(classifier):
+    found = classifier.timeline(np.zeros(16000 * 60, np.float32), 1.0, hop=0.50003)
+    assert (found.hop, found.seconds, found.ends[-1]) == (0.5, 60, 60)
+
+
 def timeline(*emotions, hop=1.0, window=3.0, confidence=0.8, silent=()):
     """Of windows with these emotions, of a, b and c; the ``silent`` ones are without speech."""
     other = (1 - confidence) / 2
@@ -124,6 +129,8 @@ def test_smoothing_removes_a_blink_and_keeps_probabilities():
         ({"hop": 0.0}, r"hop 0\.0 s; allowed"),
         ({"hop": 5.0}, r"window is 3\.0 s and hop 5\.0 s; allowed"),
         ({"window": float("nan")}, "window is nan"),
+        ({"window": float("inf")}, "window is inf s and hop 1.0 s; allowed: a finite window"),
+        ({"smoothing": "mean", "smoothing_seconds": float("inf")}, "smoothing_seconds is inf; it"),
         ({"hop": -1.0}, r"hop -1\.0"),
         ({"smoothing": "gauss"}, "smoothing is 'gauss'; allowed: mean, median"),
         ({"smoothing_seconds": 0.0}, r"smoothing_seconds is 0\.0; it must be positive"),
