@@ -5,7 +5,7 @@ from __future__ import annotations
 import difflib
 import logging
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
 
 from camser.data.manifest import STYLES, Utterance
@@ -15,7 +15,7 @@ logger = logging.getLogger(__name__)
 
 def select_utterances(
     utterances: Sequence[Utterance],
-    labels: Sequence[str],
+    labels: Collection[str],
     merge_labels: Mapping[str, str],
     styles: Sequence[str] | None,
 ) -> tuple[list[Utterance], Counter[str]]:

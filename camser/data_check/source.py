@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from importlib.util import module_from_spec, spec_from_file_location
 from pathlib import Path
 from typing import Any
 
 from camser.config.recipes import RECIPES
 from camser.config.settings import read_arguments
+from camser.data.left_out import select_utterances
 from camser.data.manifest import Utterance
 from camser.data.prepare import CorpusScan, CorpusScanner, expected_counts, scanner_keys
 from camser.data.summary import count_by_group
@@ -139,8 +139,10 @@ def read_recipe(
         return read_labels(SavedTable(folder / "table.yaml").arguments(), *options)
     scanner, corpus_folder = _load_scan(folder), Path(values["data_folder"])
     scan = scanner(corpus_folder, **{key: values[key] for key in scanner_keys(scanner)})
-    selected, left_out = _select(scan.utterances, *options)
-    kinds = {"corpus": scan.problems, "count": _unexpected(scan, selected, options[1])}
+    styles = values.get("styles")
+    selected, left_out = _select(scan.utterances, *options, styles)
+    unexpected = [] if styles else _unexpected(scan, selected, options[1])
+    kinds = {"corpus": scan.problems, "count": unexpected}
     kinds = {kind: problems for kind, problems in kinds.items() if problems}
     counts = {kind: len(problems) for kind, problems in kinds.items()}
     return Source(values["corpus"], corpus_folder, selected, left_out, counts, kinds)
@@ -173,12 +175,12 @@ def _select(
     utterances: Sequence[Utterance],
     labels: Sequence[str] | None,
     merge_labels: Mapping[str, str] | None,
+    styles: Sequence[str] | None = None,
 ) -> tuple[list[Utterance], dict[str, int]]:
-    """The merged utterances of the classes, and how many there are of other emotions."""
+    """The merged utterances of the classes, and how many there are of others."""
     merge = merge_labels or {}
-    merged = [replace(u, emotion=merge.get(u.emotion, u.emotion)) for u in utterances]
-    selected = [u for u in merged if labels is None or u.emotion in labels]
-    others = Counter(u.emotion for u in merged if labels is not None and u.emotion not in labels)
+    classes = labels or [merge.get(u.emotion, u.emotion) for u in utterances]
+    selected, others = select_utterances(utterances, {*classes}, merge, styles)
     if not selected:
         raise SourceError(f"no recording is {labels}; there are: {', '.join(others) or 'none'}")
     return selected, dict(others.most_common())

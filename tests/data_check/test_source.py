@@ -8,6 +8,7 @@ import yaml
 
 from camser.config.recipes import RECIPES
 from camser.data.manifest import Utterance
+from camser.data.synthetic import synthesize_corpus
 from camser.data_check.check import check_labels
 from camser.data_check.source import SourceError, is_recipe, read_labels, read_recipe
 from tests.data_check.conftest import write_table
@@ -45,6 +46,15 @@ def test_a_corpus_that_is_not_the_published_one_says_so(emodb):
         if f.name == "unexpected numbers"
     ]  # fmt: skip
     assert finding.severity == "serious" and "emodb, angry: 15 of 127" in finding.examples
+
+
+def test_only_utterances_of_the_recipe_s_styles_are_looked_at(tmp_path):
+    synthesize_corpus(tmp_path / "corpus", 2, 8)
+    recipe = shutil.copytree(RECIPES / "IEMOCAP", tmp_path / "recipe") / "hparams/mine.yaml"
+    recipe.write_text("include: camser:IEMOCAP/hparams/camser.yaml\nstyles: [improvised]\n")
+    source = read_recipe(str(recipe), str(tmp_path / "corpus"))
+    assert {u.style for u in source.utterances} == {"improvised"}
+    assert source.left_out["scripted speech"] > 0 and "count" not in source.problems
 
 
 def test_a_folder_that_camser_train_left_is_a_recipe(emodb, tmp_path):

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter, defaultdict
 
 from camser.data import problems
+from camser.runtime.messages import escape_control_characters
 
 MAX_OF_KIND = 20  # problems that are kept of each kind
 
@@ -28,6 +29,7 @@ class Problems:
     def add(self, problem: str, kind: str = "row") -> None:
         """Count a problem."""
         self.counts[kind] += 1
+        problem = escape_control_characters(problem)  # of names of files
         self._all.add(problem)
         if len(self.first[kind]) < MAX_OF_KIND:
             self.first[kind].append(problem)

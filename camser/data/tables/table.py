@@ -150,6 +150,8 @@ def _read(
         missing = None
         if not row["file"]:
             faults.append("the file is empty")
+        elif path != path.encode(errors="replace").decode():
+            faults.append("the file's name is not UTF-8, as the manifest is; rename the file")
         elif not exists and is_selected(row["emotion"]):
             path = folder.find(path) or path  # spelled in another case
             missing = why_missing(os.path.join(root, path))

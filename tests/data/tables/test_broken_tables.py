@@ -1,6 +1,9 @@
 """Tables with mistakes: one message that lists all of them; and large ones, in little time."""
 
 import json
+import os
+import shutil
+import sys
 import time
 import tracemalloc
 
@@ -145,6 +148,20 @@ def test_rows_with_problems_can_be_left_out(folder, caplog):
     table = read_table(path, allow_missing=True)
     assert [u.path for u in table.utterances] == [f"{n}.wav" for n in range(6)]
     assert "gone.wav: there is no such file" in caplog.text and "are left out" in caplog.text
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="other systems have no such names")
+def test_a_name_that_is_not_utf_8_is_a_problem_of_its_row(folder):
+    for emotion, numbers in (("up", (0, 2)), ("sad", (1, 3))):
+        for number in numbers:
+            path = folder / "classes" / emotion / f"{number}\n.wav"
+            path.parent.mkdir(parents=True, exist_ok=True)
+            shutil.copy(folder / f"{number}.wav", path)
+    shutil.copy(folder / "4.wav", os.path.join(os.fsencode(folder), b"classes/up/\xe9.wav"))
+    with pytest.raises(TableError, match=r"udce9.wav: the file's name is not UTF-8") as caught:
+        read_table(folder / "classes")
+    assert len(caught.value.table.utterances) == 4
+    str(caught.value).encode()
 
 
 def test_a_rare_class_may_be_left_out_or_merged(folder):
