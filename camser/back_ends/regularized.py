@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Sequence
 from typing import Any
 
@@ -42,9 +43,9 @@ class RegularizedBackEnd(BackEnd):
     criterion_name = "inner_UA"
 
     def __init__(self, C: float | str) -> None:
-        is_number = isinstance(C, (int, float)) and not isinstance(C, bool) and C > 0
+        is_number = isinstance(C, (int, float)) and not isinstance(C, bool) and 0 < C < math.inf
         if C != INNER_FOLDS and not is_number:
-            raise ValueError(f"C is {C!r}; allowed: a number above 0, or {INNER_FOLDS}")
+            raise ValueError(f"C is {C!r}; allowed: a finite number above 0, or {INNER_FOLDS}")
         self.C = C
 
     def fit_with(self, vectors: np.ndarray, labels: np.ndarray, c: float) -> LinearClassifier:
@@ -100,16 +101,17 @@ def inner_folds(
     speakers : sequence of str
         The speaker of each utterance.
     number : int
-        Of folds; fewer if there are fewer speakers.
+        Of folds; fewer if there are fewer speakers, or fewer utterances of every class.
 
     Raises
     ------
     ValueError
         If there is only one speaker, or a fold would train without a class.
     """
-    number = min(number, len(set(speakers)))
-    if number < 2:
+    if len(set(speakers)) < 2:
         raise ValueError("inner folds need two speakers, but all are of one; give a number for C")
+    most = int(np.bincount(labels).max())  # scikit-learn takes no more folds
+    number = min(number, len(set(speakers)), max(2, most))
     for train, valid in StratifiedGroupKFold(number).split(labels, labels, speakers):
         if missing := {*labels.tolist()} - {*labels[train].tolist()}:
             raise ValueError(

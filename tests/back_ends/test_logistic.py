@@ -48,6 +48,11 @@ def test_inner_folds_divide_no_speaker_and_hold_out_each_once():
     assert sorted(held_out) == list(range(120))
 
 
+def test_there_are_no_more_inner_folds_than_utterances_of_a_class():
+    labels = np.array([0, 1, 2] * 4)
+    assert len([*inner_folds(labels, [*"abcdefghijkl"])]) == 4
+
+
 def test_noise_is_regularized_more_than_what_speakers_share():
     generator, labels = np.random.default_rng(1), labels_of(SPEAKERS, 4)
     clear = Logistic("inner_folds").fit(example(), labels, SPEAKERS).chosen
@@ -65,8 +70,9 @@ def test_what_cannot_be_divided_or_is_not_allowed_is_refused():
     with pytest.raises(ValueError, match="an inner fold would train without the class of index"):
         Logistic("inner_folds").fit(vectors, (alone == "b").astype(int), alone)
     for params, message in (
-        ({"C": 0}, "C is 0; allowed: a number above 0, or inner_folds"),
+        ({"C": 0}, "C is 0; allowed: a finite number above 0, or"),
         ({"C": "auto"}, "C is 'auto'; allowed"),
+        ({"C": float("inf")}, "C is inf; allowed"),
         ({"class_weights": "even"}, "class_weights is 'even'; allowed: balanced, null"),
         ({"max_iter": 0}, "max_iter is 0; it must be a whole number"),
     ):
