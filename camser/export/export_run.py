@@ -56,8 +56,8 @@ def export_run(
     extra : mapping, optional
         More entries of ``config.json`` for the model card: ``cross_validated``, the scores of
         models that were trained in the same way (as ``metrics.scores``, with ``protocol``,
-        ``num_folds``, ``speakers_known`` and ``note``); ``remarks``, a list of sentences;
-        ``license``, as the hub names it; ``language``, a list of codes.
+        ``num_folds``, ``speakers_known``, ``shared_speakers`` and ``note``); ``remarks``, a list of
+        sentences; ``license``, as the hub names it; ``language``, a list of codes.
 
     Returns
     -------

@@ -80,7 +80,9 @@ def cross_validated_scores(runs: Sequence[tuple[Path, Mapping[str, Any]]]) -> di
     Returns
     -------
     dict
-        As ``metrics.scores``, with ``protocol``, ``num_folds`` and ``note``.
+        As ``metrics.scores``, with ``protocol``, ``num_folds``, ``speakers_known``,
+        ``shared_speakers`` (how many of a fold's tested speakers are in its training, at most) and
+        ``note``.
     """
     first = runs[0][1]
     classes = first["labels"]
@@ -88,10 +90,12 @@ def cross_validated_scores(runs: Sequence[tuple[Path, Mapping[str, Any]]]) -> di
     labels = [classes.index(row["label"]) for row in rows]
     predictions = [classes.index(row["prediction"]) for row in rows]
     known = all(results.get("speakers_known", True) for _, results in runs)
+    shared = max(results.get("shared_speakers", 0) for _, results in runs)
     return {
         **metrics.scores(labels, predictions, classes),
         "protocol": first["protocol"],
         "num_folds": len(runs),
         "speakers_known": known,
-        "note": score_note(first["selection"], known),
+        "shared_speakers": shared,
+        "note": score_note(first["selection"], known, shared_speakers=shared),
     }

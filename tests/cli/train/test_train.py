@@ -8,9 +8,10 @@ import yaml
 from camser.cli import main
 from camser.cli.train import pipeline
 from camser.cli.train.encoder import Encoder, EncoderError, find_encoder, read_encoder
-from camser.cli.train.evaluation import choose_protocol
-from camser.data.folds import FoldError
+from camser.cli.train.evaluation import choose_protocol, cross_validated_scores
+from camser.data.folds import SHARED_SPEAKERS, FoldError
 from camser.data.manifest import Utterance
+from camser.evaluation.results import write_predictions
 from camser.inference import EmotionClassifier
 from camser.inference.export_config import read_config
 
@@ -58,6 +59,14 @@ def test_a_table_becomes_a_tested_model(write_table, tmp_path, capsys, monkeypat
     assert found.labels == ["down", "loud", "plain", "up"]
     with pytest.raises(SystemExit, match="model exists; give another --output, or remove it"):
         main(["train", str(write_table()), "--output", "model", *CHEAP])
+
+
+def test_scores_on_speakers_of_the_training_say_so(tmp_path):
+    write_predictions(tmp_path, rows(4), [[-0.1, -2.4]] * 4, ["a", "b"])
+    results = {"labels": ["a", "b"], "protocol": "given_shared", "selection": "none"}
+    runs = [(tmp_path, {**results, "shared_speakers": number}) for number in (2, 1)]
+    found = cross_validated_scores(runs)
+    assert (found["shared_speakers"], found["note"]) == (2, SHARED_SPEAKERS)
 
 
 @pytest.mark.slow
