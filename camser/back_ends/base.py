@@ -9,6 +9,10 @@ from typing import Any, NamedTuple
 import numpy as np
 
 
+class BackEndError(ValueError):
+    """The training utterances do not suffice for a fit; the message says what to change."""
+
+
 class HiddenLayer(NamedTuple):
     """Units of a vector x: the sigmoid of ``weight @ x + bias``.
 
@@ -99,5 +103,10 @@ class BackEnd:
         speakers : sequence of str
             The speaker of each utterance, or its file where that is unknown. A choice by inner
             folds divides them, so that it does not see the speakers on whom it is scored.
+
+        Raises
+        ------
+        BackEndError
+            If these utterances do not suffice. A run ends with its message, without a traceback.
         """
         raise NotImplementedError

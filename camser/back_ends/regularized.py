@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from sklearn.model_selection import StratifiedGroupKFold
 
-from camser.back_ends.base import BackEnd, LinearClassifier
+from camser.back_ends.base import BackEnd, BackEndError, LinearClassifier
 from camser.config.schema import INNER_FOLDS
 
 NUM_INNER_FOLDS = 5
@@ -105,16 +105,16 @@ def inner_folds(
 
     Raises
     ------
-    ValueError
+    BackEndError
         If there is only one speaker, or a fold would train without a class.
     """
     if len(set(speakers)) < 2:
-        raise ValueError("inner folds need two speakers, but all are of one; give a number for C")
+        raise BackEndError("inner folds need two speakers, but all are of one; give a number for C")
     most = int(np.bincount(labels).max())  # scikit-learn takes no more folds
     number = min(number, len(set(speakers)), max(2, most))
     for train, valid in StratifiedGroupKFold(number).split(labels, labels, speakers):
         if missing := {*labels.tolist()} - {*labels[train].tolist()}:
-            raise ValueError(
+            raise BackEndError(
                 f"an inner fold would train without the class of index {min(missing)}, which too "
                 f"few speakers have; give a number for C"
             )

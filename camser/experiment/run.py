@@ -13,6 +13,7 @@ import speechbrain as sb
 from speechbrain.utils.distributed import ddp_barrier, ddp_init_group, if_main_process
 
 from camser.audio import AudioError
+from camser.back_ends.base import BackEndError
 from camser.build import MODEL_KEYS, build_back_end, validate_model_config
 from camser.config import help
 from camser.config.settings import Settings, read_arguments
@@ -29,7 +30,7 @@ from camser.experiment.objects import build_brain, build_objects
 from camser.export.export_run import export_run
 from camser.inference.export_files import ExportError
 from camser.runtime.distributed import run_on_main
-from camser.runtime.exit import exit_with_message, tolerate_broken_pipe
+from camser.runtime.exit import STOP_NOTE, exit_with_message, tolerate_broken_pipe
 from camser.runtime.lock import FolderInUseError, lock_folder
 from camser.runtime.resource_errors import (
     BatchOutOfMemoryError,
@@ -45,12 +46,9 @@ from camser.training.run_data import RunData
 
 logger = logging.getLogger(__name__)
 STOPPED = (
-    AudioError, BatchOutOfMemoryError, CheckpointError, ExportError, LostWorkerError,
+    AudioError, BackEndError, BatchOutOfMemoryError, CheckpointError, ExportError, LostWorkerError,
     NonFiniteError, results.ResultsError,
 )  # fmt: skip
-
-# True after any error; it names no cause.
-STOP_NOTE = "The run stopped here. After you fix the problem, the same command resumes the run"
 
 
 def main(scan: CorpusScanner | Mapping[str, CorpusScanner], recipe_folder: str | Path) -> None:

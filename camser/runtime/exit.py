@@ -15,6 +15,9 @@ from camser.runtime.messages import escape_control_characters
 from camser.runtime.resource_errors import NO_ROOM, PIPE_ERRORS, explain
 from camser.runtime.signals import SIGNALS, exit_status
 
+# Of a run, true after any error; it names no cause.
+STOP_NOTE = "The run stopped here. After you fix the problem, the same command resumes the run"
+
 
 def printable(message: object) -> str:
     """A message with printable lines: some messages quote untrusted files."""

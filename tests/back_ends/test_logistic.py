@@ -6,8 +6,10 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
+from camser.back_ends.base import BackEndError
 from camser.back_ends.logistic import Logistic
 from camser.back_ends.regularized import inner_folds
+from camser.experiment.run import STOPPED
 from camser.testing.checks_back_end import example
 
 SPEAKERS = [f"s{n // 10}" for n in range(120)]
@@ -64,10 +66,11 @@ def test_noise_is_regularized_more_than_what_speakers_share():
 
 def test_what_cannot_be_divided_or_is_not_allowed_is_refused():
     vectors = example()
-    with pytest.raises(ValueError, match="inner folds need two speakers, but all are of one"):
+    assert issubclass(BackEndError, STOPPED), "a run ends with its message"
+    with pytest.raises(BackEndError, match="inner folds need two speakers, but all are of one"):
         Logistic("inner_folds").fit(vectors, labels_of(vectors, 4), ["a"] * 120)
     alone = np.array(["a"] * 60 + ["b"] * 60)
-    with pytest.raises(ValueError, match="an inner fold would train without the class of index"):
+    with pytest.raises(BackEndError, match="an inner fold would train without the class of index"):
         Logistic("inner_folds").fit(vectors, (alone == "b").astype(int), alone)
     for params, message in (
         ({"C": 0}, "C is 0; allowed: a finite number above 0, or"),

@@ -16,10 +16,9 @@ from torch.utils.data._utils import signal_handling
 
 from camser import cli
 from camser.encoders.wav2vec2 import Wav2Vec2
-from camser.experiment.run import STOP_NOTE
 from camser.inference import EmotionClassifier
 from camser.runtime import resource_errors
-from camser.runtime.exit import exit_with_message
+from camser.runtime.exit import STOP_NOTE, exit_with_message
 from camser.training.checkpoints import CheckpointError
 from tests.helpers.recipe_runs import ROOT, TINY
 

@@ -23,6 +23,7 @@ from typing import Any
 from camser.config.command_line import SettingsError
 from camser.experiment.crossval.options import Resources
 from camser.experiment.crossval.plan import Job
+from camser.runtime.exit import STOP_NOTE
 
 LOG = "job.log"
 
@@ -170,9 +171,10 @@ def _exit_with_parent() -> None:
 
 
 def last_line(folder: Path) -> str:
-    """The last line of a job's log, which is usually its error."""
+    """The last line of a job's log, which is usually its error; not the note below a traceback."""
     try:
         lines = (folder / LOG).read_text(encoding="utf-8", errors="replace").splitlines()
     except OSError:
         return ""
-    return next((line.strip() for line in reversed(lines) if line.strip()), "")
+    said = (line.strip() for line in reversed(lines) if line.strip() not in ("", STOP_NOTE))
+    return next(said, "")

@@ -14,6 +14,7 @@ from camser.evaluation.results import read_results
 from camser.experiment.crossval.launch import LOG, last_line, run_child, run_locally
 from camser.experiment.crossval.options import Resources, read_options, resources
 from camser.experiment.crossval.plan import Job
+from camser.runtime.exit import STOP_NOTE
 from tests.experiment.crossval.test_crossval import ABLATION, RECIPE
 
 
@@ -39,6 +40,11 @@ def test_jobs_run_some_at_once_each_with_its_own_log_and_its_share(tmp_path, mon
     logs = [(job.folder / LOG).read_text() for job in jobs]
     assert all(log.startswith("$ python /") for log in logs)
     assert {last_line(job.folder) for job in jobs} == {"3 0 ['--x']", "3 1 ['--x']"}
+
+
+def test_the_last_line_is_the_error_and_not_the_note_below_it(tmp_path):
+    (tmp_path / LOG).write_text(f"Traceback …\nKeyError: 'x'\n{STOP_NOTE}\n", encoding="utf-8")
+    assert last_line(tmp_path) == "KeyError: 'x'"
 
 
 def test_shares_follow_from_the_machine_and_can_be_given():
