@@ -15,7 +15,8 @@ from camser.back_ends.linear import LinearBackEnd
 class SVM(LinearBackEnd):
     """A linear support vector machine (scikit-learn's, one class against the rest).
 
-    Its scores are distances, not logarithms of probabilities; an export calibrates them.
+    Its scores are distances, not logarithms of probabilities; an export calibrates them if the run
+    has a validation split that suffices.
 
     Arguments
     ---------

@@ -57,7 +57,7 @@ def _base_models(run: TrainedRun) -> list[str]:
     settings = run.results["settings"]
     tables = [settings["encoders"][name] for name in settings["modalities"]]
     sources = [str(table.get("source") or "") for table in tables]
-    return [source for source in sources if HUB_ID.fullmatch(source)]
+    return [s for s in sources if HUB_ID.fullmatch(s) and not Path(s).is_dir()]
 
 
 def _metadata(config: dict[str, Any], run: TrainedRun) -> str:

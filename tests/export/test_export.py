@@ -2,6 +2,7 @@
 
 import json
 import shutil
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -49,7 +50,9 @@ def test_the_card_is_made_from_the_results(trained, export):
         assert f"| **{label}** | {' | '.join(map(str, row))} |" in body
 
 
-def test_what_is_asked_for_and_what_training_began_with_are_in_the_metadata(trained, export):
+def test_what_is_asked_for_and_what_training_began_with_are_in_the_metadata(
+    trained, export, tmp_path, monkeypatch
+):
     config = json.loads((export / "config.json").read_text())
     run = read_run(trained.output_folder)
     run.results["settings"]["encoders"]["wav2vec2"]["source"] = "facebook/wav2vec2-base-960h"
@@ -58,6 +61,9 @@ def test_what_is_asked_for_and_what_training_began_with_are_in_the_metadata(trai
     assert (metadata["license"], metadata["language"]) == ("cc-by-4.0", ["en"])
     assert metadata["base_model"] == ["facebook/wav2vec2-base-960h"]
     assert metadata["metrics"] == ["WA", "UA", "macro_F1"]
+    monkeypatch.chdir(tmp_path)
+    Path("facebook/wav2vec2-base-960h").mkdir(parents=True)
+    assert "base_model" not in model_card(config, run), "a folder is no model of the hub"
 
 
 def test_a_run_selected_on_the_test_fold_says_so_in_its_card(run, tmp_path):
