@@ -81,8 +81,8 @@ class DemoModel:
         self.classifier, self.limits = classifier, limits
         self.window_seconds = classifier.window_seconds
 
-    def classify(self, path: str | None, threshold: float = 0.0) -> Prediction:
-        """The emotion of an uploaded recording.
+    def classify(self, path: str | None, threshold: float | None = None) -> Prediction:
+        """The emotion of an uploaded recording; without a threshold, the most probable one.
 
         Raises
         ------
@@ -90,7 +90,8 @@ class DemoModel:
             If it is none, or too long, or the threshold is no probability.
         """
         with _naming_uploads(path) as path:
-            check_threshold(float(threshold))
+            threshold = 0.0 if threshold is None else float(threshold)
+            check_threshold(threshold)
             self._check_seconds(path)
             found = self.classifier.classify(path, threshold=threshold)
             return replace(found, source=Path(path).name)

@@ -23,7 +23,7 @@ each, and warnings. A window without speech belongs to no turn."""
 def build_api(service: DemoModel) -> None:
     """Add the public endpoints to the page that is being built; they are invisible."""
 
-    def classify(audio: str, threshold: float = 0.0) -> dict:
+    def classify(audio: str, threshold: float | None = 0.0) -> dict:
         with _answering():
             return service.classify(audio, threshold).to_dict()
 

@@ -26,6 +26,7 @@ def test_the_api_answers_with_a_warning(client, silent, clip):
     assert answer["warnings"] == [SILENT] and answer["turns"] == []
     assert [window["speech"] for window in answer["windows"]] == [0, 0, 0]
     assert ask(client, clip)["warnings"] == []
+    assert ask(client, clip, None) == ask(client, clip)
 
 
 def test_the_page_shows_no_emotion(classifier, silent, clip):
