@@ -87,8 +87,6 @@ def write_recipe(options: argparse.Namespace, workspace: Workspace) -> Encoder |
     workspace : Workspace
         Where to write.
     """
-    encoder = _choose_encoder(options)
-    preset = options.preset or ("frozen" if encoder else "tiny")
     arguments = table_arguments(options)
     if options.allow_missing:
         arguments["allow_missing"] = True
@@ -99,6 +97,8 @@ def write_recipe(options: argparse.Namespace, workspace: Workspace) -> Encoder |
         print("fewer than three speakers: they are not divided, so the test is by file")
         table = read_table(**arguments)
     print(describe(table, options.merge))
+    encoder = _choose_encoder(options)  # it may ask the hub: after the mistakes of the table
+    preset = options.preset or ("frozen" if encoder else "tiny")
     print(describe_model(preset, encoder))
     labels = options.labels or sorted({options.merge.get(x, x) for x in table.labels})
     settings = {

@@ -88,7 +88,7 @@ def test_a_broken_file_is_named_as_it_was_uploaded(client, tmp_path, kind):
 @pytest.mark.parametrize(
     "given, message",
     [
-        ((1, 2), "hop 2.0 s; allowed: a hop"),
+        ((1, 2), "hop 2.0 s; allowed: a finite window, and a hop"),
         ((1, 0.001), "a hop of 0.1 s and more"),
         ((31, 1), "a window of 30 s and less"),
         ((1, 1, "cubic"), "allowed: mean, median"),
