@@ -59,6 +59,7 @@ def test_without_a_test_split_results_have_no_scores_and_the_card_says_so(run, t
         collect([job.output_folder])
 
 
+@pytest.mark.slow
 def test_a_run_on_all_data_may_hold_some_out_for_its_epochs(run, tmp_path):
     job = run(*CHEAP, "--protocol=all", "--valid_fraction=0.2")
     found = read(job)

@@ -174,6 +174,7 @@ class NoSpeech:
         return np.zeros(len(inputs["input"])), inputs["h"], inputs["c"]
 
 
+@pytest.mark.slow
 def test_a_recording_of_many_hours_is_read_as_it_is_needed(classifier, monkeypatch):
     """Of 10 hours only some windows are in memory at a time, and only plain values are kept."""
     monkeypatch.setattr(

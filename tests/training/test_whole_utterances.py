@@ -117,6 +117,7 @@ def test_scores_do_not_depend_on_the_batch(run, start):
         assert np.allclose(found, list(expected.values()), atol=2e-5)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("workers", [0, pytest.param(1, marks=pytest.mark.slow)])
 def test_cut_off_in_mid_epoch_it_goes_on_to_the_same_weights(run, start, workers):
     settings = [*NOISY, *WHOLE, f"--num_workers={workers}"]

@@ -88,6 +88,7 @@ def test_frame_weights_are_shown_whichever_variant_has_them(tmp_path):
     assert caption == "Frame weights of attentive over the spectrogram."
 
 
+@pytest.mark.slow
 def test_odd_names_break_neither_page(tmp_path):
     odd = "a|b <script>*`[x](y)"
     make(tmp_path, odd), make(tmp_path, "a b"), make(tmp_path, "a+b")

@@ -57,6 +57,7 @@ def test_shares_follow_from_the_machine_and_can_be_given():
         resources(read_options(["x", "--workers", "0"])[0], 0)
 
 
+@pytest.mark.slow
 def test_a_log_keeps_what_was_there_before_and_the_job_has_its_folder_and_environment(tmp_path):
     script = tmp_path / "train.py"
     script.write_text("import os, sys; print(os.getcwd(), os.environ['X']); sys.exit(3)")
