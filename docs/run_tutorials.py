@@ -43,9 +43,9 @@ def main() -> None:
     options = parser.parse_args()
     for name in options.names or names():
         source, path = read(name), FOLDER / f"{name}.ipynb"
-        is_executed = path.exists() and code(nbformat.read(path, 4)) == code(source)
-        if is_executed and not options.all:
-            take_outputs(source, nbformat.read(path, 4))
+        executed = nbformat.read(path, 4) if path.exists() and not options.all else None
+        if executed and code(executed) == code(source):
+            take_outputs(source, executed)
         else:
             begin = time.perf_counter()
             execute(source)
@@ -67,16 +67,19 @@ def read(name: str) -> NotebookNode:
     return notebook
 
 
+def code_cells(notebook: NotebookNode) -> list[NotebookNode]:
+    """Its cells that are executed."""
+    return [cell for cell in notebook.cells if cell.cell_type == "code"]
+
+
 def code(notebook: NotebookNode) -> list[str]:
     """What its cells execute."""
-    return [cell.source for cell in notebook.cells if cell.cell_type == "code"]
+    return [cell.source for cell in code_cells(notebook)]
 
 
 def take_outputs(notebook: NotebookNode, executed: NotebookNode) -> None:
     """Put the output of an executed notebook with the same code into this one."""
-    old = [cell for cell in executed.cells if cell.cell_type == "code"]
-    new = [cell for cell in notebook.cells if cell.cell_type == "code"]
-    for cell, other in zip(new, old, strict=True):
+    for cell, other in zip(code_cells(notebook), code_cells(executed), strict=True):
         cell.outputs, cell.execution_count = other.outputs, other.execution_count
 
 
@@ -104,9 +107,8 @@ def execute(notebook: NotebookNode) -> None:
             record_timing=False,
             config=Config({"KernelManager": {"transport": "ipc", "ip": f"{folder}/kernel"}}),
         ).execute(env=environment)
-        for cell in notebook.cells:
-            if cell.cell_type == "code":
-                cell.outputs = list(_plain(cell.outputs, os.path.realpath(folder)))
+        for cell in code_cells(notebook):
+            cell.outputs = list(_plain(cell.outputs, os.path.realpath(folder)))
 
 
 def _plain(outputs: list[NotebookNode], folder: str) -> Iterator[NotebookNode]:

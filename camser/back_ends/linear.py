@@ -14,21 +14,7 @@ from camser.back_ends.standardization import standardization
 class LinearBackEnd(RegularizedBackEnd):
     """A linear classifier of scikit-learn, fitted to standardized vectors.
 
-    A subclass defines ``solver``, ``factor_of_two`` and ``CANDIDATES``.
-
-    Arguments
-    ---------
-    C : float or "inner_folds"
-        As for ``RegularizedBackEnd``.
-    class_weights : str or None
-        "balanced", so that all classes count alike, or None: all utterances do.
-    max_iter : int
-        Iterations of the solver, if it does not converge before.
-
-    Raises
-    ------
-    ValueError
-        If an argument is not allowed. In ``fit``: if the speakers cannot be divided.
+    A subclass defines ``solver``, ``factor_of_two`` and ``CANDIDATES``, and explains the arguments.
 
     Attributes
     ----------

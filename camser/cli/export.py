@@ -13,12 +13,7 @@ def add_parser(commands: argparse._SubParsersAction) -> None:
     )
     export.add_argument("run_folder", metavar="RUN", help="the output folder of the run")
     export.add_argument("folder", metavar="DIR", help="a folder that does not exist yet")
-    export.add_argument("--onnx", action="store_true", help="also write model.onnx")
-    export.add_argument(
-        "--int8",
-        action="store_true",
-        help="also write both model.onnx and model.int8.onnx; measure what int8 costs",
-    )
+    add_format_options(export)
     export.add_argument(
         "--data-folder", metavar="DIR", help="the folder of the run's corpus, if it was moved"
     )
@@ -38,6 +33,16 @@ def add_parser(commands: argparse._SubParsersAction) -> None:
         "--dry-run", action="store_true", help="check and list the files; send nothing"
     )
     push.set_defaults(run=_push)
+
+
+def add_format_options(parser: argparse.ArgumentParser | argparse._ArgumentGroup) -> None:
+    """Add the graphs that a model folder may hold beside its weights."""
+    parser.add_argument("--onnx", action="store_true", help="also write model.onnx")
+    parser.add_argument(
+        "--int8",
+        action="store_true",
+        help="also write both model.onnx and model.int8.onnx; measure what int8 costs",
+    )
 
 
 def add_card_options(parser: argparse.ArgumentParser | argparse._ArgumentGroup) -> None:
@@ -66,9 +71,13 @@ def _export(arguments: argparse.Namespace) -> None:
     # A mapping for several corpora.
     data_folder = parse_value(arguments.data_folder or "null", "--data-folder", "safe")
     folders = arguments.run_folder, arguments.folder, data_folder
-    formats = {"onnx": arguments.onnx, "int8": arguments.int8}
-    extra = card_options(arguments)
-    folder = export_run(*folders, verified=not arguments.no_verify, extra=extra, **formats)
+    folder = export_run(
+        *folders,
+        verified=not arguments.no_verify,
+        onnx=arguments.onnx,
+        int8=arguments.int8,
+        extra=card_options(arguments),
+    )
     if arguments.int8:
         from camser.export.onnx.quantize import int8_summary
         from camser.inference.export_config import read_config

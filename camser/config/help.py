@@ -74,9 +74,10 @@ def _add_recipe(
                 _add(group, key, VALUES.get(value, value), comment or said.get(key, ""))
         listed |= {setting.key for setting in section.settings}
     options = parser.add_argument_group("run options, which are SpeechBrain's")
+    defaults = RunOptions()
     for name, text in run_options().items():
         if name not in listed:
-            is_flag = isinstance(getattr(RunOptions(), name), bool)
+            is_flag = isinstance(getattr(defaults, name), bool)
             _add(options, name, None if is_flag else "…", text)
 
 

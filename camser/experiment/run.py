@@ -73,8 +73,9 @@ def main(scan: CorpusScanner | Mapping[str, CorpusScanner], recipe_folder: str |
         SIGNALS.uninstall()
         ddp_init_group(settings.run_opts)
         SIGNALS.install()
-    for line in settings.overridden if if_main_process() else ():
-        print(line)
+    if if_main_process():
+        for line in settings.overridden:
+            print(line)
     folder = Path(settings.values["output_folder"])
     with exit_with_message(FolderInUseError, folder=folder), lock_folder(folder):
         with exit_with_message(ValueError, folder=folder, note=STOP_NOTE):

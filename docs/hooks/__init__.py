@@ -1,1 +1,1 @@
-"""Sphinx extensions of this site, one idea a file."""
+"""Sphinx extensions for this site. Each file holds one."""

@@ -52,7 +52,7 @@ def test_the_seed_draws_the_layer_and_inner_folds_choose_its_regularization():
     "params, message",
     [
         ({"hidden_size": 0}, "hidden_size is 0; it must be a whole number from 1 on"),
-        ({"C": -1}, "C is -1; allowed: a finite number above 0, or"),
+        ({"C": -1}, "C is -1; allowed: a finite number above 0, or inner_folds"),
         ({"seed": 0.5}, "seed is 0.5; it must be a whole number from 0 on"),
     ],
 )

@@ -73,7 +73,7 @@ def test_what_cannot_be_divided_or_is_not_allowed_is_refused():
     with pytest.raises(BackEndError, match="an inner fold would train without the class of index"):
         Logistic("inner_folds").fit(vectors, (alone == "b").astype(int), alone)
     for params, message in (
-        ({"C": 0}, "C is 0; allowed: a finite number above 0, or"),
+        ({"C": 0}, "C is 0; allowed: a finite number above 0, or inner_folds"),
         ({"C": "auto"}, "C is 'auto'; allowed"),
         ({"C": float("inf")}, "C is inf; allowed"),
         ({"class_weights": "even"}, "class_weights is 'even'; allowed: balanced, null"),

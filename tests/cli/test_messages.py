@@ -15,7 +15,7 @@ from camser.runtime.progress import with_progress
 
 @pytest.fixture
 def classify(export, wave_path, tmp_path, capfd):
-    """``classify(options)``: what is printed of a silent file, a good one and a missing one."""
+    """``classify(options)`` returns the output for a silent, a good and a missing file."""
     soundfile.write(tmp_path / "silent.wav", np.zeros(16000), 16000)
     files = [tmp_path / "silent.wav", wave_path, tmp_path / "gone.wav"]
 

@@ -2,7 +2,6 @@
 
 import contextlib
 import json
-import logging
 import time
 
 import pytest
@@ -66,7 +65,8 @@ def test_the_cache_serves_while_the_hub_is_away(
     caplog.clear()
     monkeypatch.setattr(constants, "HF_HUB_OFFLINE", True)
     torch.testing.assert_close(log_probabilities(REPO, recording), expected, atol=0, rtol=0)
-    assert all(record.levelno < logging.WARNING for record in caplog.records)  # as it was wanted
+    told = {record.name for record in caplog.records}
+    assert told <= {"camser.inference.engines"}  # of the device; not of the hub, as it was wanted
 
 
 def test_a_new_commit_replaces_what_the_cache_holds(hub, folder):

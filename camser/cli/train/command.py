@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import argparse
 
-from camser.cli.export import add_card_options
+from camser.cli.export import add_card_options, add_format_options
 from camser.cli.label_options import HELP, add_label_options
 
 EPILOG = """\
@@ -33,10 +33,7 @@ def add_parser(commands: argparse._SubParsersAction) -> None:
     machine.add_argument("--device", help="cpu, cuda; by default a GPU if there is one")
     machine.add_argument("--workers", type=int, help="runs at once; by default one per GPU, or one")
     export = command.add_argument_group("export")
-    export.add_argument("--onnx", action="store_true", help="also write model.onnx")
-    export.add_argument(
-        "--int8", action="store_true", help="also write both model.onnx and model.int8.onnx"
-    )
+    add_format_options(export)
     add_card_options(export)
     command.set_defaults(run=_train)
 

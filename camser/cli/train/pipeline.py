@@ -138,9 +138,8 @@ def _run_steps(
     (job,) = _plan(workspace, options, *final, selection="none")
     list(_run([job], options))
     progress.done(f"trained on all {_results(job)['parts']['train']} recordings, {epochs} epochs")
-    formats = {"onnx": options.onnx, "int8": options.int8}
     extra = {"cross_validated": scores, "remarks": list(remarks), **card_options(options)}
-    folder = export_run(job.folder, output, extra=extra, **formats)
+    folder = export_run(job.folder, output, extra=extra, onnx=options.onnx, int8=options.int8)
     progress.done(f"{folder}: the model; camser classify --model {folder} FILE …")
     progress.bar.close()
     return folder
